@@ -1,0 +1,73 @@
+"""Which word met which part of the picture, and what spoke against the match?
+
+Second-order attributions of a dual encoder's similarity (CLIP and its kin) to
+pairs of caption tokens and image patches, in a linked notebook view.
+"""
+
+from typing import Any
+
+from .encoders import DualEncoder, Token, bundled_encoder, load_encoder
+from .encoders.encoder import Layer
+from .errors import InputError
+from .methods import IntegratedJacobians, Method
+from .pairs import FeaturePairs, Ledger, attribute
+from .widget import PairsWidget
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DualEncoder",
+    "FeaturePairs",
+    "InputError",
+    "IntegratedJacobians",
+    "Ledger",
+    "PairsWidget",
+    "Token",
+    "attribute",
+    "explain",
+    "load_encoder",
+]
+
+
+def explain(
+    image: Any,
+    caption: Any,
+    *,
+    model: Any = "bundled",
+    processor: Any = None,
+    method: str | Method = "integrated_jacobians",
+    layer: Layer = None,
+    **options: Any,
+) -> PairsWidget:
+    """Show which words of a caption met which patches of an image.
+
+    Parameters
+    ----------
+    image, caption, method, layer
+        See :func:`attribute`.
+    model
+        ``"bundled"``, a Hugging Face id, a local folder, a loaded module (with
+        ``processor``), or an encoder from :func:`load_encoder`.
+    processor
+        See :func:`load_encoder`.
+    **options
+        See :class:`PairsWidget`.
+
+    Returns
+    -------
+    PairsWidget
+        Shown by a notebook cell that ends with it. Its numbers are in
+        ``.pairs``.
+
+    Raises
+    ------
+    InputError
+        When something cannot be used; the message names the argument.
+    """
+    if isinstance(model, DualEncoder):
+        encoder = model
+    elif isinstance(model, str) and model == "bundled":
+        encoder = bundled_encoder()
+    else:
+        encoder = load_encoder(model, processor=processor)
+    return attribute(encoder, image, caption, method=method, layer=layer).widget(**options)

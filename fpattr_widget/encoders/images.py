@@ -1,0 +1,181 @@
+"""Read an image from whatever a user holds, and find the crop that a model saw."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ..errors import InputError
+
+#: Larger images are refused before they are decoded, for memory's sake.
+MOST_PIXELS = 100_000_000
+
+_ACCEPTED = "a path, bytes, a PIL image, an array (H, W, 3) of uint8 or a preprocessed tensor"
+
+
+def read_image(image: Any) -> Image.Image:
+    """Return ``image`` as an upright RGB picture.
+
+    Parameters
+    ----------
+    image
+        A path, encoded bytes, a PIL image, or an array (H, W), (H, W, 3) or
+        (H, W, 4) of uint8. EXIF orientation is applied, transparency is laid
+        over white, an animation gives its first frame.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Mode ``RGB``.
+
+    Raises
+    ------
+    InputError
+        When it is no image, has no pixels, or has more than ``MOST_PIXELS``.
+    """
+    if isinstance(image, Image.Image):
+        picture = image
+    elif isinstance(image, np.ndarray):
+        picture = _from_array(image)
+    elif isinstance(image, str | Path | bytes | bytearray | memoryview):
+        picture = _open(image)
+    else:
+        raise InputError(f"`image` is a {type(image).__name__}: pass {_ACCEPTED}.")
+    width, height = picture.size
+    if width < 1 or height < 1:
+        raise InputError(f"`image` is {width} × {height} pixels: pass one that has pixels.")
+    if width * height > MOST_PIXELS:
+        raise InputError(
+            f"`image` is {width:,} × {height:,} pixels, more than the {MOST_PIXELS // 10**6} "
+            "million that are read: make it smaller first."
+        )
+    try:
+        return _to_rgb(picture)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise InputError(
+            f"`image` is damaged and cannot be decoded ({error}): pass another file."
+        ) from error
+
+
+def _open(source: str | Path | bytes | bytearray | memoryview) -> Image.Image:
+    in_memory = not isinstance(source, str | Path)
+    try:
+        # Opening reads the header alone; PIL's own limit is higher than ours.
+        return Image.open(io.BytesIO(bytes(source)) if in_memory else source)
+    except FileNotFoundError:
+        raise InputError(f"`image` names no file: there is nothing at {source!s}.") from None
+    except IsADirectoryError:
+        raise InputError(f"`image` is the folder {source!s}: pass one image file.") from None
+    except Image.DecompressionBombError:
+        raise InputError(
+            f"`image` has more than the {MOST_PIXELS // 10**6} million pixels that are read: "
+            "make it smaller first."
+        ) from None
+    except (UnidentifiedImageError, OSError, ValueError) as error:
+        what = "these bytes are" if in_memory else f"{source!s} is"
+        raise InputError(
+            f"`image` cannot be read: {what} not in an image format that Pillow knows."
+        ) from error
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    grey = array.ndim == 2
+    if not grey and not (array.ndim == 3 and array.shape[2] in (1, 3, 4)):
+        raise InputError(
+            f"`image` is an array of shape {array.shape}: pass (H, W, 3), a PIL image or a path."
+        )
+    if array.dtype != np.uint8:
+        raise InputError(
+            f"`image` is an array of {array.dtype}: pass uint8 values from 0 to 255 "
+            "(for floats in 0…1: `(255 * image).astype('uint8')`)."
+        )
+    if 0 in array.shape:
+        raise InputError(f"`image` is an array of shape {array.shape}: pass one that has pixels.")
+    return Image.fromarray(array[:, :, 0] if array.shape[2:] == (1,) else array)
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    picture.seek(0)
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I") or picture.mode == "F":
+        # Sixteen-bit and float pictures: their own range, not a clipped one.
+        values = np.asarray(picture, np.float64)
+        low, high = float(np.nanmin(values)), float(np.nanmax(values))
+        scaled = np.nan_to_num((values - low) / ((high - low) or 1.0))
+        return Image.fromarray((255 * scaled).astype(np.uint8)).convert("RGB")
+    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        return Image.alpha_composite(white, picture).convert("RGB")
+    return picture.convert("RGB")
+
+
+def run_processor(processor: Any, picture: Image.Image, **overrides: Any) -> np.ndarray:
+    """Run an image processor; return one channels-first picture, (3, h, w) float32."""
+    output = processor(images=picture, return_tensors="np", **overrides)
+    return np.asarray(output["pixel_values"][0], np.float32)
+
+
+def seen_crop(processor: Any, picture: Image.Image, longest: int = 768) -> Image.Image:
+    """Return the part of ``picture`` that the model sees, at its own resolution.
+
+    The crop is measured, not assumed: two ramps of the picture's size go
+    through the same processor, and a straight line through what comes out
+    tells which column and row each pixel came from.
+
+    Parameters
+    ----------
+    processor
+        The model's image processor.
+    picture
+        The upright RGB source.
+    longest
+        Bound of the result's longer side in pixels.
+
+    Returns
+    -------
+    PIL.Image.Image
+        The crop; the model's own pixels where the processor does more than
+        scale and crop (padding, say) or the picture is only a few pixels wide.
+    """
+    seen = run_processor(processor, picture, do_rescale=False, do_normalize=False)
+    width, height = picture.size
+    columns = _source_interval(processor, width, height, axis=1)
+    rows = _source_interval(processor, width, height, axis=0)
+    if columns is None or rows is None:
+        pixels = np.clip(np.rint(seen), 0, 255).astype(np.uint8)
+        return Image.fromarray(pixels.transpose(1, 2, 0))
+    box = (columns[0], rows[0], columns[1], rows[1])
+    ratio = seen.shape[2] / seen.shape[1]
+    across = max(min(box[2] - box[0], longest, longest * ratio), seen.shape[2] / 2)
+    size = (max(1, round(across)), max(1, round(across / ratio)))
+    return picture.resize(size, Image.Resampling.LANCZOS, box=box)
+
+
+def _source_interval(
+    processor: Any, width: int, height: int, axis: int
+) -> tuple[float, float] | None:
+    """Where the model's first and last pixel edge lie in the source, or None if not linear."""
+    length = (height, width)[axis]
+    if length < 16:
+        return None
+    levels = (np.arange(length) + 0.5) / length * 255
+    ramp = levels[:, None] if axis == 0 else levels[None, :]
+    field = np.broadcast_to(ramp, (height, width))
+    grey = np.rint(field).astype(np.uint8)
+    picture = Image.fromarray(np.repeat(grey[:, :, None], 3, axis=2))
+    seen = run_processor(processor, picture, do_rescale=False, do_normalize=False)[0]
+    profile = seen.mean(axis=1 - axis)
+    spread = seen.std(axis=1 - axis).max()
+    positions = np.arange(len(profile)) + 0.5
+    inner = slice(2, -2)  # resampling flattens a ramp at its very ends
+    slope, start = np.polyfit(positions[inner], profile[inner], 1)
+    error = np.abs(start + slope * positions - profile)[inner].max()
+    if slope <= 0 or spread > 2 or error > 2.5:
+        return None
+    low, high = start * length / 255, (start + slope * len(profile)) * length / 255
+    # An edge this near to the picture's is the picture's: the ramp has 256 levels.
+    margin = length / 100
+    return (0.0 if low < margin else low), (float(length) if high > length - margin else high)

@@ -1,0 +1,203 @@
+"""Load an encoder by name, from a folder, or from a module that is already there."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import InputError
+from .clip import CLIP
+from .encoder import Defaults, DualEncoder
+from .family import Family
+
+FAMILIES: tuple[Family, ...] = (CLIP,)
+
+#: A folder may carry this file: the layer and reference that ground best for its model.
+DEFAULTS_FILE = "attribution.json"
+
+
+def load_encoder(
+    model: str | Path | nn.Module = "bundled",
+    *,
+    processor: Any = None,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+) -> DualEncoder:
+    """Load a dual encoder.
+
+    Parameters
+    ----------
+    model
+        ``"bundled"``, a Hugging Face model id, a local folder, or a loaded
+        module. Weights are read from safetensors; code that comes with a model
+        is never run.
+    processor
+        For a loaded module: its Hugging Face processor, or any object with a
+        ``tokenizer`` and an ``image_processor``.
+    device
+        Where to put the model; where it is, or the CPU, when ``None``.
+    dtype
+        Type of the weights; as they are stored when ``None``, except that half
+        precision becomes float32 on a CPU.
+
+    Returns
+    -------
+    DualEncoder
+
+    Raises
+    ------
+    InputError
+        When nothing is found under this name, or its family is not known.
+    """
+    if isinstance(model, nn.Module):
+        return _from_module(model, processor, device, dtype)
+    name = str(model)
+    if name != "bundled":
+        return _from_pretrained(name, name, device, dtype)
+    with as_file(files("fpattr_widget") / "assets" / "model") as folder:
+        return _from_pretrained(str(folder), "bundled", device, dtype)
+
+
+@lru_cache(maxsize=1)
+def bundled_encoder() -> DualEncoder:
+    """Return the bundled model, loaded once per process."""
+    return load_encoder("bundled")
+
+
+def find_family(model: nn.Module) -> Family:
+    """Return the family that ``model`` belongs to."""
+    model_type = getattr(getattr(model, "config", None), "model_type", None)
+    for family in FAMILIES:
+        if model_type in family.model_types:
+            return family
+    known = ", ".join(family.name for family in FAMILIES)
+    raise InputError(
+        f"`model` is a {type(model).__name__} (model_type {model_type!r}), which is not a dual "
+        f"encoder of a known family ({known})."
+    )
+
+
+def _from_module(
+    model: nn.Module,
+    processor: Any,
+    device: str | torch.device | None,
+    dtype: torch.dtype | None,
+) -> DualEncoder:
+    family = find_family(model)
+    if device is not None or dtype is not None:
+        model.to(device=device, dtype=dtype)
+    name = getattr(model.config, "_name_or_path", "") or type(model).__name__
+    return _assemble(
+        family,
+        name,
+        model,
+        getattr(processor, "tokenizer", None),
+        getattr(processor, "image_processor", None),
+        Defaults(),
+    )
+
+
+def _from_pretrained(
+    source: str, name: str, device: str | torch.device | None, dtype: torch.dtype | None
+) -> DualEncoder:
+    from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
+
+    try:
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"`model` {name!r} cannot be loaded: it is neither a folder with a config.json nor a "
+            f"Hugging Face model that can be reached from here ({_first_sentence(error)})."
+        ) from error
+    known = {kind for family in FAMILIES for kind in family.model_types}
+    if config.model_type not in known:
+        raise InputError(
+            f"`model` {name!r} is of type {config.model_type!r}; dual encoders of these types "
+            f"can be explained: {', '.join(sorted(known))}."
+        )
+    try:
+        with _without_chatter(local=Path(source).is_dir()):
+            module = AutoModel.from_pretrained(
+                source,
+                config=config,
+                dtype=dtype or "auto",
+                use_safetensors=True,
+                trust_remote_code=False,
+            )
+            tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+            image_processor = AutoImageProcessor.from_pretrained(
+                source, backend="pil", trust_remote_code=False
+            )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(f"`model` {name!r} cannot be loaded: {_first_sentence(error)}.") from error
+    module.eval()
+    place = torch.device(device or "cpu")
+    half = module.dtype in (torch.float16, torch.bfloat16)
+    module.to(
+        device=place,
+        dtype=torch.float32 if half and dtype is None and place.type == "cpu" else None,
+    )
+    return _assemble(
+        find_family(module), name, module, tokenizer, image_processor, _read_defaults(source)
+    )
+
+
+def _assemble(
+    family: Family,
+    name: str,
+    model: nn.Module,
+    tokenizer: Any,
+    image_processor: Any,
+    defaults: Defaults,
+) -> DualEncoder:
+    text_tower, image_tower = family.towers(model)
+    return DualEncoder(
+        name,
+        model,
+        text_tower,
+        image_tower,
+        image_special=family.image_special,
+        tokenizer=tokenizer,
+        image_processor=image_processor,
+        defaults=defaults,
+    )
+
+
+def _read_defaults(source: str) -> Defaults:
+    path = Path(source) / DEFAULTS_FILE
+    if not path.is_file():
+        return Defaults()
+    settings = json.loads(path.read_text())
+    return Defaults(tuple(settings["layer"]), settings["text_reference"])
+
+
+def _first_sentence(error: Exception) -> str:
+    return (
+        str(error).strip().splitlines()[0].rstrip(".")[:300]
+        if str(error).strip()
+        else "no reason given"
+    )
+
+
+@contextmanager
+def _without_chatter(local: bool) -> Iterator[None]:
+    """Silence notices that are no news to the user; a download keeps its progress bar."""
+    from transformers.utils import logging
+
+    notices = logging.get_logger("transformers")
+    level, bars = notices.level, logging.is_progress_bar_enabled()
+    notices.setLevel(logging.ERROR)
+    if local:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        notices.setLevel(level)
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,399 @@
+"""The lazy token × patch matrix, the centre of the house."""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from .encoders import DualEncoder, Token
+from .encoders.encoder import Layer
+from .errors import InputError
+from .methods import METHODS, Contributions, GroupedContributions, Method
+
+if TYPE_CHECKING:
+    import pandas
+    import xarray
+
+    from .widget import PairsWidget
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The sum that shows that nothing was lost.
+
+    ``similarity = pairs + caption_only + image_only + baseline + residual``.
+    With ``s`` the dot product of two embeddings over the norms of the input's
+    two embeddings, ``a`` the image, ``b`` the caption and ``r`` their
+    references (arXiv 2408.14153, equation 8):
+
+    Attributes
+    ----------
+    similarity
+        The cosine, ``s(a, b)``.
+    pairs
+        The sum of all pair attributions, special positions included.
+    caption_only
+        ``s(r_a, b) − s(r_a, r_b)``: what the caption brings whatever the image.
+    image_only
+        ``s(a, r_b) − s(r_a, r_b)``.
+    baseline
+        ``s(r_a, r_b)``.
+    residual
+        What is left: the error of the integration.
+    """
+
+    similarity: float
+    pairs: float
+    caption_only: float
+    image_only: float
+    baseline: float
+    residual: float
+
+
+@dataclass(frozen=True)
+class About:
+    """Where the numbers come from, in words for a reader."""
+
+    model: str
+    method: str
+    layers: str
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """Both towers' contributions and the scale that turns their products into cosines."""
+
+    text: Contributions
+    image: Contributions
+    scale: float
+
+
+class FeaturePairs:
+    """Signed attributions of a similarity to (caption token, image patch) pairs.
+
+    Nothing is computed before it is asked for, and nothing twice. A row costs
+    one backward pass of the image tower, and so does the joint row of several
+    tokens; a region costs one forward-mode pass. Safe to use from several
+    threads.
+
+    Attributes
+    ----------
+    caption
+        The caption.
+    tokens
+        One :class:`~fpattr_widget.Token` for each position of the text tower.
+    picture
+        The crop of the image that the model saw, a PIL image.
+    grid
+        ``(rows, columns)`` of patches, which cover ``picture`` exactly.
+    image_special_names
+        Names of the image positions that are no patches, such as ``"CLS"``.
+    about
+        Model, method and layers, in words.
+    """
+
+    def __init__(
+        self,
+        measure: Callable[[], tuple[Contributions, Contributions]],
+        *,
+        caption: str,
+        tokens: Sequence[Token],
+        picture: Image.Image,
+        grid: tuple[int, int],
+        image_special: Sequence[str],
+        about: About,
+    ):
+        self.caption = caption
+        self.tokens = tuple(tokens)
+        self.picture = picture
+        self.grid = grid
+        self.image_special_names = tuple(image_special)
+        self.about = about
+        self._measure = measure
+        self._sides: _Sides | None = None
+        self._ledger: Ledger | None = None
+        self._lock = threading.RLock()
+        features = len(self.image_special_names) + grid[0] * grid[1]
+        self._values = np.full((len(self.tokens), features), np.nan, np.float32)
+        self._ready = np.zeros(len(self.tokens), bool)
+
+    def __repr__(self) -> str:
+        rows, columns = self.grid
+        return (
+            f"FeaturePairs({self.caption!r}, {len(self.tokens)} tokens × {rows}·{columns} patches, "
+            f"{self.about.model}, {self.about.method}, {int(self._ready.sum())} rows computed)"
+        )
+
+    # The matrix and its parts
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """All pairs, ``(tokens, rows · columns)`` float32; computes what is missing."""
+        return self.feature_rows(range(len(self.tokens)))[:, self._specials :]
+
+    @property
+    def image_special(self) -> np.ndarray:
+        """Pairs of each token with CLS and its like, ``(tokens, n_special)`` float32."""
+        return self.feature_rows(range(len(self.tokens)))[:, : self._specials]
+
+    def row(self, token: int) -> np.ndarray:
+        """Return one token's patch map, ``(rows, columns)`` float32."""
+        return self.of_tokens([token])
+
+    def of_tokens(self, tokens: Iterable[int]) -> np.ndarray:
+        """Return the joint patch map of several tokens, ``(rows, columns)`` float32.
+
+        It is the sum of their rows; where these are not there yet, one backward
+        pass gives it.
+
+        Raises
+        ------
+        InputError
+            When there is no such token.
+        """
+        chosen = self._check_tokens(tokens)
+        with self._lock:
+            if len(chosen) == 1 or self._ready[chosen].all():
+                joint = self.feature_rows(chosen).sum(0)
+            else:
+                weights = np.zeros((1, len(self.tokens)), np.float32)
+                weights[0, chosen] = 1
+                sides = self._measured()
+                joint = sides.image.against(sides.text.of(weights))[0] / sides.scale
+        return joint[self._specials :].reshape(self.grid).astype(np.float32)
+
+    def of_region(self, mask: Any) -> np.ndarray:
+        """Return each token's attribution to a region, ``(tokens,)`` float32.
+
+        Parameters
+        ----------
+        mask
+            Boolean, ``(rows, columns)``: the patches of the region.
+
+        Raises
+        ------
+        InputError
+            When ``mask`` has another shape or type.
+        """
+        inside = np.asarray(mask)
+        if inside.shape != self.grid or inside.dtype != bool:
+            raise InputError(
+                f"`mask` is {inside.dtype} of shape {inside.shape}: pass booleans {self.grid}."
+            )
+        flags = np.concatenate([np.zeros(self._specials, bool), inside.ravel()])
+        with self._lock:
+            if self._ready.all():
+                return self._values[:, flags].sum(1)
+            sides = self._measured()
+            region = sides.image.of(flags[None].astype(np.float32))
+            return (sides.text.against(region)[0] / sides.scale).astype(np.float32)
+
+    def words(self) -> "FeaturePairs":
+        """Return the same pairs with the rows of each word's tokens summed."""
+        groups: dict[object, list[int]] = {}
+        for index, token in enumerate(self.tokens):
+            groups.setdefault(("special", index) if token.special else token.word, []).append(index)
+        members = list(groups.values())
+
+        def measure() -> tuple[Contributions, Contributions]:
+            sides = self._measured()
+            return GroupedContributions(sides.text, members), sides.image
+
+        return FeaturePairs(
+            measure,
+            caption=self.caption,
+            tokens=[self._merge(indices) for indices in members],
+            picture=self.picture,
+            grid=self.grid,
+            image_special=self.image_special_names,
+            about=self.about,
+        )
+
+    def feature_rows(self, tokens: Iterable[int]) -> np.ndarray:
+        """Return rows over all image features, ``(m, n_special + rows · columns)`` float32.
+
+        Special positions come first, then the patches row by row.
+        """
+        chosen = self._check_tokens(tokens)
+        with self._lock:
+            missing = sorted({token for token in chosen if not self._ready[token]})
+            if missing:
+                sides = self._measured()
+                weights = np.zeros((len(missing), len(self.tokens)), np.float32)
+                weights[np.arange(len(missing)), missing] = 1
+                values = sides.image.against(sides.text.of(weights)) / sides.scale
+                self._values[missing] = values
+                self._ready[missing] = True
+            return self._values[chosen]
+
+    @property
+    def ready(self) -> np.ndarray:
+        """Which rows have been computed, ``(tokens,)`` bool."""
+        return self._ready.copy()
+
+    @property
+    def nodes(self) -> str:
+        """How both towers were measured, for example ``"8 + 24 nodes"``; empty before that."""
+        if self._sides is None:
+            return ""
+        text, image = self._sides.text.describe(), self._sides.image.describe()
+        return text if text == image else f"text {text}, image {image}"
+
+    @property
+    def ledger(self) -> Ledger:
+        """The similarity and what it is made of."""
+        with self._lock:
+            if self._ledger is None:
+                self._ledger = _close_ledger(self._measured())
+            return self._ledger
+
+    # Other forms
+
+    def to_dataframe(self) -> "pandas.DataFrame":
+        """Return one line for each (token, image feature) pair, as a pandas DataFrame."""
+        import pandas
+
+        values = self.feature_rows(range(len(self.tokens)))
+        rows, columns = self.grid
+        places = [(name, -1, -1) for name in self.image_special_names]
+        places += [("patch", row, column) for row in range(rows) for column in range(columns)]
+        return pandas.DataFrame(
+            {
+                "token": np.repeat(np.arange(len(self.tokens)), len(places)),
+                "text": np.repeat([token.text for token in self.tokens], len(places)),
+                "feature": [name for name, _, _ in places] * len(self.tokens),
+                "row": [row for _, row, _ in places] * len(self.tokens),
+                "column": [column for _, _, column in places] * len(self.tokens),
+                "attribution": values.ravel(),
+            }
+        )
+
+    def to_xarray(self) -> "xarray.DataArray":
+        """Return the patch maps as an xarray DataArray with dimensions token, row, column."""
+        import xarray
+
+        return xarray.DataArray(
+            self.matrix.reshape(len(self.tokens), *self.grid),
+            dims=("token", "row", "column"),
+            coords={"text": ("token", [token.text for token in self.tokens])},
+            name="attribution",
+            attrs={"caption": self.caption, **self.about.__dict__},
+        )
+
+    def widget(self, **options: Any) -> "PairsWidget":
+        """Return the linked view of these pairs; options as for ``PairsWidget``."""
+        # Imported here because the widget stands above the pairs.
+        from .widget import PairsWidget
+
+        return PairsWidget(self, **options)
+
+    # Inside
+
+    @property
+    def _specials(self) -> int:
+        return len(self.image_special_names)
+
+    def _check_tokens(self, tokens: Iterable[int]) -> list[int]:
+        chosen = list(dict.fromkeys(int(token) for token in tokens))
+        count = len(self.tokens)
+        if not chosen or min(chosen) < -count or max(chosen) >= count:
+            raise InputError(f"`tokens` is {chosen}: pass token numbers from 0 to {count - 1}.")
+        return [token % count for token in chosen]
+
+    def _measured(self) -> _Sides:
+        with self._lock:
+            if self._sides is None:
+                text, image = self._measure()
+                scale = float(text.embedding.norm()) * float(image.embedding.norm())
+                self._sides = _Sides(text, image, scale)
+            return self._sides
+
+    def _merge(self, indices: list[int]) -> Token:
+        first, last = self.tokens[indices[0]], self.tokens[indices[-1]]
+        if first.start is None or last.stop is None:
+            return first
+        text = self.caption[first.start : last.stop]
+        return Token(text, first.word, first.start, last.stop, first.special)
+
+
+def _close_ledger(sides: _Sides) -> Ledger:
+    text, image, scale = sides.text, sides.image, sides.scale
+
+    def product(a: Any, b: Any) -> float:
+        return float(a.double() @ b.double()) / scale
+
+    every_token = np.ones((1, text.features), np.float32)
+    every_patch = np.ones((1, image.features), np.float32)
+    similarity = product(image.embedding, text.embedding)
+    baseline = product(image.reference, text.reference)
+    caption_only = product(image.reference, text.embedding) - baseline
+    image_only = product(image.embedding, text.reference) - baseline
+    pairs = product(image.of(every_patch)[0], text.of(every_token)[0])
+    residual = similarity - (pairs + caption_only + image_only + baseline)
+    return Ledger(similarity, pairs, caption_only, image_only, baseline, residual)
+
+
+def attribute(
+    encoder: DualEncoder,
+    image: Any,
+    caption: Any,
+    method: str | Method = "integrated_jacobians",
+    layer: Layer = None,
+) -> FeaturePairs:
+    """Attribute the similarity of an image and a caption to pairs of their features.
+
+    Parameters
+    ----------
+    encoder
+        From :func:`fpattr_widget.load_encoder`.
+    image
+        A path, bytes, a PIL image, an array (H, W, 3) uint8, a tensor
+        (1, 3, h, w) already preprocessed, or what a processor returned.
+    caption
+        A string, or token ids (1, S).
+    method
+        A method such as ``IntegratedJacobians(steps=32)``, or its name.
+    layer
+        Number of the block at whose input the features are read, ``−1`` for
+        the last; ``(text, image)`` sets the towers apart; ``None`` means the
+        encoder's own default.
+
+    Returns
+    -------
+    FeaturePairs
+        Checked, but not computed yet.
+
+    Raises
+    ------
+    InputError
+        When the image, the caption, the method or the layer cannot be used.
+    """
+    if isinstance(method, str):
+        if method not in METHODS:
+            raise InputError(f"`method` is {method!r}: pass one of {', '.join(sorted(METHODS))}.")
+        method = METHODS[method]()
+    chosen = method
+    text_layer, image_layer = encoder.resolve_layers(layer)
+    text = encoder.prepare_text(caption)
+    seen = encoder.prepare_image(image)
+
+    def measure() -> tuple[Contributions, Contributions]:
+        return (
+            chosen.measure_text(encoder, text, text_layer),
+            chosen.measure_image(encoder, seen, image_layer),
+        )
+
+    return FeaturePairs(
+        measure,
+        caption=text.caption,
+        tokens=text.tokens,
+        picture=seen.picture,
+        grid=seen.grid,
+        image_special=seen.special,
+        about=About(
+            encoder.name, chosen.label, f"text block {text_layer} · image block {image_layer}"
+        ),
+    )

@@ -1,0 +1,193 @@
+"""Train the bundled model from nothing on freshly rendered scenes.
+
+``python -m fpattr_widget.scenes.train --output FOLDER`` takes about an hour on
+two cores, picks up where it was stopped, and writes a Hugging Face folder.
+Half of the patches are hidden from the vision tower while it learns: that
+halves the work and keeps each patch's state about that patch.
+"""
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from .captions import contradict, describe
+from .layout import sample_scene
+from .model import IMAGE_SIZE, new_model, new_tokenizer, save
+from .render import Sprites, render
+
+_TRAINING_STREAM = 0  # held-out scenes use other streams, see check.py
+
+
+class _Batches(Dataset):
+    """Batch ``step`` depends on the seed and the step alone, so a run can resume."""
+
+    def __init__(self, seed: int, steps: int, batch: int, sprites: str | None):
+        self.seed, self.steps, self.batch = seed, steps, batch
+        self.sprites_folder, self.sprites = sprites, None
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> tuple[torch.Tensor, list[str]]:
+        if self.sprites is None:
+            self.sprites = Sprites(self.sprites_folder)
+        generator = np.random.default_rng([_TRAINING_STREAM, self.seed, step])
+        count = 1 if step < 0.08 * self.steps else None
+        pictures, captions, contradictions = [], [], []
+        for _ in range(self.batch):
+            scene = sample_scene(generator, self.sprites.aspect_ratios, count=count)
+            caption = describe(scene, generator)
+            pictures.append(np.asarray(render(scene, self.sprites, IMAGE_SIZE)))
+            captions.append(caption.text)
+            contradictions.append(contradict(scene, caption, generator))
+        return torch.from_numpy(np.stack(pictures)), captions + contradictions
+
+
+def _hide_patches(share: float):
+    """Return a hook for the vision embeddings that keeps CLS and a random part of the patches."""
+
+    def hook(_module, _arguments, states: torch.Tensor) -> torch.Tensor:
+        examples, positions, width = states.shape
+        kept = round((positions - 1) * (1 - share))
+        order = torch.rand(examples, positions - 1, device=states.device).argsort(1)[:, :kept] + 1
+        order = functional.pad(order, (1, 0))
+        return states.gather(1, order[:, :, None].expand(-1, -1, width))
+
+    return hook
+
+
+def _learning_rate(step: int, steps: int, warmup: int = 200) -> float:
+    if step < warmup:
+        return (step + 1) / warmup
+    progress = (step - warmup) / max(1, steps - warmup)
+    return 0.5 * (1 + np.cos(np.pi * progress)) + 0.001
+
+
+def _loss(model, pixels: torch.Tensor, tokens: dict[str, torch.Tensor]) -> torch.Tensor:
+    """CLIP's symmetric loss; each picture also faces every contradicted caption."""
+    images = functional.normalize(model.get_image_features(pixels).pooler_output.float(), dim=-1)
+    texts = functional.normalize(model.get_text_features(**tokens).pooler_output.float(), dim=-1)
+    logits = model.logit_scale.float().exp().clamp(max=100) * images @ texts.T
+    target = torch.arange(len(images), device=logits.device)
+    to_text = functional.cross_entropy(logits, target)
+    to_image = functional.cross_entropy(logits[:, : len(images)].T, target)
+    return (to_text + to_image) / 2
+
+
+def _save_state(path: Path, **state: object) -> None:
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    os.replace(partial, path)
+
+
+def train(
+    output: Path,
+    *,
+    steps: int = 5000,
+    batch: int = 128,
+    seed: int = 0,
+    hidden: float = 0.5,
+    device: str | None = None,
+    sprites: str | None = None,
+    save_every: int = 250,
+) -> None:
+    """Train and save the model; resume from ``output/state.pt`` when it is there.
+
+    Parameters
+    ----------
+    output
+        Folder for the finished model and the state in between.
+    steps, batch
+        Number of optimizer steps and of scenes in each.
+    seed
+        Seeds weights, scenes and hidden patches.
+    hidden
+        Share of the patches hidden from the vision tower at each step.
+    device
+        ``"cpu"``, ``"cuda"`` …; the best at hand when ``None``.
+    sprites
+        Folder of the sprites, see :class:`~fpattr_widget.scenes.Sprites`.
+    save_every
+        Steps between two saves of the state.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    torch.manual_seed(seed)
+    tokenizer = new_tokenizer()
+    model = new_model(tokenizer).to(place)
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    other = [p for p in model.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.05}, {"params": other, "weight_decay": 0.0}],
+        lr=1e-3,
+        betas=(0.9, 0.98),
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: _learning_rate(i, steps))
+    state_path, done = output / "state.pt", 0
+    if state_path.exists():
+        state = torch.load(state_path, map_location=place, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+        torch.set_rng_state(state["random"].cpu())
+        done = state["done"]
+    if hidden:
+        model.vision_model.embeddings.register_forward_hook(_hide_patches(hidden))
+    batches = DataLoader(
+        _Batches(seed, steps, batch, sprites),
+        batch_size=None,
+        sampler=range(done, steps),
+        num_workers=1 if place.type == "cpu" else max(1, (os.cpu_count() or 2) - 1),
+        prefetch_factor=4,
+    )
+    started, average = time.monotonic(), None
+    model.train()
+    progress = tqdm(batches, initial=done, total=steps, unit="step", mininterval=5)
+    for step, (pictures, captions) in enumerate(progress, start=done):
+        pixels = pictures.to(place).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+        tokens = tokenizer(captions, padding=True, return_tensors="pt").to(place)
+        tokens.pop("token_type_ids", None)
+        with torch.autocast(place.type, torch.bfloat16):
+            loss = _loss(model, pixels, dict(tokens))
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        average = loss.item() if average is None else 0.98 * average + 0.02 * loss.item()
+        progress.set_postfix(loss=f"{average:.3f}", refresh=False)
+        if (step + 1) % save_every == 0 or step + 1 == steps:
+            _save_state(
+                state_path,
+                model=model.state_dict(),
+                optimizer=optimizer.state_dict(),
+                schedule=schedule.state_dict(),
+                random=torch.get_rng_state(),
+                done=step + 1,
+            )
+            about = {"steps": step + 1, "batch": batch, "seed": seed, "hidden_patches": hidden}
+            save(model, tokenizer, output, about)
+    print(f"{steps - done} steps in {(time.monotonic() - started) / 60:.1f} minutes: {output}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=Path("model"))
+    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--hidden", type=float, default=0.5)
+    parser.add_argument("--device")
+    parser.add_argument("--sprites", help="folder of the emoji; node_modules by default")
+    train(**vars(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

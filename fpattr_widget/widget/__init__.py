@@ -1,0 +1,5 @@
+"""The linked notebook view."""
+
+from .widget import PairsWidget
+
+__all__ = ["PairsWidget"]

@@ -1,0 +1,151 @@
+"""Lazy rows, spans, regions, words and the ledger."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import fpattr_widget as fp
+from fpattr_widget.scenes import example, example_names
+
+CAPTION = "a dog, two balls and a cat"
+METHOD = fp.IntegratedJacobians(steps=4)
+
+
+def fresh(encoder, picture, caption=CAPTION) -> fp.FeaturePairs:
+    return fp.attribute(encoder, picture, caption, METHOD, 1)
+
+
+@pytest.fixture(scope="module")
+def whole(encoder, picture):
+    pairs = fresh(encoder, picture)
+    pairs.matrix  # noqa: B018 - computes
+    return pairs
+
+
+def test_nothing_is_computed_before_it_is_asked_for(encoder, picture):
+    pairs = fresh(encoder, picture)
+    assert not pairs.ready.any()
+    assert pairs.nodes == ""
+    pairs.row(2)
+    assert pairs.ready.tolist() == [i == 2 for i in range(len(pairs.tokens))]
+
+
+@settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_spans_and_regions_are_sums(encoder, picture, whole, data):
+    pairs = fresh(encoder, picture)
+    tokens = data.draw(st.lists(st.integers(0, len(pairs.tokens) - 1), min_size=1, unique=True))
+    mask = np.array(data.draw(st.lists(st.booleans(), min_size=9, max_size=9))).reshape(3, 3)
+    scale = np.abs(whole.matrix).max()
+    np.testing.assert_allclose(
+        pairs.of_tokens(tokens),
+        whole.matrix[tokens].sum(0).reshape(3, 3),
+        atol=2e-6 * scale,
+    )
+    np.testing.assert_allclose(
+        pairs.of_region(mask), whole.matrix[:, mask.ravel()].sum(1), atol=2e-6 * scale
+    )
+
+
+def test_regions_are_the_same_before_and_after_the_rows(encoder, picture, whole):
+    mask = np.eye(3, dtype=bool)
+    np.testing.assert_allclose(
+        fresh(encoder, picture).of_region(mask), whole.of_region(mask), atol=1e-6
+    )
+
+
+def test_words_sum_their_tokens(whole):
+    merged = whole.words()
+    assert [t.text for t in merged.tokens] == [
+        "BOS", "a", "dog", ",", "two", "balls", "and", "a", "cat", "EOS",
+    ]  # fmt: skip
+    np.testing.assert_allclose(merged.matrix.sum(0), whole.matrix.sum(0), atol=1e-6)
+
+
+def test_several_tokens_of_one_word_are_summed(picture):
+    """A model whose tokenizer cuts words into letters."""
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    from tests.conftest import Processor, random_clip
+
+    letters = {letter: i for i, letter in enumerate(["<p>", "<b>", "<u>", "<e>", *"adgo"])}
+    tokenizer = Tokenizer(models.WordLevel(letters, unk_token="<u>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"\s*\S"), "isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex("."), "isolated")]
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<b> $A <e>", special_tokens=[("<b>", 1), ("<e>", 3)]
+    )
+    processor = Processor(24)
+    processor.tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<p>", bos_token="<b>", unk_token="<u>", eos_token="<e>",
+    )  # fmt: skip
+    encoder = fp.load_encoder(random_clip(1), processor=processor)
+    pairs = fresh(encoder, picture, "a good dog")
+    assert [t.word for t in pairs.tokens] == [None, 0, 1, 1, 1, 1, 2, 2, 2, None]
+    merged = pairs.words()
+    assert [t.text for t in merged.tokens] == ["BOS", "a", "good", "dog", "EOS"]
+    np.testing.assert_allclose(merged.matrix[2], pairs.matrix[2:6].sum(0), atol=1e-6)
+    np.testing.assert_allclose(merged.ledger.pairs, pairs.ledger.pairs, atol=1e-6)
+
+
+def test_ledger_adds_up_to_the_cosine(encoder, picture, whole):
+    ledger = whole.ledger
+    assert ledger.similarity == pytest.approx(encoder.similarity(picture, CAPTION), abs=1e-6)
+    parts = ledger.pairs + ledger.caption_only + ledger.image_only + ledger.baseline
+    assert parts + ledger.residual == pytest.approx(ledger.similarity, abs=1e-12)
+    total = whole.matrix.sum() + whole.image_special.sum()
+    assert ledger.pairs == pytest.approx(total, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", example_names())
+def test_ledger_closes_on_every_example_at_default_settings(bundled, name):
+    scene = example(name)
+    ledger = fp.attribute(bundled, scene.image, scene.caption).ledger
+    terms = (ledger.pairs, ledger.caption_only, ledger.image_only, ledger.baseline)
+    assert abs(ledger.residual) < 0.01 * max(map(abs, terms))
+
+
+def test_threads_share_one_encoder(encoder, picture, whole):
+    """Rows asked for by several threads, each with pairs of its own, are all right."""
+    results: dict[int, np.ndarray] = {}
+
+    def work(token: int) -> None:
+        results[token] = fresh(encoder, picture).row(token)
+
+    threads = [threading.Thread(target=work, args=(token,)) for token in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for token, row in results.items():
+        np.testing.assert_allclose(row, whole.row(token), atol=1e-6)
+
+
+def test_dataframe_and_xarray_hold_the_same_numbers(whole):
+    frame = whole.to_dataframe()
+    assert len(frame) == len(whole.tokens) * 10
+    patches = frame[(frame.token == 2) & (frame.feature == "patch")]
+    np.testing.assert_array_equal(
+        patches.sort_values(["row", "column"]).attribution, whole.matrix[2]
+    )
+    array = whole.to_xarray()
+    np.testing.assert_array_equal(array.sel(token=2).values, whole.row(2))
+
+
+@pytest.mark.parametrize("tokens", [[], [99], [-99]])
+def test_wrong_tokens_are_named(whole, tokens):
+    with pytest.raises(fp.InputError, match="`tokens`"):
+        whole.of_tokens(tokens)
+
+
+@pytest.mark.parametrize("mask", [np.ones((2, 2), bool), np.ones((3, 3)), "x"])
+def test_wrong_masks_are_named(whole, mask):
+    with pytest.raises(fp.InputError, match="`mask`"):
+        whole.of_region(mask)
