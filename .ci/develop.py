@@ -69,7 +69,10 @@ def find_browser() -> str:
     for name in (os.environ.get("FPATTR_CHROMIUM", ""), *BROWSERS):
         if name and (path := shutil.which(name)):
             return path
-    probe = "from playwright.sync_api import sync_playwright as s\nwith s() as p: print(p.chromium.executable_path)"
+    probe = (
+        "from playwright.sync_api import sync_playwright as start\n"
+        "with start() as p: print(p.chromium.executable_path)"
+    )
     found = subprocess.run([PYTHON, "-c", probe], capture_output=True, text=True)
     path = found.stdout.strip()
     if path and Path(path).exists():
@@ -121,7 +124,7 @@ def test(arguments: list[str]) -> None:
 
 
 def main() -> None:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - npm calls whatever python3 is
         raise SystemExit("fpattr_widget needs Python 3.11 or newer: put it first on the PATH")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("task", choices=("demo", "test"))

@@ -1,12 +1,14 @@
 """Hugging Face's ``CLIPModel``: pre-norm transformers, pooled at CLS and at EOS."""
 
-from torch import Tensor, nn
+from typing import Any
+
+from torch import Tensor
 
 from .family import Family, largest_block_list
 from .tower import Inputs, Tower
 
 
-def _towers(model: nn.Module) -> tuple[Tower, Tower]:
+def _towers(model: Any) -> tuple[Tower, Tower]:
     def encode_text(inputs: Inputs) -> Tensor:
         return model.get_text_features(**inputs).pooler_output
 

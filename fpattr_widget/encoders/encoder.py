@@ -81,7 +81,7 @@ class DualEncoder:
     def __init__(
         self,
         name: str,
-        model: nn.Module,
+        model: Any,
         text_tower: Tower,
         image_tower: Tower,
         *,
@@ -343,8 +343,8 @@ class DualEncoder:
     def _end_of_text(self, ids: Tensor) -> int:
         """Position that CLIP pools: the first EOS, or in old configurations the highest id."""
         eos = self.model.config.text_config.eos_token_id
-        wanted = ids[0].max() if eos == 2 else eos
-        found = (ids[0] == wanted).nonzero()
+        wanted = int(ids[0].max()) if eos == 2 else eos
+        found = ids[0].eq(wanted).nonzero()
         return int(found[0]) if len(found) else ids.shape[1] - 1
 
     def _filler(self) -> int:
@@ -354,4 +354,4 @@ class DualEncoder:
         ends = {self.tokenizer.eos_token_id, self.tokenizer.bos_token_id, None}
         candidates = ("pad_token_id", "unk_token_id", "mask_token_id")
         ids = (getattr(self.tokenizer, name, None) for name in candidates)
-        return next((token for token in ids if token not in ends), 0)
+        return next((token for token in ids if token is not None and token not in ends), 0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
@@ -26,7 +27,7 @@ class Family:
 
     name: str
     model_types: tuple[str, ...]
-    towers: Callable[[nn.Module], tuple[Tower, Tower]]
+    towers: Callable[[Any], tuple[Tower, Tower]]
     image_special: tuple[str, ...]
 
 

@@ -60,10 +60,10 @@ def read_image(image: Any) -> Image.Image:
 
 
 def _open(source: str | Path | bytes | bytearray | memoryview) -> Image.Image:
-    in_memory = not isinstance(source, str | Path)
+    in_memory = isinstance(source, bytes | bytearray | memoryview)
     try:
         # Opening reads the header alone; PIL's own limit is higher than ours.
-        return Image.open(io.BytesIO(bytes(source)) if in_memory else source)
+        return Image.open(source if isinstance(source, str | Path) else io.BytesIO(source))
     except FileNotFoundError:
         raise InputError(f"`image` names no file: there is nothing at {source!s}.") from None
     except IsADirectoryError:

@@ -188,11 +188,13 @@ def _first_sentence(error: Exception) -> str:
 @contextmanager
 def _without_chatter(local: bool) -> Iterator[None]:
     """Silence notices that are no news to the user; a download keeps its progress bar."""
+    import logging as levels
+
     from transformers.utils import logging
 
     notices = logging.get_logger("transformers")
     level, bars = notices.level, logging.is_progress_bar_enabled()
-    notices.setLevel(logging.ERROR)
+    notices.setLevel(levels.ERROR)
     if local:
         logging.disable_progress_bar()
     try:

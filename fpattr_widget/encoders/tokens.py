@@ -61,7 +61,8 @@ def align_tokens(
     tuple of Token
     """
     spans = word_spans(caption)
-    tokens, numbers = [], {}
+    tokens: list[Token] = []
+    numbers: dict[int, int] = {}
     for (start, stop), role in zip(offsets, roles, strict=True):
         if role is not None:
             tokens.append(Token(role, None, None, None, True))

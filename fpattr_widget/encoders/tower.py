@@ -26,8 +26,8 @@ _LOCKS_GUARD = threading.Lock()
 _KERNEL_LOCK = threading.RLock()
 
 
-class _Reached(Exception):
-    """Raised to stop a forward pass once the states have been read."""
+class _ReadError(Exception):
+    """No error: raised to stop a forward pass once the states have been read."""
 
 
 def model_lock(model: nn.Module) -> threading.RLock:
@@ -154,13 +154,13 @@ class Tower:
 
         def stop(_module: nn.Module, arguments: tuple, named: dict) -> None:
             read.append(_first(arguments, named).detach())
-            raise _Reached
+            raise _ReadError
 
         with _undisturbed(self.model), torch.no_grad():
             hook = self.blocks[layer].register_forward_pre_hook(stop, with_kwargs=True)
             try:
                 self._encode(inputs)
-            except _Reached:
+            except _ReadError:
                 pass
             finally:
                 hook.remove()

@@ -31,7 +31,7 @@ class Contributions(Protocol):
         ...
 
     def against(self, directions: Tensor) -> np.ndarray:
-        """Return every feature's part along ``directions``, ``(m, K)`` to ``(m, n)``, at least float32."""
+        """Return each feature's part along ``directions``, ``(m, K)`` to ``(m, n)`` floats."""
         ...
 
     def describe(self) -> str:

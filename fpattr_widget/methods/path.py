@@ -54,7 +54,7 @@ class PathJacobian:
                 def along(
                     tangent: Tensor, states: Tensor = states, weights: Tensor = weights
                 ) -> Tensor:
-                    _, change = jvp(self._embed, (states,), (tangent.expand_as(states),))
+                    change = jvp(self._embed, (states,), (tangent.expand_as(states),))[1]
                     return weights @ change
 
                 if len(tangents) == 1:

@@ -145,8 +145,8 @@ def main() -> None:
     print(encoder)
     print(f"recognition, {len(TRAINED_KINDS)} ways: {recognition(encoder, sprites):.3f}")
     print(f"caption retrieval, 200 ways: {retrieval(encoder, sprites, 200):.3f}")
-    for name, score in relations(encoder, sprites).items():
-        print(f"{name}: {score:.3f}")
+    for name, share in relations(encoder, sprites).items():
+        print(f"{name}: {share:.3f}")
     depths = [
         range(len(encoder.text_tower.blocks)),
         range(len(encoder.image_tower.blocks)),

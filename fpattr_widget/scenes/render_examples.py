@@ -118,8 +118,9 @@ def _build(name: str, sprites: Sprites) -> Scene:
     for kind, x, y, extent, mirrored in things:
         ratio = sprites.aspect_ratios[kind]
         width, height = (extent, extent / ratio) if ratio >= 1 else (extent * ratio, extent)
-        box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-        objects.append(SceneObject(kind, tuple(round(edge, 4) for edge in box), mirrored))
+        left, top = round(x - width / 2, 4), round(y - height / 2, 4)
+        right, bottom = round(x + width / 2, 4), round(y + height / 2, 4)
+        objects.append(SceneObject(kind, (left, top, right, bottom), mirrored))
     return Scene(tuple(objects), ground, texture)
 
 

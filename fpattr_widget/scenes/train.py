@@ -7,9 +7,12 @@ halves the work and keeps each patch's state about that patch.
 """
 
 import argparse
+import math
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +33,8 @@ class _Batches(Dataset):
 
     def __init__(self, seed: int, steps: int, batch: int, sprites: str | None):
         self.seed, self.steps, self.batch = seed, steps, batch
-        self.sprites_folder, self.sprites = sprites, None
+        self.sprites_folder = sprites
+        self.sprites: Sprites | None = None
 
     def __len__(self) -> int:
         return self.steps
@@ -50,10 +54,10 @@ class _Batches(Dataset):
         return torch.from_numpy(np.stack(pictures)), captions + contradictions
 
 
-def _hide_patches(share: float):
+def _hide_patches(share: float) -> Callable[..., torch.Tensor]:
     """Return a hook for the vision embeddings that keeps CLS and a random part of the patches."""
 
-    def hook(_module, _arguments, states: torch.Tensor) -> torch.Tensor:
+    def hook(_module: object, _arguments: object, states: torch.Tensor) -> torch.Tensor:
         examples, positions, width = states.shape
         kept = round((positions - 1) * (1 - share))
         order = torch.rand(examples, positions - 1, device=states.device).argsort(1)[:, :kept] + 1
@@ -67,10 +71,10 @@ def _learning_rate(step: int, steps: int, warmup: int = 200) -> float:
     if step < warmup:
         return (step + 1) / warmup
     progress = (step - warmup) / max(1, steps - warmup)
-    return 0.5 * (1 + np.cos(np.pi * progress)) + 0.001
+    return 0.5 * (1 + math.cos(math.pi * progress)) + 0.001
 
 
-def _loss(model, pixels: torch.Tensor, tokens: dict[str, torch.Tensor]) -> torch.Tensor:
+def _loss(model: Any, pixels: torch.Tensor, tokens: dict[str, torch.Tensor]) -> torch.Tensor:
     """CLIP's symmetric loss; each picture also faces every contradicted caption."""
     images = functional.normalize(model.get_image_features(pixels).pooler_output.float(), dim=-1)
     texts = functional.normalize(model.get_text_features(**tokens).pooler_output.float(), dim=-1)
@@ -121,7 +125,8 @@ def train(
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     torch.manual_seed(seed)
     tokenizer = new_tokenizer()
-    model = new_model(tokenizer).to(place)
+    model: Any = new_model(tokenizer)
+    model.to(place)
     decayed = [p for p in model.parameters() if p.ndim > 1]
     other = [p for p in model.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(

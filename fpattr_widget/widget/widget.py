@@ -55,7 +55,7 @@ class PairsWidget(anywidget.AnyWidget):
     _css = (_STATIC / "widget.css").read_text(encoding="utf-8")
 
     caption = traitlets.Unicode().tag(sync=True)
-    tokens = traitlets.List().tag(sync=True)
+    tokens = traitlets.List(traitlets.Dict()).tag(sync=True)
     grid = traitlets.List(traitlets.Int()).tag(sync=True)
     image_special = traitlets.List(traitlets.Unicode()).tag(sync=True)
     picture = traitlets.Bytes().tag(sync=True)

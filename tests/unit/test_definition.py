@@ -93,7 +93,7 @@ RULES = {
             (np.polynomial.legendre.leggauss(n)[0] + 1) / 2,
             np.polynomial.legendre.leggauss(n)[1] / 2,
         )
-    ),  # fmt: skip
+    ),
 }
 
 

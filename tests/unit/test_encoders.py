@@ -1,0 +1,165 @@
+"""Loading, layers, embeddings, and leaving the user's model as it was."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from transformers import BertConfig, BertModel
+
+import fpattr_widget as fp
+from tests.conftest import Processor, random_clip
+
+FAST = fp.IntegratedJacobians(steps=2)
+
+
+def test_similarity_is_the_cosine_of_the_real_model(encoder, picture):
+    model = encoder.model
+    text = encoder.prepare_text("a dog").inputs
+    image = encoder.prepare_image(picture).inputs
+    with torch.no_grad():
+        output = model(**text, **image)
+    cosine = torch.nn.functional.cosine_similarity(output.text_embeds, output.image_embeds)
+    assert encoder.similarity(picture, "a dog") == pytest.approx(float(cosine), abs=1e-6)
+
+
+def test_embeddings_have_unit_length(encoder, picture):
+    images = encoder.embed_image([picture, picture.rotate(90)])
+    texts = encoder.embed_text(["a dog", "a cat and a ball", "a kite"])
+    assert images.shape == (2, 12)
+    assert texts.shape == (3, 12)
+    np.testing.assert_allclose(np.linalg.norm(texts, axis=1), 1, atol=1e-6)
+    with pytest.raises(fp.InputError, match="`captions` is one string"):
+        encoder.embed_text("a dog")
+    with pytest.raises(fp.InputError, match="nothing to embed"):
+        encoder.embed_image([])
+
+
+@pytest.mark.parametrize("layer", [3, -4, (0, 3), (0, 1, 2), "last", 1.0, True])
+def test_a_wrong_layer_is_named(encoder, picture, layer):
+    with pytest.raises(fp.InputError, match="`layer` is"):
+        fp.attribute(encoder, picture, "a dog", layer=layer)
+
+
+def test_layers_count_from_both_ends(encoder, picture):
+    one = fp.attribute(encoder, picture, "a dog", FAST, layer=(2, 0)).matrix
+    two = fp.attribute(encoder, picture, "a dog", FAST, layer=(-1, -3)).matrix
+    np.testing.assert_array_equal(one, two)
+
+
+def test_an_unknown_method_is_named(encoder, picture):
+    with pytest.raises(fp.InputError, match="`method` is 'magic'"):
+        fp.attribute(encoder, picture, "a dog", method="magic")
+
+
+def test_a_saved_folder_loads_like_a_hub_model(saved_model, picture):
+    encoder = fp.load_encoder(saved_model)
+    assert encoder.dtype == torch.float32
+    assert encoder.resolve_layers(None) == (1, 2)
+    assert encoder.defaults.text_reference == "exclip"
+    by_hand = fp.load_encoder(random_clip(5, dtype=torch.float32), processor=Processor(24))
+    assert encoder.similarity(picture, "a dog") == pytest.approx(
+        by_hand.similarity(picture, "a dog"), abs=1e-6
+    )
+    assert by_hand.resolve_layers(None) == (2, 2)
+
+
+def test_unknown_models_are_named(tmp_path):
+    for name in ("nobody/has-this-model", str(tmp_path)):
+        with pytest.raises(fp.InputError, match="`model` .* cannot be loaded"):
+            fp.load_encoder(name)
+    bert = BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=1, vocab_size=9)
+    bert.save_pretrained(tmp_path)
+    with pytest.raises(fp.InputError, match="is of type 'bert'"):
+        fp.load_encoder(tmp_path)
+    with pytest.raises(fp.InputError, match="not a dual encoder of a known family"):
+        fp.load_encoder(BertModel(bert))
+
+
+def test_missing_weights_are_told(saved_model, tmp_path):
+    for path in saved_model.iterdir():
+        if path.suffix != ".safetensors":
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(fp.InputError, match="cannot be loaded"):
+        fp.load_encoder(tmp_path)
+
+
+def test_nan_weights_are_told(picture):
+    model = random_clip()
+    with torch.no_grad():
+        model.visual_projection.weight[0, 0] = torch.nan
+    encoder = fp.load_encoder(model, processor=Processor(24))
+    with pytest.raises(fp.InputError, match="no usable image embedding"):
+        encoder.similarity(picture, "a dog")
+    with pytest.raises(fp.InputError, match="no usable image embedding"):
+        fp.attribute(encoder, picture, "a dog").row(1)
+
+
+def snapshot(model: torch.nn.Module) -> list[tuple]:
+    return [
+        (
+            name,
+            module.training,
+            dict(module._forward_hooks),
+            dict(module._forward_pre_hooks),
+            module.__dict__.get("forward"),
+        )
+        for name, module in model.named_modules()
+    ] + [(name, p.requires_grad, p.grad, p.sum().item()) for name, p in model.named_parameters()]
+
+
+def test_the_model_is_left_as_it_was_found(picture):
+    model = random_clip().train()
+    model.vision_model.embeddings.patch_embedding.weight.requires_grad_(False)
+    before = copy.copy(snapshot(model))
+    kernel = torch.backends.cuda.flash_sdp_enabled(), torch.backends.mha.get_fastpath_enabled()
+    encoder = fp.load_encoder(model, processor=Processor(24))
+    pairs = fp.attribute(encoder, picture, "a dog", FAST, 1)
+    pairs.of_region(np.eye(3, dtype=bool))
+    assert np.isfinite(pairs.matrix).all()
+    assert snapshot(model) == before
+    after = torch.backends.cuda.flash_sdp_enabled(), torch.backends.mha.get_fastpath_enabled()
+    assert after == kernel
+
+
+def test_the_model_is_left_as_it_was_found_when_it_raises(picture):
+    model = random_clip().train()
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a broken part")
+
+    encoder = fp.load_encoder(model, processor=Processor(24))
+    hook = model.visual_projection.register_forward_hook(fail)
+    before = snapshot(model)
+    with pytest.raises(RuntimeError, match="a broken part"):
+        fp.attribute(encoder, picture, "a dog", FAST, 1).row(1)
+    assert snapshot(model) == before
+    hook.remove()
+    assert np.isfinite(fp.attribute(encoder, picture, "a dog", FAST, 1).row(1)).all()
+
+
+def test_dropout_and_a_frozen_graph_do_not_reach_the_numbers(picture):
+    """A model in training mode is explained as it predicts."""
+    model = random_clip()
+    encoder = fp.load_encoder(model, processor=Processor(24))
+    calm = fp.attribute(encoder, picture, "a dog", FAST, 1).matrix
+    for module in model.modules():
+        if hasattr(module, "dropout") and isinstance(module.dropout, float):
+            module.dropout = 0.5
+    model.train()
+    np.testing.assert_array_equal(
+        fp.attribute(encoder, picture, "a dog", FAST, 1).matrix, calm
+    )
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_both_attention_implementations_agree(picture, attention, encoder):
+    model = random_clip()
+    model.set_attn_implementation(attention)
+    other = fp.load_encoder(model, processor=Processor(24))
+    np.testing.assert_allclose(
+        fp.attribute(other, picture, "a dog", FAST, 0).matrix,
+        fp.attribute(encoder, picture, "a dog", FAST, 0).matrix,
+        atol=1e-6,
+    )
+    assert model.config._attn_implementation == attention

@@ -1,0 +1,141 @@
+"""Images in every form, good and bad, and the crop that the model saw."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import fpattr_widget as fp
+from fpattr_widget.encoders.images import read_image, seen_crop
+from tests.conftest import Processor
+
+
+def png(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def red_left() -> Image.Image:
+    """Return a picture whose left half is red and whose right half is blue."""
+    pixels = np.zeros((20, 30, 3), np.uint8)
+    pixels[:, :15, 0] = 255
+    pixels[:, 15:, 2] = 255
+    return Image.fromarray(pixels)
+
+
+def test_every_form_gives_the_same_picture(red_left, tmp_path):
+    path = tmp_path / "picture.png"
+    path.write_bytes(png(red_left))
+    forms = [path, str(path), path.read_bytes(), bytearray(path.read_bytes()), red_left]
+    forms += [np.asarray(red_left), red_left.convert("RGBA"), red_left.convert("P")]
+    for form in forms:
+        np.testing.assert_array_equal(np.asarray(read_image(form)), np.asarray(red_left))
+
+
+def test_transparency_is_laid_over_white():
+    clear = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
+    assert read_image(clear).getpixel((0, 0)) == (255, 255, 255)
+    grey = Image.new("LA", (4, 4), (0, 128))
+    assert read_image(grey).getpixel((0, 0)) == pytest.approx((127, 127, 127), abs=1)
+
+
+def test_greyscale_and_sixteen_bits():
+    ramp = np.linspace(0, 255, 16, dtype=np.uint8).reshape(4, 4)
+    expected = np.repeat(ramp[:, :, None], 3, 2)
+    np.testing.assert_array_equal(np.asarray(read_image(ramp)), expected)
+    np.testing.assert_array_equal(np.asarray(read_image(ramp[:, :, None])), expected)
+    deep = Image.fromarray((ramp.astype(np.uint16) * 257))
+    np.testing.assert_allclose(np.asarray(read_image(deep)), expected, atol=1)
+
+
+def test_exif_rotation_is_applied(red_left):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned a quarter clockwise
+    turned = read_image(png(red_left, "JPEG", quality=95, exif=exif))
+    assert turned.size == (20, 30)
+    top, bottom = turned.getpixel((10, 3)), turned.getpixel((10, 26))
+    assert top[0] > 200 > top[2]
+    assert bottom[2] > 200 > bottom[0]
+
+
+def test_an_animation_gives_its_first_frame(red_left):
+    frames = png(red_left, "GIF", save_all=True, append_images=[Image.new("RGB", (30, 20))])
+    np.testing.assert_array_equal(np.asarray(read_image(frames)), np.asarray(red_left))
+
+
+@pytest.mark.parametrize(
+    ("image", "sentence"),
+    [
+        ("/nowhere/at-all.png", "names no file"),
+        (b"this is text", "not in an image format"),
+        (b"", "not in an image format"),
+        (np.zeros((0, 0, 3), np.uint8), "pass one that has pixels"),
+        (np.zeros((4, 4, 3), np.float32), "float32: pass uint8"),
+        (np.zeros((4, 4, 7), np.uint8), "shape (4, 4, 7)"),
+        (Image.new("RGB", (0, 0)), "0 × 0 pixels"),
+        (Image.new("1", (20_000, 20_000)), "20,000 × 20,000 pixels"),
+        (object(), "`image` is a object"),
+        (None, "`image` is a NoneType"),
+        ({"input_ids": 1}, "mapping without 'pixel_values'"),
+        (torch.zeros(1, 3, 9, 9), "takes preprocessed floats of shape (1, 3, 24, 24)"),
+        (torch.full((1, 3, 24, 24), torch.nan), "NaN or infinite"),
+    ],
+)
+def test_what_cannot_be_read_is_told_in_one_sentence(encoder, image, sentence):
+    with pytest.raises(fp.InputError, match=re.escape(sentence)) as caught:
+        fp.attribute(encoder, image, "a dog")
+    assert "`image`" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_a_broken_file_and_a_huge_header(encoder, tmp_path, picture):
+    with pytest.raises(fp.InputError, match="is the folder"):
+        fp.attribute(encoder, tmp_path, "a dog")
+    broken = tmp_path / "half.png"
+    broken.write_bytes(png(picture)[:-200])
+    with pytest.raises(fp.InputError, match="damaged"):
+        fp.attribute(encoder, broken, "a dog")
+    huge = tmp_path / "huge.png"
+    huge.write_bytes(png(Image.new("1", (20_000, 20_000))))
+    with pytest.raises(fp.InputError, match="million"):
+        fp.attribute(encoder, huge, "a dog")
+
+
+def test_a_preprocessed_tensor_is_taken_as_it_is(encoder, picture):
+    pixels = encoder.prepare_image(picture).inputs["pixel_values"]
+    one = fp.attribute(encoder, picture, "a dog", layer=-1)
+    for form in (pixels, pixels[0], {"pixel_values": pixels.numpy()}):
+        other = fp.attribute(encoder, form, "a dog", layer=-1)
+        np.testing.assert_array_equal(one.matrix, other.matrix)
+        assert other.picture.size == (24, 24)
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (300, 900), (24, 24), (517, 516)])
+def test_the_crop_is_the_centre_square_that_the_processor_takes(width, height):
+    """CLIP scales the shorter side and crops the middle."""
+    columns = np.linspace(0, 255, width, dtype=np.float32)
+    rows = np.linspace(0, 255, height, dtype=np.float32)
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[:, :, 0] = columns[None, :]
+    pixels[:, :, 1] = rows[:, None]
+    source = Image.fromarray(pixels)
+    crop = seen_crop(Processor(24).image_processor, source)
+    side = min(width, height)
+    assert crop.size == pytest.approx((min(side, 768),) * 2, abs=0.012 * side + 1)
+    values = np.asarray(crop, np.float32)
+    first, last = (width - side) / 2 / width * 255, (width + side) / 2 / width * 255
+    assert values[:, 0, 0].mean() == pytest.approx(first, abs=4)
+    assert values[:, -1, 0].mean() == pytest.approx(last, abs=4)
+    first, last = (height - side) / 2 / height * 255, (height + side) / 2 / height * 255
+    assert values[0, :, 1].mean() == pytest.approx(first, abs=4)
+    assert values[-1, :, 1].mean() == pytest.approx(last, abs=4)
+
+
+def test_a_picture_of_a_few_pixels_is_shown_as_the_model_saw_it(encoder):
+    tiny = np.full((1, 1, 3), 200, np.uint8)
+    assert encoder.prepare_image(tiny).picture.size == (24, 24)
