@@ -225,6 +225,11 @@ class FeaturePairs:
                 weights = np.zeros((len(missing), len(self.tokens)), np.float32)
                 weights[np.arange(len(missing)), missing] = 1
                 values = sides.image.against(sides.text.of(weights)) / sides.scale
+                if not np.isfinite(values).all():
+                    raise InputError(
+                        f"the attribution of {self.about.model!r} is not finite: load the `model` "
+                        "in float32, or choose another `layer`."
+                    )
                 self._values[missing] = values
                 self._ready[missing] = True
             return self._values[chosen]

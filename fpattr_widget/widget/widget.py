@@ -128,6 +128,8 @@ class PairsWidget(anywidget.AnyWidget):
             return
         kind = message.get("type")
         if kind == "hello":
+            # At once, so that the page knows that a kernel is there.
+            self.send({"type": "hello", "epoch": self.epoch})
             self._server.fill()
         elif kind == "rows" and _is_whole_numbers(message.get("tokens")):
             self._server.ask_rows(message["tokens"])

@@ -66,7 +66,7 @@ def test_a_saved_folder_loads_like_a_hub_model(saved_model, picture):
 
 def test_unknown_models_are_named(tmp_path):
     for name in ("nobody/has-this-model", str(tmp_path)):
-        with pytest.raises(fp.InputError, match="`model` .* cannot be loaded"):
+        with pytest.raises(fp.InputError, match=r"`model` .* cannot be loaded"):
             fp.load_encoder(name)
     bert = BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=1, vocab_size=9)
     bert.save_pretrained(tmp_path)
@@ -147,9 +147,7 @@ def test_dropout_and_a_frozen_graph_do_not_reach_the_numbers(picture):
         if hasattr(module, "dropout") and isinstance(module.dropout, float):
             module.dropout = 0.5
     model.train()
-    np.testing.assert_array_equal(
-        fp.attribute(encoder, picture, "a dog", FAST, 1).matrix, calm
-    )
+    np.testing.assert_array_equal(fp.attribute(encoder, picture, "a dog", FAST, 1).matrix, calm)
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])

@@ -49,7 +49,7 @@ def test_greyscale_and_sixteen_bits():
     expected = np.repeat(ramp[:, :, None], 3, 2)
     np.testing.assert_array_equal(np.asarray(read_image(ramp)), expected)
     np.testing.assert_array_equal(np.asarray(read_image(ramp[:, :, None])), expected)
-    deep = Image.fromarray((ramp.astype(np.uint16) * 257))
+    deep = Image.fromarray(ramp.astype(np.uint16) * 257)
     np.testing.assert_allclose(np.asarray(read_image(deep)), expected, atol=1)
 
 

@@ -1,0 +1,42 @@
+/** The widget's module: one store per model, any number of views of it. */
+
+import type { AnyWidget } from "@anywidget/types";
+import type { Model, Traits } from "./protocol";
+import { Store } from "./store";
+import { mount } from "./view";
+
+interface Props {
+  model: Model;
+  /** Newer hosts end it; older ones call the clean-up that is given back. */
+  signal?: AbortSignal;
+}
+
+/** A controller that ends with the host's signal too, and the function that ends it. */
+function lifetime(host: AbortSignal | undefined): AbortController {
+  const controller = new AbortController();
+  if (host?.aborted) controller.abort();
+  host?.addEventListener("abort", () => controller.abort(), {
+    once: true,
+    signal: controller.signal,
+  });
+  return controller;
+}
+
+export default (() => {
+  let store: Store | undefined;
+  return {
+    initialize({ model, signal }: Props): () => void {
+      const opened = new Store(model);
+      store = opened;
+      const life = lifetime(signal);
+      life.signal.addEventListener("abort", () => opened.close(), { once: true });
+      return () => life.abort();
+    },
+    render({ el, signal }: Props & { el: HTMLElement }): () => void {
+      if (!store) throw new Error("render was called before initialize");
+      const life = lifetime(signal);
+      mount(store, el, life.signal);
+      return () => life.abort();
+    },
+  };
+}) satisfies AnyWidget<Traits>;

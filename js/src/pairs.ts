@@ -1,0 +1,131 @@
+/** The token × feature matrix as far as it is known, and sums over it. */
+
+const NONE: readonly number[] = [];
+
+export class Pairs {
+  /** `(tokens, specials + patches)`, row-major; NaN where a row is not there. */
+  readonly values: Float32Array;
+  readonly #known: boolean[];
+  #count = 0;
+  #version = 0;
+  #limit: number | null = null;
+
+  /**
+   * @param quiet for each token, whether it is left out of the shared limit (BOS, EOS, padding)
+   * @param specials number of image features that are no patches (CLS); their columns come first
+   */
+  constructor(
+    readonly quiet: readonly boolean[],
+    readonly specials: number,
+    readonly patches: number,
+  ) {
+    this.values = new Float32Array(this.tokens * this.width).fill(Number.NaN);
+    this.#known = this.quiet.map(() => false);
+  }
+
+  get tokens(): number {
+    return this.quiet.length;
+  }
+
+  /** Columns of the matrix. */
+  get width(): number {
+    return this.specials + this.patches;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Grows whenever a row is written. */
+  get version(): number {
+    return this.#version;
+  }
+
+  get complete(): boolean {
+    return this.#count === this.tokens;
+  }
+
+  has(token: number): boolean {
+    return this.#known[token] ?? false;
+  }
+
+  missing(tokens?: readonly number[]): number[] {
+    return (tokens ?? [...this.quiet.keys()]).filter((token) => !this.has(token));
+  }
+
+  /** Take one row; rows with a NaN, of another width or of no token are not taken. */
+  write(token: number, row: Float32Array): boolean {
+    if (!Number.isInteger(token) || token < 0 || token >= this.tokens) return false;
+    if (row.length !== this.width || row.some(Number.isNaN)) return false;
+    this.values.set(row, token * this.width);
+    if (!this.#known[token]) this.#count++;
+    this.#known[token] = true;
+    this.#version++;
+    this.#limit = null;
+    return true;
+  }
+
+  /** Take every complete row of a whole matrix; a matrix of another shape holds nothing for us. */
+  merge(matrix: Float32Array): void {
+    if (matrix.length !== this.values.length) return;
+    for (let token = 0; token < this.tokens; token++) {
+      this.write(token, matrix.subarray(token * this.width, (token + 1) * this.width));
+    }
+  }
+
+  /** Sum of tokens' rows, `(patches,)`; null where one of them is not there. */
+  map(tokens: readonly number[]): Float64Array | null {
+    if (tokens.length === 0 || this.missing(tokens).length > 0) return null;
+    const sum = new Float64Array(this.patches);
+    for (const token of tokens) {
+      for (let j = 0; j < this.patches; j++) sum[j] = (sum[j] ?? 0) + this.#at(token, j);
+    }
+    return sum;
+  }
+
+  /** Sum over patches and special features, `(tokens,)`; NaN for rows that are not there. */
+  column(patches: readonly number[], specials: readonly number[] = NONE): Float64Array {
+    return Float64Array.from({ length: this.tokens }, (_, token) => {
+      let sum = 0;
+      for (const patch of patches) sum += this.#at(token, patch);
+      for (const special of specials) sum += this.#at(token, special - this.specials);
+      return this.has(token) ? sum : Number.NaN;
+    });
+  }
+
+  /** Sum of each row over all patches, `(tokens,)`. */
+  rowSums(): Float64Array {
+    return this.column(Array.from({ length: this.patches }, (_, j) => j));
+  }
+
+  /** Largest magnitude of a word's pair with a patch, over the rows that are there. */
+  limit(): number {
+    if (this.#limit !== null) return this.#limit;
+    let limit = 0;
+    for (let token = 0; token < this.tokens; token++) {
+      if (this.quiet[token] || !this.has(token)) continue;
+      for (let j = 0; j < this.patches; j++) limit = Math.max(limit, Math.abs(this.#at(token, j)));
+    }
+    this.#limit = limit;
+    return limit;
+  }
+
+  #at(token: number, patch: number): number {
+    return this.values[token * this.width + this.specials + patch] ?? Number.NaN;
+  }
+}
+
+/** Largest magnitude of the values that are numbers. */
+export function largest(values: Iterable<number>): number {
+  let limit = 0;
+  for (const value of values) {
+    if (Math.abs(value) > limit) limit = Math.abs(value);
+  }
+  return limit;
+}
+
+export function total(values: Iterable<number>): number {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum;
+}

@@ -1,0 +1,38 @@
+/** Small sets of indices, kept as ascending lists. */
+
+export function ascending(indices: Iterable<number>): number[] {
+  return [...new Set(indices)].sort((a, b) => a - b);
+}
+
+export function same(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((value, i) => value === b[i]);
+}
+
+export type Gesture = "replace" | "add" | "remove";
+
+export function gestureOf(event: { shiftKey: boolean; altKey: boolean }): Gesture {
+  if (event.altKey) return "remove";
+  return event.shiftKey ? "add" : "replace";
+}
+
+/** A selection after a gesture over `touched`. */
+export function combine(
+  before: readonly number[],
+  touched: readonly number[],
+  gesture: Gesture,
+): number[] {
+  if (gesture === "replace") return ascending(touched);
+  if (gesture === "add") return ascending([...before, ...touched]);
+  const gone = new Set(touched);
+  return ascending(before.filter((index) => !gone.has(index)));
+}
+
+/** A selection after a click: clicking what alone is selected clears it. */
+export function toggle(
+  before: readonly number[],
+  touched: readonly number[],
+  gesture: Gesture,
+): number[] {
+  if (gesture === "replace" && same(before, ascending(touched))) return [];
+  return combine(before, touched, gesture);
+}

@@ -1,0 +1,131 @@
+/** The caption as a sentence of chips: words, punctuation marks and special tokens. */
+
+import { CodePoints } from "./codepoints";
+import type { Token } from "./protocol";
+
+export interface Chip {
+  /** Indices of the tokens that make it up, in order. */
+  tokens: number[];
+  text: string;
+  kind: "word" | "mark" | "special";
+  /** Text of the caption between the chip before and this one. */
+  before: string;
+}
+
+export interface Sentence {
+  chips: Chip[];
+  /** Text after the last chip. */
+  after: string;
+  /** For each token, the index of its chip. */
+  chipOf: number[];
+}
+
+const MARK = /^[\p{P}\p{S}]+$/u;
+const PICTOGRAPH = /\p{Extended_Pictographic}/u;
+const RUN = 3; // equal special tokens in a row that share one chip: padding
+
+/** Tokens that belong together: those of one word, and long runs of one special token. */
+function group(tokens: readonly Token[]): number[][] {
+  const groups: number[][] = [];
+  for (let i = 0; i < tokens.length; ) {
+    let stop = i + 1;
+    const first = tokens[i] as Token;
+    const joins = (token: Token) =>
+      first.special
+        ? token.special && token.text === first.text
+        : !token.special && first.word !== null && token.word === first.word;
+    while (stop < tokens.length && joins(tokens[stop] as Token)) stop++;
+    if (first.special && stop - i < RUN) stop = i + 1;
+    groups.push(Array.from({ length: stop - i }, (_, k) => i + k));
+    i = stop;
+  }
+  return groups;
+}
+
+export function sentence(caption: string, tokens: readonly Token[]): Sentence {
+  const points = new CodePoints(caption);
+  const chips: Chip[] = [];
+  let cursor = 0;
+  for (const members of group(tokens)) {
+    const parts = members.map((i) => tokens[i] as Token);
+    const written = parts.map((token) => token.text).join("");
+    const previous = chips.at(-1);
+    const space = previous ? " " : "";
+    const first = parts[0] as Token;
+    if (first.special) {
+      const text = members.length < RUN ? first.text : `${first.text} ×${members.length}`;
+      chips.push({ tokens: members, text, kind: "special", before: space });
+      continue;
+    }
+    const starts = parts.flatMap((token) => token.start ?? []);
+    const stops = parts.flatMap((token) => token.stop ?? []);
+    let before = space;
+    let text = "";
+    if (starts.length > 0 && stops.length > 0) {
+      const start = Math.max(cursor, Math.min(...starts));
+      const stop = Math.max(start, ...stops);
+      const whole = points.slice(start, stop);
+      text = whole.trim();
+      before = points.slice(cursor, start) + (text ? whole.slice(0, whole.indexOf(text)) : "");
+      if (before === "" && previous?.kind === "special") before = space;
+      cursor = Math.min(stop, points.length);
+    }
+    text ||= written;
+    const kind = MARK.test(text) && !PICTOGRAPH.test(text) ? "mark" : "word";
+    chips.push({ tokens: members, text, kind, before });
+  }
+  const chipOf: number[] = [];
+  chips.forEach((chip, index) => {
+    for (const token of chip.tokens) chipOf[token] = index;
+  });
+  const placed = tokens.some((token) => token.start !== null);
+  return { chips, after: placed ? points.slice(cursor, points.length).trimEnd() : "", chipOf };
+}
+
+/** How a set of tokens is called in a sentence: “dog”, “a red dog”, BOS, “dog” and “ball”. */
+export function nameOf(
+  tokens: readonly number[],
+  subject: Sentence,
+  all: readonly Token[],
+): string {
+  const { chips, chipOf } = subject;
+  const selected = new Set(tokens);
+  const touched = [...new Set(tokens.map((token) => chipOf[token] ?? 0))].sort((a, b) => a - b);
+  const names: string[] = [];
+  let quote = "";
+  const flush = () => {
+    if (quote) names.push(`“${shorten(quote)}”`);
+    quote = "";
+  };
+  let last = -2;
+  for (const index of touched) {
+    const chip = chips[index] as Chip;
+    const whole = chip.tokens.every((token) => selected.has(token));
+    if (chip.kind === "special") {
+      flush();
+      names.push(chip.text);
+    } else if (!whole) {
+      flush();
+      const pieces = chip.tokens.filter((token) => selected.has(token));
+      const text = pieces.map((token) => all[token]?.text ?? "").join("");
+      names.push(`“${shorten(text)}” of “${shorten(chip.text)}”`);
+    } else {
+      const joined = quote !== "" && last === index - 1;
+      if (!joined) flush();
+      quote = joined ? quote + chip.before + chip.text : chip.text;
+    }
+    last = index;
+  }
+  flush();
+  if (names.length > 3) return `${touched.length} words`;
+  if (names.length < 2) return names[0] ?? "";
+  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+}
+
+const LONGEST = 40; // characters of a caption that the line quotes
+
+function shorten(text: string): string {
+  const flat = text.replace(/\s+/gu, " ");
+  const points = [...flat];
+  return points.length <= LONGEST ? flat : `${points.slice(0, LONGEST - 1).join("")}…`;
+}

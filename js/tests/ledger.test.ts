@@ -1,0 +1,43 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { ledgerBar } from "../src/ledger";
+
+const part = fc.double({ min: -1, max: 1, noNaN: true });
+const ledger = fc
+  .record({ pairs: part, caption_only: part, image_only: part, baseline: part, residual: part })
+  .map((parts) => ({
+    ...parts,
+    similarity:
+      parts.pairs + parts.caption_only + parts.image_only + parts.baseline + parts.residual,
+  }));
+
+test("lengths are in proportion, signs lie on their side of zero, nothing leaves the bar", () => {
+  fc.assert(
+    fc.property(ledger, (ledger) => {
+      const { segments, zero, sum } = ledgerBar(ledger);
+      const size = segments.reduce((all, { value }) => all + Math.abs(value), 0);
+      fc.pre(size > 0.01);
+      for (const { value, left, width } of segments) {
+        expect(width).toBeCloseTo((100 * Math.abs(value)) / size, 6);
+        expect(left).toBeGreaterThan(-1e-6);
+        expect(left + width).toBeLessThan(100 + 1e-6);
+        if (value < 0) expect(left + width).toBeLessThan(zero + 1e-6);
+        if (value > 0) expect(left).toBeGreaterThan(zero - 1e-6);
+      }
+      if (Math.abs(ledger.residual) >= 0.005) {
+        const signed = segments.reduce(
+          (all, { value, width }) => all + Math.sign(value) * width,
+          0,
+        );
+        expect(sum - zero).toBeCloseTo(signed, 6);
+      }
+    }),
+  );
+});
+
+test("a residual that would read 0.00 is not drawn", () => {
+  const parts = { pairs: 1, caption_only: 0, image_only: 0, baseline: 0, similarity: 1 };
+  const keys = (residual: number) => ledgerBar({ ...parts, residual }).segments.map((s) => s.key);
+  expect(keys(0.004)).not.toContain("residual");
+  expect(keys(-0.02)).toContain("residual");
+});

@@ -1,0 +1,232 @@
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { decodeFloats, encodeFloats } from "../src/bytes";
+import { Store } from "../src/store";
+import { FakeModel, row, rowsBuffer, tokensOf, WIDTH } from "./model";
+
+const ALL = [0, 1, 2, 3, 4, 5, 6];
+let model: FakeModel;
+let store: Store;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  model = new FakeModel();
+  store = new Store(model);
+});
+
+afterEach(() => {
+  store.close();
+  vi.useRealTimers();
+});
+
+function receiveRows(tokens: number[], epoch = 1): void {
+  model.receive({ type: "rows", epoch, tokens }, [rowsBuffer(tokens)]);
+}
+
+test("says hello once, at once", () => {
+  expect(model.sent).toEqual([{ type: "hello", epoch: 1 }]);
+});
+
+describe("rows", () => {
+  test("arrive in any order, cut anyhow, twice or of another epoch, and make the same matrix", () => {
+    const batches = fc.array(
+      fc.record({ tokens: fc.uniqueArray(fc.nat(6), { minLength: 1 }), stale: fc.boolean() }),
+    );
+    fc.assert(
+      fc.property(batches, (batches) => {
+        const model = new FakeModel();
+        const store = new Store(model);
+        const came = new Set<number>();
+        for (const { tokens, stale } of batches) {
+          model.receive({ type: "rows", epoch: stale ? 0 : 1, tokens }, [rowsBuffer(tokens)]);
+          if (!stale) for (const token of tokens) came.add(token);
+        }
+        expect(store.pairs.missing()).toEqual(ALL.filter((token) => !came.has(token)));
+        for (const token of came) {
+          const values = store.pairs.values.subarray(token * WIDTH, (token + 1) * WIDTH);
+          expect(values).toEqual(row(token));
+        }
+        store.close();
+      }),
+    );
+  });
+
+  test("are read from a buffer that starts somewhere else", () => {
+    const bytes = new Uint8Array(rowsBuffer([2]).buffer);
+    const buffer = new Uint8Array(bytes.length + 3);
+    buffer.set(bytes, 3);
+    model.receive({ type: "rows", epoch: 1, tokens: [2] }, [new DataView(buffer.buffer, 3)]);
+    expect(store.pairs.map([2])?.[0]).toBeCloseTo(2.1, 5);
+  });
+
+  test("of the wrong size are not taken", () => {
+    model.receive({ type: "rows", epoch: 1, tokens: [1, 2] }, [rowsBuffer([1])]);
+    expect(store.pairs.count).toBe(0);
+  });
+
+  test("go into the model together and are saved once, after the last arrival", () => {
+    receiveRows([0, 1]);
+    vi.advanceTimersByTime(300);
+    receiveRows([2]);
+    vi.advanceTimersByTime(300);
+    expect(decodeFloats(model.get("rows"))).toHaveLength(7 * WIDTH);
+    expect(model.saves).toHaveLength(0);
+    receiveRows([3]);
+    vi.advanceTimersByTime(5000);
+    expect(model.saves).toHaveLength(1);
+    const saved = decodeFloats(model.get("rows"));
+    expect(saved.subarray(3 * WIDTH, 4 * WIDTH)).toEqual(row(3));
+    expect(saved[4 * WIDTH]).toBeNaN();
+  });
+
+  test("that an echo lacks are kept", () => {
+    receiveRows([0, 1]);
+    const echo = new Float32Array(7 * WIDTH).fill(Number.NaN);
+    echo.set(row(5), 5 * WIDTH);
+    model.update({ rows: encodeFloats(echo) });
+    expect(store.pairs.missing()).toEqual([2, 3, 4, 6]);
+  });
+
+  test("that are missing after all was sent are asked for again, a few times", () => {
+    receiveRows([0, 1, 2, 3]);
+    for (let i = 0; i < 6; i++) model.receive({ type: "done", epoch: 1 });
+    const asked = model.sent.filter((message) => message.type === "rows");
+    expect(asked).toHaveLength(3);
+    expect(asked[0]).toEqual({ type: "rows", epoch: 1, tokens: [4, 5, 6] });
+    expect(store.absence).toBe("left out");
+    receiveRows([4, 5, 6]);
+    expect(store.pairs.complete).toBe(true);
+  });
+
+  test("that are there are never asked for", () => {
+    receiveRows([1]);
+    store.want([1]);
+    store.want([1, 2]);
+    expect(model.sent.slice(1)).toEqual([{ type: "rows", epoch: 1, tokens: [2] }]);
+  });
+});
+
+describe("a region", () => {
+  test("is summed from rows, and from Python's answer where they are missing", () => {
+    receiveRows([2]);
+    expect(store.region([0, 2])[1]).toBeNaN();
+    const request = model.sent.at(-1);
+    expect(request).toMatchObject({ type: "region", patches: [0, 2] });
+    const id = request?.type === "region" ? request.id : -1;
+    const answer = Float32Array.of(0, 10, 20, 30, 40, 50, 60);
+    model.receive({ type: "region", epoch: 1, id }, [encodeFloats(answer)]);
+    const values = store.region([0, 2]);
+    expect(values[0]).toBe(0);
+    expect(values[1]).toBe(10);
+    expect(values[2]).toBeCloseTo(2.1 + 2.3, 5);
+  });
+
+  test("is not asked for when all rows are there", () => {
+    receiveRows(ALL);
+    store.region([1]);
+    expect(model.sent).toHaveLength(1);
+  });
+});
+
+describe("epochs", () => {
+  test("a new one starts anew with what the traits hold, and drops what was on its way", () => {
+    receiveRows(ALL);
+    model.receive({ type: "failure", epoch: 1, message: "It broke." });
+    const changes: string[] = [];
+    store.subscribe((change) => changes.push(change), new AbortController().signal);
+    model.update({
+      epoch: 2,
+      caption: "red",
+      tokens: tokensOf([["red", 0, 0, 3]]),
+      grid: [1, 2],
+      image_special: [],
+      rows: null,
+    });
+    expect(changes).toContain("subject");
+    expect(store.subject.sentence.chips.map((chip) => chip.text)).toEqual(["red"]);
+    expect(store.pairs).toMatchObject({ tokens: 1, patches: 2, specials: 0, count: 0 });
+    expect(store.failure).toBe("");
+    model.receive({ type: "rows", epoch: 1, tokens: [0] }, [encodeFloats(Float32Array.of(1, 2))]);
+    expect(store.pairs.count).toBe(0);
+    model.receive({ type: "rows", epoch: 2, tokens: [0] }, [encodeFloats(Float32Array.of(1, 2))]);
+    expect(store.pairs.count).toBe(1);
+    vi.advanceTimersByTime(1000);
+    expect(decodeFloats(model.get("rows"))).toEqual(Float32Array.of(1, 2));
+  });
+});
+
+describe("without a kernel", () => {
+  test("silence is noticed, and a late word ends it", () => {
+    expect(store.absence).toBe("computing");
+    vi.advanceTimersByTime(3000);
+    expect(store.absence).toBe("silent");
+    receiveRows([0]);
+    expect(store.absence).toBe("computing");
+  });
+
+  test("a host that refuses to send does not stop the page", () => {
+    class Refusing extends FakeModel {
+      override send(): void {
+        throw new Error("no comm");
+      }
+      override save_changes(): void {
+        throw new Error("no comm");
+      }
+    }
+    const debug = vi.spyOn(console, "debug").mockImplementation(() => {});
+    const alone = new Store(new Refusing());
+    alone.pin([1], []);
+    expect(alone.pinnedTokens).toEqual([1]);
+    expect(debug).toHaveBeenCalledTimes(2);
+    alone.close();
+    debug.mockRestore();
+  });
+});
+
+describe("pins", () => {
+  test("are traits: ascending, saved when they change, and set from Python too", () => {
+    store.pin([3, 1, 3], [2]);
+    expect(model.get("selected_tokens")).toEqual([1, 3]);
+    expect(model.saves).toHaveLength(1);
+    store.pin([1, 3], [2]);
+    expect(model.saves).toHaveLength(1);
+    const changed = vi.fn();
+    store.subscribe(changed, new AbortController().signal);
+    model.update({ selected_tokens: [2], selected_patches: [99, 4] });
+    expect(changed).toHaveBeenCalled();
+    expect([store.pinnedTokens, store.pinnedPatches]).toEqual([[2], [4]]);
+  });
+});
+
+test("the ledger goes into the model", () => {
+  const ledger = {
+    similarity: 0.5,
+    pairs: 0.3,
+    caption_only: 0.1,
+    image_only: 0.1,
+    baseline: 0,
+    residual: 0,
+  };
+  model.receive({ type: "ledger", epoch: 1, ledger, similarity: 0.5 });
+  expect(store.ledger).toEqual(ledger);
+  expect(store.similarity).toBe(0.5);
+  vi.advanceTimersByTime(1000);
+  expect(model.saves).toHaveLength(1);
+});
+
+test("closing saves what is pending and leaves no listener and no timer behind", () => {
+  receiveRows([0]);
+  store.close();
+  expect(model.saves).toHaveLength(1);
+  expect(model.listening).toBe(0);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test("listeners end with their signal", () => {
+  const controller = new AbortController();
+  const changed = vi.fn();
+  store.subscribe(changed, controller.signal);
+  controller.abort();
+  receiveRows([0]);
+  expect(changed).not.toHaveBeenCalled();
+});

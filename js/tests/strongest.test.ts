@@ -1,0 +1,37 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { total } from "../src/pairs";
+import { halfOfMass, strongestPairs } from "../src/strongest";
+
+const map = fc
+  .array(fc.float({ min: -1, max: 1, noNaN: true }), { minLength: 1 })
+  .map((list) => Float64Array.from(list));
+
+test("half of the mass is carried, and by no more patches than needed", () => {
+  fc.assert(
+    fc.property(map, fc.constantFrom(1 as const, -1 as const), (map, sign) => {
+      const { patches, value } = halfOfMass(map, sign);
+      const mass = total(map.filter((v) => v * sign > 0));
+      const values = patches.map((j) => map[j] ?? 0);
+      expect(value).toBeCloseTo(total(values), 9);
+      expect(Math.abs(value)).toBeGreaterThanOrEqual(Math.abs(mass) / 2 - 1e-9);
+      const weakest = Math.min(...values.map(Math.abs));
+      if (patches.length > 1) expect(Math.abs(value) - weakest).toBeLessThan(Math.abs(mass) / 2);
+    }),
+  );
+});
+
+test("the strongest come first, and what speaks against the match is never left out", () => {
+  const words = [5, 4, 3, 2, 1].map((size, i) => ({
+    tokens: [i],
+    text: `w${i}`,
+    map: Float64Array.of(size, i === 4 ? -0.5 : 0),
+  }));
+  const strong = strongestPairs(words, 3);
+  expect(strong.map((pair) => pair.value)).toEqual([5, 4, -0.5]);
+  expect(strong[2]).toMatchObject({ text: "w4", patches: [1] });
+});
+
+test("words whose rows are missing are passed over", () => {
+  expect(strongestPairs([{ tokens: [0], text: "a", map: null }])).toEqual([]);
+});

@@ -1,0 +1,116 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { CodePoints } from "../src/codepoints";
+import type { Token } from "../src/protocol";
+import { nameOf, sentence } from "../src/words";
+import { tokensOf } from "./model";
+
+const text = fc.string({ unit: "binary", maxLength: 20 });
+
+test("slices count code points, as Python does", () => {
+  fc.assert(
+    fc.property(text, fc.nat(24), fc.nat(24), (whole, start, stop) => {
+      const points = [...whole];
+      expect(new CodePoints(whole).slice(start, stop)).toBe(points.slice(start, stop).join(""));
+      expect(new CodePoints(whole)).toHaveLength(points.length);
+    }),
+  );
+});
+
+/** Captions cut at random places into tokens, some of which join into words. */
+const cut = fc
+  .record({ caption: text, cuts: fc.array(fc.nat(20)), joins: fc.array(fc.boolean()) })
+  .map(({ caption, cuts, joins }) => {
+    const points = [...caption];
+    const ends = [...new Set([0, ...cuts.filter((i) => i < points.length), points.length])];
+    ends.sort((a, b) => a - b);
+    let word = 0;
+    const tokens: Token[] = ends.slice(1).map((stop, i) => {
+      const start = ends[i] ?? 0;
+      if (!joins[i]) word++;
+      return { text: points.slice(start, stop).join(""), word, start, stop, special: false };
+    });
+    return { caption, tokens };
+  });
+
+test("every token stands in one chip, in order, and no text is lost or told twice", () => {
+  fc.assert(
+    fc.property(cut, ({ caption, tokens }) => {
+      const { chips, after, chipOf } = sentence(caption, tokens);
+      expect(chips.flatMap((chip) => chip.tokens)).toEqual(tokens.map((_, i) => i));
+      tokens.forEach((_, i) => {
+        expect(chips[chipOf[i] ?? -1]?.tokens).toContain(i);
+      });
+      const squeezed = (all: string) => all.replace(/\s/gu, "");
+      const shown = chips.map((chip) => chip.before + chip.text).join("") + after;
+      expect(squeezed(shown)).toBe(squeezed(caption));
+    }),
+  );
+});
+
+describe("sentence", () => {
+  test("joins pieces, keeps the case and the text between words, and puts marks close", () => {
+    const { chips } = sentence(
+      "A  Snowman, 🐕",
+      tokensOf([
+        "BOS",
+        ["a", 0, 0, 1],
+        [" snow", 1, 2, 7],
+        ["man", 1, 7, 10],
+        [",", 2, 10, 11],
+        ["🐕", 3, 12, 13],
+        "EOS",
+      ]),
+    );
+    expect(chips.map(({ before, text, kind }) => [before, text, kind])).toEqual([
+      ["", "BOS", "special"],
+      [" ", "A", "word"],
+      ["  ", "Snowman", "word"],
+      ["", ",", "mark"],
+      [" ", "🐕", "word"],
+      [" ", "EOS", "special"],
+    ]);
+  });
+
+  test("shows the tokens' own text where no offsets are known", () => {
+    const bare = ["320", "1125"].map((id) => ({
+      text: id,
+      word: null,
+      start: null,
+      stop: null,
+      special: false,
+    }));
+    const { chips, after } = sentence("", bare);
+    expect(chips.map((chip) => chip.before + chip.text).join("") + after).toBe("320 1125");
+  });
+
+  test("long padding is one chip", () => {
+    const { chips } = sentence("", tokensOf(["EOS", "PAD", "PAD", "PAD", "PAD"]));
+    expect(chips.map((chip) => chip.text)).toEqual(["EOS", "PAD ×4"]);
+    expect(chips[1]?.tokens).toEqual([1, 2, 3, 4]);
+  });
+});
+
+describe("nameOf", () => {
+  const tokens = tokensOf([
+    "BOS",
+    ["a", 0, 0, 1],
+    ["snow", 1, 2, 6],
+    ["man", 1, 6, 9],
+    ["in", 2, 10, 12],
+    ["red", 3, 13, 16],
+  ]);
+  const subject = sentence("a snowman in red", tokens);
+  const name = (...indices: number[]) => nameOf(indices, subject, tokens);
+
+  test.each([
+    [[2, 3], "“snowman”"],
+    [[1, 2, 3], "“a snowman”"],
+    [[3], "“man” of “snowman”"],
+    [[0], "BOS"],
+    [[1, 5], "“a” and “red”"],
+    [[0, 1, 4], "BOS, “a” and “in”"],
+  ])("%j is %s", (indices, expected) => {
+    expect(name(...indices)).toBe(expected);
+  });
+});

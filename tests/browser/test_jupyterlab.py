@@ -1,0 +1,224 @@
+"""The quickstart in JupyterLab: what is painted is what was computed."""
+
+import base64
+import json
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from playwright.sync_api import Locator, Page
+
+pytestmark = pytest.mark.timeout(300)
+
+QUICKSTART = Path(__file__).parents[2] / "notebooks" / "quickstart.ipynb"
+RED, BLUE = (178, 24, 43), (33, 102, 172)
+
+
+def wait_for_rows(view: Locator) -> None:
+    view.locator(".fpattr-img").wait_for(timeout=60_000)
+    handle = view.element_handle()
+    view.page.wait_for_function(
+        """root => root.querySelectorAll('.fpattr-token').length > 0
+            && root.querySelectorAll('[data-missing]').length === 0
+            && !root.querySelector('[role=progressbar]')""",
+        arg=handle,
+        timeout=60_000,
+    )
+
+
+def heat_pixels(view: Locator) -> tuple[np.ndarray, float]:
+    """Return the canvas's RGBA at each patch's middle, (rows, columns, 4), and its limit."""
+    canvas = view.locator("canvas.fpattr-heat")
+    size, limit, data = canvas.evaluate(
+        """canvas => [[canvas.width, canvas.height], Number(canvas.dataset.limit),
+            Array.from(canvas.getContext('2d')
+                .getImageData(0, 0, canvas.width, canvas.height).data)]"""
+    )
+    pixels = np.array(data, np.uint8).reshape(size[1], size[0], 4)
+    step = size[0] // 8
+    return pixels[step // 2 :: step, step // 2 :: step], limit
+
+
+def assert_painted(view: Locator, row: np.ndarray) -> None:
+    pixels, limit = heat_pixels(view)
+    assert limit >= np.abs(row).max() * 0.999
+    expected = 255 * 0.85 * np.minimum(1, np.abs(row) / limit)
+    np.testing.assert_allclose(pixels[:, :, 3], expected, atol=1.5)
+    for y, x in np.ndindex(row.shape):
+        if pixels[y, x, 3] > 40:  # colours of faint pixels are rounded by the canvas
+            colour = RED if row[y, x] > 0 else BLUE
+            np.testing.assert_allclose(pixels[y, x, :3], colour, atol=4)
+
+
+def numbers(notebook, expression: str) -> np.ndarray:
+    printed = notebook.python(
+        f"import json, numpy as np; print(json.dumps(np.asarray({expression}).tolist()))"
+    )
+    return np.array(json.loads(printed))
+
+
+def move_away(page: Page) -> None:
+    page.mouse.move(2, 2)
+
+
+@pytest.fixture(scope="module")
+def lab_errors() -> list[str]:
+    return []
+
+
+def hover_patch(view: Locator, row: int, column: int) -> None:
+    box = view.locator(".fpattr-stage canvas.fpattr-heat").bounding_box()
+    view.page.mouse.move(
+        box["x"] + (column + 0.5) * box["width"] / 8, box["y"] + (row + 0.5) * box["height"] / 8
+    )
+
+
+def test_quickstart_links_words_and_patches(open_notebook):
+    notebook = open_notebook(QUICKSTART)
+    page = notebook.page
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    notebook.run_all()
+    view = page.locator(".fpattr").first
+    wait_for_rows(view)
+    notebook.wait_idle()
+
+    # A token's map is the row that Python has.
+    dog = view.locator(".fpattr-token", has_text="dog")
+    dog.scroll_into_view_if_needed()
+    dog.hover()
+    page.wait_for_function("r => r.dataset.shown === 'tokens:2'", arg=view.element_handle())
+    row = numbers(notebook, "widget.pairs.row(2)")
+    assert_painted(view, row)
+    peak = np.unravel_index(row.argmax(), row.shape)
+    assert f"row {peak[0] + 1}, column {peak[1] + 1}" in view.locator(".fpattr-line").inner_text()
+
+    # The word lights its object: most of the positive mass lies in the dog's box.
+    inside = numbers(
+        notebook,
+        "__import__('fpattr_widget.scenes.check', fromlist=['x'])"
+        ".patches_in_box(scene.objects[0].box, (8, 8))",
+    ).astype(bool)
+    assert np.maximum(row, 0)[inside].sum() > 3 * inside.mean() * np.maximum(row, 0).sum()
+
+    # A patch's tokens carry the column that Python has.
+    hover_patch(view, *peak)
+    patch = int(peak[0] * 8 + peak[1])
+    page.wait_for_function(
+        "([r, p]) => r.dataset.shown === 'patches:' + p", arg=[view.element_handle(), patch]
+    )
+    column = numbers(notebook, f"widget.pairs.matrix[:, {patch}]")
+    chips = view.locator(".fpattr-token").all()
+    values, alphas = [], []
+    for chip in chips:
+        tokens = [int(t) for t in chip.get_attribute("data-tokens").split(",")]
+        value = float(chip.get_attribute("data-value"))
+        assert value == pytest.approx(column[tokens].sum(), abs=1e-4 * np.abs(column).max())
+        colour = chip.evaluate("e => e.style.backgroundColor")
+        parts = [float(x) for x in colour[colour.index("(") + 1 : -1].split(",")]
+        alpha = parts[3] if len(parts) == 4 else 1.0
+        values.append(value)
+        alphas.append(alpha)
+        if alpha > 0.05:
+            assert tuple(parts[:3]) == (RED if value > 0 else BLUE)
+    order = np.argsort(np.abs(values))
+    assert (np.diff(np.array(alphas)[order]) >= -1e-6).all()
+    assert view.locator(".fpattr-token", has_text="dog").get_attribute("data-value") == str(
+        max((c for c in (chip.get_attribute("data-value") for chip in chips)), key=float)
+    )
+
+    move_away(page)
+    page.wait_for_function("r => r.dataset.shown === ''", arg=view.element_handle())
+    assert heat_pixels(view)[0][:, :, 3].max() == 0
+    assert errors == []
+
+
+def test_rerun_two_views_pins_and_saving(open_notebook, lab):
+    source = lab.root / "two-views.ipynb"
+    notebook_file = nbformat.v4.new_notebook()
+    notebook_file.cells = [
+        nbformat.v4.new_code_cell(
+            "import fpattr_widget as fp\nfrom fpattr_widget.scenes import example\n"
+            "scene = example('dog-and-ball')\n"
+            "widget = fp.explain(scene.image, scene.caption)\nwidget"
+        ),
+        nbformat.v4.new_code_cell("widget"),
+    ]
+    nbformat.write(notebook_file, source)
+    notebook = open_notebook(source)
+    page = notebook.page
+    notebook.run_all()
+    views = page.locator(".fpattr")
+    wait_for_rows(views.nth(0))
+    wait_for_rows(views.nth(1))
+
+    # Pinned in one view, seen in the other and in Python.
+    views.nth(0).locator(".fpattr-token", has_text="ball").click()
+    for index in (0, 1):
+        page.wait_for_function(
+            "r => r.dataset.shown === 'tokens:6'", arg=views.nth(index).element_handle()
+        )
+    assert_painted(views.nth(1), numbers(notebook, "widget.pairs.row(6)"))
+    assert numbers(notebook, "widget.selected_tokens").tolist() == [6]
+
+    # A dragged region answers with the sum of its columns.
+    page.keyboard.press("Escape")
+    box = views.nth(0).locator("canvas.fpattr-heat").bounding_box()
+    cell = box["width"] / 8
+    page.mouse.move(box["x"] + 1.5 * cell, box["y"] + 2.5 * cell)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 3.5 * cell, box["y"] + 4.5 * cell, steps=4)
+    page.mouse.up()
+    page.wait_for_function("r => r.dataset.shown.startsWith('patches:')",
+                           arg=views.nth(0).element_handle())  # fmt: skip
+    region = [8 * y + x for y in (2, 3, 4) for x in (1, 2, 3)]
+    page.wait_for_timeout(300)
+    assert sorted(numbers(notebook, "widget.selected_patches").tolist()) == region
+    column = numbers(notebook, f"widget.pairs.matrix[:, {region}].sum(1)")
+    dog = views.nth(0).locator(".fpattr-token", has_text="dog")
+    assert float(dog.get_attribute("data-value")) == pytest.approx(column[2], abs=1e-5)
+
+    # Python pins, the page follows.
+    notebook.python("widget.selected_patches = []; widget.selected_tokens = [2]")
+    page.wait_for_function("r => r.dataset.shown === 'tokens:2'", arg=views.nth(0).element_handle())
+
+    # What has arrived is saved with the notebook …
+    page.wait_for_timeout(1200)
+    matrix = numbers(notebook, "widget.pairs.matrix")
+    saved = notebook.save()
+    states = saved["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
+    (state,) = [s for s in states.values() if s["state"].get("caption") == "a dog next to a ball"]
+    (rows,) = [b["data"] for b in state["buffers"] if b["path"] == ["rows"]]
+    kept = np.frombuffer(base64.b64decode(rows), "<f4").reshape(len(matrix), -1)
+    np.testing.assert_allclose(kept[:, 1:], matrix, atol=1e-7)
+
+    # … and running the cell again gives a living view once more.
+    notebook.run_all()
+    notebook.wait_idle()
+    page.wait_for_function("() => document.querySelectorAll('.fpattr').length === 2")
+    wait_for_rows(views.nth(0))
+    views.nth(0).locator(".fpattr-token", has_text="dog").hover()
+    page.wait_for_function("r => r.dataset.shown === 'tokens:2'", arg=views.nth(0).element_handle())
+    assert_painted(views.nth(0), numbers(notebook, "widget.pairs.row(2)"))
+
+
+def test_a_hostile_caption_is_only_text(open_notebook, lab):
+    source = lab.root / "hostile.ipynb"
+    caption = "a dog <img src=x onerror=window.hacked=1> </script><script>window.hacked=1</script>"
+    notebook_file = nbformat.v4.new_notebook()
+    notebook_file.cells = [
+        nbformat.v4.new_code_cell(
+            "import fpattr_widget as fp\nfrom fpattr_widget.scenes import example\n"
+            f"fp.explain(example('picnic').image, {caption[:76]!r})"
+        )
+    ]
+    nbformat.write(notebook_file, source)
+    notebook = open_notebook(source)
+    notebook.run_all()
+    view = notebook.page.locator(".fpattr").first
+    wait_for_rows(view)
+    assert notebook.page.evaluate("() => window.hacked") is None
+    assert view.locator("img").count() == 1
+    assert view.locator("script").count() == 0
+    assert "onerror" in view.locator(".fpattr-caption").inner_text()

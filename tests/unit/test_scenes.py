@@ -1,0 +1,220 @@
+"""Scenes: the boxes are true, the captions are true, contradictions are not."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fpattr_widget.scenes import (
+    KINDS,
+    TRAINED_KINDS,
+    WITHHELD_KINDS,
+    Scene,
+    Sprites,
+    contradict,
+    describe,
+    example,
+    example_names,
+    render,
+    sample_scene,
+)
+from fpattr_widget.scenes.check import patches_in_box, pointing, recognition, relations, retrieval
+from fpattr_widget.scenes.model import new_tokenizer
+from fpattr_widget.scenes.train import train
+
+
+@pytest.fixture(scope="module")
+def sprites() -> Sprites:
+    return Sprites()
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**31))
+def test_an_object_is_drawn_in_its_box_and_nowhere_else(sprites, seed):
+    scene = sample_scene(np.random.default_rng(seed), sprites.aspect_ratios, count=1)
+    empty = Scene((), scene.ground, scene.texture)
+    difference = np.abs(
+        np.asarray(render(scene, sprites, 128), int) - np.asarray(render(empty, sprites, 128), int)
+    ).max(axis=2)
+    y, x = np.nonzero(difference > 12)
+    left, top, right, bottom = (edge * 128 for edge in scene.objects[0].box)
+    assert x.min() == pytest.approx(left, abs=4)
+    assert x.max() + 1 == pytest.approx(right, abs=4)
+    assert y.min() == pytest.approx(top, abs=4)
+    assert y.max() + 1 == pytest.approx(bottom, abs=4)
+
+
+def test_the_ground_does_not_depend_on_the_objects(sprites):
+    """Each ground is as likely under each kind."""
+    generator = np.random.default_rng(0)
+    scenes = [sample_scene(generator, sprites.aspect_ratios, count=1) for _ in range(6000)]
+    kinds = [kind.name for kind in TRAINED_KINDS]
+    grounds = sorted({scene.ground for scene in scenes})
+    table = np.zeros((len(kinds), len(grounds)))
+    for scene in scenes:
+        table[kinds.index(scene.objects[0].kind), grounds.index(scene.ground)] += 1
+    expected = table.sum(1, keepdims=True) * table.sum(0) / table.sum()
+    freedom = (len(kinds) - 1) * (len(grounds) - 1)
+    assert ((table - expected) ** 2 / expected).sum() < freedom + 4 * np.sqrt(2 * freedom)
+
+
+def truth(text: str, scene: Scene) -> bool:
+    """Judge a caption of one relation by its words alone."""
+    words = text.split()
+    place = {thing.kind: thing.centre for thing in scene.objects}
+    nouns = [word for word in words if word in KINDS]
+    if any(noun not in place for noun in nouns):
+        return False
+    (x1, y1), (x2, y2) = place[nouns[0]], place[nouns[1]]
+    checks = {"left": x1 < x2, "right": x1 > x2, "above": y1 < y2, "over": y1 < y2,
+              "below": y1 > y2, "under": y1 > y2}  # fmt: skip
+    return all(checks[word] for word in words if word in checks)
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**31))
+def test_captions_are_true_and_contradictions_are_not(sprites, seed):
+    generator = np.random.default_rng(seed)
+    scene = sample_scene(generator, sprites.aspect_ratios)
+    caption = describe(scene, generator)
+    known = set(new_tokenizer().get_vocab())
+    assert set(caption.text.replace(",", " ,").split()) <= known
+    for mention in caption.mentions:
+        noun = caption.text[mention.start : mention.stop]
+        kinds = {scene.objects[i].kind for i in mention.objects}
+        assert len(kinds) == 1
+        kind = KINDS[kinds.pop()]
+        assert noun == (kind.plural if len(mention.objects) > 1 else kind.name)
+        alike = [i for i, thing in enumerate(scene.objects) if thing.kind == kind.name]
+        assert list(mention.objects) == alike
+    false = contradict(scene, caption, generator)
+    assert false != caption.text
+    changed = [(a, b) for a, b in zip(caption.text.split(), false.split(), strict=True) if a != b]
+    assert len(changed) == 1
+    relation = {"left", "right", "above", "below", "over", "under"} & set(caption.text.split())
+    if relation and not {"big", "small", "large", "little"} & set(caption.text.split()):
+        assert truth(caption.text, scene)
+        assert not truth(false, scene)
+
+
+def test_complete_captions_name_every_object(sprites):
+    generator = np.random.default_rng(1)
+    for _ in range(50):
+        scene = sample_scene(generator, sprites.aspect_ratios)
+        named = {i for m in describe(scene, generator, complete=True).mentions for i in m.objects}
+        assert named == set(range(len(scene.objects)))
+
+
+def test_withheld_kinds_are_never_trained_but_have_words(sprites):
+    assert len(TRAINED_KINDS) >= 60
+    assert len(WITHHELD_KINDS) >= 4
+    words = set(new_tokenizer().get_vocab())
+    assert {kind.name for kind in WITHHELD_KINDS} <= words
+    generator = np.random.default_rng(2)
+    shown = {
+        thing.kind
+        for _ in range(500)
+        for thing in sample_scene(generator, sprites.aspect_ratios).objects
+    }
+    assert not shown & {kind.name for kind in WITHHELD_KINDS}
+
+
+def test_the_same_seed_gives_the_same_scene(sprites):
+    def draw() -> bytes:
+        return render(
+            sample_scene(np.random.default_rng(9), sprites.aspect_ratios), sprites
+        ).tobytes()
+
+    assert draw() == draw()
+
+
+@pytest.mark.parametrize("name", example_names())
+def test_examples_have_pictures_captions_and_boxes(name):
+    scene = example(name)
+    assert scene.image.size == (384, 384)
+    assert scene.objects
+    assert scene.mentions
+    for thing in scene.objects:
+        left, top, right, bottom = thing.box
+        assert 0 <= left < right <= 1
+        assert 0 <= top < bottom <= 1
+    for mention in scene.mentions:
+        word = scene.caption[mention.start : mention.stop]
+        assert all(scene.objects[i].kind in (word, word.rstrip("s")) or
+                   KINDS[scene.objects[i].kind].plural == word for i in mention.objects)  # fmt: skip
+
+
+def test_patches_in_box():
+    inside = patches_in_box((0.25, 0.5, 0.75, 1.0), (4, 4))
+    expected = np.zeros((4, 4), bool)
+    expected[2:, 1:3] = True
+    np.testing.assert_array_equal(inside, expected)
+
+
+def test_missing_sprites_are_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match="npm install"):
+        Sprites(tmp_path / "nothing")
+
+
+def test_training_runs_resumes_and_reproduces(tmp_path):
+    """Three steps in one go, or in two runs, give the same weights."""
+    from safetensors.numpy import load_file
+
+    import fpattr_widget as fp
+
+    options = {"steps": 3, "batch": 4, "save_every": 1, "device": "cpu"}
+    train(tmp_path / "whole", **options)
+    (tmp_path / "parts").mkdir()
+
+    class EnoughError(Exception):
+        pass
+
+    import fpattr_widget.scenes.train as module
+
+    original, saves = module._save_state, []
+
+    def interrupt(path, **state):
+        original(path, **state)
+        saves.append(state["done"])
+        if len(saves) == 1:
+            raise EnoughError
+
+    module._save_state = interrupt
+    try:
+        with pytest.raises(EnoughError):
+            train(tmp_path / "parts", **options)
+        train(tmp_path / "parts", **options)
+    finally:
+        module._save_state = original
+    assert saves == [1, 2, 3]
+    one = load_file(tmp_path / "whole" / "model.safetensors")
+    two = load_file(tmp_path / "parts" / "model.safetensors")
+    for name, weights in one.items():
+        np.testing.assert_allclose(two[name], weights, atol=1e-6, err_msg=name)
+    encoder = fp.load_encoder(tmp_path / "parts")
+    assert np.isfinite(encoder.similarity(example("picnic").image, "a dog"))
+
+
+def test_the_bundled_model_knows_its_world(bundled, sprites):
+    """The scores that the README claims, on scenes that training never draws."""
+    assert retrieval(bundled, sprites, 200) >= 0.90
+    assert recognition(bundled, sprites, 200) >= 0.90
+    assert all(score >= 0.5 for score in relations(bundled, sprites, 100).values())
+
+
+def test_the_bundled_models_words_point_at_their_objects(bundled, sprites):
+    import fpattr_widget as fp
+
+    score = pointing(
+        bundled, sprites, bundled.resolve_layers(None), 12, fp.IntegratedJacobians(steps=12)
+    )
+    assert score["accuracy"] > 5 * score["chance"]
+    assert score["energy"] > 3
+
+
+def test_the_bundled_model_is_small():
+    from importlib.resources import files
+    from pathlib import Path
+
+    folder = Path(str(files("fpattr_widget") / "assets"))
+    assert sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) <= 12_000_000
