@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -232,6 +232,9 @@ class FeaturePairs:
                     )
                 self._values[missing] = values
                 self._ready[missing] = True
+                if self._ready.all():
+                    sides.text.release()
+                    sides.image.release()
             return self._values[chosen]
 
     @property
@@ -239,13 +242,13 @@ class FeaturePairs:
         """Which rows have been computed, ``(tokens,)`` bool."""
         return self._ready.copy()
 
-    @property
-    def nodes(self) -> str:
-        """How both towers were measured, for example ``"8 + 24 nodes"``; empty before that."""
-        if self._sides is None:
-            return ""
-        text, image = self._sides.text.describe(), self._sides.image.describe()
-        return text if text == image else f"text {text}, image {image}"
+    def described(self) -> dict[str, str]:
+        """Return model, method and layers in words, and once measured how finely."""
+        words = asdict(self.about)
+        if self._sides is not None:
+            text, image = self._sides.text.describe(), self._sides.image.describe()
+            words["nodes"] = text if text == image else f"{text} and {image}"
+        return words
 
     @property
     def ledger(self) -> Ledger:
@@ -285,7 +288,7 @@ class FeaturePairs:
             dims=("token", "row", "column"),
             coords={"text": ("token", [token.text for token in self.tokens])},
             name="attribution",
-            attrs={"caption": self.caption, **self.about.__dict__},
+            attrs={"caption": self.caption, **self.described()},
         )
 
     def widget(self, **options: Any) -> "PairsWidget":

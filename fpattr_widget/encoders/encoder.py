@@ -276,7 +276,7 @@ class DualEncoder:
                 "`processor=` to load_encoder, or pass a preprocessed tensor (1, 3, h, w)."
             )
         source = read_image(image)
-        pixels = torch.from_numpy(run_processor(self.image_processor, source))[None]
+        pixels = self._check_pixels(torch.from_numpy(run_processor(self.image_processor, source)))
         return self._prepared(seen_crop(self.image_processor, source), pixels)
 
     def _check_pixels(self, image: Tensor) -> Tensor:
@@ -286,7 +286,7 @@ class DualEncoder:
         if tuple(image.shape) != shape or not image.is_floating_point():
             raise InputError(
                 f"`image` is a tensor of shape {tuple(image.shape)} and {image.dtype}: the model "
-                f"takes preprocessed floats of shape {shape}."
+                f"takes preprocessed floats of shape {shape}; check the image processor."
             )
         if not bool(torch.isfinite(image).all()):
             raise InputError("`image` is a tensor with NaN or infinite values.")

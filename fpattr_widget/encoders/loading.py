@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from ..errors import InputError
@@ -41,10 +42,11 @@ def load_encoder(
         For a loaded module: its Hugging Face processor, or any object with a
         ``tokenizer`` and an ``image_processor``.
     device
-        Where to put the model; where it is, or the CPU, when ``None``.
+        Where to move the model; ``None`` leaves a loaded module where it is and
+        puts others on the CPU.
     dtype
-        Type of the weights; as they are stored when ``None``, except that half
-        precision becomes float32 on a CPU.
+        Type to convert the weights to; ``None`` leaves them as they are, except
+        that half precision read from disk becomes float32 on a CPU.
 
     Returns
     -------
@@ -134,7 +136,7 @@ def _from_pretrained(
             image_processor = AutoImageProcessor.from_pretrained(
                 source, backend="pil", trust_remote_code=False
             )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(f"`model` {name!r} cannot be loaded: {_first_sentence(error)}.") from error
     module.eval()
     place = torch.device(device or "cpu")
@@ -173,8 +175,15 @@ def _read_defaults(source: str) -> Defaults:
     path = Path(source) / DEFAULTS_FILE
     if not path.is_file():
         return Defaults()
-    settings = json.loads(path.read_text())
-    return Defaults(tuple(settings["layer"]), settings["text_reference"])
+    try:
+        settings = json.loads(path.read_text("utf-8"))
+        text, image = settings["layer"]
+        return Defaults((int(text), int(image)), str(settings["text_reference"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"`model` has a damaged {DEFAULTS_FILE}: it holds "
+            '{"layer": [text, image], "text_reference": "pad"}; mend or delete it.'
+        ) from error
 
 
 def _first_sentence(error: Exception) -> str:

@@ -136,3 +136,6 @@ class IntegratedContributions:
 
     def describe(self) -> str:
         return f"{self.steps} nodes"
+
+    def release(self) -> None:
+        self._jacobian.release()

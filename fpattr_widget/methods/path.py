@@ -69,13 +69,10 @@ class PathJacobian:
     def pull(self, directions: Tensor) -> Tensor:
         """Return ``direction · M`` for each, ``(m, K)`` to ``(m, positions, width)``."""
         if self._graphs is not None:
-            return sum(self._backward(graph, directions) for graph in self._graphs)  # type: ignore[return-value]
-        kept, total = (
-            [],
-            torch.zeros(
-                (len(directions), *self._change.shape), device=self._device, dtype=self._dtype
-            ),
-        )
+            parts = [self._backward(graph, directions) for graph in self._graphs]
+            return torch.stack(parts).sum(0)
+        kept = []
+        total = torch.zeros_like(self._change).repeat(len(directions), 1, 1)
         for states, weights in self._chunks():
             graph = self._record(states, weights)
             total += self._backward(graph, directions)
@@ -84,6 +81,10 @@ class PathJacobian:
         if self._keep_graph:
             self._graphs = kept
         return total
+
+    def release(self) -> None:
+        """Drop the recorded graph; the next ``pull`` records it again."""
+        self._graphs = None
 
     def _chunks(self) -> list[tuple[Tensor, Tensor]]:
         """Return (states on the path, weights), a few nodes at a time."""

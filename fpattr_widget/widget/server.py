@@ -160,7 +160,7 @@ class RowServer:
                 "epoch": self._epoch,
                 "ledger": ledger,
                 "similarity": ledger["similarity"],
-                "nodes": self._pairs.nodes,
+                "about": self._pairs.described(),
             },
             [],
         )

@@ -28,6 +28,11 @@ def _encode(picture: Image.Image) -> tuple[bytes, str]:
     return buffer.getvalue(), "image/jpeg"
 
 
+def _as_bytes(value: Any, _widget: object) -> bytes:
+    """Take a buffer from the page; it comes as a memoryview, which Bytes would refuse."""
+    return bytes(value)
+
+
 class PairsWidget(anywidget.AnyWidget):
     """A caption and a picture, linked: hover a token, see its patches, and back.
 
@@ -60,14 +65,14 @@ class PairsWidget(anywidget.AnyWidget):
     image_special = traitlets.List(traitlets.Unicode()).tag(sync=True)
     picture = traitlets.Bytes().tag(sync=True)
     picture_type = traitlets.Unicode().tag(sync=True)
-    about = traitlets.Dict().tag(sync=True)
     epoch = traitlets.Int().tag(sync=True)
     theme = traitlets.Enum(("auto", "light", "dark"), "auto").tag(sync=True)
     # The page fills these from messages and saves them: Python's worker must
     # not set traits from its thread.
+    about = traitlets.Dict().tag(sync=True, echo_update=False)
     similarity = traitlets.Float(None, allow_none=True).tag(sync=True, echo_update=False)
     ledger = traitlets.Dict().tag(sync=True, echo_update=False)
-    rows = traitlets.Bytes().tag(sync=True, echo_update=False)
+    rows = traitlets.Bytes().tag(sync=True, echo_update=False, from_json=_as_bytes)
     selected_tokens = traitlets.List(traitlets.Int()).tag(sync=True, echo_update=False)
     selected_patches = traitlets.List(traitlets.Int()).tag(sync=True, echo_update=False)
 
@@ -83,7 +88,7 @@ class PairsWidget(anywidget.AnyWidget):
             image_special=list(pairs.image_special_names),
             picture=data,
             picture_type=kind,
-            about=asdict(pairs.about),
+            about=pairs.described(),
             epoch=1,
             theme=theme,
         )
@@ -113,7 +118,7 @@ class PairsWidget(anywidget.AnyWidget):
         """
         everything = self.pairs.feature_rows(range(len(self.pairs.tokens)))
         ledger = self.pairs.ledger
-        self.about = {**asdict(self.pairs.about), "nodes": self.pairs.nodes}
+        self.about = self.pairs.described()
         self.ledger = asdict(ledger)
         self.similarity = ledger.similarity
         self.rows = np.ascontiguousarray(everything, dtype="<f4").tobytes()

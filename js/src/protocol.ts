@@ -58,7 +58,7 @@ export type Outgoing =
 
 export type Incoming =
   | { type: "rows"; epoch: number; tokens: number[] }
-  | { type: "ledger"; epoch: number; ledger: Ledger; similarity: number }
+  | { type: "ledger"; epoch: number; ledger: Ledger; similarity: number; about: About }
   | { type: "region"; epoch: number; id: number }
   | { type: "failure"; epoch: number; message: string }
   | { type: "done"; epoch: number };

@@ -162,6 +162,7 @@ export class Store {
       case "ledger":
         this.#write("ledger", content.ledger);
         this.#write("similarity", content.similarity);
+        this.#write("about", content.about);
         this.#saver.schedule();
         break;
       case "region": {
@@ -228,7 +229,7 @@ export class Store {
     return JSON.stringify(SHAPE.map((trait) => this.model.get(trait)));
   }
 
-  #write<K extends "rows" | "ledger" | "similarity" | (typeof PINS)[number]>(
+  #write<K extends "rows" | "ledger" | "similarity" | "about" | (typeof PINS)[number]>(
     trait: K,
     value: Parameters<typeof this.model.set<K>>[1],
   ): void {

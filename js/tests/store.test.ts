@@ -207,9 +207,11 @@ test("the ledger goes into the model", () => {
     baseline: 0,
     residual: 0,
   };
-  model.receive({ type: "ledger", epoch: 1, ledger, similarity: 0.5 });
+  const about = { model: "bundled", nodes: "8 nodes" };
+  model.receive({ type: "ledger", epoch: 1, ledger, similarity: 0.5, about });
   expect(store.ledger).toEqual(ledger);
   expect(store.similarity).toBe(0.5);
+  expect(store.about).toEqual(about);
   vi.advanceTimersByTime(1000);
   expect(model.saves).toHaveLength(1);
 });

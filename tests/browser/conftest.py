@@ -24,12 +24,17 @@ FLAGS = [
 ]
 
 
+def chromium() -> str | None:
+    """Return the Chromium to use; ``None`` leaves the choice to Playwright."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = filter(None, map(shutil.which, names))
+    return os.environ.get("FPATTR_CHROMIUM") or next(found, None)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    path = os.environ.get("FPATTR_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         yield browser
         browser.close()
 
@@ -140,6 +145,11 @@ class Notebook:
             code,
         )
 
+    def shut_down(self) -> None:
+        self.page.evaluate(
+            "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown()"
+        )
+
     def save(self) -> dict:
         self.command("docmanager:save")
         self.page.wait_for_function(
@@ -148,42 +158,38 @@ class Notebook:
         return json.loads(self.path.read_text())
 
 
-OpenNotebook = Callable[..., Notebook]
+def open_page(page: Page, lab: Lab, path: Path, *, dark: bool = False) -> Notebook:
+    """Open a notebook of the lab's folder in a page and wait for its kernel."""
+    page.goto(f"{lab.url}lab/tree/{path.name}?token={TOKEN}&reset")
+    page.wait_for_function("() => window.jupyterapp?.commands", timeout=60_000)
+    page.wait_for_function(
+        "() => window.jupyterapp.shell.currentWidget?.sessionContext?.isReady", timeout=60_000
+    )
+    theme = "JupyterLab Dark" if dark else "JupyterLab Light"
+    page.evaluate(
+        "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
+    )
+    notebook = Notebook(page, path)
+    notebook.wait_idle()
+    return notebook
+
+
+OpenNotebook = Callable[[Path], Notebook]
 
 
 @pytest.fixture
 def open_notebook(lab: Lab, browser: Browser) -> Iterator[OpenNotebook]:
-    contexts = []
+    opened: list[Notebook] = []
 
-    def open_(
-        source: Path, *, dark: bool = False, width: int = 1280, kernel: bool = True
-    ) -> Notebook:
+    def open_(source: Path) -> Notebook:
         path = lab.root / source.name
         if path != source:
             shutil.copy(source, path)
-        context = browser.new_context(
-            viewport={"width": width, "height": 1000}, color_scheme="dark" if dark else "light"
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.goto(f"{lab.url}lab/tree/{path.name}?token={TOKEN}&reset")
-        page.wait_for_function("() => window.jupyterapp?.commands", timeout=60_000)
-        page.wait_for_function(
-            "() => window.jupyterapp.shell.currentWidget?.sessionContext?.isReady", timeout=60_000
-        )
-        theme = "JupyterLab Dark" if dark else "JupyterLab Light"
-        page.evaluate(
-            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
-        )
-        notebook = Notebook(page, path)
-        if kernel:
-            notebook.wait_idle()
-        return notebook
+        context = browser.new_context(viewport={"width": 1280, "height": 1000})
+        opened.append(open_page(context.new_page(), lab, path))
+        return opened[-1]
 
     yield open_
-    for context in contexts:
-        for page in context.pages:
-            page.evaluate(
-                "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown()"
-            )
-        context.close()
+    for notebook in opened:
+        notebook.shut_down()
+        notebook.page.context.close()

@@ -84,6 +84,24 @@ def test_missing_weights_are_told(saved_model, tmp_path):
         fp.load_encoder(tmp_path)
 
 
+def test_damaged_files_are_told(saved_model, tmp_path):
+    for path in saved_model.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "attribution.json").write_text('{"layer": 3}')
+    with pytest.raises(fp.InputError, match=r"damaged attribution\.json"):
+        fp.load_encoder(tmp_path)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(fp.InputError, match="cannot be loaded"):
+        fp.load_encoder(tmp_path)
+
+
+def test_a_processor_of_another_size_is_told(picture):
+    encoder = fp.load_encoder(random_clip(), processor=Processor(32))
+    with pytest.raises(fp.InputError, match="check the image processor"):
+        fp.attribute(encoder, picture, "a dog")
+
+
 def test_nan_weights_are_told(picture):
     model = random_clip()
     with torch.no_grad():

@@ -28,8 +28,9 @@ def whole(encoder, picture):
 def test_nothing_is_computed_before_it_is_asked_for(encoder, picture):
     pairs = fresh(encoder, picture)
     assert not pairs.ready.any()
-    assert pairs.nodes == ""
+    assert "nodes" not in pairs.described()
     pairs.row(2)
+    assert pairs.described()["nodes"] == "4 nodes"
     assert pairs.ready.tolist() == [i == 2 for i in range(len(pairs.tokens))]
 
 
@@ -55,6 +56,16 @@ def test_regions_are_the_same_before_and_after_the_rows(encoder, picture, whole)
     np.testing.assert_allclose(
         fresh(encoder, picture).of_region(mask), whole.of_region(mask), atol=1e-6
     )
+
+
+def test_a_complete_matrix_keeps_no_graph(encoder, picture):
+    pairs = fresh(encoder, picture)
+    pairs.row(1)
+    jacobian = pairs._measured().image._jacobian
+    assert jacobian._graphs
+    row = pairs.matrix[3]
+    assert jacobian._graphs is None
+    np.testing.assert_allclose(fresh(encoder, picture).row(3).ravel(), row, atol=1e-6)
 
 
 def test_words_sum_their_tokens(whole):
