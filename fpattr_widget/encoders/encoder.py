@@ -177,12 +177,7 @@ class DualEncoder:
         )
         ids = encoded["input_ids"]
         special = encoded["special_tokens_mask"]
-        longest = self._longest_caption()
-        if len(ids) > longest:
-            raise InputError(
-                f"`caption` has {len(ids)} tokens and the model reads at most {longest}: "
-                "shorten it."
-            )
+        self._check_length(len(ids))
         if all(special):
             raise InputError("`caption` has no word that the tokenizer keeps: rewrite it.")
         # A word that is unknown to the model is marked special by some
@@ -209,35 +204,29 @@ class DualEncoder:
         rows = int(self.model.config.text_config.vocab_size)
         if ids.min() < 0 or ids.max() >= rows:
             raise InputError(f"`caption` holds token ids outside 0 to {rows - 1}.")
-        longest = self._longest_caption()
-        if len(ids) > longest:
-            raise InputError(
-                f"`caption` has {len(ids)} tokens and the model reads at most {longest}: "
-                "shorten it."
-            )
+        self._check_length(len(ids))
         values = [int(token) for token in ids]
-        words, starts, text = [], [], ""
+        special = set(self.tokenizer.all_special_ids) if self.tokenizer else set()
+        text, tokens, words = "", list[Token](), 0
         for token in values:
-            word = str(token)
-            if self.tokenizer is not None and token not in self.tokenizer.all_special_ids:
-                word = self.tokenizer.decode([token]).strip() or word
-            starts.append(len(text))
-            words.append(word)
-            text += word + " "
-        tokens = tuple(
-            Token(self._role(token), None, None, None, True)
-            if self.tokenizer is not None and token in self.tokenizer.all_special_ids
-            else Token(word, index, start, start + len(word), False)
-            for index, (token, word, start) in enumerate(zip(values, words, starts, strict=True))
-        )
-        return PreparedText(text.strip(), self._text_inputs(values), tokens)
+            if token in special:
+                tokens.append(Token(self._role(token), None, None, None, True))
+                continue
+            word = self.tokenizer.decode([token]).strip() if self.tokenizer else ""
+            word = word or str(token)
+            tokens.append(Token(word, words, len(text), len(text) + len(word), False))
+            text, words = text + word + " ", words + 1
+        return PreparedText(text.strip(), self._text_inputs(values), tuple(tokens))
 
     def _text_inputs(self, ids: Sequence[int]) -> Inputs:
         return {"input_ids": torch.tensor([ids], device=self.device)}
 
-    def _longest_caption(self) -> int:
-        config = getattr(self.model.config, "text_config", self.model.config)
-        return int(config.max_position_embeddings)
+    def _check_length(self, count: int) -> None:
+        longest = int(self.model.config.text_config.max_position_embeddings)
+        if count > longest:
+            raise InputError(
+                f"`caption` has {count} tokens and the model reads at most {longest}: shorten it."
+            )
 
     def _role(self, token: int) -> str:
         roles = (("bos", "BOS"), ("eos", "EOS"), ("cls", "CLS"), ("sep", "SEP"), ("pad", "PAD"))

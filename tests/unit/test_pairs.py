@@ -160,3 +160,19 @@ def test_wrong_tokens_are_named(whole, tokens):
 def test_wrong_masks_are_named(whole, mask):
     with pytest.raises(fp.InputError, match="`mask`"):
         whole.of_region(mask)
+
+
+def test_little_memory_changes_nothing_but_the_number_of_passes(
+    encoder, picture, whole, monkeypatch
+):
+    """Nodes one at a time, and graphs recorded anew for each call."""
+    from fpattr_widget.methods import path
+
+    monkeypatch.setattr(path, "_CHUNK_BYTES", 1)
+    monkeypatch.setattr(path, "_GRAPH_BYTES", 1)
+    pairs = fresh(encoder, picture)
+    np.testing.assert_allclose(pairs.row(2), whole.row(2), atol=1e-6)
+    assert pairs._measured().image._jacobian._graphs is None
+    mask = np.eye(3, dtype=bool)
+    np.testing.assert_allclose(pairs.of_region(mask), whole.of_region(mask), atol=1e-6)
+    np.testing.assert_allclose(pairs.matrix, whole.matrix, atol=1e-6)
