@@ -247,7 +247,7 @@ class FeaturePairs:
         words = asdict(self.about)
         if self._sides is not None:
             text, image = self._sides.text.describe(), self._sides.image.describe()
-            words["nodes"] = text if text == image else f"{text} and {image}"
+            words["nodes"] = text if text == image else f"text {text} · image {image}"
         return words
 
     @property

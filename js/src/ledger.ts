@@ -123,10 +123,7 @@ export function createHeader({ store }: Context): Part {
 }
 
 function aboutLines({ model, method, layers, nodes }: About): string[] {
-  return [
-    [model, method],
-    [layers, nodes],
-  ]
+  return [[model, method], [layers], [nodes]]
     .map((parts) => parts.filter(Boolean).join(" · "))
     .filter(Boolean);
 }
