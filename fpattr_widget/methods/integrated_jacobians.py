@@ -51,7 +51,7 @@ class IntegratedJacobians:
     rule: str = "gauss-legendre"
     text_reference: str | None = None
     image_reference: str = "zeros"
-    tolerance: float = 1e-2
+    tolerance: float = 5e-3
 
     def __post_init__(self) -> None:
         whole = isinstance(self.steps, int) and not isinstance(self.steps, bool)

@@ -151,6 +151,8 @@ def train(
         sampler=range(done, steps),
         num_workers=1 if place.type == "cpu" else max(1, (os.cpu_count() or 2) - 1),
         prefetch_factor=4,
+        # Of its own, so that a resumed run draws the same hidden patches.
+        generator=torch.Generator(),
     )
     started, average = time.monotonic(), None
     model.train()

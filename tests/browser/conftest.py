@@ -50,9 +50,13 @@ class Lab:
         environment["JUPYTERLAB_SETTINGS_DIR"] = str(folder / "settings")
         environment["JUPYTERLAB_WORKSPACES_DIR"] = str(folder / "workspaces")
         environment["IPYTHONDIR"] = str(folder / "ipython")
-        quiet = folder / "settings" / "@jupyterlab" / "apputils-extension"
-        quiet.mkdir(parents=True)
-        (quiet / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+        for name, setting in (
+            ("@jupyterlab/apputils-extension/notification", '{"fetchNews": "false"}'),
+            ("@jupyter-widgets/jupyterlab-manager/plugin", '{"saveState": true}'),
+        ):
+            path = folder / "settings" / f"{name}.jupyterlab-settings"
+            path.parent.mkdir(parents=True)
+            path.write_text(setting)
         self.log = folder / "lab.log"
         self._process = subprocess.Popen(
             [

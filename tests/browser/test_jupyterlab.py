@@ -233,3 +233,32 @@ def test_a_hostile_caption_is_only_text(open_notebook, lab):
     assert view.locator("img").count() == 1
     assert view.locator("script").count() == 0
     assert "onerror" in view.locator(".fpattr-caption").inner_text()
+
+
+def test_a_saved_notebook_is_still_linked(open_notebook, lab):
+    """Opened again, with a kernel that has run nothing."""
+    source = lab.root / "saved.ipynb"
+    write_notebook(
+        source,
+        "import fpattr_widget as fp\nfrom fpattr_widget.scenes import example\n"
+        "scene = example('dog-and-ball')\n"
+        "widget = fp.explain(scene.image, scene.caption)\nwidget",
+    )
+    notebook = open_notebook(source)
+    notebook.run_all()
+    wait_for_rows(notebook.page.locator(".fpattr").first)
+    wait_until(notebook, "len(widget.rows) > 0")
+    row = numbers(notebook, "widget.pairs.row(2)")
+    saved = notebook.save()
+    notebook.shut_down()
+
+    again = open_notebook(source)
+    view = again.page.locator(".fpattr").first
+    wait_for_rows(view)
+    view.locator(".fpattr-token", has_text="dog").hover()
+    again.page.wait_for_function("r => r.dataset.shown === 'tokens:2'", arg=view.element_handle())
+    assert_painted(view, row)
+    models = saved["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
+    states = [model["state"] for model in models.values()]
+    (similarity,) = [state["similarity"] for state in states if "similarity" in state]
+    assert view.locator(".fpattr-number").inner_text() == f"{similarity:.2f}"
