@@ -4,9 +4,10 @@ Second-order attributions of a dual encoder's similarity (CLIP and its kin) to
 pairs of caption tokens and image patches, in a linked notebook view.
 """
 
+from pathlib import Path
 from typing import Any
 
-from .encoders import DualEncoder, Token, bundled_encoder, load_encoder
+from .encoders import DualEncoder, Token, load_encoder, shared_encoder
 from .encoders.encoder import Layer
 from .errors import InputError
 from .methods import IntegratedJacobians, Method
@@ -47,7 +48,8 @@ def explain(
         See :func:`attribute`.
     model
         ``"bundled"``, a Hugging Face id, a local folder, a loaded module (with
-        ``processor``), or an encoder from :func:`load_encoder`.
+        ``processor``), or an encoder from :func:`load_encoder`. What is loaded
+        by name is kept for the next call.
     processor
         See :func:`load_encoder`.
     **options
@@ -66,8 +68,8 @@ def explain(
     """
     if isinstance(model, DualEncoder):
         encoder = model
-    elif isinstance(model, str) and model == "bundled":
-        encoder = bundled_encoder()
+    elif isinstance(model, str | Path):
+        encoder = shared_encoder(model)
     else:
         encoder = load_encoder(model, processor=processor)
     return attribute(encoder, image, caption, method=method, layer=layer).widget(**options)

@@ -1,7 +1,7 @@
 """What a dual encoder is, and how each family is one."""
 
 from .encoder import DualEncoder, PreparedImage, PreparedText
-from .loading import bundled_encoder, load_encoder
+from .loading import load_encoder, shared_encoder
 from .tokens import Token
 from .tower import Split, Tower
 
@@ -12,6 +12,6 @@ __all__ = [
     "Split",
     "Token",
     "Tower",
-    "bundled_encoder",
     "load_encoder",
+    "shared_encoder",
 ]

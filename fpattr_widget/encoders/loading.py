@@ -66,10 +66,15 @@ def load_encoder(
         return _from_pretrained(str(folder), "bundled", device, dtype)
 
 
-@lru_cache(maxsize=1)
-def bundled_encoder() -> DualEncoder:
-    """Return the bundled model, loaded once per process."""
-    return load_encoder("bundled")
+def shared_encoder(model: str | Path) -> DualEncoder:
+    """Return the encoder of a name, loaded once; a folder again when its files have changed."""
+    inside = sorted(Path(model).iterdir()) if Path(model).is_dir() else []
+    return _kept(str(model), tuple((path.name, path.stat().st_mtime_ns) for path in inside))
+
+
+@lru_cache(maxsize=2)
+def _kept(model: str, _files: tuple[tuple[str, int], ...]) -> DualEncoder:
+    return load_encoder(model)
 
 
 def find_family(model: nn.Module) -> Family:

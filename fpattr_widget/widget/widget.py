@@ -14,7 +14,17 @@ from ..errors import InputError
 from ..pairs import FeaturePairs
 from .server import RowServer
 
-_STATIC = files("fpattr_widget.widget") / "static"
+
+def _built(name: str) -> str:
+    """Return a file of the built front end as text: a path would be watched for ever."""
+    file = files("fpattr_widget.widget") / "static" / name
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ImportError(
+            "the front end of fpattr_widget is not built: run `npm install && npm run build` in "
+            "the repository, or install the wheel"
+        ) from None
 
 
 def _encode(picture: Image.Image) -> tuple[bytes, str]:
@@ -56,8 +66,8 @@ class PairsWidget(anywidget.AnyWidget):
         to pin from Python.
     """
 
-    _esm = (_STATIC / "widget.js").read_text(encoding="utf-8")
-    _css = (_STATIC / "widget.css").read_text(encoding="utf-8")
+    _esm = _built("widget.js")
+    _css = _built("widget.css")
 
     caption = traitlets.Unicode().tag(sync=True)
     tokens = traitlets.List(traitlets.Dict()).tag(sync=True)

@@ -176,3 +176,33 @@ def test_little_memory_changes_nothing_but_the_number_of_passes(
     mask = np.eye(3, dtype=bool)
     np.testing.assert_allclose(pairs.of_region(mask), whole.of_region(mask), atol=1e-6)
     np.testing.assert_allclose(pairs.matrix, whole.matrix, atol=1e-6)
+
+
+def test_a_span_costs_one_backward_pass_and_a_region_one_forward_pass(
+    encoder, picture, monkeypatch
+):
+    from fpattr_widget.methods.path import PathJacobian
+
+    passes: list[tuple[str, int]] = []
+    for name in ("push", "pull"):
+        original = getattr(PathJacobian, name)
+
+        def counted(self, vectors, name=name, original=original):
+            passes.append((name, len(vectors)))
+            return original(self, vectors)
+
+        monkeypatch.setattr(PathJacobian, name, counted)
+    pairs = fresh(encoder, picture)
+    pairs.ledger  # noqa: B018 - measures both towers
+    passes.clear()
+    pairs.of_tokens([1, 2, 5, 6])
+    assert passes == [("push", 1), ("pull", 1)]  # text forward, image backward
+    passes.clear()
+    pairs.of_region(np.ones((3, 3), bool))
+    assert passes == [("push", 1), ("pull", 1)]  # image forward, text backward
+    passes.clear()
+    pairs.row(2)
+    assert passes == [("push", 1), ("pull", 1)]
+    passes.clear()
+    pairs.row(2)
+    assert passes == []

@@ -104,6 +104,22 @@ def test_explain_takes_what_load_encoder_takes(encoder, picture, saved_model):
         view.close()
 
 
+def test_a_model_is_loaded_once_until_its_files_change(picture, saved_model, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(saved_model, tmp_path / "model")
+    names = [fp.explain(picture, "a dog", model=folder, method=METHOD) for _ in range(2)]
+    (folder / "attribution.json").unlink()
+    names.append(fp.explain(picture, "a dog", model=str(folder), method=METHOD))
+    layers = [view.pairs.about.layers for view in names]
+    assert layers == ["text block 1 · image block 2"] * 2 + ["text block 2 · image block 2"]
+    from fpattr_widget.encoders import shared_encoder
+
+    assert shared_encoder(folder) is shared_encoder(str(folder))
+    for view in names:
+        view.close()
+
+
 def test_both_sides_name_the_same_traits_and_messages():
     """One contract: what the page reads and sends is what Python has and takes."""
     source = "\n".join(path.read_text() for path in sorted(JS.glob("*.ts")))
