@@ -333,13 +333,11 @@ def _close_ledger(sides: _Sides) -> Ledger:
     def product(a: Any, b: Any) -> float:
         return float(a.double() @ b.double()) / scale
 
-    every_token = np.ones((1, text.features), np.float32)
-    every_patch = np.ones((1, image.features), np.float32)
     similarity = product(image.embedding, text.embedding)
     baseline = product(image.reference, text.reference)
     caption_only = product(image.reference, text.embedding) - baseline
     image_only = product(image.embedding, text.reference) - baseline
-    pairs = product(image.of(every_patch)[0], text.of(every_token)[0])
+    pairs = product(image.total, text.total)
     residual = similarity - (pairs + caption_only + image_only + baseline)
     return Ledger(similarity, pairs, caption_only, image_only, baseline, residual)
 

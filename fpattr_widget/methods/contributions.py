@@ -18,12 +18,15 @@ class Contributions(Protocol):
         ``g(x)``, shape ``(K,)``.
     reference
         ``g(r)``, shape ``(K,)``.
+    total
+        ``Σ c_i``, shape ``(K,)``.
     features
         Number of features ``n``.
     """
 
     embedding: Tensor
     reference: Tensor
+    total: Tensor
     features: int
 
     def of(self, weights: np.ndarray) -> Tensor:
@@ -70,7 +73,7 @@ class GroupedContributions:
         self._members = np.zeros((len(groups), parts.features), np.float32)
         for group, indices in enumerate(groups):
             self._members[group, list(indices)] = 1
-        self.embedding, self.reference = parts.embedding, parts.reference
+        self.embedding, self.reference, self.total = parts.embedding, parts.reference, parts.total
         self.features = len(groups)
 
     def of(self, weights: np.ndarray) -> Tensor:

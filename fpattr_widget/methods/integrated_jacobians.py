@@ -97,7 +97,9 @@ class IntegratedJacobians:
                     f"{count} nodes, not the tolerance of {self.tolerance:.1e}",
                     stacklevel=2,
                 )
-        return IntegratedContributions(split, jacobian, embedding, reference, count, residual)
+        return IntegratedContributions(
+            split, jacobian, embedding, reference, total, count, residual
+        )
 
 
 class IntegratedContributions:
@@ -117,12 +119,13 @@ class IntegratedContributions:
         jacobian: PathJacobian,
         embedding: Tensor,
         reference: Tensor,
+        total: Tensor,
         steps: int,
         residual: float,
     ):
         self._change = split.states - split.reference
         self._jacobian = jacobian
-        self.embedding, self.reference = embedding, reference
+        self.embedding, self.reference, self.total = embedding, reference, total
         self.features = len(self._change)
         self.steps, self.residual = steps, residual
 

@@ -1,7 +1,9 @@
 """A worker that computes rows beside the kernel and hands them on in batches."""
 
+import atexit
 import threading
 import time
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,6 +18,20 @@ Send = Callable[[dict[str, Any], list[bytes]], None]
 # Jupyter's server drops messages past a thousand a second, without an error.
 _FLUSH_SECONDS = 0.05
 _MOST_ROWS_A_MESSAGE = 256
+# A step of the fill should take about this long: longer would keep a hover waiting.
+_STEP_SECONDS = 0.05
+
+
+_LIVE: "weakref.WeakSet[RowServer]" = weakref.WeakSet()
+
+
+@atexit.register
+def _stop_all() -> None:
+    # torch aborts the process when the interpreter ends under a running thread.
+    for server in list(_LIVE):
+        server.stop()
+    for server in list(_LIVE):
+        server.wait(30)
 
 
 class RowServer:
@@ -42,9 +58,11 @@ class RowServer:
         self._urgent: list[int] = []
         self._regions: OrderedDict[Any, list[int]] = OrderedDict()
         self._ledger_wanted = False
+        self._step = 1  # rows computed at once while filling
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._stopped = False
+        _LIVE.add(self)
 
     def fill(self) -> None:
         """Send the ledger and every row, computing those that are missing."""
@@ -107,8 +125,12 @@ class RowServer:
                 elif kind == "region":
                     self._send_region(*value)
                 else:
-                    self._pairs.feature_rows([value])
-                    batch.append(value)
+                    started = time.monotonic()
+                    self._pairs.feature_rows(value)
+                    batch.extend(value)
+                    if kind == "rows":
+                        quick = time.monotonic() - started < _STEP_SECONDS / 2
+                        self._step = 2 * self._step if quick else max(1, self._step // 2)
                     due = time.monotonic() - flushed > _FLUSH_SECONDS
                     if kind == "urgent" or due or len(batch) >= _MOST_ROWS_A_MESSAGE:
                         self._send_rows(batch)
@@ -129,14 +151,15 @@ class RowServer:
             if self._urgent:
                 token = self._urgent.pop(0)
                 self._wanted.pop(token, None)
-                return "urgent", token
+                return "urgent", [token]
             if self._regions:
                 return "region", self._regions.popitem(last=False)
             if self._ledger_wanted:
                 self._ledger_wanted = False
                 return "ledger", None
             if self._wanted:
-                return "row", self._wanted.popitem(last=False)[0]
+                count = min(self._step, len(self._wanted), _MOST_ROWS_A_MESSAGE)
+                return "rows", [self._wanted.popitem(last=False)[0] for _ in range(count)]
             return None
 
     def _finish(self) -> bool:

@@ -1,5 +1,7 @@
 """The worker: hovered rows first, batches, failures, stopping."""
 
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -138,6 +140,16 @@ def test_running_out_of_memory_says_what_to_do(pairs):
     RowServer(pairs, page, epoch=1).ask_rows([2])
     assert page.done.wait(30)
     assert "choose a later `layer`" in page.of_type("failure")[0][0]["message"]
+
+
+def test_a_program_that_ends_under_a_working_thread_ends_well():
+    program = (
+        "import time, fpattr_widget as fp; from fpattr_widget.scenes import example\n"
+        "scene = example('fruit'); widget = fp.explain(scene.image, scene.caption)\n"
+        "while not widget.pairs.ready.any(): time.sleep(0.01)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_stopping_ends_the_thread_after_the_step_under_way(pairs):
