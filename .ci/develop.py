@@ -89,7 +89,8 @@ def demo(arguments: list[str]) -> None:
     set_up_front_end()
     set_up_python(tests=False)
     os.chdir(ROOT)
-    command = [str(PYTHON), "-m", "jupyter", "lab", "notebooks/quickstart.ipynb", *arguments]
+    quickstart = "--LabApp.default_url=/lab/tree/notebooks/quickstart.ipynb"
+    command = [str(PYTHON), "-m", "jupyter", "lab", quickstart, *arguments]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     try:
