@@ -1,6 +1,7 @@
 """Loading, layers, embeddings, and leaving the user's model as it was."""
 
 import copy
+import json
 
 import numpy as np
 import pytest
@@ -179,3 +180,19 @@ def test_both_attention_implementations_agree(picture, attention, encoder):
         atol=1e-6,
     )
     assert model.config._attn_implementation == attention
+
+
+def test_code_that_comes_with_a_model_is_never_run(saved_model, tmp_path):
+    trace = tmp_path / "ran"
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for path in saved_model.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "evil.py").write_text(f"open({str(trace)!r}, 'w').close()\n")
+    config = json.loads((folder / "config.json").read_text())
+    config["auto_map"] = {"AutoConfig": "evil.Config", "AutoModel": "evil.Model"}
+    config["model_type"] = "evil"
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(fp.InputError, match="cannot be loaded"):
+        fp.load_encoder(folder)
+    assert not trace.exists()
