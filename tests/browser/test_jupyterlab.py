@@ -262,3 +262,33 @@ def test_a_saved_notebook_is_still_linked(open_notebook, lab):
     states = [model["state"] for model in models.values()]
     (similarity,) = [state["similarity"] for state in states if "similarity" in state]
     assert view.locator(".fpattr-number").inner_text() == f"{similarity:.2f}"
+
+
+def test_a_reloaded_page_gets_its_rows_back_from_the_kernel(open_notebook, lab):
+    source = lab.root / "reload.ipynb"
+    write_notebook(
+        source,
+        "import fpattr_widget as fp\nfrom fpattr_widget.scenes import example\n"
+        "scene = example('dog-and-ball')\n"
+        "widget = fp.explain(scene.image, scene.caption)\nwidget",
+    )
+    notebook = open_notebook(source)
+    notebook.run_all()
+    wait_for_rows(notebook.page.locator(".fpattr").first)
+    wait_until(notebook, "len(widget.rows) > 0")
+    notebook.save()
+
+    notebook.page.reload()
+    notebook.page.wait_for_function(
+        "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.isReady", timeout=60_000
+    )
+    view = notebook.page.locator(".fpattr").first
+    wait_for_rows(view)
+    view.locator(".fpattr-token", has_text="ball").hover()
+    notebook.page.wait_for_function(
+        "r => r.dataset.shown === 'tokens:6'", arg=view.element_handle()
+    )
+    assert_painted(view, numbers(notebook, "widget.pairs.row(6)"))
+    # Alive, not only restored: a pin reaches the kernel.
+    view.locator(".fpattr-token", has_text="ball").click()
+    wait_until(notebook, "widget.selected_tokens == [6]")
