@@ -59,6 +59,8 @@ class RowServer:
         self._regions: OrderedDict[Any, list[int]] = OrderedDict()
         self._ledger_wanted = False
         self._step = 1  # rows computed at once while filling
+        self._computed: list[int] = []  # not sent yet
+        self._flushed = 0.0
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._stopped = False
@@ -105,36 +107,11 @@ class RowServer:
         self._thread.start()
 
     def _run(self) -> None:
-        batch: list[int] = []
-        flushed = time.monotonic()
+        self._computed.clear()
+        self._flushed = time.monotonic()
         try:
-            while True:
-                job = self._next()
-                if job is None and batch:
-                    self._send_rows(batch)
-                    batch, flushed = [], time.monotonic()
-                    continue
-                if job is None:
-                    self._send({"type": "done", "epoch": self._epoch}, [])
-                    if self._finish():
-                        return
-                    continue
-                kind, value = job
-                if kind == "ledger":
-                    self._send_ledger()
-                elif kind == "region":
-                    self._send_region(*value)
-                else:
-                    started = time.monotonic()
-                    self._pairs.feature_rows(value)
-                    batch.extend(value)
-                    if kind == "rows":
-                        quick = time.monotonic() - started < _STEP_SECONDS / 2
-                        self._step = 2 * self._step if quick else max(1, self._step // 2)
-                    due = time.monotonic() - flushed > _FLUSH_SECONDS
-                    if kind == "urgent" or due or len(batch) >= _MOST_ROWS_A_MESSAGE:
-                        self._send_rows(batch)
-                        batch, flushed = [], time.monotonic()
+            while self._work():
+                pass
         except Exception as error:
             with self._changed:
                 self._thread = None
@@ -143,6 +120,43 @@ class RowServer:
                 self._regions.clear()
                 self._ledger_wanted = False
             self._send({"type": "failure", "epoch": self._epoch, "message": _sentence(error)}, [])
+
+    def _work(self) -> bool:
+        """Do the next thing; return whether the thread is still needed."""
+        job = self._next()
+        if job is None:
+            if self._computed:
+                self._flush()
+                return True
+            self._send({"type": "done", "epoch": self._epoch}, [])
+            return not self._finish()
+        kind, value = job
+        if kind == "ledger":
+            self._send_ledger()
+        elif kind == "region":
+            self._send_region(*value)
+        else:
+            self._compute_rows(value, urgent=kind == "urgent")
+        return True
+
+    def _compute_rows(self, tokens: list[int], *, urgent: bool) -> None:
+        started = time.monotonic()
+        self._pairs.feature_rows(tokens)
+        self._computed.extend(tokens)
+        now = time.monotonic()
+        if not urgent:
+            quick = now - started < _STEP_SECONDS / 2
+            self._step = 2 * self._step if quick else max(1, self._step // 2)
+        due = now - self._flushed > _FLUSH_SECONDS
+        if urgent or due or len(self._computed) >= _MOST_ROWS_A_MESSAGE:
+            self._flush()
+
+    def _flush(self) -> None:
+        values = np.ascontiguousarray(self._pairs.feature_rows(self._computed), dtype="<f4")
+        message = {"type": "rows", "epoch": self._epoch, "tokens": list(self._computed)}
+        self._send(message, [values.tobytes()])
+        self._computed.clear()
+        self._flushed = time.monotonic()
 
     def _next(self) -> tuple[str, Any] | None:
         with self._changed:
@@ -170,10 +184,6 @@ class RowServer:
                 return False
             self._thread = None
             return True
-
-    def _send_rows(self, tokens: list[int]) -> None:
-        values = np.ascontiguousarray(self._pairs.feature_rows(tokens), dtype="<f4")
-        self._send({"type": "rows", "epoch": self._epoch, "tokens": tokens}, [values.tobytes()])
 
     def _send_ledger(self) -> None:
         ledger = asdict(self._pairs.ledger)
