@@ -7,8 +7,7 @@ pairs of caption tokens and image patches, in a linked notebook view.
 from pathlib import Path
 from typing import Any
 
-from .encoders import DualEncoder, Token, load_encoder, shared_encoder
-from .encoders.encoder import Layer
+from .encoders import DualEncoder, Layer, Token, load_encoder, shared_encoder
 from .errors import InputError
 from .methods import IntegratedJacobians, Method
 from .pairs import FeaturePairs, Ledger, attribute

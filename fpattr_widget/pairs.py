@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from .encoders import DualEncoder, Token
-from .encoders.encoder import Layer
+from .encoders import DualEncoder, Layer, Token
 from .errors import InputError
 from .methods import METHODS, Contributions, GroupedContributions, Method
 

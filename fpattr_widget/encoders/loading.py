@@ -77,17 +77,21 @@ def _kept(model: str, _files: tuple[tuple[str, int], ...]) -> DualEncoder:
     return load_encoder(model)
 
 
-def find_family(model: nn.Module) -> Family:
-    """Return the family that ``model`` belongs to."""
-    model_type = getattr(getattr(model, "config", None), "model_type", None)
+def _find_family(config: Any, name: str) -> Family:
+    model_type = getattr(config, "model_type", None)
     for family in FAMILIES:
         if model_type in family.model_types:
             return family
-    known = ", ".join(family.name for family in FAMILIES)
+    known = ", ".join(kind for family in FAMILIES for kind in family.model_types)
     raise InputError(
-        f"`model` is a {type(model).__name__} (model_type {model_type!r}), which is not a dual "
-        f"encoder of a known family ({known})."
+        f"`model` {name!r} is of type {model_type!r}, not a dual encoder of a known family: "
+        f"pass one of type {known}."
     )
+
+
+def _shown_name(source: str) -> str:
+    """Return what a reader sees: of a folder its name alone, for notebooks are shared."""
+    return Path(source).name if Path(source).is_dir() else source
 
 
 def _from_module(
@@ -96,10 +100,10 @@ def _from_module(
     device: str | torch.device | None,
     dtype: torch.dtype | None,
 ) -> DualEncoder:
-    family = find_family(model)
+    family = _find_family(getattr(model, "config", None), type(model).__name__)
     if device is not None or dtype is not None:
         model.to(device=device, dtype=dtype)
-    name = getattr(model.config, "_name_or_path", "") or type(model).__name__
+    name = _shown_name(getattr(model.config, "_name_or_path", "") or type(model).__name__)
     return _assemble(
         family,
         name,
@@ -122,12 +126,7 @@ def _from_pretrained(
             f"`model` {name!r} cannot be loaded: it is neither a folder with a config.json nor a "
             f"Hugging Face model that can be reached from here ({_first_sentence(error)})."
         ) from error
-    known = {kind for family in FAMILIES for kind in family.model_types}
-    if config.model_type not in known:
-        raise InputError(
-            f"`model` {name!r} is of type {config.model_type!r}; dual encoders of these types "
-            f"can be explained: {', '.join(sorted(known))}."
-        )
+    family = _find_family(config, name)
     try:
         with _without_chatter(local=Path(source).is_dir()):
             module = AutoModel.from_pretrained(
@@ -150,9 +149,8 @@ def _from_pretrained(
         device=place,
         dtype=torch.float32 if half and dtype is None and place.type == "cpu" else None,
     )
-    return _assemble(
-        find_family(module), name, module, tokenizer, image_processor, _read_defaults(source)
-    )
+    defaults = _read_defaults(source)
+    return _assemble(family, _shown_name(name), module, tokenizer, image_processor, defaults)
 
 
 def _assemble(
@@ -192,11 +190,8 @@ def _read_defaults(source: str) -> Defaults:
 
 
 def _first_sentence(error: Exception) -> str:
-    return (
-        str(error).strip().splitlines()[0].rstrip(".")[:300]
-        if str(error).strip()
-        else "no reason given"
-    )
+    lines = str(error).strip().splitlines() or ["no reason given"]
+    return lines[0].rstrip(".")[:300]
 
 
 @contextmanager

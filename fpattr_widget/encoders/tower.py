@@ -30,7 +30,7 @@ class _ReadError(Exception):
     """No error: raised to stop a forward pass once the states have been read."""
 
 
-def model_lock(model: nn.Module) -> threading.RLock:
+def _model_lock(model: nn.Module) -> threading.RLock:
     """Return the lock of ``model``, the same for everyone who asks."""
     with _LOCKS_GUARD:
         return _LOCKS.setdefault(model, threading.RLock())
@@ -39,7 +39,7 @@ def model_lock(model: nn.Module) -> threading.RLock:
 @contextmanager
 def _undisturbed(model: nn.Module) -> Iterator[None]:
     """Hold the model in evaluation mode with constant weights; then put it back as it was."""
-    with model_lock(model):
+    with _model_lock(model):
         training = [module for module in model.modules() if module.training]
         learning = [weight for weight in model.parameters() if weight.requires_grad]
         try:

@@ -13,6 +13,13 @@ from playwright.sync_api import Locator, Page
 pytestmark = pytest.mark.timeout(300)
 
 QUICKSTART = Path(__file__).parents[2] / "notebooks" / "quickstart.ipynb"
+EXPLAIN = """
+import fpattr_widget as fp
+from fpattr_widget.scenes import example
+scene = example("dog-and-ball")
+widget = fp.explain(scene.image, scene.caption)
+widget
+"""
 RED, BLUE = (178, 24, 43), (33, 102, 172)
 
 
@@ -82,6 +89,16 @@ def write_notebook(path: Path, *cells: str) -> None:
     notebook = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
     notebook.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
     nbformat.write(notebook, path)
+
+
+def run_until_kept(open_notebook, source: Path):
+    """Run a notebook with one widget until the kernel has the rows that the page keeps."""
+    write_notebook(source, EXPLAIN)
+    notebook = open_notebook(source)
+    notebook.run_all()
+    wait_for_rows(notebook.page.locator(".fpattr").first)
+    wait_until(notebook, "len(widget.rows) > 0")
+    return notebook
 
 
 def hover_patch(view: Locator, row: int, column: int) -> None:
@@ -154,13 +171,7 @@ def test_quickstart_links_words_and_patches(open_notebook):
 
 def test_rerun_two_views_pins_and_saving(open_notebook, lab):
     source = lab.root / "two-views.ipynb"
-    write_notebook(
-        source,
-        "import fpattr_widget as fp\nfrom fpattr_widget.scenes import example\n"
-        "scene = example('dog-and-ball')\n"
-        "widget = fp.explain(scene.image, scene.caption)\nwidget",
-        "widget",
-    )
+    write_notebook(source, EXPLAIN, "widget")
     notebook = open_notebook(source)
     page = notebook.page
     notebook.run_all()
@@ -238,16 +249,7 @@ def test_a_hostile_caption_is_only_text(open_notebook, lab):
 def test_a_saved_notebook_is_still_linked(open_notebook, lab):
     """Opened again, with a kernel that has run nothing."""
     source = lab.root / "saved.ipynb"
-    write_notebook(
-        source,
-        "import fpattr_widget as fp\nfrom fpattr_widget.scenes import example\n"
-        "scene = example('dog-and-ball')\n"
-        "widget = fp.explain(scene.image, scene.caption)\nwidget",
-    )
-    notebook = open_notebook(source)
-    notebook.run_all()
-    wait_for_rows(notebook.page.locator(".fpattr").first)
-    wait_until(notebook, "len(widget.rows) > 0")
+    notebook = run_until_kept(open_notebook, source)
     row = numbers(notebook, "widget.pairs.row(2)")
     saved = notebook.save()
     notebook.shut_down()
@@ -266,16 +268,7 @@ def test_a_saved_notebook_is_still_linked(open_notebook, lab):
 
 def test_a_reloaded_page_gets_its_rows_back_from_the_kernel(open_notebook, lab):
     source = lab.root / "reload.ipynb"
-    write_notebook(
-        source,
-        "import fpattr_widget as fp\nfrom fpattr_widget.scenes import example\n"
-        "scene = example('dog-and-ball')\n"
-        "widget = fp.explain(scene.image, scene.caption)\nwidget",
-    )
-    notebook = open_notebook(source)
-    notebook.run_all()
-    wait_for_rows(notebook.page.locator(".fpattr").first)
-    wait_until(notebook, "len(widget.rows) > 0")
+    notebook = run_until_kept(open_notebook, source)
     notebook.save()
 
     notebook.page.reload()

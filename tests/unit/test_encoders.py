@@ -56,6 +56,7 @@ def test_an_unknown_method_is_named(encoder, picture):
 def test_a_saved_folder_loads_like_a_hub_model(saved_model, picture):
     encoder = fp.load_encoder(saved_model)
     assert encoder.dtype == torch.float32
+    assert encoder.name == saved_model.name  # not the path: notebooks are shared
     assert encoder.resolve_layers(None) == (1, 2)
     assert encoder.defaults.text_reference == "exclip"
     by_hand = fp.load_encoder(random_clip(5, dtype=torch.float32), processor=Processor(24))
