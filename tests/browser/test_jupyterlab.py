@@ -230,16 +230,24 @@ def test_rerun_two_views_pins_and_saving(open_notebook, lab):
 
 def test_a_hostile_caption_is_only_text(open_notebook, lab):
     source = lab.root / "hostile.ipynb"
-    caption = "dog <img src=x onerror=hacked=1></script><script>hacked=1"
+    attack = "<img src=x onerror=hacked=1>"
+    caption = f"dog {attack}</script><script>hacked=1"
     write_notebook(
         source,
         "import fpattr_widget as fp\nfrom fpattr_widget.scenes import example\n"
-        f"fp.explain(example('picnic').image, {caption!r})",
+        f"widget = fp.explain(example('picnic').image, {caption!r})\nwidget",
     )
     notebook = open_notebook(source)
     notebook.run_all()
     view = notebook.page.locator(".fpattr").first
     wait_for_rows(view)
+    # As a span, the caption's words stand together in the line; a failure is shown whole.
+    notebook.python("widget.selected_tokens = list(range(1, len(widget.tokens) - 1))")
+    line = view.locator(".fpattr-line")
+    line.get_by_text("<img").wait_for()
+    notebook.python(f"widget.send({{'type': 'failure', 'epoch': 1, 'message': {attack!r}}})")
+    view.locator(".fpattr-failure").get_by_text(attack).wait_for()
+    notebook.page.wait_for_timeout(200)  # for an image to fail to load
     assert notebook.page.evaluate("() => window.hacked") is None
     assert view.locator("img").count() == 1
     assert view.locator("script").count() == 0
