@@ -384,11 +384,17 @@ def attribute(
     text_layer, image_layer = encoder.resolve_layers(layer)
     text = encoder.prepare_text(caption)
     seen = encoder.prepare_image(image)
+    grid, special = encoder.image_layout(seen, image_layer)
+
+    def measure_image() -> Contributions:
+        return chosen.measure_image(encoder, seen, image_layer)
 
     def measure() -> tuple[Contributions, Contributions]:
+        what = (chosen, image_layer, encoder.memory_limit)
         return (
             chosen.measure_text(encoder, text, text_layer),
-            chosen.measure_image(encoder, seen, image_layer),
+            # Another caption on the same image finds the image measured.
+            encoder.for_image(seen, what, measure_image),
         )
 
     return FeaturePairs(
@@ -396,8 +402,8 @@ def attribute(
         caption=text.caption,
         tokens=text.tokens,
         picture=seen.picture,
-        grid=seen.grid,
-        image_special=seen.special,
+        grid=grid,
+        image_special=special,
         about=About(
             encoder.name, chosen.label, f"text block {text_layer} · image block {image_layer}"
         ),

@@ -1,24 +1,74 @@
-"""Hugging Face's ``CLIPModel``: pre-norm transformers, pooled at CLS and at EOS."""
+"""CLIP: pre-norm transformers, pooled at CLS and at the end of the text."""
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
 
-from .family import Family, largest_block_list
-from .tower import Inputs, Tower
+from .family import ImageTower, TextTower, hugging_face_family, largest_block_list
+from .last_block import Inputs, attention_pooling
 
 
-def _towers(model: Any) -> tuple[Tower, Tower]:
-    def encode_text(inputs: Inputs) -> Tensor:
-        return model.get_text_features(**inputs).pooler_output
+def end_of_text(eos_token_id: int | None) -> Callable[[Inputs], int]:
+    """Return how the end of a text is found: the first EOS, or ``None`` for the highest id."""
 
-    def encode_image(inputs: Inputs) -> Tensor:
+    def find(inputs: Inputs) -> int:
+        ids = inputs["input_ids"][0]
+        return int(ids.eq(ids.max() if eos_token_id is None else eos_token_id).int().argmax())
+
+    return find
+
+
+def clip_image_tower(model: Any) -> ImageTower:
+    """Return the image tower of a model that has CLIP's ``vision_model``."""
+    vision, config = model.vision_model, model.config.vision_config
+    blocks = largest_block_list(vision)
+
+    def encode(inputs: Inputs) -> Tensor:
         return model.get_image_features(**inputs).pooler_output
 
-    return (
-        Tower("text", model, largest_block_list(model.text_model), encode_text),
-        Tower("image", model, largest_block_list(model.vision_model), encode_image),
+    def tail(state: Tensor) -> Tensor:
+        return model.visual_projection(vision.post_layernorm(state))
+
+    return ImageTower(
+        model,
+        blocks,
+        encode,
+        patch=config.patch_size,
+        size=(config.image_size, config.image_size),
+        channels=config.num_channels,
+        special=("CLS",),
+        last_block=attention_pooling(blocks[-1], tail),
     )
 
 
-CLIP = Family(name="CLIP", model_types=("clip",), towers=_towers, image_special=("CLS",))
+def clip_text_tower(model: Any, end: Callable[[Inputs], int]) -> TextTower:
+    """Return the text tower of a model that has CLIP's ``text_model``."""
+    text, config = model.text_model, model.config.text_config
+    blocks = largest_block_list(text)
+
+    def encode(inputs: Inputs) -> Tensor:
+        return model.get_text_features(**inputs).pooler_output
+
+    def tail(state: Tensor) -> Tensor:
+        return model.text_projection(text.final_layer_norm(state))
+
+    return TextTower(
+        model,
+        blocks,
+        encode,
+        vocabulary=config.vocab_size,
+        longest=config.max_position_embeddings,
+        end=end,
+        last_block=attention_pooling(blocks[-1], tail, end, causal=True),
+    )
+
+
+def _towers(model: Any) -> tuple[TextTower, ImageTower]:
+    # Old configurations name a wrong EOS, and their models pool at the highest id.
+    eos = model.config.text_config.eos_token_id
+    end = end_of_text(None if eos == 2 else eos)
+    return clip_text_tower(model, end), clip_image_tower(model)
+
+
+CLIP = hugging_face_family("CLIP", {"clip": "CLIPModel"}, _towers)

@@ -1,46 +1,29 @@
 """``DualEncoder``: a model with its towers, its way of reading inputs and its defaults."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .images import read_image, run_processor, seen_crop
-from .tokens import Token, align_tokens
-from .tower import Inputs, Split, Tower
+from .captions import PreparedText, prepare_text, reference_text
+from .family import ImageTower, TextTower
+from .last_block import Inputs
+from .pictures import PreparedImage, prepare_image, reference_image
+from .recent import Recent
+from .tower import Split, Tower
 
+T = TypeVar("T")
 Layer = int | tuple[int, int] | None
 
-TEXT_REFERENCES = ("pad", "exclip")
-IMAGE_REFERENCES = ("zeros",)
+#: Working memory that attributions may use unless told otherwise, in bytes.
+MEMORY_LIMIT = 2**30
 
-
-@dataclass(frozen=True)
-class PreparedText:
-    """A caption as the text tower takes it."""
-
-    caption: str
-    inputs: Inputs
-    tokens: tuple[Token, ...]
-
-
-@dataclass(frozen=True)
-class PreparedImage:
-    """An image as the image tower takes it.
-
-    ``picture`` is the crop that the model sees; ``grid`` is ``(rows, columns)``
-    of patches; ``special`` names the positions before them.
-    """
-
-    picture: Image.Image
-    inputs: Inputs
-    grid: tuple[int, int]
-    special: tuple[str, ...]
+# Images whose measurements are kept while captions change.
+_MOST_IMAGES = 2
 
 
 @dataclass(frozen=True)
@@ -68,41 +51,47 @@ class DualEncoder:
         a forward pass, and always put back as it was found.
     text_tower, image_tower
         Its towers.
-    image_special
-        Names of the image positions that stand before the patches.
     tokenizer
         A Hugging Face tokenizer, or ``None`` if captions come as token ids.
     image_processor
         A Hugging Face image processor, or ``None`` if images come as tensors.
     defaults
         Layer and reference to use when the user does not say.
+    memory_limit
+        Bytes of working memory that attributions may take beside the model;
+        less makes them slower, never wrong.
     """
 
     def __init__(
         self,
         name: str,
         model: Any,
-        text_tower: Tower,
-        image_tower: Tower,
+        text_tower: TextTower,
+        image_tower: ImageTower,
         *,
-        image_special: tuple[str, ...],
         tokenizer: Any = None,
         image_processor: Any = None,
         defaults: Defaults | None = None,
+        memory_limit: int = MEMORY_LIMIT,
     ):
         self.name = name
         self.model = model
         self.text_tower = text_tower
         self.image_tower = image_tower
-        self.image_special = image_special
         self.tokenizer = tokenizer
         self.image_processor = image_processor
         self.defaults = defaults or Defaults()
+        self.memory_limit = memory_limit
+        self._for_images: Recent[Any] = Recent(_MOST_IMAGES)
 
     def __repr__(self) -> str:
+        def described(tower: Tower) -> str:
+            way = "in closed form" if tower.last_block else "by automatic differentiation"
+            return f"{len(tower.blocks)} {tower.name} blocks (the last {way})"
+
         return (
-            f"DualEncoder({self.name!r}, {len(self.text_tower.blocks)} text blocks, "
-            f"{len(self.image_tower.blocks)} image blocks, {self.device}, {self.dtype})"
+            f"DualEncoder({self.name!r}, {described(self.text_tower)}, "
+            f"{described(self.image_tower)}, {self.device}, {self.dtype})"
         )
 
     @property
@@ -153,194 +142,39 @@ class DualEncoder:
             )
         return self.text_tower.resolve_layer(pair[0]), self.image_tower.resolve_layer(pair[1])
 
-    # Captions
-
     def prepare_text(self, caption: Any) -> PreparedText:
-        """Turn a caption, or token ids ``(1, S)``, into the text tower's inputs.
-
-        Raises
-        ------
-        InputError
-            When it is empty, longer than the model reads, or not text.
-        """
-        if not isinstance(caption, str):
-            return self._prepare_token_ids(caption)
-        if self.tokenizer is None:
-            raise InputError(
-                "`caption` is text, but the encoder has no tokenizer: pass `processor=` to "
-                "load_encoder, or pass token ids."
-            )
-        if not caption.strip():
-            raise InputError("`caption` is empty: write what the image may show.")
-        encoded = self.tokenizer(
-            caption, return_offsets_mapping=True, return_special_tokens_mask=True
-        )
-        ids = encoded["input_ids"]
-        special = encoded["special_tokens_mask"]
-        self._check_length(len(ids))
-        if all(special):
-            raise InputError("`caption` has no word that the tokenizer keeps: rewrite it.")
-        # A word that is unknown to the model is marked special by some
-        # tokenizers; it stands in the caption all the same.
-        roles = [
-            self._role(token) if mark and start == stop else None
-            for token, mark, (start, stop) in zip(
-                ids, special, encoded["offset_mapping"], strict=True
-            )
-        ]
-        tokens = align_tokens(caption, encoded["offset_mapping"], roles)
-        return PreparedText(caption, self._text_inputs(ids), tokens)
-
-    def _prepare_token_ids(self, caption: Any) -> PreparedText:
-        try:
-            ids = np.asarray(caption)
-        except (TypeError, ValueError):
-            ids = np.empty(0)
-        ids = ids[0] if ids.ndim == 2 and len(ids) == 1 else ids
-        if ids.ndim != 1 or not len(ids) or ids.dtype.kind not in "iu":
-            raise InputError(
-                f"`caption` is a {type(caption).__name__}: pass a string or token ids (1, S)."
-            )
-        rows = int(self.model.config.text_config.vocab_size)
-        if ids.min() < 0 or ids.max() >= rows:
-            raise InputError(f"`caption` holds token ids outside 0 to {rows - 1}.")
-        self._check_length(len(ids))
-        values = [int(token) for token in ids]
-        special = set(self.tokenizer.all_special_ids) if self.tokenizer else set()
-        text, tokens, words = "", list[Token](), 0
-        for token in values:
-            if token in special:
-                tokens.append(Token(self._role(token), None, None, None, True))
-                continue
-            word = self.tokenizer.decode([token]).strip() if self.tokenizer else ""
-            word = word or str(token)
-            tokens.append(Token(word, words, len(text), len(text) + len(word), False))
-            text, words = text + word + " ", words + 1
-        return PreparedText(text.strip(), self._text_inputs(values), tuple(tokens))
-
-    def _text_inputs(self, ids: Sequence[int]) -> Inputs:
-        return {"input_ids": torch.tensor([ids], device=self.device)}
-
-    def _check_length(self, count: int) -> None:
-        longest = int(self.model.config.text_config.max_position_embeddings)
-        if count > longest:
-            raise InputError(
-                f"`caption` has {count} tokens and the model reads at most {longest}: shorten it."
-            )
-
-    def _role(self, token: int) -> str:
-        roles = (("bos", "BOS"), ("eos", "EOS"), ("cls", "CLS"), ("sep", "SEP"), ("pad", "PAD"))
-        for attribute, role in roles:
-            if token == getattr(self.tokenizer, f"{attribute}_token_id", None):
-                return role
-        return self.tokenizer.convert_ids_to_tokens(token)
-
-    # Images
+        """Turn a caption into the text tower's inputs; see :func:`.prepare_text`."""
+        if isinstance(caption, PreparedText):
+            return caption
+        return prepare_text(self.text_tower, self.tokenizer, caption, self.device)
 
     def prepare_image(self, image: Any) -> PreparedImage:
-        """Turn an image into the image tower's inputs.
+        """Turn an image into the image tower's inputs; see :func:`.prepare_image`."""
+        if isinstance(image, PreparedImage):
+            return image
+        tower, processor = self.image_tower, self.image_processor
+        return prepare_image(tower, processor, image, self.device, self.dtype)
 
-        Parameters
-        ----------
-        image
-            A path, bytes, a PIL image, an array (H, W, 3) uint8, a tensor
-            (1, 3, h, w) that is already preprocessed, or the mapping that a
-            processor returned.
+    def reference_text(self, text: PreparedText, reference: str | None) -> Inputs:
+        """Return a caption's reference; ``None`` means the encoder's own."""
+        reference = reference or self.defaults.text_reference
+        return reference_text(self.text_tower, self.tokenizer, text, reference)
 
-        Raises
-        ------
-        InputError
-            When it cannot be read or does not fit the model.
-        """
-        if isinstance(image, Mapping):
-            if "pixel_values" not in image:
-                raise InputError("`image` is a mapping without 'pixel_values'.")
-            image = torch.as_tensor(image["pixel_values"])
-        if isinstance(image, Tensor):
-            pixels = self._check_pixels(image)
-            return self._prepared(self._picture_of(pixels[0]), pixels)
-        if self.image_processor is None:
-            raise InputError(
-                "`image` needs preprocessing, but the encoder has no image processor: pass "
-                "`processor=` to load_encoder, or pass a preprocessed tensor (1, 3, h, w)."
-            )
-        source = read_image(image)
-        pixels = self._check_pixels(torch.from_numpy(run_processor(self.image_processor, source)))
-        return self._prepared(seen_crop(self.image_processor, source), pixels)
-
-    def _check_pixels(self, image: Tensor) -> Tensor:
-        image = image[None] if image.ndim == 3 else image
-        config = self.model.config.vision_config
-        shape = (1, config.num_channels, config.image_size, config.image_size)
-        if tuple(image.shape) != shape or not image.is_floating_point():
-            raise InputError(
-                f"`image` is a tensor of shape {tuple(image.shape)} and {image.dtype}: the model "
-                f"takes preprocessed floats of shape {shape}; check the image processor."
-            )
-        if not bool(torch.isfinite(image).all()):
-            raise InputError("`image` is a tensor with NaN or infinite values.")
-        return image
-
-    def _picture_of(self, pixels: Tensor) -> Image.Image:
-        values = pixels.detach().float().cpu().numpy().transpose(1, 2, 0)
-        mean = getattr(self.image_processor, "image_mean", None)
-        if mean is None:
-            low, high = values.min(), values.max()
-            values = (values - low) / ((high - low) or 1.0)
-        else:
-            values = values * np.asarray(self.image_processor.image_std) + np.asarray(mean)
-        return Image.fromarray((255 * np.clip(values, 0, 1)).round().astype(np.uint8))
-
-    def _prepared(self, picture: Image.Image, pixels: Tensor) -> PreparedImage:
-        patch = self.model.config.vision_config.patch_size
-        grid = (pixels.shape[-2] // patch, pixels.shape[-1] // patch)
-        inputs = {"pixel_values": pixels.to(self.device, self.dtype)}
-        return PreparedImage(picture, inputs, grid, self.image_special)
-
-    # Cutting the towers
-
-    def split_text(self, text: PreparedText, layer: int, reference: str) -> Split:
-        """Cut the text tower; ``reference`` is ``"pad"`` or ``"exclip"``."""
-        return self.text_tower.split(text.inputs, self._text_reference(text, reference), layer)
+    def split_text(self, text: PreparedText, layer: int, reference: str | None) -> Split:
+        """Cut the text tower; ``reference`` is ``"pad"``, ``"exclip"`` or ``None``."""
+        return self.text_tower.split(text.inputs, self.reference_text(text, reference), layer)
 
     def split_image(self, image: PreparedImage, layer: int, reference: str) -> Split:
         """Cut the image tower; ``reference`` is ``"zeros"``, the mean colour."""
-        if reference not in IMAGE_REFERENCES:
-            raise InputError(f"`image_reference` is {reference!r}: pass 'zeros'.")
-        zeros = {key: torch.zeros_like(value) for key, value in image.inputs.items()}
-        return self.image_tower.split(image.inputs, zeros, layer)
+        return self.image_tower.split(image.inputs, reference_image(image, reference), layer)
 
-    def _text_reference(self, text: PreparedText, reference: str) -> Inputs:
-        if reference not in TEXT_REFERENCES:
-            raise InputError(f"`text_reference` is {reference!r}: pass 'pad' or 'exclip'.")
-        ids = text.inputs["input_ids"].clone()
-        first, last = 0, self._end_of_text(ids)
-        if reference == "exclip":
-            # The published code: BOS, one token of id 0, EOS, then id 0.
-            ends = ids[0, first].clone(), ids[0, last].clone()
-            ids[:] = 0
-            ids[0, 0] = ends[0]
-            ids[0, min(2, ids.shape[1] - 1)] = ends[1]
-        else:
-            special = [token.special for token in text.tokens]
-            if not any(special):  # bare token ids: the ends are not content
-                special[first] = special[last] = True
-            content = torch.tensor([not mark for mark in special], device=ids.device)
-            ids[0, content] = self._filler()
-        return {**text.inputs, "input_ids": ids}
+    def image_layout(
+        self, image: PreparedImage, layer: int
+    ) -> tuple[tuple[int, int], tuple[str, ...]]:
+        """Return the grid of patches, and the names of the positions that stand before them."""
+        return self.image_tower.layout(reference_image(image, "zeros"), layer)
 
-    def _end_of_text(self, ids: Tensor) -> int:
-        """Position that CLIP pools: the first EOS, or in old configurations the highest id."""
-        eos = self.model.config.text_config.eos_token_id
-        wanted = int(ids[0].max()) if eos == 2 else eos
-        found = ids[0].eq(wanted).nonzero()
-        return int(found[0]) if len(found) else ids.shape[1] - 1
-
-    def _filler(self) -> int:
-        """Return an id that says nothing: padding, unless padding also ends the text."""
-        if self.tokenizer is None:
-            return 0
-        ends = {self.tokenizer.eos_token_id, self.tokenizer.bos_token_id, None}
-        candidates = ("pad_token_id", "unk_token_id", "mask_token_id")
-        ids = (getattr(self.tokenizer, name, None) for name in candidates)
-        return next((token for token in ids if token is not None and token not in ends), 0)
+    def for_image(self, image: PreparedImage, what: Hashable, compute: Callable[[], T]) -> T:
+        """Return what was computed for an image last time, unless the model has changed."""
+        key = (what, self.image_tower.identify(image.inputs))
+        return self._for_images.get(key, compute)

@@ -112,9 +112,15 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
-def run_processor(processor: Any, picture: Image.Image, **overrides: Any) -> np.ndarray:
-    """Run an image processor; return one channels-first picture, (3, h, w) float32."""
+def run_processor(processor: Any, picture: Image.Image, **overrides: Any) -> dict[str, np.ndarray]:
+    """Run an image processor; return its arrays for a batch of one."""
     output = processor(images=picture, return_tensors="np", **overrides)
+    return {name: np.asarray(value) for name, value in output.items()}
+
+
+def _seen_pixels(processor: Any, picture: Image.Image) -> np.ndarray:
+    """Return the pixels that the model sees, ``(3, h, w)``, before they are normalised."""
+    output = run_processor(processor, picture, do_rescale=False, do_normalize=False)
     return np.asarray(output["pixel_values"][0], np.float32)
 
 
@@ -140,7 +146,7 @@ def seen_crop(processor: Any, picture: Image.Image, longest: int = 768) -> Image
         The crop; the model's own pixels where the processor does more than
         scale and crop (padding, say) or the picture is only a few pixels wide.
     """
-    seen = run_processor(processor, picture, do_rescale=False, do_normalize=False)
+    seen = _seen_pixels(processor, picture)
     width, height = picture.size
     columns = _source_interval(processor, width, height, axis=1)
     rows = _source_interval(processor, width, height, axis=0)
@@ -166,7 +172,7 @@ def _source_interval(
     field = np.broadcast_to(ramp, (height, width))
     grey = np.rint(field).astype(np.uint8)
     picture = Image.fromarray(np.repeat(grey[:, :, None], 3, axis=2))
-    seen = run_processor(processor, picture, do_rescale=False, do_normalize=False)[0]
+    seen = _seen_pixels(processor, picture)[0]
     profile = seen.mean(axis=1 - axis)
     spread = seen.std(axis=1 - axis).max()
     positions = np.arange(len(profile)) + 0.5

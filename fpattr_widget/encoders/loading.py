@@ -13,11 +13,8 @@ from safetensors import SafetensorError
 from torch import nn
 
 from ..errors import InputError
-from .clip import CLIP
-from .encoder import Defaults, DualEncoder
-from .family import Family
-
-FAMILIES: tuple[Family, ...] = (CLIP,)
+from .encoder import MEMORY_LIMIT, Defaults, DualEncoder
+from .registry import class_of_config, family_of_module
 
 #: A folder may carry this file: the layer and reference that ground best for its model.
 DEFAULTS_FILE = "attribution.json"
@@ -29,6 +26,7 @@ def load_encoder(
     processor: Any = None,
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
+    memory_limit: int = MEMORY_LIMIT,
 ) -> DualEncoder:
     """Load a dual encoder.
 
@@ -47,6 +45,8 @@ def load_encoder(
     dtype
         Type to convert the weights to; ``None`` leaves them as they are, except
         that half precision read from disk becomes float32 on a CPU.
+    memory_limit
+        Bytes of working memory that attributions may take beside the model.
 
     Returns
     -------
@@ -57,13 +57,17 @@ def load_encoder(
     InputError
         When nothing is found under this name, or its family is not known.
     """
+    if isinstance(memory_limit, bool) or not isinstance(memory_limit, int) or memory_limit < 1:
+        raise InputError(f"`memory_limit` is {memory_limit!r}: pass a number of bytes.")
     if isinstance(model, nn.Module):
-        return _from_module(model, processor, device, dtype)
-    name = str(model)
-    if name != "bundled":
-        return _from_pretrained(name, name, device, dtype)
-    with as_file(files("fpattr_widget") / "assets" / "model") as folder:
-        return _from_pretrained(str(folder), "bundled", device, dtype)
+        encoder = _from_module(model, processor, device, dtype)
+    elif str(model) != "bundled":
+        encoder = _from_pretrained(str(model), str(model), device, dtype)
+    else:
+        with as_file(files("fpattr_widget") / "assets" / "model") as folder:
+            encoder = _from_pretrained(str(folder), "bundled", device, dtype)
+    encoder.memory_limit = memory_limit
+    return encoder
 
 
 def shared_encoder(model: str | Path) -> DualEncoder:
@@ -77,18 +81,6 @@ def _kept(model: str, _files: tuple[tuple[str, int], ...]) -> DualEncoder:
     return load_encoder(model)
 
 
-def _find_family(config: Any, name: str) -> Family:
-    model_type = getattr(config, "model_type", None)
-    for family in FAMILIES:
-        if model_type in family.model_types:
-            return family
-    known = ", ".join(kind for family in FAMILIES for kind in family.model_types)
-    raise InputError(
-        f"`model` {name!r} is of type {model_type!r}, not a dual encoder of a known family: "
-        f"pass one of type {known}."
-    )
-
-
 def _shown_name(source: str) -> str:
     """Return what a reader sees: of a folder its name alone, for notebooks are shared."""
     return Path(source).name if Path(source).is_dir() else source
@@ -100,24 +92,24 @@ def _from_module(
     device: str | torch.device | None,
     dtype: torch.dtype | None,
 ) -> DualEncoder:
-    family = _find_family(getattr(model, "config", None), type(model).__name__)
+    family = family_of_module(model)
     if device is not None or dtype is not None:
         model.to(device=device, dtype=dtype)
-    name = _shown_name(getattr(model.config, "_name_or_path", "") or type(model).__name__)
-    return _assemble(
-        family,
-        name,
+    source = getattr(getattr(model, "config", None), "_name_or_path", "")
+    return DualEncoder(
+        _shown_name(source or type(model).__name__),
         model,
-        getattr(processor, "tokenizer", None),
-        getattr(processor, "image_processor", None),
-        Defaults(),
+        *family.towers(model),
+        tokenizer=getattr(processor, "tokenizer", None),
+        image_processor=getattr(processor, "image_processor", None),
     )
 
 
 def _from_pretrained(
     source: str, name: str, device: str | torch.device | None, dtype: torch.dtype | None
 ) -> DualEncoder:
-    from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
+    import transformers
+    from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
 
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
@@ -126,15 +118,11 @@ def _from_pretrained(
             f"`model` {name!r} cannot be loaded: it is neither a folder with a config.json nor a "
             f"Hugging Face model that can be reached from here ({_first_sentence(error)})."
         ) from error
-    family = _find_family(config, name)
+    kind = getattr(transformers, class_of_config(config, name))
     try:
         with _without_chatter(local=Path(source).is_dir()):
-            module = AutoModel.from_pretrained(
-                source,
-                config=config,
-                dtype=dtype or "auto",
-                use_safetensors=True,
-                trust_remote_code=False,
+            module = kind.from_pretrained(
+                source, config=config, dtype=dtype or "auto", use_safetensors=True
             )
             tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
             image_processor = AutoImageProcessor.from_pretrained(
@@ -149,28 +137,13 @@ def _from_pretrained(
         device=place,
         dtype=torch.float32 if half and dtype is None and place.type == "cpu" else None,
     )
-    defaults = _read_defaults(source)
-    return _assemble(family, _shown_name(name), module, tokenizer, image_processor, defaults)
-
-
-def _assemble(
-    family: Family,
-    name: str,
-    model: nn.Module,
-    tokenizer: Any,
-    image_processor: Any,
-    defaults: Defaults,
-) -> DualEncoder:
-    text_tower, image_tower = family.towers(model)
     return DualEncoder(
-        name,
-        model,
-        text_tower,
-        image_tower,
-        image_special=family.image_special,
+        _shown_name(name),
+        module,
+        *family_of_module(module).towers(module),
         tokenizer=tokenizer,
         image_processor=image_processor,
-        defaults=defaults,
+        defaults=_read_defaults(source),
     )
 
 

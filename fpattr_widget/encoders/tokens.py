@@ -75,3 +75,49 @@ def align_tokens(
         word = numbers.setdefault(touched, len(numbers))
         tokens.append(Token(caption[start:stop], word, start, stop, False))
     return tuple(tokens)
+
+
+def find_offsets(
+    caption: str, pieces: Sequence[str], special: Sequence[bool]
+) -> list[tuple[int, int]]:
+    """Find where the pieces of a tokenizer that tells no offsets stand in the caption.
+
+    Parameters
+    ----------
+    caption
+        The text.
+    pieces
+        The tokens, with the tokenizer's own marks for spaces and word parts.
+    special
+        Which of them are not part of the caption.
+
+    Returns
+    -------
+    list of (start, stop)
+        In code points. Letters are compared without case; what cannot be found
+        (an unknown word, a letter that the tokenizer changed) takes the text up
+        to the next piece that can.
+    """
+    folded = "".join(letter.lower()[0] for letter in caption)
+    found: list[tuple[int, int] | None] = []
+    position = 0
+    for piece, mark in zip(pieces, special, strict=True):
+        bare = piece.removeprefix("##").removesuffix("</w>").strip("▁Ġ ").lower()
+        start = -1 if mark else folded.find(bare, position)
+        if start < 0:
+            found.append((position, position) if mark else None)
+            continue
+        found.append((start, start + len(bare)))
+        position = start + len(bare)
+    offsets: list[tuple[int, int]] = []
+    for index, span in enumerate(found):
+        if span is None:
+            start = offsets[-1][1] if offsets else 0
+            later = (
+                s[0]
+                for s, mark in zip(found[index + 1 :], special[index + 1 :], strict=True)
+                if s is not None and not mark
+            )
+            span = (start, next(later, len(caption)))
+        offsets.append(span)
+    return offsets

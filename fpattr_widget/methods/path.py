@@ -1,23 +1,27 @@
-"""The integrated Jacobian of a tower, applied without ever being built."""
+"""The integrated Jacobian of any tower, by automatic differentiation along the path."""
+
+from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import jvp, vmap
 
 from ..encoders import Split
+from ..errors import InputError
+from .integral import at_least_float32
 
-# Working memory for one chunk of tangents, and for graphs that are kept
-# between rows.
-_CHUNK_BYTES = 256 * 2**20
-_GRAPH_BYTES = 2**30
+# Directions that are pulled back together: on a GPU, or where one alone is too
+# small to keep a processor busy.
+_TOGETHER = 64
+_SMALL = 2**20
 
 
-class PathJacobian:
-    """``M = ∫₀¹ J(r + α(x − r)) dα``, by a weighted sum over nodes.
+class PathIntegral:
+    """A weighted sum over nodes of products with the Jacobian; see ``Integral``.
 
-    ``push`` multiplies it from the right (forward mode), ``pull`` from the left
-    (reverse mode, on a graph that is recorded once when it is small enough).
+    ``of`` is forward mode. ``against`` is reverse mode, on a graph that is
+    recorded once where it fits into the memory limit.
 
     Parameters
     ----------
@@ -25,102 +29,165 @@ class PathJacobian:
         The tower, cut.
     nodes, weights
         Of the quadrature, ``(N,)``.
+    memory_limit
+        Bytes for graphs and for the tangents that are pushed together.
     """
 
-    def __init__(self, split: Split, nodes: np.ndarray, weights: np.ndarray):
-        self._embed = split.embed
-        self._held = split.held
-        self._device = split.states.device
-        self._dtype = split.states.dtype
-        self._nodes = torch.as_tensor(nodes, device=self._device).to(self._dtype)
-        self._weights = torch.as_tensor(weights, device=self._device).to(self._dtype)
-        self._start = split.reference
-        self._change = split.states - split.reference
+    def __init__(self, split: Split, nodes: np.ndarray, weights: np.ndarray, memory_limit: int):
+        self._split = split
+        self._start = at_least_float32(split.reference)
+        self._change = at_least_float32(split.states) - self._start
+        device, dtype = self._start.device, self._start.dtype
+        self._nodes = torch.as_tensor(nodes, device=device).to(dtype)
+        self._weights = torch.as_tensor(weights, device=device).to(dtype)
+        self._limit = memory_limit
+        self._graphs: list[_Graph] | None = None
+        self._graph_chunk: int | None = None  # nodes recorded together
         positions, width = self._change.shape
-        # Roughly what one node's forward pass keeps for its backward pass:
-        # a score of arrays of the states' size a block, and the attention maps.
-        numbers = split.blocks * positions * (20 * width + 4 * positions * max(1, width // 64))
-        node_bytes = numbers * self._change.element_size()
-        self._chunk = max(1, int(_CHUNK_BYTES // node_bytes))
-        self._keep_graph = len(nodes) * node_bytes <= _GRAPH_BYTES
-        self._graphs: list[tuple[Tensor, Tensor, Tensor]] | None = None
+        # What one node and one tangent keep alive inside a block, twice (value
+        # and derivative): some arrays of the states' size, the attention maps.
+        numbers = positions * (40 * width + 12 * positions * max(1, width // 64))
+        self._push_chunk = max(1, memory_limit // (numbers * self._change.element_size()))
 
-    def push(self, tangents: Tensor) -> Tensor:
-        """Return ``M · tangent`` for each, ``(m, positions, width)`` to ``(m, K)``."""
+    def of(self, weights: np.ndarray) -> Tensor:
+        shares = torch.as_tensor(weights).to(self._change)
+        tangents = (shares[:, :, None] * self._change).to(self._split.states.dtype)
+        while True:
+            try:
+                return self._push(tangents)
+            except (RuntimeError, MemoryError) as error:
+                self._push_chunk = _smaller(self._push_chunk, error)
+
+    def against(self, directions: Tensor) -> Tensor:
+        while True:
+            try:
+                with self._split.held():
+                    return self._pull(directions)
+            except (RuntimeError, MemoryError) as error:
+                self._graphs = None
+                self._graph_chunk = _smaller(self._graph_chunk or len(self._nodes), error)
+                self._limit = 0  # graphs are no longer kept
+
+    def release(self) -> None:
+        """Drop the recorded graph; the next ``against`` records it again."""
+        self._graphs = None
+
+    def _push(self, tangents: Tensor) -> Tensor:
         total: Tensor | None = None
-        with self._held(), torch.no_grad():
-            for states, weights in self._chunks():
+        nodes = min(self._push_chunk, len(self._nodes))
+        together = max(1, self._push_chunk // nodes)
+        with self._split.held(), torch.no_grad():
+            for states, weights in self._points(nodes):
 
                 def along(
                     tangent: Tensor, states: Tensor = states, weights: Tensor = weights
                 ) -> Tensor:
-                    change = jvp(self._embed, (states,), (tangent.expand_as(states),))[1]
-                    return weights @ change
+                    each = tangent.expand_as(states)
+                    return weights @ at_least_float32(jvp(self._split.embed, (states,), (each,))[1])
 
-                if len(tangents) == 1:
-                    part = along(tangents[0])[None]
+                if together == 1 or len(tangents) == 1:
+                    part = torch.stack([along(tangent) for tangent in tangents])
                 else:
-                    batch = max(1, self._chunk // len(states))
-                    part = vmap(along, chunk_size=batch)(tangents)
+                    part = vmap(along, chunk_size=together)(tangents)
                 total = part if total is None else total + part
         assert total is not None
         return total
 
-    def pull(self, directions: Tensor) -> Tensor:
-        """Return ``direction · M`` for each, ``(m, K)`` to ``(m, positions, width)``."""
+    def _pull(self, directions: Tensor) -> Tensor:
         if self._graphs is not None:
             parts = [self._backward(graph, directions) for graph in self._graphs]
             return torch.stack(parts).sum(0)
-        kept = []
-        total = torch.zeros_like(self._change).repeat(len(directions), 1, 1)
-        for states, weights in self._chunks():
-            graph = self._record(states, weights)
+        total = torch.zeros(len(directions), len(self._change)).to(self._change)
+        kept: list[_Graph] = []
+        for graph in self._record_all():
             total += self._backward(graph, directions)
-            if self._keep_graph:
+            if graph.size * len(self._nodes) <= self._limit:
                 kept.append(graph)
-        if self._keep_graph:
+        if sum(len(graph.weights) for graph in kept) == len(self._nodes):
             self._graphs = kept
         return total
 
-    def release(self) -> None:
-        """Drop the recorded graph; the next ``pull`` records it again."""
-        self._graphs = None
+    def _points(self, together: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (states on the path, weights), a few nodes at a time."""
+        for nodes, weights in zip(
+            self._nodes.split(together), self._weights.split(together), strict=True
+        ):
+            yield self._states(nodes), weights
 
-    def _chunks(self) -> list[tuple[Tensor, Tensor]]:
-        """Return (states on the path, weights), a few nodes at a time."""
-        parts = zip(self._nodes.split(self._chunk), self._weights.split(self._chunk), strict=True)
-        return [
-            (self._start + nodes[:, None, None] * self._change, weights) for nodes, weights in parts
-        ]
+    def _states(self, nodes: Tensor) -> Tensor:
+        """Return the states at these nodes, ``(nodes, features, width)``."""
+        states = self._start + nodes[:, None, None] * self._change
+        return states.to(self._split.states.dtype)
 
-    def _record(self, states: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        with self._held(), torch.enable_grad():
-            states = states.requires_grad_()
-            return states, self._embed(states), weights
+    def _record_all(self) -> Iterator["_Graph"]:
+        """Record the graph of all nodes; the first alone, to see how large it is."""
+        done = 0
+        while done < len(self._nodes):
+            count = 1 if done == 0 else (self._graph_chunk or 1)
+            nodes, weights = self._nodes[done:][:count], self._weights[done:][:count]
+            graph = _Graph.record(self._split, self._states(nodes), weights)
+            if self._graph_chunk is None:
+                self._graph_chunk = max(1, self._limit // (4 * max(1, graph.size)))
+            yield graph
+            done += count
 
-    def _backward(self, graph: tuple[Tensor, Tensor, Tensor], directions: Tensor) -> Tensor:
-        states, embeddings, weights = graph
-        gradients = []
-        for direction in directions:
-            cotangent = weights[:, None] * direction[None].to(embeddings.dtype)
-            (gradient,) = torch.autograd.grad(embeddings, states, cotangent, retain_graph=True)
-            gradients.append(gradient.sum(0))
-        return torch.stack(gradients)
+    def _backward(self, graph: "_Graph", directions: Tensor) -> Tensor:
+        """Pull directions back through one graph; return their parts, (m, features)."""
+        cotangents = graph.weights[:, None] * directions[:, None].to(graph.weights)
+        cotangents = cotangents.to(graph.embeddings.dtype)
+        small = graph.states.numel() * self._split.blocks < _SMALL
+        fits = self._limit // (2 * graph.size * len(graph.weights) + 1)
+        together = min(_TOGETHER, fits) if small or graph.states.is_cuda else 1
+        parts = []
+        for some in cotangents.split(max(1, together)):
+            (gradients,) = torch.autograd.grad(
+                graph.embeddings,
+                graph.states,
+                some if len(some) > 1 else some[0],
+                retain_graph=True,
+                is_grads_batched=len(some) > 1,
+            )
+            gradients = at_least_float32(gradients.view(len(some), *graph.states.shape))
+            parts.append((gradients.sum(1) * self._change).sum(-1))
+        return torch.cat(parts)
 
 
-def embed_one(split: Split, states: Tensor) -> Tensor:
-    """Return the embedding of one set of states, ``(positions, width)`` to ``(K,)``."""
-    with torch.no_grad():
-        return split.embed(states[None])[0]
+class _Graph:
+    """The recorded forward pass of a few nodes; ``size`` is in bytes a node."""
+
+    def __init__(self, states: Tensor, embeddings: Tensor, weights: Tensor, size: int):
+        self.states, self.embeddings, self.weights, self.size = states, embeddings, weights, size
+
+    @staticmethod
+    def record(split: Split, states: Tensor, weights: Tensor) -> "_Graph":
+        held: dict[int, int] = {}
+
+        def count(saved: Tensor) -> Tensor:
+            storage = saved.untyped_storage()
+            if storage.data_ptr() not in split.weights:
+                held[storage.data_ptr()] = storage.nbytes()
+            return saved
+
+        with split.held(), torch.enable_grad():
+            states = states.detach().requires_grad_()
+            with torch.autograd.graph.saved_tensors_hooks(count, _unchanged):
+                embeddings = split.embed(states)
+        return _Graph(states, embeddings, weights, sum(held.values()) // len(states))
 
 
-def relative_distance(a: Tensor, b: Tensor) -> float:
-    """Return ``‖a − b‖ / ‖b‖``, zero when both are zero."""
-    scale = float(b.norm())
-    gap = float(nn.functional.pairwise_distance(a, b, eps=0.0))
-    return gap / scale if scale else gap
+def _unchanged(saved: Tensor) -> Tensor:
+    return saved
 
 
-def as_numpy(values: Tensor) -> np.ndarray:
-    """Return an array of float32, or of float64 where that is what the model computes in."""
-    return values.to(torch.promote_types(values.dtype, torch.float32)).cpu().numpy()
+def _smaller(chunk: int, error: Exception) -> int:
+    """Return half of ``chunk`` if ``error`` is a lack of memory; else raise it again."""
+    words = str(error).lower()
+    starved = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    if not starved and "out of memory" not in words and "can't allocate memory" not in words:
+        raise error
+    if chunk == 1:
+        raise InputError(
+            "there is not enough memory for one step of this attribution: choose a later `layer` "
+            "(−1 is the cheapest) or a smaller `model`."
+        ) from error
+    return chunk // 2

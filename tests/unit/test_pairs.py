@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import fpattr_widget as fp
 from fpattr_widget.scenes import example, example_names
+from tests.conftest import Processor, random_clip
 
 CAPTION = "a dog, two balls and a cat"
 METHOD = fp.IntegratedJacobians(steps=4)
@@ -59,13 +60,15 @@ def test_regions_are_the_same_before_and_after_the_rows(encoder, picture, whole)
 
 
 def test_a_complete_matrix_keeps_no_graph(encoder, picture):
-    pairs = fresh(encoder, picture)
+    method = fp.IntegratedJacobians(steps=4)
+    pairs = fp.attribute(encoder, picture, "a dog and a cat", method, layer=0)
     pairs.row(1)
-    jacobian = pairs._measured().image._jacobian
-    assert jacobian._graphs
+    integral = pairs._measured().image._integral
+    assert integral._graphs
     row = pairs.matrix[3]
-    assert jacobian._graphs is None
-    np.testing.assert_allclose(fresh(encoder, picture).row(3).ravel(), row, atol=1e-6)
+    assert integral._graphs is None
+    again = fp.attribute(encoder, picture, "a dog and a cat", method, layer=0)
+    np.testing.assert_allclose(again.row(3).ravel(), row, atol=1e-6)
 
 
 def test_words_sum_their_tokens(whole):
@@ -162,47 +165,48 @@ def test_wrong_masks_are_named(whole, mask):
         whole.of_region(mask)
 
 
-def test_little_memory_changes_nothing_but_the_number_of_passes(
-    encoder, picture, whole, monkeypatch
-):
+def test_little_memory_changes_nothing_but_the_number_of_passes(encoder, picture):
     """Nodes one at a time, and graphs recorded anew for each call."""
-    from fpattr_widget.methods import path
-
-    monkeypatch.setattr(path, "_CHUNK_BYTES", 1)
-    monkeypatch.setattr(path, "_GRAPH_BYTES", 1)
-    pairs = fresh(encoder, picture)
+    method = fp.IntegratedJacobians(steps=4)
+    whole = fp.attribute(encoder, picture, "a dog and a cat", method, layer=0)
+    tight = fp.load_encoder(random_clip(), processor=Processor(24), memory_limit=1)
+    pairs = fp.attribute(tight, picture, "a dog and a cat", method, layer=0)
     np.testing.assert_allclose(pairs.row(2), whole.row(2), atol=1e-6)
-    assert pairs._measured().image._jacobian._graphs is None
+    assert pairs._measured().image._integral._graphs is None
     mask = np.eye(3, dtype=bool)
     np.testing.assert_allclose(pairs.of_region(mask), whole.of_region(mask), atol=1e-6)
     np.testing.assert_allclose(pairs.matrix, whole.matrix, atol=1e-6)
+    closed = fp.attribute(tight, picture, "a dog and a cat", method)
+    np.testing.assert_allclose(
+        closed.matrix, fp.attribute(encoder, picture, "a dog and a cat", method).matrix, atol=1e-6
+    )
 
 
 def test_a_span_costs_one_backward_pass_and_a_region_one_forward_pass(
     encoder, picture, monkeypatch
 ):
-    from fpattr_widget.methods.path import PathJacobian
+    from fpattr_widget.methods.path import PathIntegral
 
     passes: list[tuple[str, int]] = []
-    for name in ("push", "pull"):
-        original = getattr(PathJacobian, name)
+    for name in ("of", "against"):
+        original = getattr(PathIntegral, name)
 
         def counted(self, vectors, name=name, original=original):
             passes.append((name, len(vectors)))
             return original(self, vectors)
 
-        monkeypatch.setattr(PathJacobian, name, counted)
-    pairs = fresh(encoder, picture)
+        monkeypatch.setattr(PathIntegral, name, counted)
+    pairs = fp.attribute(encoder, picture, "a dog and a cat", layer=0)
     pairs.ledger  # noqa: B018 - measures both towers
     passes.clear()
     pairs.of_tokens([1, 2, 5, 6])
-    assert passes == [("push", 1), ("pull", 1)]  # text forward, image backward
+    assert passes == [("of", 1), ("against", 1)]  # text forward, image backward
     passes.clear()
     pairs.of_region(np.ones((3, 3), bool))
-    assert passes == [("push", 1), ("pull", 1)]  # image forward, text backward
+    assert passes == [("of", 1), ("against", 1)]  # image forward, text backward
     passes.clear()
     pairs.row(2)
-    assert passes == [("push", 1), ("pull", 1)]
+    assert passes == [("of", 1), ("against", 1)]
     passes.clear()
     pairs.row(2)
     assert passes == []

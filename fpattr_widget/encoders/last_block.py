@@ -1,0 +1,245 @@
+"""The last block of a tower, where its shape is known.
+
+When one position is pooled, changes of different features never meet before
+pooling: feature ``j`` acts through its own key and value alone, and all that
+comes after acts at the pooled position alone. What is needed to say so in
+closed form is gathered here; the mathematics is in ``methods.closed_form``.
+
+A description is trusted only after the value that it gives for the input has
+been compared with the model's own embedding.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Inputs = Mapping[str, Tensor]
+#: The rest of a tower after its last block, at the pooled position: (B, width) to (B, K).
+Tail = Callable[[Tensor], Tensor]
+#: A linear map: its weight, (out, in), and its bias, (out,) or None.
+Linear = tuple[Tensor, Tensor | None]
+
+
+@dataclass(frozen=True)
+class AttentionPooling:
+    """A block whose output is read at one position that attends to all features.
+
+    Attributes
+    ----------
+    norm
+        The layer norm before the attention; ``None`` where there is none.
+    query
+        The map of the pooled position's state to its query, or the query
+        itself where that is a learnt constant, ``(heads · size,)``.
+    key, value
+        The maps of the features' states.
+    heads
+        Number of attention heads.
+    position
+        The pooled feature; ``None`` where the query is a constant.
+    seen
+        Which features are attended to, ``(features,)`` bool; ``None`` for all.
+    finish
+        All that follows: the attention's mixed values ``(B, heads · size)``
+        and the pooled position's state ``(B, width)``, to ``(B, K)``.
+    """
+
+    norm: nn.LayerNorm | None
+    query: Linear | Tensor
+    key: Linear
+    value: Linear
+    heads: int
+    position: int | None
+    seen: Tensor | None
+    finish: Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class MeanPooling:
+    """The features' mean, and all that follows it: ``finish``, (B, width) to (B, K)."""
+
+    finish: Tail
+
+
+def attention_pooling(
+    block: nn.Module,
+    tail: Tail,
+    position: Callable[[Inputs], int] = lambda _: 0,
+    *,
+    causal: bool = False,
+    mask: str = "attention_mask",
+) -> Callable[[Inputs], AttentionPooling] | None:
+    """Describe a transformer block whose output is read at one position.
+
+    Parameters
+    ----------
+    block
+        The last block.
+    tail
+        What the tower does afterwards with the state at that position.
+    position
+        Tells the position from the tower's inputs; the first unless told.
+    causal
+        Whether a position sees only those before it.
+    mask
+        Name of the input that holds 0 where nothing is to be seen.
+
+    Returns
+    -------
+    callable or None
+        ``None`` when the block is of no shape known here; the general path
+        then does the same work.
+    """
+    for recognise in (
+        _clip_block,
+        _blip_block,
+        _vit_block,
+        _bert_block,
+        _openai_block,
+        _timm_block,
+    ):
+        try:
+            parts = recognise(block)
+        except AttributeError:
+            continue
+        break
+    else:
+        return None
+    norm, query, key, value, heads, body = parts
+
+    def describe(inputs: Inputs) -> AttentionPooling:
+        pooled = position(inputs)
+        seen = inputs[mask][0].bool() if mask in inputs else None
+        if causal:
+            count = inputs["input_ids"].shape[1]
+            before = torch.arange(count, device=inputs["input_ids"].device) <= pooled
+            seen = before if seen is None else before & seen
+        return AttentionPooling(
+            norm,
+            query,
+            key,
+            value,
+            heads,
+            pooled,
+            seen,
+            lambda mixed, state: tail(body(mixed, state)),
+        )
+
+    return describe
+
+
+def attention_head(norm: nn.LayerNorm, head: Any) -> Callable[[Inputs], AttentionPooling]:
+    """Describe SigLIP's pooling head: a learnt probe attends to the normalised states."""
+
+    def finish(mixed: Tensor, _state: Tensor) -> Tensor:
+        state = head.attention.out_proj(mixed)
+        return state + head.mlp(head.layernorm(state))
+
+    def describe(inputs: Inputs) -> AttentionPooling:
+        query, key, value = _packed(head.attention.in_proj_weight, head.attention.in_proj_bias)
+        probe = nn.functional.linear(head.probe[0, 0], *query)
+        heads = head.attention.num_heads
+        mask = inputs.get("pixel_attention_mask")
+        seen = None if mask is None else mask[0].bool()
+        return AttentionPooling(norm, probe, key, value, heads, None, seen, finish)
+
+    return describe
+
+
+def mean_pooling(finish: Tail = lambda pooled: pooled) -> Callable[[Inputs], MeanPooling]:
+    """Describe a tower that ends in the mean of its features."""
+    return lambda _inputs: MeanPooling(finish)
+
+
+# The shapes of block that are known: norm, query, key, value, heads, and the
+# block's own way from mixed values and state to its output at that position.
+_Parts = tuple[nn.LayerNorm | None, Linear, Linear, Linear, int, Callable[[Tensor, Tensor], Tensor]]
+
+
+def _linear(module: Any) -> Linear:
+    return module.weight, module.bias
+
+
+def _packed(weight: Tensor, bias: Tensor | None) -> tuple[Linear, Linear, Linear]:
+    biases = (None, None, None) if bias is None else bias.chunk(3)
+    query, key, value = zip(weight.chunk(3), biases, strict=True)
+    return query, key, value
+
+
+def _clip_block(block: Any) -> _Parts:
+    attention = block.self_attn
+
+    def body(mixed: Tensor, state: Tensor) -> Tensor:
+        state = state + attention.out_proj(mixed)
+        return state + block.mlp(block.layer_norm2(state))
+
+    maps = [_linear(m) for m in (attention.q_proj, attention.k_proj, attention.v_proj)]
+    return (block.layer_norm1, maps[0], maps[1], maps[2], attention.num_heads, body)
+
+
+def _blip_block(block: Any) -> _Parts:
+    attention = block.self_attn
+
+    def body(mixed: Tensor, state: Tensor) -> Tensor:
+        state = state + attention.projection(mixed)
+        return state + block.mlp(block.layer_norm2(state))
+
+    query, key, value = _packed(attention.qkv.weight, attention.qkv.bias)
+    return block.layer_norm1, query, key, value, attention.num_heads, body
+
+
+def _vit_block(block: Any) -> _Parts:
+    """ViT as FLAVA has it: pre-norm, in BERT's modules."""
+    attention = block.attention.attention
+
+    def body(mixed: Tensor, state: Tensor) -> Tensor:
+        state = state + block.attention.output.dense(mixed)
+        inner = block.intermediate(block.layernorm_after(state))
+        return state + block.output.dense(inner)
+
+    maps = [_linear(m) for m in (attention.query, attention.key, attention.value)]
+    heads = attention.num_attention_heads
+    return block.layernorm_before, maps[0], maps[1], maps[2], heads, body
+
+
+def _bert_block(block: Any) -> _Parts:
+    attention = block.attention.self
+
+    def body(mixed: Tensor, state: Tensor) -> Tensor:
+        state = block.attention.output(mixed, state)
+        return block.output(block.intermediate(state), state)
+
+    maps = [_linear(m) for m in (attention.query, attention.key, attention.value)]
+    return None, maps[0], maps[1], maps[2], attention.num_attention_heads, body
+
+
+def _openai_block(block: Any) -> _Parts:
+    """OpenAI's and OpenCLIP's residual attention block."""
+    attention = block.attn
+
+    def body(mixed: Tensor, state: Tensor) -> Tensor:
+        state = state + scale_1(attention.out_proj(mixed))
+        return state + scale_2(block.mlp(block.ln_2(state)))
+
+    scale_1 = getattr(block, "ls_1", nn.Identity())
+    scale_2 = getattr(block, "ls_2", nn.Identity())
+    query, key, value = _packed(attention.in_proj_weight, attention.in_proj_bias)
+    return block.ln_1, query, key, value, attention.num_heads, body
+
+
+def _timm_block(block: Any) -> _Parts:
+    """A block of timm's VisionTransformer, without norms inside its attention."""
+    attention = block.attn
+
+    def body(mixed: Tensor, state: Tensor) -> Tensor:
+        state = state + block.ls1(attention.proj(attention.norm(mixed)))
+        return state + block.ls2(block.mlp(block.norm2(state)))
+
+    query, key, value = _packed(attention.qkv.weight, attention.qkv.bias)
+    return block.norm1, query, key, value, attention.num_heads, body
+
+
+_KNOWN_SHAPES = (_clip_block, _blip_block, _vit_block, _bert_block, _openai_block, _timm_block)

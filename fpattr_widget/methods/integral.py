@@ -1,0 +1,35 @@
+"""What an integrated Jacobian can be asked, however it is computed."""
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+class Integral(Protocol):
+    """``M_i = ∫₀¹ J(r + α(x − r)) [e_i ⊗ (x_i − r_i)] dα`` of each feature, never built."""
+
+    def of(self, weights: np.ndarray) -> Tensor:
+        """Return joint contributions ``weights @ M``, ``(m, features)`` to ``(m, K)``."""
+        ...
+
+    def against(self, directions: Tensor) -> Tensor:
+        """Return ``M · direction`` for each, ``(m, K)`` to ``(m, features)``."""
+        ...
+
+    def release(self) -> None:
+        """Drop what only makes further calls faster."""
+        ...
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    """Return ``values`` in the precision in which integrals are summed."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def relative_distance(a: Tensor, b: Tensor) -> float:
+    """Return ``‖a − b‖ / ‖b‖``, zero when both are zero."""
+    scale = float(b.norm())
+    gap = float(nn.functional.pairwise_distance(a, b, eps=0.0))
+    return gap / scale if scale else gap
