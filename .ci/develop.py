@@ -22,6 +22,7 @@ BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 CONSTRAINTS = ROOT / "tests" / "constraints.txt"
 PARITY = ROOT / "tests" / "parity" / "requirements.txt"
+TORCHVISION = ROOT / "tests" / "parity" / "torchvision.txt"
 NPM = shutil.which("npm") or "npm"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -58,9 +59,12 @@ def set_up_python(*, tests: bool) -> None:
         run(*pip, "--constraint", CONSTRAINTS, "--editable", ".[dev]")
         stamp.write_text(digest)
     stamp = VENV / ".fpattr-parity-stamp"
-    if tests and (digest := changed(stamp, PARITY)):
+    if tests and (digest := changed(stamp, PARITY, TORCHVISION)):
         # The published code, without its pins on other packages.
         run(*pip, "--no-deps", "--requirement", PARITY)
+        # Apart, where transformers does not find it: it may not fit the torch that is here.
+        apart = ("--no-deps", "--upgrade", "--target", VENV / "torchvision")
+        run(*pip, *apart, "--requirement", TORCHVISION)
         stamp.write_text(digest)
 
 

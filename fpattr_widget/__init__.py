@@ -7,25 +7,50 @@ pairs of caption tokens and image patches, in a linked notebook view.
 from pathlib import Path
 from typing import Any
 
-from .encoders import DualEncoder, Layer, Token, load_encoder, shared_encoder
+from .encoders import (
+    DualEncoder,
+    Family,
+    ImageTower,
+    Layer,
+    TextTower,
+    Token,
+    load_encoder,
+    register_family,
+    shared_encoder,
+)
 from .errors import InputError
-from .methods import IntegratedJacobians, Method
+from .methods import (
+    Banzhaf,
+    GradientTimesInput,
+    IntegratedJacobians,
+    Method,
+    Occlusion,
+    PatchTokenSimilarity,
+)
 from .pairs import FeaturePairs, Ledger, attribute
 from .widget import PairsWidget
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Banzhaf",
     "DualEncoder",
+    "Family",
     "FeaturePairs",
+    "GradientTimesInput",
+    "ImageTower",
     "InputError",
     "IntegratedJacobians",
     "Ledger",
+    "Occlusion",
     "PairsWidget",
+    "PatchTokenSimilarity",
+    "TextTower",
     "Token",
     "attribute",
     "explain",
     "load_encoder",
+    "register_family",
 ]
 
 

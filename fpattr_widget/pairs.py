@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The sum that shows that nothing was lost.
+    """The sum that shows what was lost.
 
     ``similarity = pairs + caption_only + image_only + baseline + residual``.
     With ``s`` the dot product of two embeddings over the norms of the input's
@@ -41,7 +41,8 @@ class Ledger:
     baseline
         ``s(r_a, r_b)``.
     residual
-        What is left: the error of the integration.
+        What is left. Integrated Jacobians leave the error of the integration
+        alone; other methods all that pairs do not explain.
     """
 
     similarity: float
@@ -73,10 +74,10 @@ class _Sides:
 class FeaturePairs:
     """Signed attributions of a similarity to (caption token, image patch) pairs.
 
-    Nothing is computed before it is asked for, and nothing twice. A row costs
-    one backward pass of the image tower, and so does the joint row of several
-    tokens; a region costs one forward-mode pass. Safe to use from several
-    threads.
+    Nothing is computed before it is asked for, and nothing twice. With
+    integrated Jacobians a row costs one backward pass of the image tower, and
+    so does the joint row of several tokens; a region costs one forward-mode
+    pass. Safe to use from several threads.
 
     Attributes
     ----------
@@ -114,6 +115,7 @@ class FeaturePairs:
         self._measure = measure
         self._sides: _Sides | None = None
         self._ledger: Ledger | None = None
+        self._standard_error: np.ndarray | None = None
         self._lock = threading.RLock()
         features = len(self.image_special_names) + grid[0] * grid[1]
         self._values = np.full((len(self.tokens), features), np.nan, np.float32)
@@ -137,6 +139,24 @@ class FeaturePairs:
     def image_special(self) -> np.ndarray:
         """Pairs of each token with CLS and its like, ``(tokens, n_special)`` float32."""
         return self.feature_rows(range(len(self.tokens)))[:, : self._specials]
+
+    @property
+    def standard_error(self) -> np.ndarray | None:
+        """The standard error of ``matrix``, ``(tokens, rows · columns)`` float32.
+
+        ``None`` where nothing was left to chance. With ``Σ`` the covariance of
+        an estimated contribution, and both towers' estimates independent, its
+        square is ``c_jᵀ Σ_i c_j + c_iᵀ Σ_j c_i`` over the squared scale. The
+        estimates stand for the contributions, so that it is rather too large,
+        by ``tr Σ_i Σ_j``.
+        """
+        with self._lock:
+            sides = self._measured()
+            if not (sides.text.sampled or sides.image.sampled):
+                return None
+            if self._standard_error is None:
+                self._standard_error = _standard_error(sides)[:, self._specials :]
+            return self._standard_error
 
     def row(self, token: int) -> np.ndarray:
         """Return one token's patch map, ``(rows, columns)`` float32."""
@@ -247,6 +267,9 @@ class FeaturePairs:
         if self._sides is not None:
             text, image = self._sides.text.describe(), self._sides.image.describe()
             words["nodes"] = text if text == image else f"text {text} · image {image}"
+            error = self.standard_error
+            if error is not None:
+                words["nodes"] += f" · standard error {_typical(error):.1g}"
         return words
 
     @property
@@ -314,6 +337,11 @@ class FeaturePairs:
         with self._lock:
             if self._sides is None:
                 text, image = self._measure()
+                if text.embedding.shape != image.embedding.shape:
+                    raise InputError(
+                        f"`model` embeds a caption in {len(text.embedding)} numbers and an image "
+                        f"in {len(image.embedding)}: its towers have to share one space."
+                    )
                 scale = float(text.embedding.norm()) * float(image.embedding.norm())
                 self._sides = _Sides(text, image, scale)
             return self._sides
@@ -324,6 +352,21 @@ class FeaturePairs:
             return first
         text = self.caption[first.start : last.stop]
         return Token(text, first.word, first.start, last.stop, first.special)
+
+
+def _standard_error(sides: _Sides) -> np.ndarray:
+    """Return the standard error of all pairs, ``(tokens, features)`` float32."""
+    text, image = sides.text, sides.image
+    tokens, features = np.eye(text.features), np.eye(image.features)
+    by_image = image.spread(features, text.of(tokens))
+    by_text = text.spread(tokens, image.of(features)).T
+    return (np.hypot(by_image, by_text) / sides.scale).astype(np.float32)
+
+
+def _typical(errors: np.ndarray) -> float:
+    """Return the root mean square of those that are not zero, as special positions' are."""
+    found = errors[errors > 0]
+    return float(np.sqrt(np.square(found, dtype=np.float64).mean())) if found.size else 0.0
 
 
 def _close_ledger(sides: _Sides) -> Ledger:
@@ -364,7 +407,8 @@ def attribute(
     layer
         Number of the block at whose input the features are read, ``−1`` for
         the last; ``(text, image)`` sets the towers apart; ``None`` means the
-        encoder's own default.
+        encoder's own default. For methods that differentiate; others read
+        features at a place of their own.
 
     Returns
     -------
@@ -380,8 +424,17 @@ def attribute(
         if method not in METHODS:
             raise InputError(f"`method` is {method!r}: pass one of {', '.join(sorted(METHODS))}.")
         method = METHODS[method]()
+    if isinstance(method, type) or not hasattr(method, "measure_text"):
+        raise InputError(f"`method` is {method!r}: pass a name, or a method such as Occlusion().")
     chosen = method
-    text_layer, image_layer = encoder.resolve_layers(layer)
+    if chosen.reads_at is not None and layer is not None:
+        raise InputError(
+            f"`layer` is {layer!r}, but {chosen.label} knows no layers (it reads features "
+            f"{chosen.reads_at}): leave `layer` out."
+        )
+    chosen.check(encoder)
+    # The grid of a tower that has several is that of its last block.
+    text_layer, image_layer = encoder.resolve_layers(layer if chosen.reads_at is None else -1)
     text = encoder.prepare_text(caption)
     seen = encoder.prepare_image(image)
     grid, special = encoder.image_layout(seen, image_layer)
@@ -405,6 +458,8 @@ def attribute(
         grid=grid,
         image_special=special,
         about=About(
-            encoder.name, chosen.label, f"text block {text_layer} · image block {image_layer}"
+            encoder.name,
+            chosen.label,
+            chosen.reads_at or f"text block {text_layer} · image block {image_layer}",
         ),
     )

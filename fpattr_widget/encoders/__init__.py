@@ -3,14 +3,15 @@
 from .captions import PreparedText
 from .encoder import DualEncoder, Layer
 from .family import Family, ImageTower, TextTower
-from .last_block import AttentionPooling, MeanPooling
+from .last_block import AttentionPooling, MeanPooling, attention_pooling, mean_pooling
 from .loading import load_encoder, shared_encoder
 from .pictures import PreparedImage
 from .registry import register_family
 from .tokens import Token
-from .tower import Split, Tower
+from .tower import Arrangement, Split, Tower
 
 __all__ = [
+    "Arrangement",
     "AttentionPooling",
     "DualEncoder",
     "Family",
@@ -23,7 +24,9 @@ __all__ = [
     "TextTower",
     "Token",
     "Tower",
+    "attention_pooling",
     "load_encoder",
+    "mean_pooling",
     "register_family",
     "shared_encoder",
 ]

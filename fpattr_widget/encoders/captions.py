@@ -50,10 +50,15 @@ def prepare_text(
     return PreparedText(text, {"input_ids": torch.tensor([ids], device=device)}, tuple(tokens))
 
 
+def check_text_reference(reference: str | None) -> None:
+    """Raise ``InputError`` unless this is a reference; ``None`` is the encoder's own."""
+    if reference not in (None, *TEXT_REFERENCES):
+        raise InputError(f"`text_reference` is {reference!r}: pass 'pad' or 'exclip'.")
+
+
 def reference_text(tower: TextTower, tokenizer: Any, text: PreparedText, reference: str) -> Inputs:
     """Return the inputs of a caption's reference: ``"pad"`` or ``"exclip"``."""
-    if reference not in TEXT_REFERENCES:
-        raise InputError(f"`text_reference` is {reference!r}: pass 'pad' or 'exclip'.")
+    check_text_reference(reference)
     ids = text.inputs["input_ids"].clone()
     if reference == "exclip":
         # The published code: BOS, one token of id 0, EOS, then id 0.
@@ -92,21 +97,23 @@ def _from_string(
     if tower.padded:
         encoded = tokenizer(caption, padding="max_length", max_length=tower.longest, **options)
     ids, marks = list(encoded["input_ids"]), encoded["special_tokens_mask"]
-    if all(marks):
-        raise InputError("`caption` has no word that the tokenizer keeps: rewrite it.")
+    if max(ids) >= tower.vocabulary:
+        raise InputError(
+            f"`processor` has a tokenizer that gives the token id {max(ids)}, and the model knows "
+            f"0 to {tower.vocabulary - 1}: pass the model's own."
+        )
     if "offset_mapping" in encoded:
         offsets = list(encoded["offset_mapping"])
         # A word that is unknown to the model is marked special by some
         # tokenizers; it stands in the caption all the same.
         marks = [mark and start == stop for mark, (start, stop) in zip(marks, offsets, strict=True)]
     else:
-        kept = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
-        marks = [token in kept for token in ids]
-        offsets = find_offsets(caption, tokenizer.convert_ids_to_tokens(ids), marks)
-    roles = [
-        _role(tokenizer, token) if mark else None for token, mark in zip(ids, marks, strict=True)
-    ]
-    return caption, ids, align_tokens(caption, offsets, roles)
+        special = _special_ids(tokenizer)
+        marks = [token in special for token in ids]
+        offsets = find_offsets(caption, _pieces(tokenizer, caption, ids, marks), marks)
+    if all(marks):
+        raise InputError("`caption` has no word that the tokenizer keeps: rewrite it.")
+    return caption, ids, align_tokens(caption, offsets, _roles(tokenizer, ids, marks))
 
 
 def _from_ids(
@@ -116,17 +123,34 @@ def _from_ids(
     if min(ids) < 0 or max(ids) >= tower.vocabulary:
         raise InputError(f"`caption` holds token ids outside 0 to {tower.vocabulary - 1}.")
     _check_length(tower, len(ids))
-    special = set(tokenizer.all_special_ids) if tokenizer else set()
+    written = _as_written(tower, tokenizer, ids) if tokenizer else None
+    if written is not None:
+        return written
+    special = _special_ids(tokenizer) if tokenizer else set()
+    roles = _roles(tokenizer, ids, [token in special for token in ids])
     text, tokens, words = "", list[Token](), 0
-    for token in ids:
-        if token in special:
-            tokens.append(Token(_role(tokenizer, token), None, None, None, True))
+    for token, role in zip(ids, roles, strict=True):
+        if role is not None:
+            tokens.append(Token(role, None, None, None, True))
             continue
         word = tokenizer.decode([token]).strip() if tokenizer else ""
         word = word or str(token)
         tokens.append(Token(word, words, len(text), len(text) + len(word), False))
         text, words = text + word + " ", words + 1
     return text.strip(), ids, tokens
+
+
+def _as_written(
+    tower: TextTower, tokenizer: Any, ids: list[int]
+) -> tuple[str, list[int], Sequence[Token]] | None:
+    """Return what the text of these ids gives, words included, if it gives these ids again."""
+    special = _special_ids(tokenizer)
+    text = tokenizer.decode([token for token in ids if token not in special]).strip()
+    try:
+        written = _from_string(tower, tokenizer, text)
+    except InputError:
+        return None
+    return written if written[1] == ids else None
 
 
 def _read_ids(caption: Any) -> tuple[list[int], list[int] | None]:
@@ -183,6 +207,40 @@ def _check_length(tower: TextTower, count: int) -> None:
         )
 
 
+def _special_ids(tokenizer: Any) -> set[int]:
+    """Return the ids that stand for no word; an unknown word is a word all the same."""
+    ends = {getattr(tokenizer, f"{attribute}_token_id", None) for attribute, _ in _ROLES}
+    return set(tokenizer.all_special_ids) - ({tokenizer.unk_token_id} - ends)
+
+
+def _pieces(tokenizer: Any, caption: str, ids: Sequence[int], special: Sequence[bool]) -> list[str]:
+    """Return the tokens as they are spelt: an unknown word's own letters, or none."""
+    pieces = tokenizer.convert_ids_to_tokens(ids)
+    content = [index for index, mark in enumerate(special) if not mark]
+    spelt = tokenizer.tokenize(caption)
+    if len(spelt) == len(content):
+        for index, piece in zip(content, spelt, strict=True):
+            pieces[index] = piece
+    return ["" if piece == tokenizer.unk_token else piece for piece in pieces]
+
+
+def _roles(tokenizer: Any, ids: Sequence[int], special: Sequence[bool]) -> list[str | None]:
+    """Return the role of each special position, ``None`` for content.
+
+    Where one token is both the end and the padding, the end is the first of
+    them after the content.
+    """
+    roles = [
+        _role(tokenizer, token) if mark else None for token, mark in zip(ids, special, strict=True)
+    ]
+    if tokenizer is None or tokenizer.pad_token_id != tokenizer.eos_token_id:
+        return roles
+    content = [index for index, role in enumerate(roles) if role is None]
+    after = content[-1] + 1 if content else 0
+    end = next((index for index, role in enumerate(roles) if index >= after and role == "EOS"), 0)
+    return ["PAD" if role == "EOS" and i != end else role for i, role in enumerate(roles)]
+
+
 def _role(tokenizer: Any, token: int) -> str:
     for attribute, role in _ROLES:
         if token == getattr(tokenizer, f"{attribute}_token_id", None):
@@ -191,11 +249,13 @@ def _role(tokenizer: Any, token: int) -> str:
 
 
 def _filler(tower: TextTower, tokenizer: Any) -> int:
-    """Return an id that says nothing: padding, unless padding also ends the text."""
+    """Return an id that says nothing: padding, unless padding also ends the text.
+
+    A tower that sees its padding may have it anywhere.
+    """
     if tokenizer is None:
         return 0
-    ends = {
-        getattr(tokenizer, f"{name}_token_id", None) for name in ("eos", "bos", "cls", "sep")
-    } | {None}
+    ends = {getattr(tokenizer, f"{name}_token_id", None) for name in ("eos", "bos", "cls", "sep")}
     ids = (getattr(tokenizer, name, None) for name in tower.fillers)
-    return next((token for token in ids if token is not None and token not in ends), 0)
+    known = (token for token in ids if token is not None)
+    return next((token for token in known if tower.padded or token not in ends), 0)

@@ -12,6 +12,9 @@ from ..errors import InputError
 #: Larger images are refused before they are decoded, for memory's sake.
 MOST_PIXELS = 100_000_000
 
+#: Bound of a shown picture's longer side.
+LONGEST = 768
+
 _ACCEPTED = "a path, bytes, a PIL image, an array (H, W, 3) of uint8 or a preprocessed tensor"
 
 
@@ -120,11 +123,14 @@ def run_processor(processor: Any, picture: Image.Image, **overrides: Any) -> dic
 
 def _seen_pixels(processor: Any, picture: Image.Image) -> np.ndarray:
     """Return the pixels that the model sees, ``(3, h, w)``, before they are normalised."""
-    output = run_processor(processor, picture, do_rescale=False, do_normalize=False)
+    raw = {"do_rescale": False, "do_normalize": False}
+    if hasattr(processor, "include_top"):  # EfficientNet's normalises a second time
+        raw["include_top"] = False
+    output = run_processor(processor, picture, **raw)
     return np.asarray(output["pixel_values"][0], np.float32)
 
 
-def seen_crop(processor: Any, picture: Image.Image, longest: int = 768) -> Image.Image:
+def seen_crop(processor: Any, picture: Image.Image, longest: int = LONGEST) -> Image.Image:
     """Return the part of ``picture`` that the model sees, at its own resolution.
 
     The crop is measured, not assumed: two ramps of the picture's size go

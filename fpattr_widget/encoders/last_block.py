@@ -93,14 +93,7 @@ def attention_pooling(
         ``None`` when the block is of no shape known here; the general path
         then does the same work.
     """
-    for recognise in (
-        _clip_block,
-        _blip_block,
-        _vit_block,
-        _bert_block,
-        _openai_block,
-        _timm_block,
-    ):
+    for recognise in _KNOWN_SHAPES:
         try:
             parts = recognise(block)
         except AttributeError:
@@ -109,6 +102,8 @@ def attention_pooling(
     else:
         return None
     norm, query, key, value, heads, body = parts
+    if norm is not None and not isinstance(norm, nn.LayerNorm):
+        return None
 
     def describe(inputs: Inputs) -> AttentionPooling:
         pooled = position(inputs)
@@ -131,12 +126,14 @@ def attention_pooling(
     return describe
 
 
-def attention_head(norm: nn.LayerNorm, head: Any) -> Callable[[Inputs], AttentionPooling]:
+def attention_head(
+    norm: nn.LayerNorm, head: Any, tail: Tail = lambda state: state
+) -> Callable[[Inputs], AttentionPooling]:
     """Describe SigLIP's pooling head: a learnt probe attends to the normalised states."""
 
     def finish(mixed: Tensor, _state: Tensor) -> Tensor:
         state = head.attention.out_proj(mixed)
-        return state + head.mlp(head.layernorm(state))
+        return tail(state + head.mlp(head.layernorm(state)))
 
     def describe(inputs: Inputs) -> AttentionPooling:
         query, key, value = _packed(head.attention.in_proj_weight, head.attention.in_proj_bias)
@@ -192,7 +189,31 @@ def _blip_block(block: Any) -> _Parts:
 
 
 def _vit_block(block: Any) -> _Parts:
-    """ViT as FLAVA has it: pre-norm, in BERT's modules."""
+    attention, norm = block.attention, block.layernorm_after
+
+    def body(mixed: Tensor, state: Tensor) -> Tensor:
+        state = state + attention.o_proj(mixed)
+        return state + block.mlp(norm(state))
+
+    maps = [_linear(m) for m in (attention.q_proj, attention.k_proj, attention.v_proj)]
+    heads = attention.num_attention_heads
+    return block.layernorm_before, maps[0], maps[1], maps[2], heads, body
+
+
+def _dinov2_block(block: Any) -> _Parts:
+    attention = block.attention
+    scale_1, scale_2 = block.layer_scale1, block.layer_scale2
+
+    def body(mixed: Tensor, state: Tensor) -> Tensor:
+        state = state + scale_1(attention.o_proj(mixed))
+        return state + scale_2(block.mlp(block.norm2(state)))
+
+    maps = [_linear(m) for m in (attention.q_proj, attention.k_proj, attention.v_proj)]
+    return block.norm1, maps[0], maps[1], maps[2], attention.num_attention_heads, body
+
+
+def _flava_block(block: Any) -> _Parts:
+    """ViT's block in BERT's modules, as FLAVA and older towers have it."""
     attention = block.attention.attention
 
     def body(mixed: Tensor, state: Tensor) -> Tensor:
@@ -207,6 +228,9 @@ def _vit_block(block: Any) -> _Parts:
 
 def _bert_block(block: Any) -> _Parts:
     attention = block.attention.self
+    # Its norms stand behind the sums; kin that normalise before have none there.
+    if not hasattr(block.output, "LayerNorm"):
+        raise AttributeError("LayerNorm")
 
     def body(mixed: Tensor, state: Tensor) -> Tensor:
         state = block.attention.output(mixed, state)
@@ -219,27 +243,55 @@ def _bert_block(block: Any) -> _Parts:
 def _openai_block(block: Any) -> _Parts:
     """OpenAI's and OpenCLIP's residual attention block."""
     attention = block.attn
+    _require_only(block, "ln_1", "attn", "ls_1", "ln_2", "mlp", "ls_2")
+    _require_only(attention, "in_proj_weight", "in_proj_bias", "out_proj")
+    scale_1 = getattr(block, "ls_1", nn.Identity())
+    scale_2 = getattr(block, "ls_2", nn.Identity())
 
     def body(mixed: Tensor, state: Tensor) -> Tensor:
         state = state + scale_1(attention.out_proj(mixed))
         return state + scale_2(block.mlp(block.ln_2(state)))
 
-    scale_1 = getattr(block, "ls_1", nn.Identity())
-    scale_2 = getattr(block, "ls_2", nn.Identity())
     query, key, value = _packed(attention.in_proj_weight, attention.in_proj_bias)
     return block.ln_1, query, key, value, attention.num_heads, body
 
 
 def _timm_block(block: Any) -> _Parts:
-    """A block of timm's VisionTransformer, without norms inside its attention."""
-    attention = block.attn
+    """A block of timm's VisionTransformer."""
+    attention, scale_1, scale_2 = block.attn, block.ls1, block.ls2
+    drops = ("drop_path1", "drop_path2")
+    _require_only(block, "norm1", "attn", "ls1", "norm2", "mlp", "ls2", *drops)
+    _require_only(attention, "qkv", "norm", "proj")
+    norm = getattr(attention, "norm", nn.Identity())
 
     def body(mixed: Tensor, state: Tensor) -> Tensor:
-        state = state + block.ls1(attention.proj(attention.norm(mixed)))
-        return state + block.ls2(block.mlp(block.norm2(state)))
+        state = state + scale_1(attention.proj(norm(mixed)))
+        return state + scale_2(block.mlp(block.norm2(state)))
 
     query, key, value = _packed(attention.qkv.weight, attention.qkv.bias)
     return block.norm1, query, key, value, attention.num_heads, body
 
 
-_KNOWN_SHAPES = (_clip_block, _blip_block, _vit_block, _bert_block, _openai_block, _timm_block)
+def does_nothing(part: Any) -> bool:
+    """Tell whether an optional part of a module is not there, or has no effect on inference."""
+    return part is None or isinstance(part, nn.Identity | nn.Dropout)
+
+
+def _require_only(module: nn.Module, *names: str) -> None:
+    """Refuse a block with parts that its shape does not tell, such as norms of its queries."""
+    parts = (*module.named_children(), *module.named_parameters(recurse=False))
+    for name, part in parts:
+        if name not in names and not does_nothing(part):
+            raise AttributeError(f"{name} is not a part of this shape of block")
+
+
+_KNOWN_SHAPES = (
+    _clip_block,
+    _blip_block,
+    _vit_block,
+    _dinov2_block,
+    _flava_block,
+    _bert_block,
+    _openai_block,
+    _timm_block,
+)

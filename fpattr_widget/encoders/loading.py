@@ -1,7 +1,7 @@
 """Load an encoder by name, from a folder, or from a module that is already there."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.resources import as_file, files
@@ -14,10 +14,14 @@ from torch import nn
 
 from ..errors import InputError
 from .encoder import MEMORY_LIMIT, Defaults, DualEncoder
+from .plain import as_image_processor, as_tokenizer
 from .registry import class_of_config, family_of_module
 
 #: A folder may carry this file: the layer and reference that ground best for its model.
 DEFAULTS_FILE = "attribution.json"
+
+# Weights that turn a cosine into logits, after all that is attributed.
+_OF_LOGITS = ("logit_scale", "logit_bias")
 
 
 def load_encoder(
@@ -38,7 +42,8 @@ def load_encoder(
         is never run.
     processor
         For a loaded module: its Hugging Face processor, or any object with a
-        ``tokenizer`` and an ``image_processor``.
+        ``tokenizer`` and an ``image_processor``, which may be those that
+        OpenAI's and OpenCLIP's packages hand out.
     device
         Where to move the model; ``None`` leaves a loaded module where it is and
         puts others on the CPU.
@@ -100,8 +105,8 @@ def _from_module(
         _shown_name(source or type(model).__name__),
         model,
         *family.towers(model),
-        tokenizer=getattr(processor, "tokenizer", None),
-        image_processor=getattr(processor, "image_processor", None),
+        tokenizer=as_tokenizer(getattr(processor, "tokenizer", None)),
+        image_processor=as_image_processor(getattr(processor, "image_processor", None)),
     )
 
 
@@ -121,15 +126,20 @@ def _from_pretrained(
     kind = getattr(transformers, class_of_config(config, name))
     try:
         with _without_chatter(local=Path(source).is_dir()):
-            module = kind.from_pretrained(
-                source, config=config, dtype=dtype or "auto", use_safetensors=True
+            module, report = kind.from_pretrained(
+                source,
+                config=config,
+                dtype=dtype or "auto",
+                use_safetensors=True,
+                output_loading_info=True,
             )
             tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
             image_processor = AutoImageProcessor.from_pretrained(
                 source, backend="pil", trust_remote_code=False
             )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (ImportError, OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(f"`model` {name!r} cannot be loaded: {_first_sentence(error)}.") from error
+    _require_trained(report["missing_keys"], kind.__name__, config, name)
     module.eval()
     place = torch.device(device or "cpu")
     half = module.dtype in (torch.float16, torch.bfloat16)
@@ -145,6 +155,19 @@ def _from_pretrained(
         image_processor=image_processor,
         defaults=_read_defaults(source),
     )
+
+
+def _require_trained(missing: Iterable[str], kind: str, config: Any, name: str) -> None:
+    """Refuse a model of which the files lack weights, for those would be random numbers."""
+    lacking = sorted(weight for weight in missing if weight not in _OF_LOGITS)
+    if lacking:
+        saved = ", ".join(config.architectures or ["a model of unknown class"])
+        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        raise InputError(
+            f"`model` {name!r}, saved as {saved}, lacks weights that {kind} needs "
+            f"({lacking[0]}{more}), and its embeddings would be random: pass one that was "
+            f"trained and saved as {kind}."
+        )
 
 
 def _read_defaults(source: str) -> Defaults:
@@ -164,7 +187,7 @@ def _read_defaults(source: str) -> Defaults:
 
 def _first_sentence(error: Exception) -> str:
     lines = str(error).strip().splitlines() or ["no reason given"]
-    return lines[0].rstrip(".")[:300]
+    return lines[0].split(". ")[0].rstrip(".")[:300]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from .family import ImageTower
-from .images import read_image, run_processor, seen_crop
+from .images import LONGEST, read_image, run_processor, seen_crop
 from .last_block import Inputs
 
 IMAGE_REFERENCES = ("zeros",)
@@ -48,13 +48,13 @@ def prepare_image(
     InputError
         When it cannot be read or does not fit the model.
     """
+    source = None
     if isinstance(image, Mapping):
         if "pixel_values" not in image:
             raise InputError("`image` is a mapping without 'pixel_values'.")
         inputs = {name: torch.as_tensor(value) for name, value in image.items()}
-        picture = None
     elif isinstance(image, Tensor):
-        inputs, picture = {"pixel_values": image[None] if image.ndim == 3 else image}, None
+        inputs = {"pixel_values": image[None] if image.ndim == 3 else image}
     elif processor is None:
         raise InputError(
             "`image` needs preprocessing, but the encoder has no image processor: pass "
@@ -64,70 +64,100 @@ def prepare_image(
         source = read_image(image)
         output = run_processor(processor, source)
         inputs = {name: torch.as_tensor(np.asarray(value)) for name, value in output.items()}
-        # Patches that keep the picture's own proportions show all of it.
-        picture = source if "spatial_shapes" in inputs else seen_crop(processor, source)
-    if "spatial_shapes" in inputs:
-        inputs = _without_padding(inputs)
+    inputs = _unpadded(tower, inputs) if tower.packed else _only_pixels(tower, inputs)
+    if not bool(torch.isfinite(inputs["pixel_values"]).all()):
+        raise InputError("`image` is a tensor with NaN or infinite values.")
     inputs = {
         name: value.to(device, dtype if value.is_floating_point() else None)
         for name, value in inputs.items()
-        if name in ("pixel_values", "spatial_shapes", "pixel_attention_mask")
     }
-    _check(tower, inputs)
-    return PreparedImage(picture or _picture_of(inputs, processor), inputs)
+    return PreparedImage(
+        _covered(tower, inputs, _picture(tower, processor, source, inputs)), inputs
+    )
+
+
+def check_image_reference(reference: str) -> None:
+    """Raise ``InputError`` unless this is a reference."""
+    if reference not in IMAGE_REFERENCES:
+        raise InputError(f"`image_reference` is {reference!r}: pass 'zeros'.")
 
 
 def reference_image(image: PreparedImage, reference: str) -> Inputs:
     """Return the inputs of an image's reference: ``"zeros"``, the mean colour."""
-    if reference not in IMAGE_REFERENCES:
-        raise InputError(f"`image_reference` is {reference!r}: pass 'zeros'.")
+    check_image_reference(reference)
     return {**image.inputs, "pixel_values": torch.zeros_like(image.inputs["pixel_values"])}
 
 
-def _without_padding(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Leave out the padding after the patches of a picture of any proportions (NaFlex)."""
-    shapes = inputs["spatial_shapes"].reshape(-1, 2)
+def _only_pixels(tower: ImageTower, inputs: Inputs) -> dict[str, Tensor]:
+    """Return the pixels as the tower takes them, or tell that they do not fit."""
     pixels = inputs["pixel_values"]
-    count = int(shapes[0].prod())
-    if len(shapes) != 1 or pixels.ndim != 3 or pixels.shape[1] < count:
+    shape = tuple(pixels.shape)
+    sides = tower.size or shape[2:]
+    if shape != (1, tower.channels, *sides) or len(shape) != 4 or not pixels.is_floating_point():
+        wanted = ", ".join(str(number) for number in (1, tower.channels, *(tower.size or "hw")))
         raise InputError(
-            f"`image` holds pixel_values {tuple(pixels.shape)} and spatial_shapes "
-            f"{tuple(shapes.shape)}: pass one image as its processor returned it."
+            f"`image` is a tensor of shape {shape} and {pixels.dtype}: the model takes "
+            f"preprocessed floats of shape ({wanted}); check the image processor."
+        )
+    return {"pixel_values": pixels}
+
+
+def _unpadded(tower: ImageTower, inputs: Inputs) -> dict[str, Tensor]:
+    """Return packed patches without the padding behind them, or tell that they do not fit."""
+    pixels, grid = inputs["pixel_values"], inputs.get("spatial_shapes", torch.empty(0))
+    height, width = tower.patch or (1, 1)
+    numbers = height * width * tower.channels
+    count = int(grid.prod())
+    fits = pixels.ndim == 3 and pixels.shape[::2] == (1, numbers) and grid.numel() == 2
+    if not fits or not 0 < count <= pixels.shape[1] or not pixels.is_floating_point():
+        raise InputError(
+            f"`image` holds pixel_values {tuple(pixels.shape)} of {pixels.dtype} and "
+            f"spatial_shapes {tuple(grid.shape)}: the model takes patches (1, patches, {numbers}) "
+            "and the shape of their grid (1, 2); pass what its image processor returned."
         )
     return {
         "pixel_values": pixels[:, :count],
         "pixel_attention_mask": torch.ones(1, count, dtype=torch.int64),
-        "spatial_shapes": shapes,
+        "spatial_shapes": grid.reshape(1, 2),
     }
 
 
-def _check(tower: ImageTower, inputs: Inputs) -> None:
-    pixels = inputs["pixel_values"]
-    shape = tuple(pixels.shape)
-    if "spatial_shapes" in inputs:
-        fits, wanted = True, ""
-    elif tower.size is None:
-        fits = pixels.ndim == 4 and shape[:2] == (1, tower.channels)
-        wanted = f"(1, {tower.channels}, h, w)"
-    else:
-        fits = shape == (1, tower.channels, *tower.size)
-        wanted = str((1, tower.channels, *tower.size))
-    if not fits or not pixels.is_floating_point():
-        raise InputError(
-            f"`image` is a tensor of shape {shape} and {pixels.dtype}: the model takes "
-            f"preprocessed floats of shape {wanted}; check the image processor."
-        )
-    if not bool(torch.isfinite(pixels).all()):
-        raise InputError("`image` is a tensor with NaN or infinite values.")
+def _picture(
+    tower: ImageTower, processor: Any, source: Image.Image | None, inputs: Inputs
+) -> Image.Image:
+    """Return the picture that the tower sees."""
+    if source is None:
+        return _picture_of(tower, inputs, processor)
+    return _whole(source, inputs) if tower.packed else seen_crop(processor, source)
 
 
-def _picture_of(inputs: Inputs, processor: Any) -> Image.Image:
+def _whole(source: Image.Image, inputs: Inputs) -> Image.Image:
+    """Return the source in the proportions of its grid, which shows all of it."""
+    rows, columns = inputs["spatial_shapes"].reshape(2).tolist()
+    longest = min(max(source.size), LONGEST)
+    scale = longest / max(rows, columns)
+    size = max(1, round(scale * columns)), max(1, round(scale * rows))
+    return source.resize(size, Image.Resampling.LANCZOS)
+
+
+def _covered(tower: ImageTower, inputs: Inputs, picture: Image.Image) -> Image.Image:
+    """Leave out the margin at the right and the bottom that is too narrow for a patch."""
+    if tower.patch is None or tower.packed:
+        return picture
+    sides = inputs["pixel_values"].shape[2:]
+    height, width = (
+        round(whole * (side // patch * patch) / side)
+        for whole, side, patch in zip(picture.size[::-1], sides, tower.patch, strict=True)
+    )
+    return picture.crop((0, 0, width, height)) if (width, height) != picture.size else picture
+
+
+def _picture_of(tower: ImageTower, inputs: Inputs, processor: Any) -> Image.Image:
     pixels = inputs["pixel_values"][0].detach().float().cpu().numpy()
-    if "spatial_shapes" in inputs:
-        rows, columns = inputs["spatial_shapes"][0].tolist()
-        side = int((pixels.shape[1] / 3) ** 0.5)
-        tiles = pixels.reshape(rows, columns, side, side, 3)
-        values = tiles.transpose(0, 2, 1, 3, 4).reshape(rows * side, columns * side, 3)
+    if tower.packed and tower.patch is not None:
+        grid = inputs["spatial_shapes"][0].tolist()
+        tiles = pixels.reshape(*grid, *tower.patch, tower.channels).transpose(0, 2, 1, 3, 4)
+        values = tiles.reshape(grid[0] * tower.patch[0], grid[1] * tower.patch[1], tower.channels)
     else:
         values = pixels.transpose(1, 2, 0)
     mean = getattr(processor, "image_mean", None)

@@ -2,16 +2,42 @@
 
 from typing import Any
 
+import torch
 from torch import nn
 
 from ..errors import InputError
+from .align import ALIGN
+from .altclip import ALTCLIP
+from .blip import BLIP
+from .chinese_clip import CHINESE_CLIP
 from .clip import CLIP
 from .family import Family
+from .flava import FLAVA
 from .metaclip2 import METACLIP2
+from .open_clip import OPEN_CLIP
+from .openai_clip import OPENAI_CLIP
+from .siglip import SIGLIP
+from .siglip2 import SIGLIP2
+from .vision_text_dual_encoder import VISION_TEXT_DUAL_ENCODER
 
-_FAMILIES: list[Family] = [CLIP, METACLIP2]
+_FAMILIES: list[Family] = [
+    CLIP,
+    METACLIP2,
+    SIGLIP,
+    SIGLIP2,
+    ALIGN,
+    ALTCLIP,
+    CHINESE_CLIP,
+    VISION_TEXT_DUAL_ENCODER,
+    BLIP,
+    FLAVA,
+    OPENAI_CLIP,
+    OPEN_CLIP,
+]
 
-_HOW_TO_ADD = "fpattr_widget.register_family makes another known (see encoders/README.md)"
+_HOW_TO_ADD = (
+    "fpattr_widget.register_family makes another known (see fpattr_widget/encoders/README.md)"
+)
 
 
 def register_family(family: Family) -> None:
@@ -21,7 +47,17 @@ def register_family(family: Family) -> None:
     ----------
     family
         A family of the same name is replaced.
+
+    Raises
+    ------
+    InputError
+        When it is no :class:`.Family`.
     """
+    if not isinstance(family, Family):
+        raise InputError(
+            f"`family` is a {type(family).__name__}: pass fpattr_widget.Family(name, recognises, "
+            "towers)."
+        )
     _FAMILIES[:] = [family, *(known for known in _FAMILIES if known.name != family.name)]
 
 
@@ -32,6 +68,11 @@ def known_families() -> tuple[Family, ...]:
 
 def family_of_module(model: nn.Module) -> Family:
     """Return the family of a loaded module, or raise ``InputError``."""
+    if isinstance(model, torch.jit.ScriptModule):
+        raise InputError(
+            "`model` is compiled by TorchScript, so that no hidden state of it can be read: load "
+            "it as a plain module (OpenAI's and OpenCLIP's packages take `jit=False`)."
+        )
     for family in _FAMILIES:
         if family.recognises(model):
             return family
@@ -44,7 +85,7 @@ def family_of_module(model: nn.Module) -> Family:
 
 def class_of_config(config: Any, name: str) -> str:
     """Return the ``transformers`` class that a configuration belongs to, or raise."""
-    kind = getattr(config, "model_type", None)
+    kind = str(getattr(config, "model_type", None))
     for family in _FAMILIES:
         if kind in family.classes:
             return family.classes[kind]

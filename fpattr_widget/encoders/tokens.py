@@ -1,8 +1,11 @@
 """Tokens, and which of them make up a word."""
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
+import numpy as np
 import regex
 
 # Letters with their marks and inner apostrophes or hyphens make a word; Han
@@ -63,6 +66,7 @@ def align_tokens(
     spans = word_spans(caption)
     tokens: list[Token] = []
     numbers: dict[int, int] = {}
+    begun = {start for start, _ in offsets}
     for (start, stop), role in zip(offsets, roles, strict=True):
         if role is not None:
             tokens.append(Token(role, None, None, None, True))
@@ -71,10 +75,20 @@ def align_tokens(
             start += 1
         while stop > start and caption[stop - 1].isspace():
             stop -= 1
+        # A tokenizer that drops accents leaves them out of what it counts.
+        while start < stop and stop not in begun and _is_mark(caption, stop):
+            stop += 1
         touched = next((i for i, span in enumerate(spans) if start < span[1]), len(spans))
+        if start == stop and spans:  # a space alone: the next word's, at the end the last one's
+            start = stop = max(start, spans[touched][0]) if touched < len(spans) else spans[-1][1]
+            touched = min(touched, len(spans) - 1)
         word = numbers.setdefault(touched, len(numbers))
         tokens.append(Token(caption[start:stop], word, start, stop, False))
     return tuple(tokens)
+
+
+def _is_mark(caption: str, place: int) -> bool:
+    return place < len(caption) and unicodedata.combining(caption[place]) > 0
 
 
 def find_offsets(
@@ -82,42 +96,96 @@ def find_offsets(
 ) -> list[tuple[int, int]]:
     """Find where the pieces of a tokenizer that tells no offsets stand in the caption.
 
+    Pieces and caption are laid side by side so that most letters agree, without
+    regard to case, accents' encoding and compatibility forms; so it does no
+    harm that a tokenizer dropped punctuation or changed a letter.
+
     Parameters
     ----------
     caption
         The text.
     pieces
-        The tokens, with the tokenizer's own marks for spaces and word parts.
+        The tokens, with the tokenizer's own marks for spaces and word parts;
+        an empty one for a word that the tokenizer does not know.
     special
         Which of them are not part of the caption.
 
     Returns
     -------
     list of (start, stop)
-        In code points. Letters are compared without case; what cannot be found
-        (an unknown word, a letter that the tokenizer changed) takes the text up
-        to the next piece that can.
+        In code points. What cannot be found takes the text between its
+        neighbours, a word for each where there are as many.
     """
-    folded = "".join(letter.lower()[0] for letter in caption)
-    found: list[tuple[int, int] | None] = []
-    position = 0
-    for piece, mark in zip(pieces, special, strict=True):
-        bare = piece.removeprefix("##").removesuffix("</w>").strip("▁Ġ ").lower()
-        start = -1 if mark else folded.find(bare, position)
-        if start < 0:
-            found.append((position, position) if mark else None)
-            continue
-        found.append((start, start + len(bare)))
-        position = start + len(bare)
-    offsets: list[tuple[int, int]] = []
-    for index, span in enumerate(found):
-        if span is None:
-            start = offsets[-1][1] if offsets else 0
-            later = (
-                s[0]
-                for s, mark in zip(found[index + 1 :], special[index + 1 :], strict=True)
-                if s is not None and not mark
-            )
-            span = (start, next(later, len(caption)))
-        offsets.append(span)
-    return offsets
+    spelt = ["" if mark else _bare(piece) for piece, mark in zip(pieces, special, strict=True)]
+    letters, owners = _letters(spelt)
+    text, places = _letters(caption)
+    found: dict[int, tuple[int, int]] = {}
+    for here, there in _common(letters, text):
+        start, _ = found.get(owners[here], (places[there], 0))
+        found[owners[here]] = (start, places[there] + 1)
+    content = [index for index, mark in enumerate(special) if not mark]
+    words = [index for index in content if spelt[index] or not pieces[index]]
+    for missing in _runs_without(found, words):
+        before = (found[index][1] for index in reversed(words) if index < missing[0])
+        after = (found[index][0] for index in words if index > missing[-1] and index in found)
+        gap = next(before, 0), next(after, len(caption))
+        found.update(zip(missing, _share(caption, gap, len(missing)), strict=True))
+    # The mark of a space alone stands where the next piece begins.
+    position = len(caption)
+    for index in reversed(content):
+        position, _ = found.setdefault(index, (position, position))
+    return [found.get(index, (0, 0)) for index in range(len(pieces))]
+
+
+def _runs_without(found: Container[int], words: Sequence[int]) -> list[list[int]]:
+    """Return each run of words that are not found."""
+    runs = groupby(words, key=lambda index: index in found)
+    return [list(run) for known, run in runs if not known]
+
+
+def _bare(piece: str) -> str:
+    return piece.removeprefix("##").removesuffix("</w>").strip("▁Ġ ")
+
+
+def _letters(parts: Sequence[str]) -> tuple[str, list[int]]:
+    """Return all letters in a form in which they compare, and of which part each is."""
+    letters: list[str] = []
+    owners: list[int] = []
+    for index, part in enumerate(parts):
+        plain = unicodedata.normalize("NFKD", part).casefold()
+        kept = [letter for letter in plain if not letter.isspace()]
+        letters += kept
+        owners += [index] * len(kept)
+    return "".join(letters), owners
+
+
+def _common(first: str, second: str) -> list[tuple[int, int]]:
+    """Return the places, in both, of a longest common subsequence."""
+    alphabet = set(first)
+    kept = [index for index, letter in enumerate(second) if letter in alphabet]
+    columns = np.array([ord(second[index]) for index in kept])
+    lengths = np.zeros((len(first) + 1, len(kept) + 1), np.int32)
+    for row, letter in enumerate(first):
+        matched = lengths[row, :-1] + (columns == ord(letter))
+        lengths[row + 1, 1:] = np.maximum.accumulate(np.maximum(lengths[row, 1:], matched))
+    pairs: list[tuple[int, int]] = []
+    row, column = len(first), len(kept)
+    while row and column:
+        if lengths[row, column] == lengths[row, column - 1]:
+            column -= 1
+        elif lengths[row, column] == lengths[row - 1, column]:
+            row -= 1
+        else:
+            row, column = row - 1, column - 1
+            pairs.append((row, kept[column]))
+    return pairs[::-1]
+
+
+def _share(caption: str, gap: tuple[int, int], count: int) -> list[tuple[int, int]]:
+    """Share a gap among ``count`` tokens: a word for each, or all of it for all."""
+    start, stop = gap
+    words = [(start + a, start + b) for a, b in word_spans(caption[start:stop])]
+    words = [(a, b) for a, b in words if any(c.isalnum() for c in caption[a:b])] or words
+    if not words:
+        return [gap] * count
+    return words if len(words) == count else [(words[0][0], words[-1][1])] * count

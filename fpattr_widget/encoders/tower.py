@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
 
 from ..errors import InputError
 from .last_block import AttentionPooling, Inputs, MeanPooling
@@ -24,8 +25,9 @@ from .recent import Recent
 LastBlock = Callable[[Inputs], AttentionPooling | MeanPooling]
 
 # Hooks are seen by every thread that runs a model, so one thread at a time does.
-_LOCKS: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
-_LOCKS_GUARD = threading.Lock()
+_HOLDS: weakref.WeakKeyDictionary[nn.Module, "_Hold"] = weakref.WeakKeyDictionary()
+_HOLDS_GUARD = threading.Lock()
+_HALF = (torch.float16, torch.bfloat16)
 # torch's choice of attention kernel is one switch for the whole process.
 _KERNEL_LOCK = threading.RLock()
 
@@ -33,18 +35,25 @@ _KERNEL_LOCK = threading.RLock()
 _MOST_READINGS = 16
 
 
-def _model_lock(model: nn.Module) -> threading.RLock:
-    """Return the lock of ``model``, the same for everyone who asks."""
-    with _LOCKS_GUARD:
-        return _LOCKS.setdefault(model, threading.RLock())
+class _Hold:
+    """The lock of a model, and how many times its holder has taken it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.depth = 0
 
 
 @contextmanager
 def _undisturbed(model: nn.Module) -> Iterator[None]:
     """Hold the model in evaluation mode with constant weights; then put it back as it was."""
-    with _model_lock(model):
-        training = [module for module in model.modules() if module.training]
-        learning = [weight for weight in model.parameters() if weight.requires_grad]
+    with _HOLDS_GUARD:
+        hold = _HOLDS.setdefault(model, _Hold())
+    with hold.lock:
+        outermost = hold.depth == 0
+        modules = list(model.modules()) if outermost else []
+        training = [module for module in modules if module.training]
+        learning = [w for module in modules for w in _own(module) if w.requires_grad]
+        hold.depth += 1
         try:
             for module in training:
                 module.training = False
@@ -52,10 +61,37 @@ def _undisturbed(model: nn.Module) -> Iterator[None]:
                 weight.requires_grad_(False)
             yield
         finally:
+            hold.depth -= 1
             for module in training:
                 module.training = True
             for weight in learning:
                 weight.requires_grad_(True)
+
+
+def _own(module: nn.Module) -> Iterator[nn.Parameter]:
+    # Faster by far than parameters(), which names each of them.
+    return (weight for weight in module._parameters.values() if weight is not None)
+
+
+class _SinglePrecisionNorms(TorchFunctionMode):
+    """Compute layer norms of half precision in float32, as their kernels do.
+
+    Their forward-mode derivative is made of parts, among them the inverse
+    deviation cubed, which half precision cannot hold.
+    """
+
+    def __torch_function__(
+        self, function: Any, types: Any, arguments: tuple = (), named: dict | None = None
+    ) -> Any:
+        named = named or {}
+        if function is not nn.functional.layer_norm or arguments[0].dtype not in _HALF:
+            return function(*arguments, **named)
+
+        def single(value: Any) -> Any:
+            return value.float() if isinstance(value, Tensor) else value
+
+        wide = function(*map(single, arguments), **{k: single(v) for k, v in named.items()})
+        return wide.to(arguments[0].dtype)
 
 
 @contextmanager
@@ -69,14 +105,18 @@ def _differentiable(model: nn.Module) -> Iterator[None]:
         fast_path = torch.backends.mha.get_fastpath_enabled()
         torch.backends.mha.set_fastpath_enabled(False)
         try:
-            with sdpa_kernel(SDPBackend.MATH):
+            with sdpa_kernel(SDPBackend.MATH), _SinglePrecisionNorms():
                 yield
         finally:
             torch.backends.mha.set_fastpath_enabled(fast_path)
 
 
 def _first(arguments: tuple[Any, ...], named: dict[str, Any]) -> Tensor:
-    return arguments[0] if arguments else named["hidden_states"]
+    return arguments[0] if arguments else named[_first_name(named)]
+
+
+def _first_name(named: dict[str, Any]) -> str:
+    return "hidden_states" if "hidden_states" in named else next(iter(named))
 
 
 def _condition(model: nn.Module) -> int:
@@ -88,12 +128,14 @@ def _condition(model: nn.Module) -> int:
         except RuntimeError:  # made in inference mode, and so never changed in place
             return 0
 
-    weights = [(w.data_ptr(), version(w)) for w in chain(model.parameters(), model.buffers())]
-    hooks = [
-        (*module._forward_pre_hooks, *module._forward_hooks)
-        for module in model.modules()
-        if module._forward_pre_hooks or module._forward_hooks
-    ]
+    weights: list[tuple[int, int]] = []
+    hooks: list[int] = []
+    for module in model.modules():
+        for tensor in chain(module._parameters.values(), module._buffers.values()):
+            if tensor is not None:
+                weights.append((tensor.data_ptr(), version(tensor)))
+        if module._forward_pre_hooks or module._forward_hooks:
+            hooks.extend((*module._forward_pre_hooks, *module._forward_hooks))
     return hash((tuple(weights), tuple(hooks)))
 
 
@@ -159,7 +201,8 @@ class Split:
         Context in which ``embed`` may be differentiated: the model is locked,
         in evaluation mode, its weights constant.
     weights
-        Addresses of the model's weights, which a graph holds but does not own.
+        Returns the addresses of the model's weights, which a graph holds but
+        does not own.
     """
 
     tower: str
@@ -170,7 +213,7 @@ class Split:
     blocks: int
     last_block: AttentionPooling | MeanPooling | None
     held: Callable[[], AbstractContextManager[None]]
-    weights: frozenset[int]
+    weights: Callable[[], frozenset[int]]
 
 
 class Tower:
@@ -214,11 +257,13 @@ class Tower:
         self.blocks = tuple(blocks) if pooling is None else (*blocks, pooling)
         self._pools = pooling is not None
         self.last_block = last_block
-        self._encode = encode
+        self._encoder = encode
         self._arrangement = arrangement
         self._readings: Recent[Reading] = Recent(_MOST_READINGS)
         self._gives_tuples = False
+        self._gives_more = False
         self._shares_inputs: bool | None = None
+        self._tried: set[int] = set()
 
     def resolve_layer(self, layer: int) -> int:
         """Return ``layer`` counted from the first block; refuse one that does not exist."""
@@ -237,7 +282,7 @@ class Tower:
     def embed(self, inputs: Inputs) -> Tensor:
         """Return the embedding, ``(B, K)``, not normalised."""
         with _undisturbed(self.model), torch.no_grad():
-            return self._encode(inputs)
+            return self._encode(inputs, len(next(iter(inputs.values()))))
 
     def read(self, inputs: Inputs, layer: int) -> Reading:
         """Return what enters block ``layer``, and the embedding, in one pass of the tower.
@@ -265,6 +310,8 @@ class Tower:
             start = self.features(reference, layer)
 
             def embed(features: Tensor) -> Tensor:
+                if layer not in self._tried:
+                    self._try_to_start_at(layer, reading, inputs)
                 if self._shares_inputs is None:
                     self._shares_inputs = self._try_to_share(reading.states, inputs, layer)
                 return self._run_from(features, reading.states, inputs, layer)
@@ -279,51 +326,88 @@ class Tower:
                 len(self.blocks) - layer,
                 last(inputs) if last else None,
                 lambda: _differentiable(self.model),
-                frozenset(w.untyped_storage().data_ptr() for w in self.model.parameters()),
+                lambda: frozenset(
+                    weight.untyped_storage().data_ptr() for weight in self.model.parameters()
+                ),
             )
 
-    def embed_alone(self, inputs: Inputs) -> Tensor:
+    def embed_alone(self, inputs: Inputs, features: Sequence[int] | None = None) -> Tensor:
         """Return what the tower would say if it ended in one feature alone, ``(features, K)``.
 
         What leaves the last block at a feature takes the place of what leaves
         it everywhere, so that whatever pools afterwards pools that alone.
+
+        Parameters
+        ----------
+        inputs
+            One input.
+        features
+            Numbers of the features; ``None`` for all, which takes as much
+            memory as so many inputs.
         """
         with _undisturbed(self.model), torch.no_grad():
             if self._pools:
                 last = len(self.blocks) - 1
                 own = self.read(inputs, last).states
-                everywhere = self._everywhere(own, inputs)
+                everywhere = self._everywhere(own, inputs, features)
                 return self._run_from(everywhere, own, inputs, last)
-            own = self._last_output(inputs)
-            states = self._arrangement.unpack(self._everywhere(own, inputs), own)
+            key = ("output", self.identify(inputs))
+            own = self._readings.get(key, lambda: self._read_output(inputs)).states
+            everywhere = self._everywhere(own, inputs, features)
+            states = self._arrangement.unpack(everywhere, own)
 
             def put(_module: nn.Module, _arguments: tuple, output: Any) -> Any:
                 return (states, *output[1:]) if isinstance(output, tuple) else states
 
             hook = self.blocks[-1].register_forward_hook(put)
             try:
-                return self._encode(_repeat(inputs, self._arrangement.pack(own, inputs).shape[1]))
+                with self._skipping(self.blocks):
+                    count = len(everywhere)
+                    return self._encode(repeat_inputs(inputs, count), count)
             finally:
                 hook.remove()
 
     # Inside
 
-    def _everywhere(self, own: Tensor, inputs: Inputs) -> Tensor:
-        features = self._arrangement.pack(own, inputs)[0]
-        return features[:, None].expand(-1, len(features), -1)
+    def _everywhere(self, own: Tensor, inputs: Inputs, features: Sequence[int] | None) -> Tensor:
+        states = self._arrangement.pack(own, inputs)[0]
+        chosen = states if features is None else states[list(features)]
+        return chosen[:, None].expand(-1, len(states), -1)
 
-    def _last_output(self, inputs: Inputs) -> Tensor:
+    def _read_output(self, inputs: Inputs) -> Reading:
         left: list[Tensor] = []
 
         def keep(_module: nn.Module, _arguments: tuple, output: Any) -> None:
             left.append(output[0] if isinstance(output, tuple) else output)
 
-        hook = self.blocks[-1].register_forward_hook(keep)
+        hooks = [
+            self.blocks[-1].register_forward_hook(keep),
+            self.blocks[0].register_forward_hook(self._see_form),
+        ]
         try:
-            self._encode(inputs)
+            embedding = self._encode(inputs)
         finally:
-            hook.remove()
-        return left[0]
+            for hook in hooks:
+                hook.remove()
+        return Reading(left[0], embedding)
+
+    def _see_form(self, _module: nn.Module, _arguments: tuple, output: Any) -> None:
+        self._gives_tuples = isinstance(output, tuple)
+        self._gives_more = self._gives_tuples and len(output) > 1
+
+    def _try_to_start_at(self, layer: int, reading: Reading, inputs: Inputs) -> None:
+        """Refuse a tower that, given its own states at ``layer``, ends elsewhere."""
+        states = self._arrangement.pack(reading.states, inputs)
+        with torch.no_grad():
+            again = self._run_from(states, reading.states, inputs, layer, shared=False)
+        tolerance = 5e-2 if again.dtype in _HALF else 1e-3
+        if bool((again - reading.embedding).norm() > tolerance * reading.embedding.norm()):
+            raise InputError(
+                f"`blocks` of the {self.name} tower, run from block {layer} with the states that "
+                "enter it, give another embedding: list them first to last, where no path leads "
+                "around them, and let `arrangement` undo what it does."
+            )
+        self._tried.add(layer)
 
     def _try_to_share(self, own: Tensor, inputs: Inputs, layer: int) -> bool:
         """Find out whether one copy of the inputs serves a batch of states.
@@ -333,12 +417,12 @@ class Tower:
         """
         features = self._arrangement.pack(own, inputs).detach()
         both = torch.cat([features, features / 2])
-        with torch.no_grad():
-            expected = self._run_from(both, own, inputs, layer, shared=False)
-            try:
+        try:
+            with torch.no_grad():
+                expected = self._run_from(both, own, inputs, layer, shared=False)
                 shared = self._run_from(both, own, inputs, layer, shared=True)
-            except RuntimeError:
-                return False
+        except (RuntimeError, IndexError, InputError):
+            return False
         return bool((shared - expected).norm() <= 1e-3 * expected.norm())
 
     def _read(self, inputs: Inputs, layer: int) -> Reading:
@@ -347,23 +431,17 @@ class Tower:
         def keep(_module: nn.Module, arguments: tuple, named: dict) -> None:
             read.append(_first(arguments, named).detach())
 
-        def look(_module: nn.Module, _arguments: tuple, output: Any) -> None:
-            self._gives_tuples = isinstance(output, tuple)
-
         with torch.no_grad():
             hooks = [
                 self.blocks[layer].register_forward_pre_hook(keep, with_kwargs=True),
-                self.blocks[0].register_forward_hook(look),
+                self.blocks[0].register_forward_hook(self._see_form),
             ]
             try:
                 embedding = self._encode(inputs)
             finally:
                 for hook in hooks:
                     hook.remove()
-        if len(read) != 1:
-            raise RuntimeError(
-                f"block {layer} of the {self.name} tower ran {len(read)} times, not once"
-            )
+        self._require_once(layer, len(read))
         return Reading(read[0], embedding)
 
     def _run_from(
@@ -384,32 +462,59 @@ class Tower:
             replaced += 1
             if arguments:
                 return (states, *arguments[1:]), named
-            return arguments, {**named, "hidden_states": states}
+            return arguments, {**named, _first_name(named): states}
+
+        with _undisturbed(self.model), self._skipping(self.blocks[:layer]):
+            hook = self.blocks[layer].register_forward_pre_hook(put, with_kwargs=True)
+            try:
+                embedding = self._encode(inputs if share else repeat_inputs(inputs, count), count)
+            finally:
+                hook.remove()
+        self._require_once(layer, replaced)
+        return embedding
+
+    def _encode(self, inputs: Inputs, count: int = 1) -> Tensor:
+        """Run the tower; refuse what is not an embedding for each of ``count`` inputs."""
+        embedding = self._encoder(inputs)
+        shape = tuple(embedding.shape) if isinstance(embedding, Tensor) else ()
+        if len(shape) != 2 or shape[0] != count:
+            what = f"a tensor {shape}" if shape else f"a {type(embedding).__name__}"
+            raise InputError(
+                f"`encode` of the {self.name} tower returned {what}: it has to return a tensor "
+                f"(B, K), one embedding for each of B = {count} inputs."
+            )
+        return embedding
+
+    def _require_once(self, layer: int, times: int) -> None:
+        if times != 1:
+            raise InputError(
+                f"`blocks` of the {self.name} tower has a block {layer} that `encode` runs "
+                f"{times} times: list the modules that it runs once each, first to last."
+            )
+
+    @contextmanager
+    def _skipping(self, blocks: Sequence[nn.Module]) -> Iterator[None]:
+        """Let these blocks pass on the states that they are given."""
 
         def skip(*arguments: Any, **named: Any) -> Any:
             below = _first(arguments, named)
             return (below,) if self._gives_tuples else below
 
-        with _undisturbed(self.model):
-            below = [(block, block.__dict__.get("forward")) for block in self.blocks[:layer]]
-            hook = self.blocks[layer].register_forward_pre_hook(put, with_kwargs=True)
-            try:
-                for block, _ in below:
-                    block.forward = skip
-                embedding = self._encode(inputs if share else _repeat(inputs, count))
-            finally:
-                hook.remove()
-                for block, forward in below:
-                    if forward is None:
-                        block.__dict__.pop("forward", None)
-                    else:
-                        block.forward = forward
-        if replaced != 1 or embedding.shape[:1] != (count,):
-            raise RuntimeError(
-                f"the {self.name} tower did not run block {layer} exactly once for each input"
-            )
-        return embedding
+        # What a block gives beside its states may be needed above: such a one runs.
+        skipped = () if self._gives_more else blocks
+        own = [(block, block.__dict__.get("forward")) for block in skipped]
+        try:
+            for block, _ in own:
+                block.forward = skip
+            yield
+        finally:
+            for block, forward in own:
+                if forward is None:
+                    block.__dict__.pop("forward", None)
+                else:
+                    block.forward = forward
 
 
-def _repeat(inputs: Inputs, count: int) -> Inputs:
+def repeat_inputs(inputs: Inputs, count: int) -> Inputs:
+    """Return a batch of ``count`` copies of one input, which share their memory."""
     return {name: value.expand(count, *value.shape[1:]) for name, value in inputs.items()}

@@ -28,8 +28,9 @@ from torch.func import jvp, vmap
 from ..encoders import AttentionPooling, MeanPooling, Split
 from .integral import Integral, at_least_float32, relative_distance
 
-# How far a description's value may be from the model's own embedding.
-_TRUSTED = {torch.float64: 1e-8, torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}
+# How far a description's value may be from the model's own embedding; eager
+# attention rounds its softmax to float32 in any precision.
+_TRUSTED = {torch.float64: 1e-6, torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 
 #: From nodes and weights of a quadrature to the integral.
 Integrator = Callable[[np.ndarray, np.ndarray], Integral]
@@ -43,11 +44,14 @@ class ClosedForm:
     ----------
     integrator
         Makes the integral for given nodes.
+    derivative
+        ``d g(x(α)) / dα`` at given nodes, ``(N,)`` to ``(N, K)``.
     embedding, reference
         What the form gives for the input and for the reference, ``(K,)``.
     """
 
     integrator: Integrator
+    derivative: Callable[[np.ndarray], Tensor]
     embedding: Tensor
     reference: Tensor
 
@@ -57,21 +61,26 @@ def closed_form(split: Split, memory_limit: int) -> ClosedForm | None:
     block = split.last_block
     if block is None:
         return None
+    integrator: Callable[[np.ndarray, np.ndarray], AttentionIntegral | MeanIntegral]
     with torch.no_grad():
         if isinstance(block, MeanPooling):
-            mean = _MeanPath(split, block)
-            form = ClosedForm(mean.integral, mean.value(1.0), mean.value(0.0))
+
+            def integrator(nodes: np.ndarray, weights: np.ndarray) -> MeanIntegral:
+                return MeanIntegral(split, block, nodes, weights)
         else:
             projected = _Projections.of(split, block)
 
             def integrator(nodes: np.ndarray, weights: np.ndarray) -> AttentionIntegral:
                 return AttentionIntegral(split, block, projected, nodes, weights, memory_limit)
 
-            ends = integrator(np.array([1.0, 0.0]), np.array([0.5, 0.5])).values()
-            form = ClosedForm(integrator, ends[0], ends[1])
+        ends = integrator(np.array([1.0, 0.0]), np.array([0.5, 0.5])).values()
+
+    def derivative(nodes: np.ndarray) -> Tensor:
+        return integrator(nodes, np.ones(len(nodes))).derivatives()
+
     tolerance = _TRUSTED.get(split.states.dtype, 1e-3)
-    gap = relative_distance(form.embedding, split.embedding.to(form.embedding.dtype))
-    return form if gap <= tolerance else None
+    gap = relative_distance(ends[0], split.embedding.to(ends.dtype))
+    return ClosedForm(integrator, derivative, ends[0], ends[1]) if gap <= tolerance else None
 
 
 @dataclass(frozen=True)
@@ -205,6 +214,13 @@ class AttentionIntegral:
         with self._held():
             return self._after(self._mixed.flatten(1), self._states)
 
+    def derivatives(self) -> Tensor:
+        """Return the derivative along the whole change at each node, ``(N, K)``."""
+        everything = self._mixed.new_ones(1, self._gain.shape[-1])
+        mixed, residual = self._tangents(everything)
+        with self._held(), torch.no_grad():
+            return self._pushed(mixed[0], residual[0])
+
     def of(self, weights: np.ndarray) -> Tensor:
         shares = torch.as_tensor(weights).to(self._mixed)
         return torch.cat([self._of(part) for part in shares.split(self._chunk)])
@@ -217,6 +233,18 @@ class AttentionIntegral:
         """Hold on to everything: it is small."""
 
     def _of(self, shares: Tensor) -> Tensor:
+        def along(mixed: Tensor, residual: Tensor) -> Tensor:
+            return self._weights @ self._pushed(mixed, residual)
+
+        mixed, residual = self._tangents(shares)
+        with self._held(), torch.no_grad():
+            return vmap(along)(mixed, residual)
+
+    def _tangents(self, shares: Tensor) -> tuple[Tensor, Tensor]:
+        """Return how shares of the features move the mixed values and the pooled state.
+
+        ``(m, n)`` to ``(m, N, h · e)`` and ``(m, N, width)``.
+        """
         each = shares[:, None, None, :]  # (m, 1, 1, n)
         mixed = self._mix(each * self._gain_0, each * self._gain_1)
         mixed += (each * self._gain).sum(-1, keepdim=True) * self._rest
@@ -226,13 +254,12 @@ class AttentionIntegral:
             residual = residual + own * self._change
             if self._own is not None:
                 mixed += own[..., None] * self._own
+        return mixed.flatten(2), residual
 
-        def along(mixed: Tensor, residual: Tensor) -> Tensor:
-            point = self._mixed.flatten(1), self._states
-            return self._weights @ jvp(self._after, point, (mixed.flatten(1), residual))[1]
-
-        with self._held(), torch.no_grad():
-            return vmap(along)(mixed, residual)
+    def _pushed(self, mixed: Tensor, residual: Tensor) -> Tensor:
+        """Push tangents at the pooled position through all that follows, to ``(N, K)``."""
+        point = self._mixed.flatten(1), self._states
+        return jvp(self._after, point, (mixed, residual))[1]
 
     def _against(self, directions: Tensor) -> Tensor:
         with self._held(), torch.enable_grad():
@@ -279,50 +306,34 @@ class AttentionIntegral:
         return (mixed[0] + mixed[1]).transpose(0, 1).unflatten(0, lead)
 
 
-class _MeanPath:
-    """A tower that ends in the mean of its features."""
-
-    def __init__(self, split: Split, block: MeanPooling):
-        self._split = split
-        self._finish = block.finish
-        self._start = at_least_float32(split.reference)
-        self._change = at_least_float32(split.states) - self._start
-
-    def value(self, alpha: float) -> Tensor:
-        with self._split.held(), torch.no_grad():
-            return self.after((self._start + alpha * self._change).mean(0)[None])[0]
-
-    def after(self, pooled: Tensor) -> Tensor:
-        return at_least_float32(self._finish(pooled.to(self._split.states.dtype)))
-
-    def integral(self, nodes: np.ndarray, weights: np.ndarray) -> "MeanIntegral":
-        at = torch.as_tensor(nodes, device=self._start.device).to(self._start.dtype)
-        pooled = self._start.mean(0) + at[:, None] * self._change.mean(0)
-        shares = torch.as_tensor(weights, device=pooled.device).to(pooled.dtype)
-        return MeanIntegral(self, self._split, pooled, shares, self._change)
-
-
 class MeanIntegral:
     """The integral of a tower that ends in the mean of its features."""
 
-    def __init__(
-        self, path: _MeanPath, split: Split, pooled: Tensor, weights: Tensor, change: Tensor
-    ):
-        self._after = path.after
+    def __init__(self, split: Split, block: MeanPooling, nodes: np.ndarray, weights: np.ndarray):
+        start = at_least_float32(split.reference)
+        change = at_least_float32(split.states) - start
+        at = torch.as_tensor(nodes, device=start.device).to(start.dtype)
         self._held = split.held
-        self._pooled = pooled
-        self._weights = weights
+        self._finish = block.finish
+        self._model_dtype = split.states.dtype
+        self._weights = torch.as_tensor(weights, device=start.device).to(start.dtype)
+        self._pooled = start.mean(0) + at[:, None] * change.mean(0)
         self._parts = change / len(change)
+
+    def values(self) -> Tensor:
+        """Return the embedding at each node, ``(N, K)``."""
+        with self._held():
+            return self._after(self._pooled)
+
+    def derivatives(self) -> Tensor:
+        """Return the derivative along the whole change at each node, ``(N, K)``."""
+        with self._held(), torch.no_grad():
+            return self._pushed(self._parts.sum(0))
 
     def of(self, weights: np.ndarray) -> Tensor:
         tangents = torch.as_tensor(weights).to(self._parts) @ self._parts
-
-        def along(tangent: Tensor) -> Tensor:
-            each = tangent.expand_as(self._pooled)
-            return self._weights @ jvp(self._after, (self._pooled,), (each,))[1]
-
         with self._held(), torch.no_grad():
-            return vmap(along)(tangents)
+            return vmap(lambda tangent: self._weights @ self._pushed(tangent))(tangents)
 
     def against(self, directions: Tensor) -> Tensor:
         with self._held(), torch.enable_grad():
@@ -335,3 +346,10 @@ class MeanIntegral:
 
     def release(self) -> None:
         """Hold on to everything: it is small."""
+
+    def _pushed(self, tangent: Tensor) -> Tensor:
+        each = tangent.expand_as(self._pooled)
+        return jvp(self._after, (self._pooled,), (each,))[1]
+
+    def _after(self, pooled: Tensor) -> Tensor:
+        return at_least_float32(self._finish(pooled.to(self._model_dtype)))

@@ -4,30 +4,41 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..encoders import DualEncoder, PreparedImage, PreparedText
+from ..encoders.captions import check_text_reference
+from ..encoders.pictures import check_image_reference
 
 
 class Contributions(Protocol):
-    """One tower's contributions ``c_i``, computed when asked for.
+    """One tower's contributions ``c_i``, computed when asked for, by any thread."""
 
-    Attributes
-    ----------
-    embedding
-        ``g(x)``, shape ``(K,)``.
-    reference
-        ``g(r)``, shape ``(K,)``.
-    total
-        ``Σ c_i``, shape ``(K,)``.
-    features
-        Number of features ``n``.
-    """
+    @property
+    def embedding(self) -> Tensor:
+        """``g(x)``, shape ``(K,)``."""
+        ...
 
-    embedding: Tensor
-    reference: Tensor
-    total: Tensor
-    features: int
+    @property
+    def reference(self) -> Tensor:
+        """``g(r)``, shape ``(K,)``."""
+        ...
+
+    @property
+    def total(self) -> Tensor:
+        """``Σ c_i``, shape ``(K,)``."""
+        ...
+
+    @property
+    def features(self) -> int:
+        """Number of features ``n``."""
+        ...
+
+    @property
+    def sampled(self) -> bool:
+        """Whether they are estimates from random samples, with a standard error."""
+        ...
 
     def of(self, weights: np.ndarray) -> Tensor:
         """Return joint contributions ``weights @ c``, ``(m, n)`` to ``(m, K)``."""
@@ -35,6 +46,23 @@ class Contributions(Protocol):
 
     def against(self, directions: Tensor) -> np.ndarray:
         """Return each feature's part along ``directions``, ``(m, K)`` to ``(m, n)`` floats."""
+        ...
+
+    def spread(self, weights: np.ndarray, directions: Tensor) -> np.ndarray:
+        """Return the standard error of joint contributions along directions.
+
+        Parameters
+        ----------
+        weights
+            Of the features in each joint contribution, ``(m, n)``.
+        directions
+            ``(d, K)``.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(d, m)``; zeros where nothing was left to chance.
+        """
         ...
 
     def describe(self) -> str:
@@ -50,19 +78,86 @@ class Method(Protocol):
     """A way to give each feature its contribution.
 
     A method is a frozen dataclass of settings; it measures the towers of any
-    encoder. ``label`` is what a reader calls it.
+    encoder.
     """
 
     @property
-    def label(self) -> str: ...
+    def label(self) -> str:
+        """What a reader calls it."""
+        ...
 
-    def measure_text(
-        self, encoder: DualEncoder, text: PreparedText, layer: int
-    ) -> Contributions: ...
+    @property
+    def reads_at(self) -> str | None:
+        """Where the features are read, in words; ``None`` where the user chooses the layer."""
+        ...
+
+    def check(self, encoder: DualEncoder) -> None:
+        """Raise ``InputError`` if an encoder cannot be measured with these settings."""
+        ...
+
+    def measure_text(self, encoder: DualEncoder, text: PreparedText, layer: int) -> Contributions:
+        """Measure the tokens, as they enter block ``layer`` if the method reads layers."""
+        ...
 
     def measure_image(
         self, encoder: DualEncoder, image: PreparedImage, layer: int
-    ) -> Contributions: ...
+    ) -> Contributions:
+        """Measure the image features, likewise."""
+        ...
+
+
+class ReadsLayers:
+    """What methods have in common that read features where the user says."""
+
+    text_reference: str | None
+    image_reference: str
+    reads_at = None
+
+    def check(self, encoder: DualEncoder) -> None:
+        check_text_reference(self.text_reference)
+        check_image_reference(self.image_reference)
+
+
+class Certain:
+    """What contributions have in common of which nothing is left to chance."""
+
+    sampled = False
+
+    def spread(self, weights: np.ndarray, directions: Tensor) -> np.ndarray:
+        return np.zeros((len(directions), len(weights)))
+
+
+class KnownContributions(Certain):
+    """Contributions whose vectors are all there.
+
+    Parameters
+    ----------
+    vectors
+        ``(features, K)``.
+    embedding, reference
+        ``(K,)``.
+    description
+        See ``Contributions.describe``.
+    """
+
+    def __init__(self, vectors: Tensor, embedding: Tensor, reference: Tensor, description: str):
+        self.embedding, self.reference = embedding, reference
+        self.total = vectors.sum(0)
+        self.features = len(vectors)
+        self._vectors = vectors
+        self._description = description
+
+    def of(self, weights: np.ndarray) -> Tensor:
+        return torch.as_tensor(weights).to(self._vectors) @ self._vectors
+
+    def against(self, directions: Tensor) -> np.ndarray:
+        return (directions.to(self._vectors) @ self._vectors.T).cpu().numpy()
+
+    def describe(self) -> str:
+        return self._description
+
+    def release(self) -> None:
+        """Hold on to the vectors: they are small."""
 
 
 class GroupedContributions:
@@ -73,14 +168,26 @@ class GroupedContributions:
         self._members = np.zeros((len(groups), parts.features), np.float32)
         for group, indices in enumerate(groups):
             self._members[group, list(indices)] = 1
-        self.embedding, self.reference, self.total = parts.embedding, parts.reference, parts.total
+        self.embedding = parts.embedding
         self.features = len(groups)
+        self.sampled = parts.sampled
+
+    @property
+    def reference(self) -> Tensor:
+        return self._parts.reference
+
+    @property
+    def total(self) -> Tensor:
+        return self._parts.total
 
     def of(self, weights: np.ndarray) -> Tensor:
         return self._parts.of(weights @ self._members)
 
     def against(self, directions: Tensor) -> np.ndarray:
         return self._parts.against(directions) @ self._members.T
+
+    def spread(self, weights: np.ndarray, directions: Tensor) -> np.ndarray:
+        return self._parts.spread(weights @ self._members, directions)
 
     def describe(self) -> str:
         return self._parts.describe()

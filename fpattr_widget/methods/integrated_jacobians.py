@@ -10,16 +10,19 @@ from torch import Tensor
 
 from ..encoders import DualEncoder, PreparedImage, PreparedText, Split
 from ..errors import InputError
-from .closed_form import Integrator, closed_form
-from .integral import Integral, at_least_float32, relative_distance
+from .closed_form import ClosedForm, Integrator, closed_form
+from .contributions import Certain, ReadsLayers
+from .integral import at_least_float32, relative_distance
 from .path import PathIntegral
 from .quadrature import RULES, quadrature
 
 _MOST_NODES = 256
+# Node counts that are tried in one pass where that is cheap.
+_AT_ONCE = (1, 2, 3, 4)
 
 
 @dataclass(frozen=True)
-class IntegratedJacobians:
+class IntegratedJacobians(ReadsLayers):
     """Integrated Jacobians, exact up to quadrature.
 
     The contribution of feature ``i`` of a tower ``g`` is
@@ -84,11 +87,12 @@ class IntegratedJacobians:
         path = Path.of(encoder, split)
         if self.steps != "auto":
             return path.integrate(*quadrature(self.rule, int(self.steps)))
-        rounding = 4 * torch.finfo(split.states.dtype).eps
-        tolerance = max(self.tolerance, rounding)
-        found = _fewest_nodes(
-            lambda count: path.integrate(*quadrature(self.rule, count)), tolerance
-        )
+        tolerance = max(self.tolerance, 4 * torch.finfo(split.states.dtype).eps)
+        if path.closed:
+            # One pass for the node counts that mostly suffice.
+            path.derivative(np.concatenate([quadrature(self.rule, n)[0] for n in _AT_ONCE]))
+        count = _fewest_nodes(lambda n: path.residual(*quadrature(self.rule, n)) <= tolerance)
+        found = path.integrate(*quadrature(self.rule, count))
         if found.residual > tolerance:
             warnings.warn(
                 f"the {split.tower} tower's integral reached a residual of {found.residual:.1e} "
@@ -98,28 +102,19 @@ class IntegratedJacobians:
         return found
 
 
-def _fewest_nodes(
-    integrate: Callable[[int], "IntegratedContributions"], tolerance: float
-) -> "IntegratedContributions":
-    """Double the nodes until the tolerance is met, then halve the gap to what did not meet it."""
+def _fewest_nodes(suffices: Callable[[int], bool]) -> int:
+    """Double the nodes until they suffice, then halve the gap to those that did not."""
     below, count = 0, 1
-    best = integrate(count)
-    while best.residual > tolerance:
+    while not suffices(count):
         if count == _MOST_NODES:
-            return best
+            return count
         below, count = count, 2 * count
-        best = integrate(count)
     while count - below > 1:
         middle = (below + count) // 2
-        tried = integrate(middle)
-        if tried.residual <= tolerance:
-            best, count = tried, middle
-        else:
-            below = middle
-    return best
+        below, count = (below, middle) if suffices(middle) else (middle, count)
+    return count
 
 
-@dataclass(frozen=True)
 class Path:
     """The way from a tower's reference to its input, ready to be integrated over.
 
@@ -127,60 +122,88 @@ class Path:
     ----------
     split
         The tower, cut.
-    integrator
-        Makes the integral for given nodes.
     embedding, reference
         ``g(x)`` as the model gives it, and ``g(r)``, ``(K,)``.
     closed
         Whether the last block's closed form is used.
     """
 
-    split: Split
-    integrator: Integrator
-    embedding: Tensor
-    reference: Tensor
-    closed: bool
+    def __init__(self, split: Split, form: ClosedForm | None, memory_limit: int):
+        self.split = split
+        self.closed = form is not None
+        self.embedding = at_least_float32(split.embedding)
+        self._limit = memory_limit
+        self._form = form
+        self._derivatives: dict[float, Tensor] = {}
+        if form is not None:
+            self.reference = form.reference
+        else:
+            with torch.no_grad():
+                self.reference = at_least_float32(split.embed(split.reference[None])[0])
 
     @staticmethod
     def of(encoder: DualEncoder, split: Split) -> "Path":
-        embedding = at_least_float32(split.embedding)
-        encoder.require_finite(embedding, split.tower)
+        """Open the path of a split, in closed form where there is one that holds."""
+        encoder.require_finite(split.embedding, split.tower)
         limit = encoder.memory_limit
-        form = closed_form(split, limit)
-        if form is not None:
-            return Path(split, form.integrator, embedding, form.reference, closed=True)
-
-        def integrator(nodes: np.ndarray, weights: np.ndarray) -> Integral:
-            return PathIntegral(split, nodes, weights, limit)
-
-        with torch.no_grad():
-            reference = at_least_float32(split.embed(split.reference[None])[0])
-        return Path(split, integrator, embedding, reference, closed=False)
+        return Path(split, closed_form(split, limit), limit)
 
     def integrate(self, nodes: np.ndarray, weights: np.ndarray) -> "IntegratedContributions":
         """Integrate over given nodes."""
-        return IntegratedContributions(self, nodes, weights)
+        if self._form is not None:
+            return IntegratedContributions(self, nodes, weights, self._form.integrator)
+
+        def integrator(nodes: np.ndarray, weights: np.ndarray) -> PathIntegral:
+            return PathIntegral(self.split, nodes, weights, self._limit)
+
+        return IntegratedContributions(self, nodes, weights, integrator)
+
+    def derivative(self, nodes: np.ndarray) -> Tensor:
+        """Return ``d g(x(α)) / dα`` at given nodes, ``(N,)`` to ``(N, K)``; each is kept."""
+        new = np.array([node for node in dict.fromkeys(nodes) if node not in self._derivatives])
+        if len(new):
+            if self._form is not None:
+                found = self._form.derivative(new)
+            else:
+                found = PathIntegral(self.split, new, new, self._limit).derivatives()
+            self._derivatives.update(zip(new, found, strict=True))
+        return torch.stack([self._derivatives[node] for node in nodes])
+
+    def total(self, nodes: np.ndarray, weights: np.ndarray) -> Tensor:
+        """Return ``Σ c_i`` over given nodes, ``(K,)``: one derivative a node."""
+        derivative = self.derivative(nodes)
+        return torch.as_tensor(weights).to(derivative) @ derivative
+
+    def residual(self, nodes: np.ndarray, weights: np.ndarray) -> float:
+        """Return ``‖Σ c_i − (g(x) − g(r))‖ / ‖g(x) − g(r)‖``."""
+        return relative_distance(self.total(nodes, weights), self.embedding - self.reference)
 
 
-class IntegratedContributions:
+class IntegratedContributions(Certain):
     """One tower's contributions, by Jacobian products; see ``Contributions``.
 
     Attributes
     ----------
     steps
         Number of nodes used.
-    residual
-        The completeness residual that they reached.
     """
 
-    def __init__(self, path: Path, nodes: np.ndarray, weights: np.ndarray):
-        self._integral = path.integrator(nodes, weights)
-        self._closed = path.closed
+    def __init__(self, path: Path, nodes: np.ndarray, weights: np.ndarray, integrator: Integrator):
+        self._path = path
+        self._rule = nodes, weights
+        self._integral = integrator(nodes, weights)
         self.embedding, self.reference = path.embedding, path.reference
         self.features = len(path.split.states)
         self.steps = len(nodes)
-        self.total = self._integral.of(np.ones((1, self.features)))[0]
-        self.residual = relative_distance(self.total, self.embedding - self.reference)
+
+    @property
+    def total(self) -> Tensor:
+        return self._path.total(*self._rule)
+
+    @property
+    def residual(self) -> float:
+        """The completeness residual that the nodes reached."""
+        return self._path.residual(*self._rule)
 
     def of(self, weights: np.ndarray) -> Tensor:
         return self._integral.of(weights)
@@ -190,7 +213,7 @@ class IntegratedContributions:
 
     def describe(self) -> str:
         nodes = "1 node" if self.steps == 1 else f"{self.steps} nodes"
-        return f"{nodes}, closed form" if self._closed else nodes
+        return f"{nodes}, closed form" if self._path.closed else nodes
 
     def release(self) -> None:
         self._integral.release()

@@ -8,13 +8,12 @@ from torch import Tensor
 from torch.func import jvp, vmap
 
 from ..encoders import Split
-from ..errors import InputError
 from .integral import at_least_float32
+from .memory import block_numbers, halved
 
-# Directions that are pulled back together: on a GPU, or where one alone is too
-# small to keep a processor busy.
-_TOGETHER = 64
-_SMALL = 2**20
+# Directions that are pulled back together where that is faster: on a GPU. On a
+# CPU one alone keeps all cores busy, even on small models.
+_TOGETHER = {"cuda": 64}
 
 
 class PathIntegral:
@@ -44,19 +43,28 @@ class PathIntegral:
         self._graphs: list[_Graph] | None = None
         self._graph_chunk: int | None = None  # nodes recorded together
         positions, width = self._change.shape
-        # What one node and one tangent keep alive inside a block, twice (value
-        # and derivative): some arrays of the states' size, the attention maps.
-        numbers = positions * (40 * width + 12 * positions * max(1, width // 64))
-        self._push_chunk = max(1, memory_limit // (numbers * self._change.element_size()))
+        # Twice: value and derivative.
+        size = 2 * block_numbers(positions, width) * self._change.element_size()
+        self._push_chunk = max(1, memory_limit // size)
 
     def of(self, weights: np.ndarray) -> Tensor:
         shares = torch.as_tensor(weights).to(self._change)
-        tangents = (shares[:, :, None] * self._change).to(self._split.states.dtype)
+        tangents = shares[:, :, None] * self._change
         while True:
             try:
                 return self._push(tangents)
             except (RuntimeError, MemoryError) as error:
-                self._push_chunk = _smaller(self._push_chunk, error)
+                self._push_chunk = halved(self._push_chunk, error)
+
+    def derivatives(self) -> Tensor:
+        """Return the derivative along the whole change at each node, ``(N, K)``."""
+        while True:
+            try:
+                with self._split.held(), torch.no_grad():
+                    parts = [self._along(states, self._change) for states, _ in self._points()]
+                return torch.cat(parts)
+            except (RuntimeError, MemoryError) as error:
+                self._push_chunk = halved(self._push_chunk, error)
 
     def against(self, directions: Tensor) -> Tensor:
         while True:
@@ -65,7 +73,7 @@ class PathIntegral:
                     return self._pull(directions)
             except (RuntimeError, MemoryError) as error:
                 self._graphs = None
-                self._graph_chunk = _smaller(self._graph_chunk or len(self._nodes), error)
+                self._graph_chunk = halved(self._graph_chunk or len(self._nodes), error)
                 self._limit = 0  # graphs are no longer kept
 
     def release(self) -> None:
@@ -73,25 +81,27 @@ class PathIntegral:
         self._graphs = None
 
     def _push(self, tangents: Tensor) -> Tensor:
-        total: Tensor | None = None
-        nodes = min(self._push_chunk, len(self._nodes))
-        together = max(1, self._push_chunk // nodes)
+        together = max(1, self._push_chunk // len(self._nodes))
+        parts: list[Tensor] = []
         with self._split.held(), torch.no_grad():
-            for states, weights in self._points(nodes):
+            for states, weights in self._points():
 
                 def along(
                     tangent: Tensor, states: Tensor = states, weights: Tensor = weights
                 ) -> Tensor:
-                    each = tangent.expand_as(states)
-                    return weights @ at_least_float32(jvp(self._split.embed, (states,), (each,))[1])
+                    return weights @ self._along(states, tangent)
 
                 if together == 1 or len(tangents) == 1:
-                    part = torch.stack([along(tangent) for tangent in tangents])
+                    parts.append(torch.stack([along(tangent) for tangent in tangents]))
                 else:
-                    part = vmap(along, chunk_size=together)(tangents)
-                total = part if total is None else total + part
-        assert total is not None
-        return total
+                    parts.append(vmap(along, chunk_size=together)(tangents))
+        return torch.stack(parts).sum(0)
+
+    def _along(self, states: Tensor, tangent: Tensor) -> Tensor:
+        # Of length one and scaled afterwards, for half precision's short range.
+        length = tangent.norm().clamp(min=torch.finfo(tangent.dtype).tiny)
+        each = (tangent / length).to(states.dtype).expand_as(states)
+        return length * at_least_float32(jvp(self._split.embed, (states,), (each,))[1])
 
     def _pull(self, directions: Tensor) -> Tensor:
         if self._graphs is not None:
@@ -107,8 +117,9 @@ class PathIntegral:
             self._graphs = kept
         return total
 
-    def _points(self, together: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def _points(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (states on the path, weights), a few nodes at a time."""
+        together = self._push_chunk
         for nodes, weights in zip(
             self._nodes.split(together), self._weights.split(together), strict=True
         ):
@@ -133,13 +144,14 @@ class PathIntegral:
 
     def _backward(self, graph: "_Graph", directions: Tensor) -> Tensor:
         """Pull directions back through one graph; return their parts, (m, features)."""
-        cotangents = graph.weights[:, None] * directions[:, None].to(graph.weights)
-        cotangents = cotangents.to(graph.embeddings.dtype)
-        small = graph.states.numel() * self._split.blocks < _SMALL
+        # Of length one and weighted afterwards, for half precision's short range.
+        lengths = directions.norm(dim=-1).clamp(min=torch.finfo(directions.dtype).tiny)
+        units = (directions / lengths[:, None]).to(graph.embeddings.dtype)
+        cotangents = units[:, None].expand(-1, len(graph.weights), -1)
         fits = self._limit // (2 * graph.size * len(graph.weights) + 1)
-        together = min(_TOGETHER, fits) if small or graph.states.is_cuda else 1
+        together = min(_TOGETHER.get(graph.states.device.type, 1), max(1, fits))
         parts = []
-        for some in cotangents.split(max(1, together)):
+        for some in cotangents.split(together):
             (gradients,) = torch.autograd.grad(
                 graph.embeddings,
                 graph.states,
@@ -148,8 +160,9 @@ class PathIntegral:
                 is_grads_batched=len(some) > 1,
             )
             gradients = at_least_float32(gradients.view(len(some), *graph.states.shape))
-            parts.append((gradients.sum(1) * self._change).sum(-1))
-        return torch.cat(parts)
+            integrated = (graph.weights[:, None, None] * gradients).sum(1)
+            parts.append((integrated * self._change).sum(-1))
+        return torch.cat(parts) * lengths[:, None].to(self._change)
 
 
 class _Graph:
@@ -161,10 +174,11 @@ class _Graph:
     @staticmethod
     def record(split: Split, states: Tensor, weights: Tensor) -> "_Graph":
         held: dict[int, int] = {}
+        weights_of_model = split.weights()
 
         def count(saved: Tensor) -> Tensor:
             storage = saved.untyped_storage()
-            if storage.data_ptr() not in split.weights:
+            if storage.data_ptr() not in weights_of_model:
                 held[storage.data_ptr()] = storage.nbytes()
             return saved
 
@@ -177,17 +191,3 @@ class _Graph:
 
 def _unchanged(saved: Tensor) -> Tensor:
     return saved
-
-
-def _smaller(chunk: int, error: Exception) -> int:
-    """Return half of ``chunk`` if ``error`` is a lack of memory; else raise it again."""
-    words = str(error).lower()
-    starved = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    if not starved and "out of memory" not in words and "can't allocate memory" not in words:
-        raise error
-    if chunk == 1:
-        raise InputError(
-            "there is not enough memory for one step of this attribution: choose a later `layer` "
-            "(−1 is the cheapest) or a smaller `model`."
-        ) from error
-    return chunk // 2

@@ -7,13 +7,13 @@ belongs in the model folder's ``attribution.json``.
 
 import argparse
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ..encoders import DualEncoder, load_encoder
-from ..methods import IntegratedJacobians
-from ..pairs import attribute
+from ..encoders import DualEncoder, Layer, load_encoder
+from ..methods import IntegratedJacobians, Method
+from ..pairs import FeaturePairs, attribute
 from .captions import Caption, describe
 from .kinds import TRAINED_KINDS
 from .layout import Scene, sample_scene
@@ -92,12 +92,26 @@ def patches_in_box(box: tuple[float, float, float, float], grid: tuple[int, int]
     return (left <= x) & (x < right) & (top <= y) & (y < bottom)
 
 
+def nouns(
+    pairs: FeaturePairs, scene: Scene, caption: Caption
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield each noun's map, and which patches lie in a box of its objects, ``grid`` each."""
+    for mention in caption.mentions:
+        boxes = [patches_in_box(scene.objects[i].box, pairs.grid) for i in mention.objects]
+        tokens = [
+            i
+            for i, token in enumerate(pairs.tokens)
+            if token.start is not None and mention.start <= token.start < mention.stop
+        ]
+        yield pairs.of_tokens(tokens), np.logical_or.reduce(boxes)
+
+
 def pointing(
     encoder: DualEncoder,
     sprites: Sprites,
-    layer: tuple[int, int],
+    layer: Layer,
     number: int,
-    method: IntegratedJacobians,
+    method: Method,
     seed: int = 3,
 ) -> dict[str, float]:
     """Play the pointing game with every noun of complete captions.
@@ -112,15 +126,7 @@ def pointing(
     hits, chances, energies = [], [], []
     for scene, caption in held_out(sprites, number, seed=seed, objects=(2, 3, 4), complete=True):
         pairs = attribute(encoder, render(scene, sprites, 128), caption.text, method, layer)
-        for mention in caption.mentions:
-            boxes = [patches_in_box(scene.objects[i].box, pairs.grid) for i in mention.objects]
-            inside = np.logical_or.reduce(boxes)
-            tokens = [
-                i
-                for i, token in enumerate(pairs.tokens)
-                if token.start is not None and mention.start <= token.start < mention.stop
-            ]
-            heat = pairs.of_tokens(tokens)
+        for heat, inside in nouns(pairs, scene, caption):
             positive = np.maximum(heat, 0)
             hits.append(bool(inside.ravel()[heat.argmax()]))
             chances.append(inside.mean())

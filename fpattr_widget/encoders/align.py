@@ -1,0 +1,67 @@
+"""ALIGN: BERT for the text, an EfficientNet for the image, whose features are cells.
+
+The cells of a feature map grow from block to block, and so the grid depends on
+the layer. They are shown as equal parts of the picture. What a cell sees is
+wider than its part, and centred up to half a part further right and down, for
+strided convolutions pad on those sides.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .family import ImageTower, TextTower, hugging_face_family, largest_block_list
+from .last_block import Inputs, attention_pooling, mean_pooling
+from .tower import Arrangement
+
+#: A feature map (B, width, rows, columns) as features (B, rows · columns, width).
+FEATURE_MAP = Arrangement(
+    pack=lambda states, _: states.flatten(2).transpose(1, 2),
+    unpack=lambda features, own: features.transpose(1, 2).unflatten(2, own.shape[2:]),
+)
+
+
+def _image_tower(model: Any) -> ImageTower:
+    vision, config = model.vision_model, model.config.vision_config
+
+    def encode(inputs: Inputs) -> Tensor:
+        return model.get_image_features(**inputs).pooler_output
+
+    return ImageTower(
+        model,
+        largest_block_list(vision.encoder),
+        encode,
+        patch=None,
+        size=None,
+        channels=config.num_channels,
+        special=(),
+        pooling=vision.pooler,
+        # The pooler's window is larger than the map: it takes the mean of all cells.
+        last_block=mean_pooling() if config.pooling_type == "mean" else None,
+        arrangement=FEATURE_MAP,
+    )
+
+
+def _text_tower(model: Any) -> TextTower:
+    text, config = model.text_model, model.config.text_config
+    blocks = largest_block_list(text.encoder)
+
+    def encode(inputs: Inputs) -> Tensor:
+        # Padding in a reference is seen; without a mask the model doubts that it is meant.
+        everything = {"attention_mask": torch.ones_like(inputs["input_ids"])}
+        return model.get_text_features(**{**everything, **inputs}).pooler_output
+
+    return TextTower(
+        model,
+        blocks,
+        encode,
+        vocabulary=config.vocab_size,
+        longest=config.max_position_embeddings,
+        last_block=attention_pooling(blocks[-1], model.text_projection),
+    )
+
+
+ALIGN = hugging_face_family(
+    "ALIGN", {"align": "AlignModel"}, lambda model: (_text_tower(model), _image_tower(model))
+)

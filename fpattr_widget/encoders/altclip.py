@@ -1,0 +1,51 @@
+"""AltCLIP: CLIP's image tower, and XLM-R pooled at its first token."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from .clip import clip_image_tower
+from .family import TextTower, hugging_face_family, largest_block_list
+from .last_block import Inputs, attention_pooling
+
+
+def places(positions: nn.Embedding) -> dict[str, Any]:
+    """Return what a table of positions says of captions: options of a :class:`.TextTower`.
+
+    A table with a row for padding, as XLM-R has it, numbers tokens from the
+    next row on and leaves padding out. There padding would move all that
+    follows it, so it is no filler.
+    """
+    if positions.padding_idx is None:
+        return {"longest": positions.num_embeddings}
+    return {
+        "longest": positions.num_embeddings - positions.padding_idx - 1,
+        "fillers": ("mask_token_id", "unk_token_id"),
+    }
+
+
+def _text_tower(model: Any) -> TextTower:
+    text = model.text_model
+    blocks = largest_block_list(text)
+
+    def encode(inputs: Inputs) -> Tensor:
+        return model.get_text_features(**inputs).pooler_output
+
+    def tail(state: Tensor) -> Tensor:
+        return model.text_projection(text.transformation(text.pre_LN(state)))
+
+    return TextTower(
+        model,
+        blocks,
+        encode,
+        vocabulary=model.config.text_config.vocab_size,
+        **places(text.roberta.embeddings.position_embeddings),
+        last_block=attention_pooling(blocks[-1], tail),
+    )
+
+
+ALTCLIP = hugging_face_family(
+    "AltCLIP",
+    {"altclip": "AltCLIPModel"},
+    lambda model: (_text_tower(model), clip_image_tower(model)),
+)

@@ -1,0 +1,33 @@
+"""Chinese-CLIP: CLIP's image tower, and BERT pooled at its first token."""
+
+from typing import Any
+
+from torch import Tensor
+
+from .clip import clip_image_tower
+from .family import TextTower, hugging_face_family, largest_block_list
+from .last_block import Inputs, attention_pooling
+
+
+def _text_tower(model: Any) -> TextTower:
+    config = model.config.text_config
+    blocks = largest_block_list(model.text_model)
+
+    def encode(inputs: Inputs) -> Tensor:
+        return model.get_text_features(**inputs).pooler_output
+
+    return TextTower(
+        model,
+        blocks,
+        encode,
+        vocabulary=config.vocab_size,
+        longest=config.max_position_embeddings,
+        last_block=attention_pooling(blocks[-1], model.text_projection),
+    )
+
+
+CHINESE_CLIP = hugging_face_family(
+    "Chinese-CLIP",
+    {"chinese_clip": "ChineseCLIPModel"},
+    lambda model: (_text_tower(model), clip_image_tower(model)),
+)

@@ -1,0 +1,57 @@
+"""FLAVA: the embeddings that its contrastive score compares, of the first positions."""
+
+from typing import Any
+
+from torch import Tensor
+
+from .family import ImageTower, TextTower, as_pair, hugging_face_family, largest_block_list
+from .last_block import Inputs, attention_pooling
+
+
+def _text_tower(model: Any) -> TextTower:
+    text, config = model.text_model, model.config.text_config
+    blocks = largest_block_list(text)
+
+    def encode(inputs: Inputs) -> Tensor:
+        return model.get_text_features(**inputs).pooler_output[:, 0]
+
+    def tail(state: Tensor) -> Tensor:
+        return model.text_projection(text.layernorm(state))
+
+    return TextTower(
+        model,
+        blocks,
+        encode,
+        vocabulary=config.vocab_size,
+        longest=config.max_position_embeddings,
+        last_block=attention_pooling(blocks[-1], tail),
+    )
+
+
+def _image_tower(model: Any) -> ImageTower:
+    image, config = model.image_model, model.config.image_config
+    blocks = largest_block_list(image)
+
+    def encode(inputs: Inputs) -> Tensor:
+        return model.get_image_features(**inputs).pooler_output[:, 0]
+
+    def tail(state: Tensor) -> Tensor:
+        return model.image_projection(image.layernorm(state))
+
+    return ImageTower(
+        model,
+        blocks,
+        encode,
+        patch=config.patch_size,
+        size=as_pair(config.image_size),
+        channels=config.num_channels,
+        special=("CLS",),
+        last_block=attention_pooling(blocks[-1], tail),
+    )
+
+
+FLAVA = hugging_face_family(
+    "FLAVA",
+    {"flava": "FlavaModel"},
+    lambda model: (_text_tower(model), _image_tower(model)),
+)

@@ -1,0 +1,187 @@
+"""CLIP in the layout of OpenAI's package, and the parts that OpenCLIP shares with it.
+
+Models are recognised by their parts: the packages are never imported.
+"""
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError
+from .align import FEATURE_MAP
+from .clip import end_of_text
+from .family import Family, ImageTower, TextTower, as_pair
+from .last_block import Inputs, attention_pooling
+from .tower import Arrangement
+
+
+def has_parts(model: Any, *paths: str) -> bool:
+    """Tell whether ``model`` has a part at each of these dotted paths."""
+    try:
+        attrgetter(*paths)(model)
+    except AttributeError:
+        return False
+    return True
+
+
+def resblock_text_tower(model: Any, text: Any) -> TextTower:
+    """Return the text tower of a model with OpenAI's text modules.
+
+    A causal tower is run at its full length, for which its mask is made. What
+    stands after the end of the caption is seen by nothing that is pooled, so
+    that its features are the caption's own tokens.
+
+    Parameters
+    ----------
+    model
+        Has ``encode_text``.
+    text
+        Holds the modules: the model itself, or a part of it.
+
+    Raises
+    ------
+    InputError
+        When the tower gives no embedding of the positions that its tokens take.
+    """
+    blocks = text.transformer.resblocks
+    longest = len(text.positional_embedding)
+    pools = getattr(text, "text_pool_type", getattr(text, "pool_type", "argmax"))
+    if pools == "none" or getattr(text, "cls_emb", None) is not None:
+        raise InputError(
+            "`model` pools its text at a position that holds no token (as CoCa does) or not at "
+            "all: pass a model that pools it at a token."
+        )
+    ends: dict[str, Callable[[Inputs], int]] = {
+        "argmax": end_of_text(None),
+        "eos": end_of_text(getattr(text, "text_eos_id", getattr(text, "eos_id", None))),
+        "first": lambda _: 0,
+        "last": lambda inputs: inputs["input_ids"].shape[1] - 1,
+    }
+    masks = [getattr(part, "attn_mask", None) for part in (text, blocks[0])]
+    causal = any(mask is not None for mask in masks)
+    own_length = causal and pools in ("argmax", "eos")
+
+    def encode(inputs: Inputs) -> Tensor:
+        ids = inputs["input_ids"]
+        if own_length:
+            ids = nn.functional.pad(ids, (0, longest - ids.shape[1]))
+        return model.encode_text(ids)
+
+    def tail(state: Tensor) -> Tensor:
+        return _project(text.ln_final(state), text.text_projection)
+
+    return TextTower(
+        model,
+        blocks,
+        encode,
+        vocabulary=text.token_embedding.num_embeddings,
+        longest=longest,
+        padded=not own_length,
+        end=ends[pools],
+        masks=False,
+        last_block=None
+        if getattr(text, "use_pad_mask", False)
+        else attention_pooling(blocks[-1], tail, ends[pools], causal=causal),
+        arrangement=_arrangement(text.transformer),
+    )
+
+
+def resblock_image_tower(model: Any) -> ImageTower:
+    """Return the image tower of a model whose ``visual`` is OpenAI's vision transformer."""
+    visual = model.visual
+    blocks = visual.transformer.resblocks
+
+    def tail(state: Tensor) -> Tensor:
+        return _project(visual.ln_post(state), visual.proj)
+
+    pooler = getattr(visual, "attn_pool", None)
+    if getattr(visual, "attn_pool_contrastive", None) is not None or not _batch_first(
+        visual.transformer
+    ):
+        pooler = None  # it is not what the last block's output enters next, or not as it lies
+    pools_cls = pooler is None and getattr(visual, "pool_type", "tok") == "tok"
+    return ImageTower(
+        model,
+        blocks,
+        image_encoder(model),
+        patch=visual.conv1.kernel_size,
+        size=_size(visual),
+        special=("CLS",),
+        pooling=pooler,
+        last_block=attention_pooling(blocks[-1], tail) if pools_cls else None,
+        arrangement=_arrangement(visual.transformer),
+    )
+
+
+def resnet_image_tower(model: Any) -> ImageTower:
+    """Return the image tower of a model whose ``visual`` is OpenAI's modified ResNet."""
+    visual = model.visual
+    return ImageTower(
+        model,
+        [block for layer in range(1, 5) for block in getattr(visual, f"layer{layer}")],
+        image_encoder(model),
+        patch=None,
+        size=_size(visual),
+        special=(),
+        pooling=visual.attnpool,
+        arrangement=FEATURE_MAP,
+    )
+
+
+def image_encoder(model: Any) -> Callable[[Inputs], Tensor]:
+    """Return ``model.encode_image`` for pixels of any type: its first layer's may be another."""
+    layers = model.visual.modules()
+    first = next(layer for layer in layers if isinstance(layer, nn.Conv2d | nn.Linear))
+    return lambda inputs: model.encode_image(inputs["pixel_values"].to(first.weight.dtype))
+
+
+def _project(state: Tensor, projection: Any) -> Tensor:
+    if projection is None:
+        return state
+    return projection(state) if isinstance(projection, nn.Module) else state @ projection
+
+
+def _size(visual: Any) -> tuple[int, int]:
+    return as_pair(getattr(visual, "image_size", None) or visual.input_resolution)
+
+
+def _batch_first(transformer: Any) -> bool:
+    """Tell whether states are (B, positions, width) or, as with OpenAI, (positions, B, width)."""
+    return getattr(transformer, "batch_first", False)
+
+
+def _arrangement(transformer: Any) -> Arrangement:
+    def turned(states: Tensor) -> Tensor:
+        return states if _batch_first(transformer) else states.transpose(0, 1)
+
+    def pack(states: Tensor, inputs: Inputs) -> Tensor:
+        count = inputs["input_ids"].shape[1] if "input_ids" in inputs else None
+        return turned(states)[:, :count]
+
+    def unpack(features: Tensor, own: Tensor) -> Tensor:
+        padding = turned(own)[:, features.shape[1] :].expand(len(features), -1, -1)
+        return turned(torch.cat([features, padding], 1))
+
+    return Arrangement(pack, unpack)
+
+
+def _recognises(model: Any) -> bool:
+    # Each of OpenAI's blocks holds its own mask; OpenCLIP's are handed one.
+    paths = ("encode_image", "encode_text", "visual.conv1", "token_embedding")
+    return has_parts(model, *paths, "transformer.resblocks") and any(
+        has_parts(block, "attn_mask") for block in model.transformer.resblocks
+    )
+
+
+def _towers(model: Any) -> tuple[TextTower, ImageTower]:
+    resnet = has_parts(model, "visual.attnpool")
+    return (
+        resblock_text_tower(model, model),
+        resnet_image_tower(model) if resnet else resblock_image_tower(model),
+    )
+
+
+OPENAI_CLIP = Family("OpenAI's CLIP", _recognises, _towers)

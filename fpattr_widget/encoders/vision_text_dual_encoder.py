@@ -1,0 +1,97 @@
+"""Any vision tower with any language model, as ``VisionTextDualEncoderModel`` joins them."""
+
+import inspect
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..errors import InputError
+from .altclip import places
+from .family import ImageTower, TextTower, as_pair, hugging_face_family, largest_block_list
+from .last_block import Inputs, attention_head, attention_pooling
+from .tower import LastBlock
+
+
+def _text_tower(model: Any) -> TextTower:
+    text, config = model.text_model, model.config.text_config
+    blocks = _blocks(text, config)
+    positions = getattr(text.embeddings, "position_embeddings", None)
+    places_of_tokens = (
+        {"longest": config.max_position_embeddings} if positions is None else places(positions)
+    )
+
+    def encode(inputs: Inputs) -> Tensor:
+        return model.get_text_features(**inputs).pooler_output
+
+    return TextTower(
+        model,
+        blocks,
+        encode,
+        vocabulary=config.vocab_size,
+        **places_of_tokens,
+        last_block=_first_token(text, blocks[-1], model.text_projection),
+    )
+
+
+def _image_tower(model: Any) -> ImageTower:
+    vision, config = model.vision_model, model.config.vision_config
+    blocks = _blocks(vision, config)
+    # What stretches its positions only when told to takes one size alone.
+    fixed = "interpolate_pos_encoding" in inspect.signature(vision.forward).parameters
+    distilled = hasattr(vision.embeddings, "distillation_token")
+    probed = hasattr(getattr(vision, "head", None), "probe")  # as SigLIP pools
+
+    def encode(inputs: Inputs) -> Tensor:
+        return model.get_image_features(**inputs).pooler_output
+
+    return ImageTower(
+        model,
+        blocks,
+        encode,
+        patch=config.patch_size,
+        size=as_pair(config.image_size) if fixed else None,
+        channels=config.num_channels,
+        special=("CLS", "distillation") if distilled else None,
+        pooling=vision.post_layernorm if probed else None,
+        last_block=(
+            attention_head(vision.post_layernorm, vision.head, model.visual_projection)
+            if probed
+            else _first_token(vision, blocks[-1], model.visual_projection)
+        ),
+    )
+
+
+def _blocks(tower: Any, config: Any) -> nn.ModuleList | nn.Sequential:
+    blocks = largest_block_list(tower)
+    if len(blocks) < config.num_hidden_layers:
+        raise InputError(
+            f"`model` has a {type(tower).__name__}, whose layers share their weights: such a "
+            "tower cannot be cut between them; pass a model whose layers have their own."
+        )
+    return blocks
+
+
+def _first_token(tower: Any, block: nn.Module, projection: nn.Module) -> LastBlock | None:
+    """Describe the last block of a tower that is pooled at its first token.
+
+    What follows is a norm (DINOv2, CLIP), a pooler with one dense layer (BERT)
+    or both (ViT). ``None`` where it is something else.
+    """
+    norm = getattr(tower, "layernorm", None) or getattr(tower, "post_layernorm", None)
+    pooler = getattr(tower, "pooler", None)
+    dense = hasattr(pooler, "dense")
+    if hasattr(tower, "head") or (pooler is not None and not dense) or not (norm or dense):
+        return None
+
+    def tail(state: Tensor) -> Tensor:
+        state = norm(state) if norm else state
+        return projection(pooler(state[:, None]) if pooler else state)
+
+    return attention_pooling(block, tail)
+
+
+VISION_TEXT_DUAL_ENCODER = hugging_face_family(
+    "VisionTextDualEncoder",
+    {"vision-text-dual-encoder": "VisionTextDualEncoderModel"},
+    lambda model: (_text_tower(model), _image_tower(model)),
+)

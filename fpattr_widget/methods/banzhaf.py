@@ -1,0 +1,229 @@
+"""Weighted Banzhaf interactions of tokens and patches, exact or sampled."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..encoders import DualEncoder, PreparedImage, PreparedText
+from ..errors import InputError
+from .contributions import KnownContributions
+from .game import Game, check_removal, check_tokens, image_game, text_game
+
+# The share of a game's variance that its best linear approximation is taken to
+# have, where samples are few. It steers the estimate's variance alone.
+_LINEAR_SHARE = 0.75
+
+
+@dataclass(frozen=True)
+class Banzhaf:
+    """Cross-modal weighted Banzhaf interactions.
+
+    With ``ĝ`` the unit-length embedding and every other feature kept with
+    probability ``p``, ``c_i = E[ĝ(S ∪ i) − ĝ(S ∖ i)]``. The cosine is a product
+    of two games, one for each tower, so the inner product of two contributions
+    is the interaction of FIxLIP (Baniecki et al., NeurIPS 2025, arXiv
+    2508.05430) between a token and a patch.
+
+    A tower with at most ``samples`` coalitions is enumerated. From others,
+    pairs are drawn: ``u`` uniform, ``S = {u < p}`` and ``S' = {1 − u < p}``
+    (for ``p = ½`` the complement), which cancels interactions of even order.
+    The estimate is regression-adjusted (Witter, Liu and Musco, NeurIPS 2025,
+    arXiv 2506.11849). Each pair's values are compared with a linear game
+    fitted to all other pairs; that game's Banzhaf values are its
+    coefficients; those of what is left are estimated by their inner product
+    with ``(z − p) / p(1 − p)``. As a pair has no part in its own fit, this is
+    unbiased for every ``p``, number of samples and way of fitting; so is its
+    mean over pairs. The fit is a ridge regression: with pairs as few as
+    features, where least squares fails, the estimate falls back on the plain
+    inner product; with many it is as exact as least squares. The pairs are
+    close to independent, so their spread gives the standard error.
+
+    Parameters
+    ----------
+    p
+        Probability with which each other feature is kept, between 0 and 1.
+    samples
+        Most coalitions that are encoded for each tower.
+    seed
+        Of the coalitions that are drawn.
+    tokens, patches
+        How a feature is removed; see :class:`Occlusion`.
+
+    Raises
+    ------
+    InputError
+        When a setting is out of its range.
+    """
+
+    p: float = 0.5
+    samples: int = 1024
+    seed: int = 0
+    tokens: str = "mask"
+    patches: str = "zeros"
+
+    def __post_init__(self) -> None:
+        check_removal(self.tokens, self.patches)
+        if not isinstance(self.p, int | float) or not 0 < self.p < 1:
+            raise InputError(f"`p` is {self.p!r}: pass a number between 0 and 1.")
+        for name, least in (("samples", 2), ("seed", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise InputError(f"`{name}` is {value!r}: pass a whole number from {least}.")
+
+    @property
+    def label(self) -> str:
+        return f"Banzhaf interactions, p = {self.p:g}"
+
+    @property
+    def reads_at(self) -> str:
+        return "at the input"
+
+    def check(self, encoder: DualEncoder) -> None:
+        check_tokens(encoder, self.tokens)
+
+    def measure_text(
+        self, encoder: DualEncoder, text: PreparedText, layer: int
+    ) -> "BanzhafContributions":
+        return self._measure(text_game(encoder, text, self.tokens), (self.seed, 0))
+
+    def measure_image(
+        self, encoder: DualEncoder, image: PreparedImage, layer: int
+    ) -> "BanzhafContributions":
+        return self._measure(image_game(encoder, image, layer), (self.seed, 1))
+
+    def _measure(self, game: Game, seed: Sequence[int]) -> "BanzhafContributions":
+        # One stream for each tower: their errors are independent.
+        players = len(game.players)
+        if 2**players <= self.samples:
+            kept, estimate = all_coalitions(players), exact_banzhaf
+        else:
+            generator = np.random.default_rng(seed)
+            kept = paired_coalitions(generator, self.samples // 2, players, self.p)
+            estimate = sampled_banzhaf
+        values = game.values(kept)
+        return BanzhafContributions(game, estimate(kept, _numbers(values), self.p), len(kept))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Banzhaf values, and what each independent draw says of them.
+
+    Attributes
+    ----------
+    values
+        ``(players, K)``.
+    factors, rests
+        Draw ``d`` says ``Σ_t factors[d, t, i] · rests[d, t]`` of player ``i``,
+        up to a constant; ``(draws, 2, players)`` and ``(draws, 2, K)``. No
+        draws where nothing was left to chance.
+    """
+
+    values: np.ndarray
+    factors: np.ndarray
+    rests: np.ndarray
+
+    def spread(self, weights: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        """Return standard errors; see ``Contributions.spread``."""
+        draws = len(self.factors)
+        if draws == 0:
+            return np.zeros((len(directions), len(weights)))
+        if draws == 1:  # says nothing of its own error
+            return np.full((len(directions), len(weights)), np.inf)
+        factors = self.factors @ weights.T  # (draws, 2, m)
+        errors = [
+            (factors * (self.rests @ direction)[:, :, None]).sum(1).std(0, ddof=1)
+            for direction in directions
+        ]
+        return np.reshape(errors, (len(directions), len(weights))) / draws**0.5
+
+
+def all_coalitions(players: int) -> np.ndarray:
+    """Return every coalition, ``(2**players, players)`` bool."""
+    return (np.arange(2**players)[:, None] >> np.arange(players) & 1).astype(bool)
+
+
+def paired_coalitions(
+    generator: np.random.Generator, pairs: int, players: int, p: float
+) -> np.ndarray:
+    """Return random coalitions, ``(2 · pairs, players)`` bool, each next to its antithesis."""
+    drawn = generator.random((pairs, 1, players))
+    return np.concatenate([drawn < p, 1 - drawn < p], 1).reshape(2 * pairs, players)
+
+
+def exact_banzhaf(kept: np.ndarray, values: np.ndarray, p: float) -> Estimate:
+    """Return the Banzhaf values of a game whose every coalition is known.
+
+    Parameters
+    ----------
+    kept
+        All coalitions, ``(2**players, players)`` bool.
+    values
+        Their values, ``(2**players, K)``.
+    p
+        Probability with which a player is kept.
+    """
+    probability = np.where(kept, p, 1 - p).prod(1)
+    found = (probability[:, None] * _scores(kept, p)).T @ values
+    none = np.zeros((0, 2, 1))
+    return Estimate(found, none, none)
+
+
+def sampled_banzhaf(kept: np.ndarray, values: np.ndarray, p: float) -> Estimate:
+    """Estimate Banzhaf values from pairs of coalitions; see :class:`Banzhaf`.
+
+    Parameters
+    ----------
+    kept
+        ``(2 · pairs, players)`` bool, from :func:`paired_coalitions`.
+    values
+        Their values, ``(2 · pairs, K)``.
+    p
+        Probability with which a player is kept.
+    """
+    pairs, players = len(kept) // 2, kept.shape[1]
+    scores = _scores(kept, p)
+    factors = scores.reshape(pairs, 2, players) / 2
+    if pairs == 1:  # there is no other pair to fit to
+        return Estimate(scores.T @ values / 2, factors, values[None])
+    design = np.concatenate([np.ones((len(kept), 1)), kept - p], 1)
+    penalty = np.full(players + 1, players * p * (1 - p) * (1 / _LINEAR_SHARE - 1))
+    penalty[0] = 0
+    inverse = np.linalg.inv(design.T @ design + np.diag(penalty))
+    fitted = inverse @ (design.T @ values)
+    rests = (values - design @ fitted).reshape(pairs, 2, -1)
+    # Without a pair, the fit leaves (I − H)⁻¹ of what it leaves with it, and
+    # differs from it by what `inverse @ design.T` makes of that.
+    own = design.reshape(pairs, 2, -1)
+    rests = np.linalg.solve(np.eye(2) - own @ inverse @ own.transpose(0, 2, 1), rests)
+    left = rests.reshape(2 * pairs, -1)
+    without = fitted - inverse @ (design.T @ left) / pairs
+    return Estimate(without[1:] + scores.T @ left / (2 * pairs), factors, rests)
+
+
+class BanzhafContributions(KnownContributions):
+    """One tower's contributions, with their standard error; see ``Contributions``."""
+
+    def __init__(self, game: Game, estimate: Estimate, encoded: int):
+        embedding = game.everything()
+        vectors = game.place(torch.from_numpy(estimate.values).to(embedding))
+        self.sampled = len(estimate.factors) > 0
+        masks = "1 mask" if encoded == 1 else f"{encoded:,} masks"
+        description = masks if self.sampled else f"exact, {masks}"
+        super().__init__(vectors, embedding, game.nothing(), description)
+        self._players = game.players
+        self._estimate = estimate
+
+    def spread(self, weights: np.ndarray, directions: Tensor) -> np.ndarray:
+        return self._estimate.spread(weights[:, self._players], _numbers(directions))
+
+
+def _scores(kept: np.ndarray, p: float) -> np.ndarray:
+    """Return ``(z − p) / p(1 − p)``, whose mean product with a game is its Banzhaf value."""
+    return (kept - p) / (p * (1 - p))
+
+
+def _numbers(values: Tensor) -> np.ndarray:
+    return values.cpu().numpy().astype(np.float64)

@@ -1,0 +1,65 @@
+"""Work in portions that fit into memory."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+
+_CHEAPER_LAYER = "choose a later `layer` (−1 is the cheapest) or a smaller `model`"
+
+
+def block_numbers(positions: int, width: int) -> int:
+    """Return about how many numbers a pass through one transformer block keeps alive.
+
+    Some arrays of the states' size, and the attention maps.
+    """
+    return positions * (20 * width + 6 * positions * max(1, width // 64))
+
+
+def halved(portion: int, error: Exception, remedy: str = _CHEAPER_LAYER) -> int:
+    """Return half of ``portion`` if ``error`` is a lack of memory; else raise it again.
+
+    Raises
+    ------
+    InputError
+        When a portion of one is too large; ``remedy`` says what to do.
+    """
+    words = str(error).lower()
+    starved = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    if not starved and "out of memory" not in words and "can't allocate memory" not in words:
+        raise error
+    if portion == 1:
+        raise InputError(
+            f"there is not enough memory for one step of this attribution: {remedy}."
+        ) from error
+    return portion // 2
+
+
+class Portions:
+    """Does work a few items at a time, fewer once memory has run out.
+
+    Parameters
+    ----------
+    size
+        Most items that are worked on together.
+    remedy
+        What to do when memory does not suffice for one item.
+    """
+
+    def __init__(self, size: int, remedy: str):
+        self._size = max(1, size)
+        self._remedy = remedy
+
+    def run(self, work: Callable[[Tensor], Tensor], items: Tensor) -> Tensor:
+        """Return ``work(items)``; one result for each item."""
+        done: list[Tensor] = []
+        first = 0
+        while first < len(items):
+            try:
+                done.append(work(items[first : first + self._size]))
+                first += len(done[-1])
+            except (RuntimeError, MemoryError) as error:
+                self._size = halved(self._size, error, self._remedy)
+        return torch.cat(done)

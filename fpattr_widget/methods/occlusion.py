@@ -1,0 +1,106 @@
+"""Occlusion: what changes when one feature is taken away."""
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..encoders import DualEncoder, PreparedImage, PreparedText
+from .contributions import Certain
+from .game import Game, check_removal, check_tokens, image_game, text_game
+
+
+@dataclass(frozen=True)
+class Occlusion:
+    """Leave one out, in both towers.
+
+    With ``ĝ`` the unit-length embedding, ``c_i = ĝ(x) − ĝ(x without i)``, so
+    that the attribution of token ``j`` and patch ``i`` is the second
+    difference of the cosine, ``s(a, b) − s(a∖i, b) − s(a, b∖j) + s(a∖i, b∖j)``.
+    Each feature costs one encoding.
+
+    Parameters
+    ----------
+    tokens
+        How a token is removed: ``"mask"``, by the attention mask, or
+        ``"reference"``, by the token that says nothing.
+    patches
+        How a patch is removed: ``"zeros"`` after preprocessing, the mean
+        colour.
+
+    Raises
+    ------
+    InputError
+        When a setting is not known.
+    """
+
+    tokens: str = "mask"
+    patches: str = "zeros"
+
+    def __post_init__(self) -> None:
+        check_removal(self.tokens, self.patches)
+
+    @property
+    def label(self) -> str:
+        return "occlusion"
+
+    @property
+    def reads_at(self) -> str:
+        return "at the input"
+
+    def check(self, encoder: DualEncoder) -> None:
+        check_tokens(encoder, self.tokens)
+
+    def measure_text(
+        self, encoder: DualEncoder, text: PreparedText, layer: int
+    ) -> "OcclusionContributions":
+        return OcclusionContributions(text_game(encoder, text, self.tokens))
+
+    def measure_image(
+        self, encoder: DualEncoder, image: PreparedImage, layer: int
+    ) -> "OcclusionContributions":
+        return OcclusionContributions(image_game(encoder, image, layer))
+
+
+class OcclusionContributions(Certain):
+    """One tower's contributions; a feature is occluded when it is first asked for."""
+
+    def __init__(self, game: Game):
+        self._game = game
+        self._lock = threading.Lock()
+        self.embedding = game.everything()
+        self.features = game.features
+
+    @property
+    def reference(self) -> Tensor:
+        with self._lock:
+            return self._game.nothing()
+
+    @property
+    def total(self) -> Tensor:
+        return self._vectors(np.arange(self.features)).sum(0)
+
+    def of(self, weights: np.ndarray) -> Tensor:
+        needed = np.flatnonzero((weights != 0).any(0))
+        vectors = self._vectors(needed)
+        return torch.as_tensor(weights[:, needed]).to(vectors) @ vectors
+
+    def against(self, directions: Tensor) -> np.ndarray:
+        vectors = self._vectors(np.arange(self.features))
+        return (directions.to(vectors) @ vectors.T).cpu().numpy()
+
+    def describe(self) -> str:
+        count = len(self._game.players)
+        return "1 occlusion" if count == 1 else f"{count} occlusions"
+
+    def release(self) -> None:
+        """Hold on to the embeddings: they are small."""
+
+    def _vectors(self, features: np.ndarray) -> Tensor:
+        """Return the contributions of some features, ``(len(features), K)``."""
+        # A feature that is no player is equal to none, and its row keeps them all.
+        kept = features[:, None] != self._game.players[None, :]
+        with self._lock:
+            return self.embedding - self._game.values(kept)

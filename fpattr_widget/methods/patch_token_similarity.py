@@ -1,0 +1,60 @@
+"""Cosines of single tokens and single patches in the shared space."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..encoders import DualEncoder, ImageTower, PreparedImage, PreparedText, TextTower
+from ..encoders.last_block import Inputs
+from .contributions import KnownContributions
+from .game import REMEDY, inputs_together, unit_length
+from .memory import Portions
+
+
+@dataclass(frozen=True)
+class PatchTokenSimilarity:
+    """The dense baseline: each feature's own final state, as if it were pooled alone.
+
+    ``c_i`` is what the tower makes of feature ``i``'s state after the last
+    block, at unit length, so that an attribution is the cosine of a token and
+    a patch. The image–text similarity map ITSM (Li et al. 2022, arXiv
+    2209.07046) compares final states with whole captions; MaskCLIP (Zhou et
+    al., ECCV 2022, arXiv 2112.01071) takes the last attention's values in
+    their place. It says what is alike, not what made the similarity: the
+    ledger's residual is large.
+    """
+
+    @property
+    def label(self) -> str:
+        return "patch–token similarity"
+
+    @property
+    def reads_at(self) -> str:
+        return "at the final states"
+
+    def check(self, encoder: DualEncoder) -> None:
+        """Every encoder can be measured so."""
+
+    def measure_text(
+        self, encoder: DualEncoder, text: PreparedText, layer: int
+    ) -> KnownContributions:
+        return _final_states(encoder, encoder.text_tower, text.inputs)
+
+    def measure_image(
+        self, encoder: DualEncoder, image: PreparedImage, layer: int
+    ) -> KnownContributions:
+        return _final_states(encoder, encoder.image_tower, image.inputs)
+
+
+def _final_states(
+    encoder: DualEncoder, tower: TextTower | ImageTower, inputs: Inputs
+) -> KnownContributions:
+    def alone(features: Tensor) -> Tensor:
+        return unit_length(encoder, tower, tower.embed_alone(inputs, features.tolist()))
+
+    count = len(tower.features(inputs, len(tower.blocks) - 1))
+    portions = Portions(inputs_together(encoder, tower, inputs), REMEDY)
+    vectors = portions.run(alone, torch.arange(count))
+    embedding = unit_length(encoder, tower, tower.embed(inputs))[0]
+    return KnownContributions(vectors, embedding, torch.zeros_like(embedding), "cosines")

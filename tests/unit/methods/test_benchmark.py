@@ -1,0 +1,21 @@
+"""The table of methods that the documentation shows."""
+
+from tests.benchmarks import methods
+
+
+def test_the_table_has_a_line_for_every_method(capsys):
+    methods.main(["--scenes", "2", "--samples", "32"])
+    lines = capsys.readouterr().out.splitlines()
+    head, *rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "|" in line
+    ]
+    assert head[0] == "method"
+    rows = rows[1:]
+    assert [row[0] for row in rows] == list(methods.methods(32))
+    numbers = {row[0]: [float(cell) for cell in row[2:]] for row in rows}
+    passes, seconds, residual, hits = zip(*numbers.values(), strict=True)
+    assert seconds[0] == 1
+    assert residual[0] == min(residual) < 0.01
+    assert all(0 <= share <= 1 for share in hits)
+    assert passes[2] > 60  # one for each patch
+    assert lines[-1].startswith("2 held-out scenes")
