@@ -23,29 +23,29 @@ from .tower import LastBlock
 def _hugging_face_text_tower(model: Any) -> TextTower:
     text = model.text
     blocks = largest_block_list(text.transformer)
+    first = type(text.pooler).__name__ in ("ClsPooler", "ClsLastHiddenStatePooler")
+    # A dense layer that the model itself puts behind its first position.
+    dense = getattr(text.pooler, "use_pooler_output", False) and text.transformer.pooler
 
     def encode(inputs: Inputs) -> Tensor:
         return model.encode_text(inputs["input_ids"])
 
     def tail(state: Tensor) -> Tensor:
-        dense = getattr(text.transformer, "pooler", None)
-        return text.proj(state if dense is None else dense(state[:, None]))
+        return text.proj(dense(state[:, None]) if dense else state)
 
-    positions = has_parts(text.transformer, "embeddings.position_embeddings")
-    room: dict[str, Any] = {"longest": text.context_length or 77}
-    if positions:
+    room: dict[str, Any] = {"longest": text.context_length or 77}  # OpenCLIP's own default
+    if has_parts(text.transformer, "embeddings.position_embeddings"):
         room = places(text.transformer.embeddings.position_embeddings)
+    # Padding is hidden wherever it stands, and so cannot stand for a word.
+    room["fillers"] = ("mask_token_id", "unk_token_id")
     return TextTower(
         model,
         blocks,
         encode,
         vocabulary=text.vocab_size,
-        # Padding is hidden wherever it stands, and so cannot stand for a word.
-        **{**room, "fillers": ("mask_token_id", "unk_token_id")},
+        **room,
         masks=False,
-        last_block=attention_pooling(blocks[-1], tail)
-        if type(text.pooler).__name__.startswith("Cls")
-        else None,
+        last_block=attention_pooling(blocks[-1], tail) if first else None,
     )
 
 
@@ -61,20 +61,21 @@ def _timm_image_tower(model: Any) -> ImageTower:
     encode = image_encoder(model)
     if has_parts(trunk, "blocks", "patch_embed.grid_size", "num_prefix_tokens"):
         return _timm_transformer(model, encode)
-    if has_parts(trunk, "stages") and getattr(trunk, "output_fmt", "NCHW") == "NCHW":
-        return ImageTower(
-            model,
-            trunk.stages,
-            encode,
-            patch=None,
-            special=(),
-            pooling=trunk.head if has_parts(trunk, "head.global_pool") else None,
-            arrangement=FEATURE_MAP,
+    if not has_parts(trunk, "stages") or getattr(trunk, "output_fmt", "NCHW") != "NCHW":
+        raise InputError(
+            f"`model` has timm's {type(trunk).__name__} for images, which is neither a "
+            "transformer with a `patch_embed` nor made of `stages` of feature maps: register its "
+            "towers by fpattr_widget.register_family."
         )
-    raise InputError(
-        f"`model` has timm's {type(trunk).__name__} for images, which is neither a transformer with "
-        "a `patch_embed` nor made of `stages` of feature maps: register its towers by "
-        "fpattr_widget.register_family."
+    after = (getattr(trunk, name, None) for name in ("norm_pre", "final_conv", "norm", "head"))
+    return ImageTower(
+        model,
+        trunk.stages,
+        encode,
+        patch=None,
+        special=(),
+        pooling=next((module for module in after if module is not None), None),
+        arrangement=FEATURE_MAP,
     )
 
 

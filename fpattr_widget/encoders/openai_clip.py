@@ -98,11 +98,10 @@ def resblock_image_tower(model: Any) -> ImageTower:
         return _project(visual.ln_post(state), visual.proj)
 
     pooler = getattr(visual, "attn_pool", None)
-    if getattr(visual, "attn_pool_contrastive", None) is not None or not _batch_first(
-        visual.transformer
-    ):
-        pooler = None  # it is not what the last block's output enters next, or not as it lies
     pools_cls = pooler is None and getattr(visual, "pool_type", "tok") == "tok"
+    two = getattr(visual, "attn_pool_contrastive", None) is not None
+    # What the last block's output enters next, as it lies.
+    next_module = None if two or not _batch_first(visual.transformer) else pooler
     return ImageTower(
         model,
         blocks,
@@ -110,7 +109,7 @@ def resblock_image_tower(model: Any) -> ImageTower:
         patch=visual.conv1.kernel_size,
         size=_size(visual),
         special=("CLS",),
-        pooling=pooler,
+        pooling=next_module,
         last_block=attention_pooling(blocks[-1], tail) if pools_cls else None,
         arrangement=_arrangement(visual.transformer),
     )

@@ -108,8 +108,9 @@ def _unpadded(tower: ImageTower, inputs: Inputs) -> dict[str, Tensor]:
     height, width = tower.patch or (1, 1)
     numbers = height * width * tower.channels
     count = int(grid.prod())
-    fits = pixels.ndim == 3 and pixels.shape[::2] == (1, numbers) and grid.numel() == 2
-    if not fits or not 0 < count <= pixels.shape[1] or not pixels.is_floating_point():
+    fits = pixels.ndim == 3 and pixels.shape[::2] == (1, numbers) and pixels.is_floating_point()
+    counted = grid.numel() == 2 and bool((grid > 0).all())
+    if not fits or not counted or count > pixels.shape[1]:
         raise InputError(
             f"`image` holds pixel_values {tuple(pixels.shape)} of {pixels.dtype} and "
             f"spatial_shapes {tuple(grid.shape)}: the model takes patches (1, patches, {numbers}) "

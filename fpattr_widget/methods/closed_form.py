@@ -27,10 +27,13 @@ from torch.func import jvp, vmap
 
 from ..encoders import AttentionPooling, MeanPooling, Split
 from .integral import Integral, at_least_float32, relative_distance
+from .memory import Portions
 
 # How far a description's value may be from the model's own embedding; eager
 # attention rounds its softmax to float32 in any precision.
 _TRUSTED = {torch.float64: 1e-6, torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}
+
+_REMEDY = "pass fewer `steps`, or choose a smaller `model`"
 
 #: From nodes and weights of a quadrature to the integral.
 Integrator = Callable[[np.ndarray, np.ndarray], Integral]
@@ -207,7 +210,8 @@ class AttentionIntegral:
             self._change = (end - start)[p]
             self._states = start[p] + alpha * self._change
         # What one direction needs at a time: two arrays (N, h, n) and their products.
-        self._chunk = max(1, memory_limit // (6 * attention.numel() * attention.element_size()))
+        size = 6 * attention.numel() * attention.element_size()
+        self._portions = Portions(memory_limit // size, _REMEDY)
 
     def values(self) -> Tensor:
         """Return the embedding at each node, ``(N, K)``."""
@@ -223,11 +227,10 @@ class AttentionIntegral:
 
     def of(self, weights: np.ndarray) -> Tensor:
         shares = torch.as_tensor(weights).to(self._mixed)
-        return torch.cat([self._of(part) for part in shares.split(self._chunk)])
+        return self._portions.run(self._of, shares)
 
     def against(self, directions: Tensor) -> Tensor:
-        chosen = directions.to(self._mixed)
-        return torch.cat([self._against(part) for part in chosen.split(self._chunk)])
+        return self._portions.run(self._against, directions.to(self._mixed))
 
     def release(self) -> None:
         """Hold on to everything: it is small."""

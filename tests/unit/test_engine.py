@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import fpattr_widget as fp
+from fpattr_widget.methods.closed_form import AttentionIntegral
 from fpattr_widget.methods.path import PathIntegral
 from fpattr_widget.methods.quadrature import quadrature
 from tests.conftest import Processor, random_clip, random_encoder
@@ -61,9 +62,7 @@ def test_auto_takes_the_fewest_nodes(encoder, picture, layer, rule, tolerance):
         encoder, image, layer
     )
     residuals = [
-        fp.IntegratedJacobians(steps=count, rule=rule)
-        .measure_image(encoder, image, layer)
-        .residual
+        fp.IntegratedJacobians(steps=count, rule=rule).measure_image(encoder, image, layer).residual
         for count in range(1, found.steps + 1)
     ]
     assert found.residual == pytest.approx(residuals[-1], rel=1e-9)
@@ -175,6 +174,26 @@ def test_less_memory_means_smaller_chunks(encoder, picture, most):
     assert starving.failures
 
 
+def test_the_closed_form_takes_smaller_portions_too(encoder, picture, monkeypatch):
+    method = fp.IntegratedJacobians(steps=3)
+    expected = fp.attribute(encoder, picture, CAPTION, method).matrix
+    tried: list[int] = []
+    for name in ("_of", "_against"):
+        method_of_class = getattr(AttentionIntegral, name)
+
+        def starving(self, vectors, original=method_of_class):
+            tried.append(len(vectors))
+            if len(vectors) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
+            return original(self, vectors)
+
+        monkeypatch.setattr(AttentionIntegral, name, starving)
+    pairs = fp.attribute(random_encoder(), picture, CAPTION, method)
+    near(pairs.matrix, expected, 1e-6)
+    assert max(tried) == len(pairs.tokens)
+    assert tried.count(2) >= 2
+
+
 def test_no_memory_at_all_is_told(picture):
     encoder = random_encoder()
     pairs = fp.attribute(encoder, picture, CAPTION, fp.IntegratedJacobians(steps=2), 1)
@@ -182,7 +201,7 @@ def test_no_memory_at_all_is_told(picture):
     hook = encoder.model.vision_model.encoder.layers[2].register_forward_pre_hook(starving)
     pairs.ledger  # noqa: B018
     starving.most = 0
-    with pytest.raises(fp.InputError, match="not enough memory .* choose a later `layer`"):
+    with pytest.raises(fp.InputError, match=r"not enough memory .* choose a later `layer`"):
         pairs.row(1)
     hook.remove()
     assert np.isfinite(pairs.row(1)).all()

@@ -62,6 +62,7 @@ def towers(
                 "encode": lambda inputs: model.embed_text(inputs["input_ids"]),
                 "vocabulary": model.words.num_embeddings,
                 "longest": 16,
+                "masks": False,
                 **(text or {}),
             },
         ),
@@ -114,6 +115,14 @@ def test_a_model_from_outside_is_explained_at_every_layer(pixels):
     pairs = fp.attribute(encoder, pixels, IDS)
     assert pairs.grid == (2, 3)
     assert pairs.image_special_names == ()
+
+
+def test_tokens_are_not_hidden_by_a_mask_that_is_not_taken(pixels):
+    encoder = load()
+    with pytest.raises(fp.InputError, match="takes no attention mask"):
+        fp.attribute(encoder, pixels, IDS, fp.Occlusion())
+    pairs = fp.attribute(encoder, pixels, IDS, fp.Occlusion(tokens="reference"))
+    assert np.abs(pairs.matrix).max() > 0
 
 
 def test_it_takes_a_tokenizer_and_text(pixels):

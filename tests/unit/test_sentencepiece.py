@@ -64,6 +64,8 @@ def words_of(tokens: tuple[Token, ...], caption: str) -> list[str]:
         ("don't go on to ontario", "don't go on to ontario"),
         ("the dog 's ball", "the dog s ball"),
         ("a 犬 and κύων, a dog", "a 犬 and κύων a dog"),
+        # Unknown words are found by their letters: two of them, of three signs.
+        ("a κύων 犬犬 dog", "a κύων 犬犬 dog"),
         ("Собака и красный Мяч", "Собака и красный Мяч"),
         ("cafe\u0301 CAFÉ café", "cafe\u0301 CAFÉ café"),
         ("ﬁsh ½ Ｃat", "ﬁsh ½ Ｃat"),

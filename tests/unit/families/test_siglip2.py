@@ -194,6 +194,7 @@ def test_a_folder_loads_like_a_hub_model(encoder, picture, tmp_path):
         {"pixel_values": torch.zeros(1, 4, 192)},
         {"pixel_values": torch.zeros(1, 4, 192), "spatial_shapes": torch.tensor([[3, 2]])},
         {"pixel_values": torch.zeros(1, 4, 192), "spatial_shapes": torch.tensor([[0, 2]])},
+        {"pixel_values": torch.zeros(1, 4, 192), "spatial_shapes": torch.tensor([[-2, -2]])},
         {"pixel_values": torch.zeros(1, 4, 100), "spatial_shapes": torch.tensor([[2, 2]])},
         {"pixel_values": torch.zeros(2, 4, 192), "spatial_shapes": torch.tensor([[2, 2], [2, 2]])},
         {"pixel_values": torch.zeros(1, 4, 192).int(), "spatial_shapes": torch.tensor([[2, 2]])},
