@@ -133,9 +133,9 @@ def _seen_pixels(processor: Any, picture: Image.Image) -> np.ndarray:
 def seen_crop(processor: Any, picture: Image.Image, longest: int = LONGEST) -> Image.Image:
     """Return the part of ``picture`` that the model sees, at its own resolution.
 
-    The crop is measured, not assumed: two ramps of the picture's size go
-    through the same processor, and a straight line through what comes out
-    tells which column and row each pixel came from.
+    The crop is measured, not assumed: a picture of the same size, whose
+    colours are ramps, goes through the same processor, and straight lines
+    through what comes out tell which column and row each pixel came from.
 
     Parameters
     ----------
@@ -152,33 +152,36 @@ def seen_crop(processor: Any, picture: Image.Image, longest: int = LONGEST) -> I
         The crop; the model's own pixels where the processor does more than
         scale and crop (padding, say) or the picture is only a few pixels wide.
     """
-    seen = _seen_pixels(processor, picture)
     width, height = picture.size
-    columns = _source_interval(processor, width, height, axis=1)
-    rows = _source_interval(processor, width, height, axis=0)
+    ramps = _seen_pixels(processor, _ramps(width, height))
+    columns = _source_interval(ramps[0], width, axis=1)
+    rows = _source_interval(ramps[1], height, axis=0)
     if columns is None or rows is None:
-        pixels = np.clip(np.rint(seen), 0, 255).astype(np.uint8)
+        pixels = np.clip(np.rint(_seen_pixels(processor, picture)), 0, 255).astype(np.uint8)
         return Image.fromarray(pixels.transpose(1, 2, 0))
     box = (columns[0], rows[0], columns[1], rows[1])
-    ratio = seen.shape[2] / seen.shape[1]
-    across = max(min(box[2] - box[0], longest, longest * ratio), seen.shape[2] / 2)
+    ratio = ramps.shape[2] / ramps.shape[1]
+    across = max(min(box[2] - box[0], longest, longest * ratio), ramps.shape[2] / 2)
     size = (max(1, round(across)), max(1, round(across / ratio)))
     return picture.resize(size, Image.Resampling.LANCZOS, box=box)
 
 
-def _source_interval(
-    processor: Any, width: int, height: int, axis: int
-) -> tuple[float, float] | None:
-    """Where the model's first and last pixel edge lie in the source, or None if not linear."""
-    length = (height, width)[axis]
+def _ramps(width: int, height: int) -> Image.Image:
+    """Return a picture that is redder and bluer to the right, and greener downwards."""
+    right, down = (
+        np.rint((np.arange(length) + 0.5) / length * 255).astype(np.uint8)
+        for length in (width, height)
+    )
+    colours = np.empty((height, width, 3), np.uint8)
+    colours[:, :, 0] = colours[:, :, 2] = right  # the same if the order is turned round
+    colours[:, :, 1] = down[:, None]
+    return Image.fromarray(colours)
+
+
+def _source_interval(seen: np.ndarray, length: int, axis: int) -> tuple[float, float] | None:
+    """Where a ramp's first and last seen pixel edge lie in the source, or None if not linear."""
     if length < 16:
         return None
-    levels = (np.arange(length) + 0.5) / length * 255
-    ramp = levels[:, None] if axis == 0 else levels[None, :]
-    field = np.broadcast_to(ramp, (height, width))
-    grey = np.rint(field).astype(np.uint8)
-    picture = Image.fromarray(np.repeat(grey[:, :, None], 3, axis=2))
-    seen = _seen_pixels(processor, picture)[0]
     profile = seen.mean(axis=1 - axis)
     spread = seen.std(axis=1 - axis).max()
     positions = np.arange(len(profile)) + 0.5

@@ -138,28 +138,6 @@ def image_game(encoder: DualEncoder, image: PreparedImage, layer: int) -> Game:
     return _game(encoder, tower, inputs, hide, np.arange(first, features), features)
 
 
-def inputs_together(encoder: DualEncoder, tower: TextTower | ImageTower, inputs: Inputs) -> int:
-    """Return how many inputs go through a tower at once, by the states that enter it.
-
-    Raises
-    ------
-    InputError
-        When the embedding of this one is of no use.
-    """
-    reading = tower.read(inputs, 0)
-    encoder.require_finite(reading.embedding, tower.name)
-    if reading.states.ndim == 4:  # a feature map, with no attention
-        numbers = 20 * reading.states.numel()
-    else:
-        positions, width = tower.features(inputs, 0).shape
-        numbers = block_numbers(positions, width)
-    numbers += sum(value.numel() for value in inputs.values())
-    limit = encoder.memory_limit
-    if encoder.device.type == "cpu":
-        limit = min(limit, _CPU_BATCH)
-    return max(1, limit // (numbers * reading.states.element_size()))
-
-
 def unit_length(encoder: DualEncoder, tower: TextTower | ImageTower, embeddings: Tensor) -> Tensor:
     """Return embeddings ``(m, K)`` at unit length, in float32 or better; zero stays zero."""
     embeddings = at_least_float32(embeddings)
@@ -181,5 +159,14 @@ def _game(
         shown[:, torch.from_numpy(players).to(kept.device)] = kept
         return unit_length(encoder, tower, tower.embed(hide(shown)))
 
-    together = inputs_together(encoder, tower, inputs)
-    return Game(value, players, features, encoder.device, together)
+    reading = tower.read(inputs, 0)
+    encoder.require_finite(reading.embedding, tower.name)
+    if reading.states.ndim == 4:  # a feature map, with no attention
+        numbers = 20 * reading.states.numel()
+    else:
+        numbers = block_numbers(*tower.features(inputs, 0).shape)
+    size = numbers * reading.states.element_size()
+    limit = encoder.memory_limit
+    if encoder.device.type == "cpu":
+        limit = min(limit, _CPU_BATCH)
+    return Game(value, players, features, encoder.device, together=limit // size)

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..encoders import DualEncoder, ImageTower, PreparedImage, PreparedText, TextTower
 from ..encoders.last_block import Inputs
 from .contributions import KnownContributions
-from .game import REMEDY, inputs_together, unit_length
+from .game import REMEDY, unit_length
 from .memory import Portions
 
 
@@ -53,8 +53,11 @@ def _final_states(
     def alone(features: Tensor) -> Tensor:
         return unit_length(encoder, tower, tower.embed_alone(inputs, features.tolist()))
 
+    last = tower.read(inputs, len(tower.blocks) - 1)
+    encoder.require_finite(last.embedding, tower.name)
+    # The blocks run once; what comes before them and after, for each feature.
+    size = 8 * last.states.numel() * last.states.element_size()
     count = len(tower.features(inputs, len(tower.blocks) - 1))
-    portions = Portions(inputs_together(encoder, tower, inputs), REMEDY)
-    vectors = portions.run(alone, torch.arange(count))
-    embedding = unit_length(encoder, tower, tower.embed(inputs))[0]
+    vectors = Portions(encoder.memory_limit // size, REMEDY).run(alone, torch.arange(count))
+    embedding = unit_length(encoder, tower, last.embedding)[0]
     return KnownContributions(vectors, embedding, torch.zeros_like(embedding), "cosines")
