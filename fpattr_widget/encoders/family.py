@@ -47,7 +47,7 @@ class TextTower(Tower):
         padded: bool = False,
         end: Callable[[Inputs], int] = lambda inputs: inputs["input_ids"].shape[1] - 1,
         fillers: Sequence[str] = ("pad_token_id", "unk_token_id", "mask_token_id"),
-        masks: bool = True,
+        masks: bool = False,
         last_block: LastBlock | None = None,
         arrangement: Arrangement = PLAIN,
     ):

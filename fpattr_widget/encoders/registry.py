@@ -6,34 +6,10 @@ import torch
 from torch import nn
 
 from ..errors import InputError
-from .align import ALIGN
-from .altclip import ALTCLIP
-from .blip import BLIP
-from .chinese_clip import CHINESE_CLIP
-from .clip import CLIP
+from .families import FAMILIES
 from .family import Family
-from .flava import FLAVA
-from .metaclip2 import METACLIP2
-from .open_clip import OPEN_CLIP
-from .openai_clip import OPENAI_CLIP
-from .siglip import SIGLIP
-from .siglip2 import SIGLIP2
-from .vision_text_dual_encoder import VISION_TEXT_DUAL_ENCODER
 
-_FAMILIES: list[Family] = [
-    CLIP,
-    METACLIP2,
-    SIGLIP,
-    SIGLIP2,
-    ALIGN,
-    ALTCLIP,
-    CHINESE_CLIP,
-    VISION_TEXT_DUAL_ENCODER,
-    BLIP,
-    FLAVA,
-    OPENAI_CLIP,
-    OPEN_CLIP,
-]
+_FAMILIES: list[Family] = list(FAMILIES)
 
 _HOW_TO_ADD = (
     "fpattr_widget.register_family makes another known (see fpattr_widget/encoders/README.md)"

@@ -296,7 +296,8 @@ class Tower:
 
     def identify(self, inputs: Inputs) -> Hashable:
         """Return what tells these inputs, to the model as it is now, from all others."""
-        return _digest(inputs), _condition(self.model)
+        with _undisturbed(self.model):  # a pass in another thread has hooks of its own
+            return _digest(inputs), _condition(self.model)
 
     def features(self, inputs: Inputs, layer: int) -> Tensor:
         """Return what enters block ``layer`` feature by feature, ``(features, width)``."""

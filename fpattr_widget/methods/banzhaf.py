@@ -27,19 +27,19 @@ class Banzhaf:
     is the interaction of FIxLIP (Baniecki et al., NeurIPS 2025, arXiv
     2508.05430) between a token and a patch.
 
-    A tower with at most ``samples`` coalitions is enumerated. From others,
-    pairs are drawn: ``u`` uniform, ``S = {u < p}`` and ``S' = {1 − u < p}``
-    (for ``p = ½`` the complement), which cancels interactions of even order.
+    A tower with at most ``samples`` coalitions is enumerated. Of others, pairs
+    are drawn: ``u`` uniform, ``S = {u < p}`` and ``S' = {1 − u < p}``; for
+    ``p = ½`` that is the complement, and all interactions of even order cancel.
     The estimate is regression-adjusted (Witter, Liu and Musco, NeurIPS 2025,
-    arXiv 2506.11849). Each pair's values are compared with a linear game
-    fitted to all other pairs; that game's Banzhaf values are its
-    coefficients; those of what is left are estimated by their inner product
-    with ``(z − p) / p(1 − p)``. As a pair has no part in its own fit, this is
-    unbiased for every ``p``, number of samples and way of fitting; so is its
-    mean over pairs. The fit is a ridge regression: with pairs as few as
-    features, where least squares fails, the estimate falls back on the plain
-    inner product; with many it is as exact as least squares. The pairs are
-    close to independent, so their spread gives the standard error.
+    arXiv 2506.11849): each pair's values are compared with a linear game that
+    is fitted to all other pairs. The Banzhaf values of the linear game are its
+    coefficients; those of what it leaves are estimated by the mean product
+    with ``(z − p) / p(1 − p)``. As no pair has a part in its own fit, their sum
+    is unbiased for every ``p``, every number of samples and every way of
+    fitting. The fit is a ridge regression: with few pairs, where least squares
+    fails, the plain product is left; with many pairs it is as good as least
+    squares. What single pairs say is all but independent, so its spread gives
+    the standard error.
 
     Parameters
     ----------

@@ -62,7 +62,6 @@ def towers(
                 "encode": lambda inputs: model.embed_text(inputs["input_ids"]),
                 "vocabulary": model.words.num_embeddings,
                 "longest": 16,
-                "masks": False,
                 **(text or {}),
             },
         ),
@@ -298,6 +297,6 @@ def test_the_page_says_how():
 def test_the_page_names_files_and_names_that_are_there():
     text = PAGE.read_text("utf-8")
     for name in re.findall(r"\]\(([\w./]+)\)", text):
-        assert (PAGE.parent / name).is_file(), name
+        assert (PAGE.parent / name).exists(), name
     for name in re.findall(r"`encoders\.(\w+)", text):
         assert hasattr(fp.encoders, name), name

@@ -4,9 +4,9 @@ from typing import Any
 
 from torch import Tensor
 
+from ..family import TextTower, hugging_face_family, largest_block_list
+from ..last_block import Inputs, attention_pooling
 from .clip import clip_image_tower
-from .family import TextTower, hugging_face_family, largest_block_list
-from .last_block import Inputs, attention_pooling
 
 
 def _text_tower(model: Any) -> TextTower:
@@ -22,6 +22,7 @@ def _text_tower(model: Any) -> TextTower:
         encode,
         vocabulary=config.vocab_size,
         longest=config.max_position_embeddings,
+        masks=True,
         last_block=attention_pooling(blocks[-1], model.text_projection),
     )
 

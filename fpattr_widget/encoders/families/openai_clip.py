@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
+from ...errors import InputError
+from ..family import Family, ImageTower, TextTower, as_pair
+from ..last_block import Inputs, attention_pooling
+from ..tower import Arrangement
 from .align import FEATURE_MAP
 from .clip import end_of_text
-from .family import Family, ImageTower, TextTower, as_pair
-from .last_block import Inputs, attention_pooling
-from .tower import Arrangement
 
 
 def has_parts(model: Any, *paths: str) -> bool:
@@ -81,7 +81,6 @@ def resblock_text_tower(model: Any, text: Any) -> TextTower:
         longest=longest,
         padded=not own_length,
         end=ends[pools],
-        masks=False,
         last_block=None
         if getattr(text, "use_pad_mask", False)
         else attention_pooling(blocks[-1], tail, ends[pools], causal=causal),

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .family import ImageTower, TextTower, hugging_face_family, largest_block_list
-from .last_block import Inputs, attention_pooling, mean_pooling
-from .tower import Arrangement
+from ..family import ImageTower, TextTower, hugging_face_family, largest_block_list
+from ..last_block import Inputs, attention_pooling, mean_pooling
+from ..tower import Arrangement
 
 #: A feature map (B, width, rows, columns) as features (B, rows · columns, width).
 FEATURE_MAP = Arrangement(
@@ -58,6 +58,7 @@ def _text_tower(model: Any) -> TextTower:
         encode,
         vocabulary=config.vocab_size,
         longest=config.max_position_embeddings,
+        masks=True,
         last_block=attention_pooling(blocks[-1], model.text_projection),
     )
 

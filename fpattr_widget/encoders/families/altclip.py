@@ -4,9 +4,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..family import TextTower, hugging_face_family, largest_block_list
+from ..last_block import Inputs, attention_pooling
 from .clip import clip_image_tower
-from .family import TextTower, hugging_face_family, largest_block_list
-from .last_block import Inputs, attention_pooling
 
 
 def places(positions: nn.Embedding) -> dict[str, Any]:
@@ -40,6 +40,7 @@ def _text_tower(model: Any) -> TextTower:
         encode,
         vocabulary=model.config.text_config.vocab_size,
         **places(text.roberta.embeddings.position_embeddings),
+        masks=True,
         last_block=attention_pooling(blocks[-1], tail),
     )
 

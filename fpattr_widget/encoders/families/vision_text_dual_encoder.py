@@ -5,11 +5,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..errors import InputError
+from ...errors import InputError
+from ..family import ImageTower, TextTower, as_pair, hugging_face_family, largest_block_list
+from ..last_block import Inputs, attention_head, attention_pooling
+from ..tower import LastBlock
 from .altclip import places
-from .family import ImageTower, TextTower, as_pair, hugging_face_family, largest_block_list
-from .last_block import Inputs, attention_head, attention_pooling
-from .tower import LastBlock
 
 
 def _text_tower(model: Any) -> TextTower:
@@ -29,6 +29,7 @@ def _text_tower(model: Any) -> TextTower:
         encode,
         vocabulary=config.vocab_size,
         **places_of_tokens,
+        masks=True,
         last_block=_first_token(text, blocks[-1], model.text_projection),
     )
 

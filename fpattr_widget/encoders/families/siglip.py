@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ..errors import InputError
-from .family import ImageTower, TextTower, as_pair, hugging_face_family, largest_block_list
-from .last_block import Inputs, attention_head, attention_pooling
+from ...errors import InputError
+from ..family import ImageTower, TextTower, as_pair, hugging_face_family, largest_block_list
+from ..last_block import Inputs, attention_head, attention_pooling
 
 
 def siglip_image_tower(model: Any, size: tuple[int, int] | None, *, packed: bool) -> ImageTower:
@@ -68,6 +68,7 @@ def siglip_text_tower(model: Any) -> TextTower:
         longest=config.max_position_embeddings,
         padded=True,
         end=last,
+        masks=True,
         last_block=attention_pooling(blocks[-1], tail, last),
     )
 

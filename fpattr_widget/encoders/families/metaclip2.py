@@ -1,7 +1,7 @@
 """MetaCLIP 2: CLIP's towers, always pooled at the first EOS."""
 
+from ..family import hugging_face_family
 from .clip import clip_image_tower, clip_text_tower, end_of_text
-from .family import hugging_face_family
 
 METACLIP2 = hugging_face_family(
     "MetaCLIP 2",

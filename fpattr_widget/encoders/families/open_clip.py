@@ -5,11 +5,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..errors import InputError
+from ...errors import InputError
+from ..family import Family, ImageTower, TextTower, as_pair, largest_block_list
+from ..last_block import AttentionPooling, Inputs, attention_pooling, does_nothing
+from ..tower import LastBlock
 from .align import FEATURE_MAP
 from .altclip import places
-from .family import Family, ImageTower, TextTower, as_pair, largest_block_list
-from .last_block import AttentionPooling, Inputs, attention_pooling, does_nothing
 from .openai_clip import (
     has_parts,
     image_encoder,
@@ -17,7 +18,6 @@ from .openai_clip import (
     resblock_text_tower,
     resnet_image_tower,
 )
-from .tower import LastBlock
 
 
 def _hugging_face_text_tower(model: Any) -> TextTower:
@@ -44,7 +44,6 @@ def _hugging_face_text_tower(model: Any) -> TextTower:
         encode,
         vocabulary=text.vocab_size,
         **room,
-        masks=False,
         last_block=attention_pooling(blocks[-1], tail) if first else None,
     )
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
-from .family import ImageTower, TextTower, hugging_face_family, largest_block_list
-from .last_block import Inputs, attention_pooling
+from ..family import ImageTower, TextTower, hugging_face_family, largest_block_list
+from ..last_block import Inputs, attention_pooling
 
 
 def end_of_text(eos_token_id: int | None) -> Callable[[Inputs], int]:
@@ -60,6 +60,7 @@ def clip_text_tower(model: Any, end: Callable[[Inputs], int]) -> TextTower:
         vocabulary=config.vocab_size,
         longest=config.max_position_embeddings,
         end=end,
+        masks=True,
         last_block=attention_pooling(blocks[-1], tail, end, causal=True),
     )
 

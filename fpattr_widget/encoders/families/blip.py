@@ -4,8 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from .family import ImageTower, TextTower, hugging_face_family, largest_block_list
-from .last_block import Inputs, attention_pooling
+from ..family import ImageTower, TextTower, hugging_face_family, largest_block_list
+from ..last_block import Inputs, attention_pooling
 
 
 def _text_tower(model: Any) -> TextTower:
@@ -21,6 +21,7 @@ def _text_tower(model: Any) -> TextTower:
         encode,
         vocabulary=config.vocab_size,
         longest=config.max_position_embeddings,
+        masks=True,
         last_block=attention_pooling(blocks[-1], model.text_proj),
     )
 
