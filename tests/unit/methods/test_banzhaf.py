@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -116,6 +117,19 @@ def test_the_seed_is_all_that_is_random(encoder, picture):
     assert np.abs(matrix(1) - matrix(2)).max() > 1e-4
 
 
+def test_the_towers_draw_apart(encoder, picture):
+    """Else their errors were not independent; there are nine players on either side."""
+    method = fp.Banzhaf(samples=32)
+    text = encoder.prepare_text("a dog and a red ball and a cat")
+    sides = (
+        method.measure_text(encoder, text, 0),
+        method.measure_image(encoder, encoder.prepare_image(picture), 0),
+    )
+    factors = [side._estimate.factors for side in sides]
+    assert factors[0].shape == factors[1].shape == (16, 2, 9)
+    assert abs(np.corrcoef(factors[0][:, 0].ravel(), factors[1][:, 0].ravel())[0, 1]) < 0.4
+
+
 def test_the_error_of_words_counts_what_their_tokens_share(encoder):
     """The variance of a sum, from the covariance of everything that was drawn."""
     contributions = fp.Banzhaf(samples=40).measure_text(encoder, encoder.prepare_text(CAPTION), 0)
@@ -130,8 +144,6 @@ def test_the_error_of_words_counts_what_their_tokens_share(encoder):
         weights = np.isin(np.arange(1, 7), group).astype(float)
         along = np.outer(weights, direction).ravel()
         expected.append((along @ covariance @ along) ** 0.5)
-    import torch
-
     spread = GroupedContributions(contributions, groups).spread(
         np.eye(5), torch.from_numpy(directions)
     )
