@@ -5,110 +5,23 @@ in their place. Nothing of a model is written again here, so nothing can differ.
 """
 
 import hashlib
-import threading
-import weakref
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.overrides import TorchFunctionMode
 
 from ..errors import InputError
+from .hold import HALF, condition, differentiable, undisturbed
 from .last_block import AttentionPooling, Inputs, MeanPooling
 from .recent import Recent
 
 LastBlock = Callable[[Inputs], AttentionPooling | MeanPooling]
 
-# Hooks are seen by every thread that runs a model, so one thread at a time does.
-_HOLDS: weakref.WeakKeyDictionary[nn.Module, "_Hold"] = weakref.WeakKeyDictionary()
-_HOLDS_GUARD = threading.Lock()
-_HALF = (torch.float16, torch.bfloat16)
-# torch's choice of attention kernel is one switch for the whole process.
-_KERNEL_LOCK = threading.RLock()
-
 # Inputs whose states are kept: references, and what was explained last.
 _MOST_READINGS = 16
-
-
-class _Hold:
-    """The lock of a model, and how many times its holder has taken it."""
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.depth = 0
-
-
-@contextmanager
-def _undisturbed(model: nn.Module) -> Iterator[None]:
-    """Hold the model in evaluation mode with constant weights; then put it back as it was."""
-    with _HOLDS_GUARD:
-        hold = _HOLDS.setdefault(model, _Hold())
-    with hold.lock:
-        outermost = hold.depth == 0
-        modules = list(model.modules()) if outermost else []
-        training = [module for module in modules if module.training]
-        learning = [w for module in modules for w in _own(module) if w.requires_grad]
-        hold.depth += 1
-        try:
-            for module in training:
-                module.training = False
-            for weight in learning:
-                weight.requires_grad_(False)
-            yield
-        finally:
-            hold.depth -= 1
-            for module in training:
-                module.training = True
-            for weight in learning:
-                weight.requires_grad_(True)
-
-
-def _own(module: nn.Module) -> Iterator[nn.Parameter]:
-    # Faster by far than parameters(), which names each of them.
-    return (weight for weight in module._parameters.values() if weight is not None)
-
-
-class _SinglePrecisionNorms(TorchFunctionMode):
-    """Compute layer norms of half precision in float32, as their kernels do.
-
-    Their forward-mode derivative is made of parts, among them the inverse
-    deviation cubed, which half precision cannot hold.
-    """
-
-    def __torch_function__(
-        self, function: Any, types: Any, arguments: tuple = (), named: dict | None = None
-    ) -> Any:
-        named = named or {}
-        if function is not nn.functional.layer_norm or arguments[0].dtype not in _HALF:
-            return function(*arguments, **named)
-
-        def single(value: Any) -> Any:
-            return value.float() if isinstance(value, Tensor) else value
-
-        wide = function(*map(single, arguments), **{k: single(v) for k, v in named.items()})
-        return wide.to(arguments[0].dtype)
-
-
-@contextmanager
-def _differentiable(model: nn.Module) -> Iterator[None]:
-    """Hold the model, and use attention kernels that have a forward-mode derivative.
-
-    Flash and memory-efficient attention have none, nor has the fast path of
-    ``nn.MultiheadAttention``.
-    """
-    with _undisturbed(model), _KERNEL_LOCK:
-        fast_path = torch.backends.mha.get_fastpath_enabled()
-        torch.backends.mha.set_fastpath_enabled(False)
-        try:
-            with sdpa_kernel(SDPBackend.MATH), _SinglePrecisionNorms():
-                yield
-        finally:
-            torch.backends.mha.set_fastpath_enabled(fast_path)
 
 
 def _first(arguments: tuple[Any, ...], named: dict[str, Any]) -> Tensor:
@@ -117,26 +30,6 @@ def _first(arguments: tuple[Any, ...], named: dict[str, Any]) -> Tensor:
 
 def _first_name(named: dict[str, Any]) -> str:
     return "hidden_states" if "hidden_states" in named else next(iter(named))
-
-
-def _condition(model: nn.Module) -> int:
-    """Return a number that changes when a weight or a hook of the model does."""
-
-    def version(tensor: Tensor) -> int:
-        try:
-            return tensor._version
-        except RuntimeError:  # made in inference mode, and so never changed in place
-            return 0
-
-    weights: list[tuple[int, int]] = []
-    hooks: list[int] = []
-    for module in model.modules():
-        for tensor in chain(module._parameters.values(), module._buffers.values()):
-            if tensor is not None:
-                weights.append((tensor.data_ptr(), version(tensor)))
-        if module._forward_pre_hooks or module._forward_hooks:
-            hooks.extend((*module._forward_pre_hooks, *module._forward_hooks))
-    return hash((tuple(weights), tuple(hooks)))
 
 
 def _digest(inputs: Inputs) -> bytes:
@@ -281,7 +174,7 @@ class Tower:
 
     def embed(self, inputs: Inputs) -> Tensor:
         """Return the embedding, ``(B, K)``, not normalised."""
-        with _undisturbed(self.model), torch.no_grad():
+        with undisturbed(self.model), torch.no_grad():
             return self._encode(inputs, len(next(iter(inputs.values()))))
 
     def read(self, inputs: Inputs, layer: int) -> Reading:
@@ -290,14 +183,14 @@ class Tower:
         What was read before comes from memory, as long as no weight or hook of
         the model has changed.
         """
-        with _undisturbed(self.model):
+        with undisturbed(self.model):
             key = (layer, self.identify(inputs))
             return self._readings.get(key, lambda: self._read(inputs, layer))
 
     def identify(self, inputs: Inputs) -> Hashable:
         """Return what tells these inputs, to the model as it is now, from all others."""
-        with _undisturbed(self.model):  # a pass in another thread has hooks of its own
-            return _digest(inputs), _condition(self.model)
+        with undisturbed(self.model):  # a pass in another thread has hooks of its own
+            return _digest(inputs), condition(self.model)
 
     def features(self, inputs: Inputs, layer: int) -> Tensor:
         """Return what enters block ``layer`` feature by feature, ``(features, width)``."""
@@ -305,7 +198,7 @@ class Tower:
 
     def split(self, inputs: Inputs, reference: Inputs, layer: int) -> Split:
         """Cut the tower at block ``layer`` for one input and its reference."""
-        with _undisturbed(self.model):
+        with undisturbed(self.model):
             reading = self.read(inputs, layer)
             states = self.features(inputs, layer)
             start = self.features(reference, layer)
@@ -326,7 +219,7 @@ class Tower:
                 embed,
                 len(self.blocks) - layer,
                 last(inputs) if last else None,
-                lambda: _differentiable(self.model),
+                lambda: differentiable(self.model),
                 lambda: frozenset(
                     weight.untyped_storage().data_ptr() for weight in self.model.parameters()
                 ),
@@ -346,7 +239,7 @@ class Tower:
             Numbers of the features; ``None`` for all, which takes as much
             memory as so many inputs.
         """
-        with _undisturbed(self.model), torch.no_grad():
+        with undisturbed(self.model), torch.no_grad():
             if self._pools:
                 last = len(self.blocks) - 1
                 own = self.read(inputs, last).states
@@ -401,7 +294,7 @@ class Tower:
         states = self._arrangement.pack(reading.states, inputs)
         with torch.no_grad():
             again = self._run_from(states, reading.states, inputs, layer, shared=False)
-        tolerance = 5e-2 if again.dtype in _HALF else 1e-3
+        tolerance = 5e-2 if again.dtype in HALF else 1e-3
         if bool((again - reading.embedding).norm() > tolerance * reading.embedding.norm()):
             raise InputError(
                 f"`blocks` of the {self.name} tower, run from block {layer} with the states that "
@@ -465,7 +358,7 @@ class Tower:
                 return (states, *arguments[1:]), named
             return arguments, {**named, _first_name(named): states}
 
-        with _undisturbed(self.model), self._skipping(self.blocks[:layer]):
+        with undisturbed(self.model), self._skipping(self.blocks[:layer]):
             hook = self.blocks[layer].register_forward_pre_hook(put, with_kwargs=True)
             try:
                 embedding = self._encode(inputs if share else repeat_inputs(inputs, count), count)

@@ -180,7 +180,7 @@ class _Graph:
             storage = saved.untyped_storage()
             if storage.data_ptr() not in weights_of_model:
                 held[storage.data_ptr()] = storage.nbytes()
-            return saved
+            return saved.detach()  # a graph that holds its own output is never freed
 
         with split.held(), torch.enable_grad():
             states = states.detach().requires_grad_()

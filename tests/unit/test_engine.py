@@ -3,8 +3,10 @@
 import threading
 
 import numpy as np
+import psutil
 import pytest
 import torch
+from transformers import CLIPConfig, CLIPModel
 
 import fpattr_widget as fp
 from fpattr_widget.methods.closed_form import AttentionIntegral
@@ -140,6 +142,29 @@ def test_graphs_are_kept_within_the_limit_only(encoder, picture):
         integral = PathIntegral(split, *rule, limit)
         np.testing.assert_allclose(integral.against(direction), expected, atol=1e-12)
         assert (integral._graphs is not None) == kept
+
+
+def test_graphs_are_given_back():
+    """A graph that held its own output would stay for good; each of these takes 45 MB."""
+    vision = {
+        "hidden_size": 128,
+        "intermediate_size": 512,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "image_size": 112,
+        "patch_size": 8,
+    }
+    encoder = fp.load_encoder(CLIPModel(CLIPConfig(vision_config=vision)), memory_limit=2**24)
+    image = encoder.prepare_image(torch.randn(1, 3, 112, 112))
+    split = encoder.split_image(image, 0, "zeros")
+    integral = PathIntegral(split, *quadrature("gauss-legendre", 4), encoder.memory_limit)
+    direction = torch.randn(1, 512)
+    integral.against(direction)
+    before = psutil.Process().memory_info().rss
+    for _ in range(8):
+        integral.against(direction)
+    assert integral._graphs is None
+    assert psutil.Process().memory_info().rss - before < 100 * 2**20
 
 
 class Starving:
