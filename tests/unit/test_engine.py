@@ -1,6 +1,7 @@
 """Cost, memory, precision and concurrency: what must hold beside the numbers themselves."""
 
 import threading
+import weakref
 
 import numpy as np
 import psutil
@@ -9,6 +10,7 @@ import torch
 from transformers import CLIPConfig, CLIPModel
 
 import fpattr_widget as fp
+from fpattr_widget.methods import path
 from fpattr_widget.methods.closed_form import AttentionIntegral
 from fpattr_widget.methods.path import PathIntegral
 from fpattr_widget.methods.quadrature import quadrature
@@ -199,6 +201,27 @@ def test_less_memory_means_smaller_chunks(encoder, picture, most):
     assert starving.failures
 
 
+def test_graphs_are_not_kept_where_they_do_not_fit(encoder, picture, monkeypatch):
+    """The limit allows them, the memory does not: three nodes at a time, whatever their chunks."""
+    split = encoder.split_image(encoder.prepare_image(picture), 0, "zeros")
+    rule = quadrature("gauss-legendre", 8)
+    direction = torch.randn(1, 12, dtype=torch.float64)
+    expected = PathIntegral(split, *rule, 2**30).against(direction)
+    alive: weakref.WeakSet[path._Graph] = weakref.WeakSet()
+    record = path._Graph.record
+
+    def starving(split, states, weights):
+        if sum(len(graph.weights) for graph in alive) + len(states) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
+        graph = record(split, states, weights)
+        alive.add(graph)
+        return graph
+
+    monkeypatch.setattr(path._Graph, "record", starving)
+    found = PathIntegral(split, *rule, 2**30).against(direction)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
 def test_the_closed_form_takes_smaller_portions_too(encoder, picture, monkeypatch):
     method = fp.IntegratedJacobians(steps=3)
     expected = fp.attribute(encoder, picture, CAPTION, method).matrix
@@ -240,8 +263,6 @@ def test_a_wrong_memory_limit_is_named(limit):
 
 def test_directions_together_give_what_each_gives_alone(encoder, picture, monkeypatch):
     """As on a GPU."""
-    from fpattr_widget.methods import path
-
     split = encoder.split_image(encoder.prepare_image(picture), 0, "zeros")
     rule = quadrature("gauss-legendre", 4)
     directions = torch.randn(7, 12, dtype=torch.float64)
