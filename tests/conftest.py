@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, PreTrainedTokenizerFast
 
 import fpattr_widget as fp
 from fpattr_widget.scenes.model import new_tokenizer
@@ -71,6 +72,24 @@ def random_clip(seed: int = 0, *, dtype: torch.dtype = torch.float64, layers: in
 
 def random_encoder(seed: int = 0, **options: object) -> fp.DualEncoder:
     return fp.load_encoder(random_clip(seed, **options), processor=Processor(24))
+
+
+def spelling_encoder() -> fp.DualEncoder:
+    """Return an encoder whose tokenizer cuts words into letters."""
+    letters = {letter: i for i, letter in enumerate(["<p>", "<b>", "<u>", "<e>", *"adgo"])}
+    tokenizer = Tokenizer(models.WordLevel(letters, unk_token="<u>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex("."), "isolated")]
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<b> $A <e>", special_tokens=[("<b>", 1), ("<e>", 3)]
+    )
+    processor = Processor(24)
+    processor.tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<p>", bos_token="<b>", unk_token="<u>", eos_token="<e>",
+    )  # fmt: skip
+    return fp.load_encoder(random_clip(1), processor=processor)
 
 
 @pytest.fixture(scope="session")

@@ -259,6 +259,16 @@ def hugging_face_family(
     return Family(name, recognises, towers, classes)
 
 
+def text_features(model: Any) -> Callable[[Inputs], Tensor]:
+    """Return how a model of ``transformers`` embeds texts, where it pools them itself."""
+    return lambda inputs: model.get_text_features(**inputs).pooler_output
+
+
+def image_features(model: Any) -> Callable[[Inputs], Tensor]:
+    """Return how a model of ``transformers`` embeds images, where it pools them itself."""
+    return lambda inputs: model.get_image_features(**inputs).pooler_output
+
+
 def as_pair(sides: int | Sequence[int]) -> tuple[int, int]:
     """Return ``(height, width)`` of what a configuration gives as one side or as both."""
     height, width = (sides, sides) if isinstance(sides, int) else sides

@@ -37,11 +37,6 @@ def register_family(family: Family) -> None:
     _FAMILIES[:] = [family, *(known for known in _FAMILIES if known.name != family.name)]
 
 
-def known_families() -> tuple[Family, ...]:
-    """Return the families in the order in which they are asked."""
-    return tuple(_FAMILIES)
-
-
 def family_of_module(model: nn.Module) -> Family:
     """Return the family of a loaded module, or raise ``InputError``."""
     if isinstance(model, torch.jit.ScriptModule):

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from ..errors import InputError
 from .hold import HALF, condition, differentiable, undisturbed
@@ -22,6 +23,15 @@ LastBlock = Callable[[Inputs], AttentionPooling | MeanPooling]
 
 # Inputs whose states are kept: references, and what was explained last.
 _MOST_READINGS = 16
+
+
+@contextmanager
+def _removed_afterwards(*hooks: RemovableHandle) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _first(arguments: tuple[Any, ...], named: dict[str, Any]) -> Tensor:
@@ -86,8 +96,6 @@ class Split:
     embed
         The rest of the tower: ``(B, features, width)`` to ``(B, K)``. It keeps
         the input's own mask and pooling position.
-    blocks
-        How many blocks the rest of the tower has.
     last_block
         What the rest of the tower is, where it is one block of a known shape.
     held
@@ -103,7 +111,6 @@ class Split:
     reference: Tensor
     embedding: Tensor
     embed: Callable[[Tensor], Tensor]
-    blocks: int
     last_block: AttentionPooling | MeanPooling | None
     held: Callable[[], AbstractContextManager[None]]
     weights: Callable[[], frozenset[int]]
@@ -217,7 +224,6 @@ class Tower:
                 start,
                 reading.embedding[0],
                 embed,
-                len(self.blocks) - layer,
                 last(inputs) if last else None,
                 lambda: differentiable(self.model),
                 lambda: frozenset(
@@ -253,13 +259,10 @@ class Tower:
             def put(_module: nn.Module, _arguments: tuple, output: Any) -> Any:
                 return (states, *output[1:]) if isinstance(output, tuple) else states
 
+            count = len(everywhere)
             hook = self.blocks[-1].register_forward_hook(put)
-            try:
-                with self._skipping(self.blocks):
-                    count = len(everywhere)
-                    return self._encode(repeat_inputs(inputs, count), count)
-            finally:
-                hook.remove()
+            with _removed_afterwards(hook), self._skipping(self.blocks):
+                return self._encode(repeat_inputs(inputs, count), count)
 
     # Inside
 
@@ -274,15 +277,11 @@ class Tower:
         def keep(_module: nn.Module, _arguments: tuple, output: Any) -> None:
             left.append(output[0] if isinstance(output, tuple) else output)
 
-        hooks = [
+        with _removed_afterwards(
             self.blocks[-1].register_forward_hook(keep),
             self.blocks[0].register_forward_hook(self._see_form),
-        ]
-        try:
+        ):
             embedding = self._encode(inputs)
-        finally:
-            for hook in hooks:
-                hook.remove()
         return Reading(left[0], embedding)
 
     def _see_form(self, _module: nn.Module, _arguments: tuple, output: Any) -> None:
@@ -325,16 +324,14 @@ class Tower:
         def keep(_module: nn.Module, arguments: tuple, named: dict) -> None:
             read.append(_first(arguments, named).detach())
 
-        with torch.no_grad():
-            hooks = [
+        with (
+            torch.no_grad(),
+            _removed_afterwards(
                 self.blocks[layer].register_forward_pre_hook(keep, with_kwargs=True),
                 self.blocks[0].register_forward_hook(self._see_form),
-            ]
-            try:
-                embedding = self._encode(inputs)
-            finally:
-                for hook in hooks:
-                    hook.remove()
+            ),
+        ):
+            embedding = self._encode(inputs)
         self._require_once(layer, len(read))
         return Reading(read[0], embedding)
 
@@ -360,10 +357,8 @@ class Tower:
 
         with undisturbed(self.model), self._skipping(self.blocks[:layer]):
             hook = self.blocks[layer].register_forward_pre_hook(put, with_kwargs=True)
-            try:
+            with _removed_afterwards(hook):
                 embedding = self._encode(inputs if share else repeat_inputs(inputs, count), count)
-            finally:
-                hook.remove()
         self._require_once(layer, replaced)
         return embedding
 

@@ -10,6 +10,7 @@ from transformers import BertConfig, BertModel
 
 import fpattr_widget as fp
 from tests.conftest import Processor, random_clip
+from tests.unit.families.checks import snapshot
 
 FAST = fp.IntegratedJacobians(steps=2)
 
@@ -113,19 +114,6 @@ def test_nan_weights_are_told(picture):
         encoder.similarity(picture, "a dog")
     with pytest.raises(fp.InputError, match="no usable image embedding"):
         fp.attribute(encoder, picture, "a dog").row(1)
-
-
-def snapshot(model: torch.nn.Module) -> list[tuple]:
-    return [
-        (
-            name,
-            module.training,
-            dict(module._forward_hooks),
-            dict(module._forward_pre_hooks),
-            module.__dict__.get("forward"),
-        )
-        for name, module in model.named_modules()
-    ] + [(name, p.requires_grad, p.grad, p.sum().item()) for name, p in model.named_parameters()]
 
 
 def test_the_model_is_left_as_it_was_found(picture):

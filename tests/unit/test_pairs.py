@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import fpattr_widget as fp
 from fpattr_widget.scenes import example, example_names
-from tests.conftest import Processor, random_clip
+from tests.conftest import Processor, random_clip, spelling_encoder
 
 CAPTION = "a dog, two balls and a cat"
 METHOD = fp.IntegratedJacobians(steps=4)
@@ -81,27 +81,7 @@ def test_words_sum_their_tokens(whole):
 
 def test_several_tokens_of_one_word_are_summed(picture):
     """A model whose tokenizer cuts words into letters."""
-    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
-
-    from tests.conftest import Processor, random_clip
-
-    letters = {letter: i for i, letter in enumerate(["<p>", "<b>", "<u>", "<e>", *"adgo"])}
-    tokenizer = Tokenizer(models.WordLevel(letters, unk_token="<u>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"\s*\S"), "isolated")
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex("."), "isolated")]
-    )
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<b> $A <e>", special_tokens=[("<b>", 1), ("<e>", 3)]
-    )
-    processor = Processor(24)
-    processor.tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="<p>", bos_token="<b>", unk_token="<u>", eos_token="<e>",
-    )  # fmt: skip
-    encoder = fp.load_encoder(random_clip(1), processor=processor)
-    pairs = fresh(encoder, picture, "a good dog")
+    pairs = fresh(spelling_encoder(), picture, "a good dog")
     assert [t.word for t in pairs.tokens] == [None, 0, 1, 1, 1, 1, 2, 2, 2, None]
     merged = pairs.words()
     assert [t.text for t in merged.tokens] == ["BOS", "a", "good", "dog", "EOS"]

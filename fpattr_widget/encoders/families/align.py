@@ -11,7 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..family import ImageTower, TextTower, hugging_face_family, largest_block_list
+from ..family import (
+    ImageTower,
+    TextTower,
+    hugging_face_family,
+    image_features,
+    largest_block_list,
+)
 from ..last_block import Inputs, attention_pooling, mean_pooling
 from ..tower import Arrangement
 
@@ -25,13 +31,10 @@ FEATURE_MAP = Arrangement(
 def _image_tower(model: Any) -> ImageTower:
     vision, config = model.vision_model, model.config.vision_config
 
-    def encode(inputs: Inputs) -> Tensor:
-        return model.get_image_features(**inputs).pooler_output
-
     return ImageTower(
         model,
         largest_block_list(vision.encoder),
-        encode,
+        image_features(model),
         patch=None,
         size=None,
         channels=config.num_channels,

@@ -4,8 +4,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..family import TextTower, hugging_face_family, largest_block_list
-from ..last_block import Inputs, attention_pooling
+from ..family import (
+    TextTower,
+    hugging_face_family,
+    largest_block_list,
+    text_features,
+)
+from ..last_block import attention_pooling
 from .clip import clip_image_tower
 
 
@@ -28,16 +33,13 @@ def _text_tower(model: Any) -> TextTower:
     text = model.text_model
     blocks = largest_block_list(text)
 
-    def encode(inputs: Inputs) -> Tensor:
-        return model.get_text_features(**inputs).pooler_output
-
     def tail(state: Tensor) -> Tensor:
         return model.text_projection(text.transformation(text.pre_LN(state)))
 
     return TextTower(
         model,
         blocks,
-        encode,
+        text_features(model),
         vocabulary=model.config.text_config.vocab_size,
         **places(text.roberta.embeddings.position_embeddings),
         masks=True,

@@ -2,10 +2,13 @@
 
 from typing import Any
 
-from torch import Tensor
-
-from ..family import TextTower, hugging_face_family, largest_block_list
-from ..last_block import Inputs, attention_pooling
+from ..family import (
+    TextTower,
+    hugging_face_family,
+    largest_block_list,
+    text_features,
+)
+from ..last_block import attention_pooling
 from .clip import clip_image_tower
 
 
@@ -13,13 +16,10 @@ def _text_tower(model: Any) -> TextTower:
     config = model.config.text_config
     blocks = largest_block_list(model.text_model)
 
-    def encode(inputs: Inputs) -> Tensor:
-        return model.get_text_features(**inputs).pooler_output
-
     return TextTower(
         model,
         blocks,
-        encode,
+        text_features(model),
         vocabulary=config.vocab_size,
         longest=config.max_position_embeddings,
         masks=True,

@@ -5,7 +5,14 @@ from typing import Any
 
 from torch import Tensor
 
-from ..family import ImageTower, TextTower, hugging_face_family, largest_block_list
+from ..family import (
+    ImageTower,
+    TextTower,
+    hugging_face_family,
+    image_features,
+    largest_block_list,
+    text_features,
+)
 from ..last_block import Inputs, attention_pooling
 
 
@@ -24,16 +31,13 @@ def clip_image_tower(model: Any) -> ImageTower:
     vision, config = model.vision_model, model.config.vision_config
     blocks = largest_block_list(vision)
 
-    def encode(inputs: Inputs) -> Tensor:
-        return model.get_image_features(**inputs).pooler_output
-
     def tail(state: Tensor) -> Tensor:
         return model.visual_projection(vision.post_layernorm(state))
 
     return ImageTower(
         model,
         blocks,
-        encode,
+        image_features(model),
         patch=config.patch_size,
         size=(config.image_size, config.image_size),
         channels=config.num_channels,
@@ -47,16 +51,13 @@ def clip_text_tower(model: Any, end: Callable[[Inputs], int]) -> TextTower:
     text, config = model.text_model, model.config.text_config
     blocks = largest_block_list(text)
 
-    def encode(inputs: Inputs) -> Tensor:
-        return model.get_text_features(**inputs).pooler_output
-
     def tail(state: Tensor) -> Tensor:
         return model.text_projection(text.final_layer_norm(state))
 
     return TextTower(
         model,
         blocks,
-        encode,
+        text_features(model),
         vocabulary=config.vocab_size,
         longest=config.max_position_embeddings,
         end=end,

@@ -8,7 +8,15 @@ from typing import Any
 from torch import Tensor
 
 from ...errors import InputError
-from ..family import ImageTower, TextTower, as_pair, hugging_face_family, largest_block_list
+from ..family import (
+    ImageTower,
+    TextTower,
+    as_pair,
+    hugging_face_family,
+    image_features,
+    largest_block_list,
+    text_features,
+)
 from ..last_block import Inputs, attention_head, attention_pooling
 
 
@@ -29,13 +37,10 @@ def siglip_image_tower(model: Any, size: tuple[int, int] | None, *, packed: bool
             "load one that has its head."
         )
 
-    def encode(inputs: Inputs) -> Tensor:
-        return model.get_image_features(**inputs).pooler_output
-
     return ImageTower(
         model,
         largest_block_list(vision.encoder),
-        encode,
+        image_features(model),
         patch=config.patch_size,
         size=size,
         channels=config.num_channels,
@@ -51,9 +56,6 @@ def siglip_text_tower(model: Any) -> TextTower:
     text, config = model.text_model, model.config.text_config
     blocks = largest_block_list(text.encoder)
 
-    def encode(inputs: Inputs) -> Tensor:
-        return model.get_text_features(**inputs).pooler_output
-
     def tail(state: Tensor) -> Tensor:
         return text.head(text.final_layer_norm(state))
 
@@ -63,7 +65,7 @@ def siglip_text_tower(model: Any) -> TextTower:
     return TextTower(
         model,
         blocks,
-        encode,
+        text_features(model),
         vocabulary=config.vocab_size,
         longest=config.max_position_embeddings,
         padded=True,

@@ -6,8 +6,16 @@ from typing import Any
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ..family import ImageTower, TextTower, as_pair, hugging_face_family, largest_block_list
-from ..last_block import Inputs, attention_head, attention_pooling
+from ..family import (
+    ImageTower,
+    TextTower,
+    as_pair,
+    hugging_face_family,
+    image_features,
+    largest_block_list,
+    text_features,
+)
+from ..last_block import attention_head, attention_pooling
 from ..tower import LastBlock
 from .altclip import places
 
@@ -20,13 +28,10 @@ def _text_tower(model: Any) -> TextTower:
         {"longest": config.max_position_embeddings} if positions is None else places(positions)
     )
 
-    def encode(inputs: Inputs) -> Tensor:
-        return model.get_text_features(**inputs).pooler_output
-
     return TextTower(
         model,
         blocks,
-        encode,
+        text_features(model),
         vocabulary=config.vocab_size,
         **places_of_tokens,
         masks=True,
@@ -42,13 +47,10 @@ def _image_tower(model: Any) -> ImageTower:
     distilled = hasattr(vision.embeddings, "distillation_token")
     probed = hasattr(getattr(vision, "head", None), "probe")  # as SigLIP pools
 
-    def encode(inputs: Inputs) -> Tensor:
-        return model.get_image_features(**inputs).pooler_output
-
     return ImageTower(
         model,
         blocks,
-        encode,
+        image_features(model),
         patch=config.patch_size,
         size=as_pair(config.image_size) if fixed else None,
         channels=config.num_channels,

@@ -49,27 +49,8 @@ def encoder() -> fp.DualEncoder:
     return altclip_encoder()
 
 
-def test_closes_at_every_layer(encoder, picture):
-    checks.assert_closes_at_every_layer(encoder, picture, CAPTION, steps=48)
-
-
-def test_closed_form_is_differentiation(picture):
-    checks.assert_closed_form_is_differentiation(altclip_encoder, picture, CAPTION)
-
-
 def test_similarity_is_the_models(encoder, picture):
     checks.assert_reads_are_the_model(encoder, picture, CAPTION)
-
-
-def test_model_is_left_as_found(encoder, picture):
-    checks.assert_left_as_found(
-        encoder.model, lambda: fp.attribute(encoder, picture, CAPTION, FAST, 1).matrix
-    )
-
-
-def test_loads_from_a_folder(tmp_path, picture):
-    model = altclip(torch.float32)
-    checks.assert_loads_from_folder(model, processor(), tmp_path, picture, CAPTION)
 
 
 def test_reference_leaves_every_position_its_number(encoder):

@@ -16,7 +16,6 @@ from tests.unit.families import checks
 from tests.unit.families.vocabularies import WORD_PIECES, bert_tokenizer
 
 CAPTION = "a playful dog, red balls"
-FAST = fp.IntegratedJacobians(steps=2)
 
 
 def config() -> BlipConfig:
@@ -59,14 +58,6 @@ def encoder() -> fp.DualEncoder:
     return blip_encoder()
 
 
-def test_closes_at_every_layer(encoder, picture):
-    checks.assert_closes_at_every_layer(encoder, picture, CAPTION, steps=64)
-
-
-def test_closed_form_is_differentiation(picture):
-    checks.assert_closed_form_is_differentiation(blip_encoder, picture, CAPTION)
-
-
 def test_similarity_is_the_contrastive_head(encoder, picture):
     model = encoder.model
 
@@ -83,17 +74,6 @@ def test_similarity_is_the_contrastive_head(encoder, picture):
         )
 
     checks.assert_reads_are_the_model(encoder, picture, CAPTION, forward=forward)
-
-
-def test_model_is_left_as_found(encoder, picture):
-    checks.assert_left_as_found(
-        encoder.model, lambda: fp.attribute(encoder, picture, CAPTION, FAST, 1).matrix
-    )
-
-
-def test_loads_from_a_folder(tmp_path, picture):
-    model = blip(torch.float32)
-    checks.assert_loads_from_folder(model, processor(), tmp_path, picture, CAPTION)
 
 
 def test_a_captioning_model_is_refused(tmp_path):

@@ -16,7 +16,6 @@ from tests.unit.families import checks
 from tests.unit.families.vocabularies import WORD_PIECES, bert_tokenizer
 
 CAPTION = "a playful dog, red balls"
-FAST = fp.IntegratedJacobians(steps=2)
 
 
 def config() -> FlavaConfig:
@@ -74,14 +73,6 @@ def encoder() -> fp.DualEncoder:
     return flava_encoder()
 
 
-def test_closes_at_every_layer(encoder, picture):
-    checks.assert_closes_at_every_layer(encoder, picture, CAPTION, steps=64)
-
-
-def test_closed_form_is_differentiation(picture):
-    checks.assert_closed_form_is_differentiation(flava_encoder, picture, CAPTION)
-
-
 def test_similarity_is_the_contrastive_score(encoder, picture):
     """The score that FLAVA is trained with."""
     model = FlavaForPreTraining(config()).double().eval()
@@ -103,17 +94,6 @@ def test_similarity_is_the_contrastive_score(encoder, picture):
         )
 
     checks.assert_reads_are_the_model(encoder, picture, CAPTION, forward=forward)
-
-
-def test_model_is_left_as_found(encoder, picture):
-    checks.assert_left_as_found(
-        encoder.model, lambda: fp.attribute(encoder, picture, CAPTION, FAST, 1).matrix
-    )
-
-
-def test_loads_from_a_folder(tmp_path, picture):
-    model = flava(torch.float32)
-    checks.assert_loads_from_folder(model, processor(), tmp_path, picture, CAPTION)
 
 
 def test_loads_from_a_pretraining_folder(tmp_path, picture):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import fpattr_widget as fp
 from fpattr_widget.methods import METHODS
 from fpattr_widget.scenes import example
-from tests.conftest import Processor, random_clip
+from tests.conftest import Processor, random_clip, spelling_encoder
 from tests.unit.methods.by_hand import CAPTION
 
 AT_A_PLACE_OF_THEIR_OWN = ("occlusion", "banzhaf", "patch_token_similarity")
@@ -77,27 +77,6 @@ def test_spans_and_regions_are_sums(encoder, picture, name, data):
     np.testing.assert_allclose(
         pairs.of_tokens(tokens).ravel(), whole[tokens].sum(0), rtol=0, atol=4e-6 * scale
     )
-
-
-def spelling_encoder() -> fp.DualEncoder:
-    """Return an encoder whose tokenizer cuts words into letters."""
-    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
-
-    letters = {letter: i for i, letter in enumerate(["<p>", "<b>", "<u>", "<e>", *"adgo"])}
-    tokenizer = Tokenizer(models.WordLevel(letters, unk_token="<u>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex("."), "isolated")]
-    )
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<b> $A <e>", special_tokens=[("<b>", 1), ("<e>", 3)]
-    )
-    processor = Processor(24)
-    processor.tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="<p>", bos_token="<b>", unk_token="<u>", eos_token="<e>",
-    )  # fmt: skip
-    return fp.load_encoder(random_clip(1), processor=processor)
 
 
 @pytest.mark.parametrize("name", QUICK)
