@@ -105,6 +105,19 @@ def test_passes_are_not_repeated(counted, picture):
     assert passes == {"text": 3, "image": 3}
 
 
+def test_another_caption_finds_the_image_measured(picture):
+    encoder = random_encoder()
+
+    def measured(caption, **settings):
+        return fp.attribute(encoder, picture, caption, layer=0, **settings)._measured().image
+
+    one = measured(CAPTION)
+    assert measured("a cat") is one
+    assert measured("a cat", method=fp.IntegratedJacobians(steps=3)) is not one
+    encoder.memory_limit //= 2
+    assert measured("a cat") is not one
+
+
 def test_a_change_of_the_model_is_seen(picture):
     encoder = random_encoder()
     before = fp.attribute(encoder, picture, CAPTION).matrix
