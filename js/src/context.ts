@@ -1,12 +1,15 @@
 /** What the parts of one view are given, and what they give back. */
 
+import type { Paper } from "./chip";
 import type { Focus, Look, ViewState } from "./look";
 import type { Store } from "./store";
 
 export interface Context {
   readonly store: Store;
   readonly state: Readonly<ViewState>;
-  /** Ends when the parts are taken down. */
+  /** What chips stand on, as of the last paint. */
+  readonly paper: Paper;
+  /** Ends when the view is taken down. */
   readonly signal: AbortSignal;
   /** Change this view's own state; it is painted with the next frame. */
   update(change: Partial<ViewState>): void;

@@ -33,3 +33,9 @@ export function plural(count: number, noun: string, many = `${noun}s`): string {
 export function exact(value: number): string {
   return String(Number(value.toPrecision(7)));
 }
+
+/** `+0.083 · 10%`: a value, and the share that it is of the whole, where it is one. */
+export function valueAndShare(value: number, whole: number | null): string {
+  if (Number.isNaN(value)) return "…";
+  return whole === null ? signed(value) : `${signed(value)} · ${percent(value / whole)}`;
+}

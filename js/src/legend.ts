@@ -1,13 +1,15 @@
-/** What the colours mean, how they are scaled, and the image features that are no patches. */
+/** What the colours mean, which of them are shown, and the image features that are no patches. */
 
-import { type Paper, paintValue } from "./caption";
+import { paintValue } from "./chip";
 import type { Context, Part } from "./context";
+import { choice } from "./controls";
 import { h, setAttributes, setText } from "./dom";
 import { signed } from "./format";
-import { type Look, NOTHING, type Scale } from "./look";
+import { type Look, NOTHING } from "./look";
 import { same } from "./sets";
 
-export function createLegend(context: Context, paper: () => Paper): Part {
+/** `tools` are put at the end of the row. */
+export function createLegend(context: Context, ...tools: HTMLElement[]): Part {
   const { store, state, signal } = context;
   const low = h("span", { class: "fpattr-limit" });
   const high = h("span", { class: "fpattr-limit" });
@@ -20,37 +22,25 @@ export function createLegend(context: Context, paper: () => Paper): Part {
     h("span", { class: "fpattr-gradient", "aria-hidden": "true" }),
     high,
   );
-
-  const scales = (["shared", "own"] as const).map((name) => {
-    const title =
-      name === "shared"
-        ? "One scale for the maps of all words: maps can be compared"
-        : "Each map on its own scale: weak maps can be seen";
-    const button = h("button", { type: "button", title }, name);
-    const choose = () => context.update({ scale: name satisfies Scale });
-    button.addEventListener("click", choose, { signal });
-    return { name, button };
-  });
-  const colour = h(
-    "button",
-    { type: "button", title: "Keep the picture's colours under the map" },
-    "colour",
+  const signs = choice(
+    "Signs that are shown",
+    {
+      against: "Only what speaks against the match",
+      both: "What speaks for the match and what against",
+      for: "Only what speaks for the match",
+    },
+    (value) => store.set("signs", value),
+    signal,
   );
-  colour.addEventListener("click", () => context.update({ colour: !state.colour }), { signal });
-  const switches = h(
+  const specials = h("div", { class: "fpattr-specials" });
+  const element = h(
     "div",
-    { class: "fpattr-switches" },
-    h(
-      "span",
-      { class: "fpattr-switch", role: "group", "aria-label": "Scale of the map" },
-      ...scales.map(({ button }) => button),
-    ),
-    h("span", { class: "fpattr-switch" }, colour),
+    { class: "fpattr-legend" },
+    scale,
+    h("div", { class: "fpattr-tools" }, signs.element, ...tools, specials),
   );
-
-  const specials = store.subject.specials.map((name, index) => specialChip(name, index));
-  const element = h("div", { class: "fpattr-legend" }, scale, switches);
-  if (specials.length > 0) element.append(h("div", { class: "fpattr-specials" }, ...specials));
+  let named: readonly string[] = [];
+  let chips: HTMLElement[] = [];
   return { element, paint };
 
   function specialChip(name: string, index: number): HTMLElement {
@@ -76,20 +66,25 @@ export function createLegend(context: Context, paper: () => Paper): Part {
     setText(what, map ? "patches" : "words");
     setText(low, limit > 0 ? signed(-limit) : "–");
     setText(high, limit > 0 ? signed(limit) : "–");
-    for (const { name, button } of scales) {
-      setAttributes(button, { "aria-pressed": String(state.scale === name) });
+    const { settings, subject } = store;
+    signs.show(settings.signs);
+    setAttributes(scale, { "data-signs": settings.signs });
+    if (named !== subject.specials) {
+      named = subject.specials;
+      chips = named.map(specialChip);
+      specials.replaceChildren(...chips);
     }
-    setAttributes(colour, { "aria-pressed": String(state.colour) });
-    const tokens = look.focus.tokens;
-    specials.forEach((chip, index) => {
+    const { tokens } = look.focus;
+    const tinting = { limit: look.mapLimit, strength: 1, signs: settings.signs };
+    chips.forEach((chip, index) => {
       const column = store.pairs.column([], [index]);
       const value = tokens.reduce((sum, token) => sum + (column[token] ?? Number.NaN), 0);
       const shown = tokens.length > 0 ? value : Number.NaN;
-      paintValue(chip, shown, look.mapLimit, 1, paper());
+      paintValue(chip, shown, { ...tinting, paper: context.paper });
       setAttributes(chip, {
         "data-chosen": look.focus.specials.includes(index),
         "aria-pressed": String(look.pinned.specials.includes(index)),
-        "aria-label": `${store.subject.specials[index]}${Number.isNaN(shown) ? "" : `, ${signed(shown)}`}`,
+        "aria-label": `${named[index]}${Number.isNaN(shown) ? "" : `, ${signed(shown)}`}`,
       });
     });
   }

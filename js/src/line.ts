@@ -1,8 +1,10 @@
 /** Says in words what is being looked at. Pure. */
 
 import { percent, plain, plural, signed } from "./format";
+import { ledgerBar } from "./ledger";
 import type { Focus, Look } from "./look";
 import { total } from "./pairs";
+import type { LedgerState } from "./protocol";
 import type { Grid } from "./region";
 import type { Absence, Subject } from "./store";
 import { nameOf } from "./words";
@@ -17,6 +19,11 @@ export interface LineInput {
   subject: Subject;
   look: Look;
   similarity: number | null;
+  /** What values are shares of, or null. */
+  whole: number | null;
+  ledger: LedgerState | null;
+  /** The part of the ledger that explains itself. */
+  explained: keyof LedgerState | null;
   absence: Absence;
   /** Number of rows that are missing altogether. */
   missing: number;
@@ -24,8 +31,10 @@ export interface LineInput {
 
 export const WHY: Record<Absence, string> = {
   computing: "being computed …",
-  silent: "not computed when this notebook was saved, and no kernel answers",
+  interrupted: "not computed: Python was interrupted",
   "left out": "not computed",
+  silent: "not computed when this notebook was saved, and no kernel answers",
+  lost: "not computed, and the kernel does not answer",
 };
 
 export function patchName(patch: number, { columns }: Grid): string {
@@ -48,7 +57,7 @@ function idle({ missing, absence, look }: LineInput): Piece[] {
   const hint = "Hover a word or a patch. Drag to pin a phrase or a region; Escape clears.";
   if (missing === 0 || absence === "computing") return [{ text: hint, kind: "aside" }];
   const all = look.values.length;
-  const when = absence === "silent" ? " when this notebook was saved, and no kernel answers" : "";
+  const when = WHY[absence].slice("not computed".length);
   const text =
     missing === all
       ? `No values were computed${when}.`
@@ -57,13 +66,29 @@ function idle({ missing, absence, look }: LineInput): Piece[] {
 }
 
 function share(value: number, whole: number | null): Piece[] {
-  if (whole === null || whole <= 1e-6) return [];
+  if (whole === null) return [];
   return [{ text: ` · ${percent(value / whole)} of the similarity`, kind: "aside" }];
 }
 
+/** A part of the ledger in words; nothing where no part is asked about. */
+function explanation({ ledger, explained, whole }: LineInput): Piece[] {
+  const { segments } = ledger ? ledgerBar(ledger) : { segments: [] };
+  const part = segments.find(({ key }) => key === explained);
+  if (!part) return [];
+  return [
+    { text: part.name, kind: "name" },
+    { text: ": " },
+    { text: signed(part.value), kind: "value" },
+    ...share(part.value, whole),
+    { text: ` · ${part.explanation}`, kind: "aside" },
+  ];
+}
+
 export function line(input: LineInput): Piece[] {
-  const { subject, look, similarity, absence } = input;
+  const { subject, look, similarity, absence, whole } = input;
   const { focus, map, values } = look;
+  const explained = explanation(input);
+  if (explained.length > 0) return explained;
   const words = focus.tokens.length > 0;
   if (!words && !look.column) return idle(input);
 
@@ -88,7 +113,7 @@ export function line(input: LineInput): Piece[] {
     }
     return said;
   }
-  said.push(...share(value, similarity));
+  said.push(...share(value, whole));
   if (words && map) {
     const best = strongest(map);
     if (best < 0) return said;

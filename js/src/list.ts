@@ -2,7 +2,7 @@
 
 import type { Context, Part } from "./context";
 import { h, setAttributes, setStyle } from "./dom";
-import { plural, signed } from "./format";
+import { percent, plural, signed } from "./format";
 import { type Look, NOTHING } from "./look";
 import { same } from "./sets";
 import { type StrongPair, strongestPairs } from "./strongest";
@@ -21,17 +21,19 @@ export function createList(context: Context): Part {
     items,
   );
   let shown: { pair: StrongPair; button: HTMLButtonElement }[] = [];
-  let drawn = -1;
+  let drawn: unknown[] = [];
 
   return { element, paint };
 
   function paint(look: Look): void {
-    const { pairs, subject } = store;
-    if (drawn !== pairs.version) {
-      drawn = pairs.version;
+    const { pairs, subject, settings, whole } = store;
+    const now = [pairs, pairs.version, subject, settings.signs, whole];
+    if (now.some((value, i) => value !== drawn[i])) {
+      drawn = now;
       const words = subject.sentence.chips.filter((chip) => chip.kind === "word");
       const strong = strongestPairs(
         words.map(({ tokens, text }) => ({ tokens, text, map: pairs.map(tokens) })),
+        settings.signs,
       );
       const longest = Math.abs(strong[0]?.value ?? 0);
       shown = strong.map((pair) => ({ pair, button: row(pair, longest) }));
@@ -55,8 +57,9 @@ export function createList(context: Context): Part {
       h("span", { class: "fpattr-count" }, `↔ ${plural(patches.length, "patch", "patches")}`),
       h("span", { class: "fpattr-sticks", "aria-hidden": "true" }, bar),
       h("span", { class: "fpattr-amount" }, signed(value)),
+      h("span", { class: "fpattr-share" }, store.whole ? percent(value / store.whole) : ""),
     );
-    const show = () => context.update({ hover: { ...NOTHING, tokens, patches } });
+    const show = () => context.update({ hover: { ...NOTHING, tokens, patches }, place: null });
     const hide = () => context.update({ hover: NOTHING });
     const pin = () => {
       const now = context.pinned();

@@ -1,6 +1,8 @@
 /** What is being looked at, and the values that this shows. */
 
 import { largest, total } from "./pairs";
+import type { LedgerState } from "./protocol";
+import type { Gesture } from "./sets";
 import type { Store } from "./store";
 
 /** A choice on both sides; an empty list means that side was not chosen. */
@@ -13,17 +15,33 @@ export interface Focus {
 
 export const NOTHING: Focus = { tokens: [], patches: [], specials: [] };
 
-export type Scale = "shared" | "own";
+/** Where the pointer, or the keyboard's cursor, stands: on a chip or on a patch. */
+export type Place = { chip: number } | { patch: number };
 
 /** What belongs to one view alone. */
 export interface ViewState {
   hover: Focus;
+  place: Place | null;
   /** What a drag that goes on would pin. */
   draft: Partial<Pick<Focus, "tokens" | "patches">>;
   pinnedSpecials: readonly number[];
-  scale: Scale;
-  colour: boolean;
+  /** What a drag or a click does that has no key held down: touch screens have none. */
+  gesture: Gesture;
+  /** Whether the view was ever touched. */
+  touched: boolean;
+  /** The part of the ledger that explains itself. */
+  explained: keyof LedgerState | null;
 }
+
+export const AT_FIRST: ViewState = {
+  hover: NOTHING,
+  place: null,
+  draft: {},
+  pinnedSpecials: [],
+  gesture: "replace",
+  touched: false,
+  explained: null,
+};
 
 export interface Look {
   focus: Focus;
@@ -38,6 +56,8 @@ export interface Look {
   chipLimit: number;
   /** Value of each token, as for chips. */
   values: Float64Array;
+  /** Value where the pointer stands; null where it stands nowhere, NaN where it is missing. */
+  atPlace: number | null;
 }
 
 /** Per side: a drag comes first, then pins, then the pointer. */
@@ -59,12 +79,12 @@ export function look(store: Store, state: ViewState): Look {
     specials: state.pinnedSpecials,
   };
   const focus = focusOf(pinned, state);
-  const { pairs, subject } = store;
+  const { pairs, subject, settings } = store;
 
   if (focus.tokens.length > 0) store.want(focus.tokens);
   const map = pairs.map(focus.tokens);
   const own = map ? largest(map) : 0;
-  const mapLimit = map && state.scale === "own" ? own : Math.max(pairs.limit(), own);
+  const mapLimit = map && settings.scale === "own" ? own : Math.max(pairs.limit(), own);
 
   const column = focus.patches.length + focus.specials.length > 0;
   let values: Float64Array;
@@ -75,7 +95,20 @@ export function look(store: Store, state: ViewState): Look {
   const sums = Float64Array.from(chips, (chip) => total(chip.tokens.map((i) => values[i] ?? NaN)));
   const spoken = sums.filter((_, i) => chips[i]?.kind !== "special");
   const chipLimit = largest(spoken) || largest(sums);
-  return { focus, pinned, map, mapLimit, column, chips: sums, chipLimit, values };
+  const seen = { focus, pinned, map, mapLimit, column, chips: sums, chipLimit, values };
+  return { ...seen, atPlace: valueAt(store, state.place, seen) };
+}
+
+/** A chip's value is the one that it shows, a patch's is that of the chosen words. */
+function valueAt(
+  { pairs }: Store,
+  place: Place | null,
+  { focus, map, chips }: Pick<Look, "focus" | "map" | "chips">,
+): number | null {
+  if (!place) return null;
+  if ("chip" in place) return chips[place.chip] ?? null;
+  if (focus.tokens.length > 0) return map?.[place.patch] ?? Number.NaN;
+  return total(pairs.column([place.patch]));
 }
 
 /** For `data-shown`: `tokens:2,3`, `patches:17`, both, or nothing. */

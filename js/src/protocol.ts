@@ -1,7 +1,14 @@
-/** What travels between Python and the page: traits, and messages in both directions. */
+/**
+ * What travels between Python and the page: traits, and messages in both directions.
+ *
+ * Names and fields are those of `protocol.py`; a test compares the two files.
+ */
+
+/** Both sides have to speak the same one. */
+export const PROTOCOL = 2;
 
 /** One text token; `start` and `stop` count Unicode code points of the caption. */
-export interface Token {
+export interface TokenState {
   text: string;
   word: number | null;
   start: number | null;
@@ -10,7 +17,7 @@ export interface Token {
 }
 
 /** The sum that shows that nothing was lost. */
-export interface Ledger {
+export interface LedgerState {
   similarity: number;
   pairs: number;
   caption_only: number;
@@ -19,14 +26,22 @@ export interface Ledger {
   residual: number;
 }
 
-export interface About {
-  model?: string;
-  method?: string;
-  layers?: string;
-  nodes?: string;
+/** Model, method, layers and nodes in words. */
+export type About = Record<string, string>;
+
+/** What the pointer or the keyboard's cursor is on. */
+export interface HoveredState {
+  tokens: number[];
+  patches: number[];
 }
 
 export type Theme = "auto" | "light" | "dark";
+/** One scale for the maps of all words, or each map's own. */
+export type Scale = "shared" | "own";
+/** Which values are painted and listed. */
+export type Signs = "both" | "for" | "against";
+/** What a chip of the caption is. */
+export type Level = "words" | "tokens";
 
 /** Binary data as hosts deliver it: a view, which may start inside its buffer, or the buffer. */
 export type Bytes = ArrayBufferView | ArrayBufferLike | null | undefined;
@@ -34,41 +49,128 @@ export type Bytes = ArrayBufferView | ArrayBufferLike | null | undefined;
 /** The synced state of a model. A type, not an interface, so that it has an index signature. */
 export type Traits = {
   caption: string;
-  tokens: Token[];
+  tokens: TokenState[];
   /** `[rows, columns]` of patches. */
-  grid: [number, number];
+  grid: number[];
   image_special: string[];
   picture: Bytes;
   picture_type: string;
   similarity: number | null;
-  ledger: Ledger | Record<string, never>;
+  ledger: LedgerState | Record<string, never>;
   about: About;
   /** float32, little-endian, `(tokens, image_special + patches)`; NaN rows are not there yet. */
   rows: Bytes;
   epoch: number;
   selected_tokens: number[];
   selected_patches: number[];
+  hovered: HoveredState;
   theme: Theme;
+  scale: Scale;
+  signs: Signs;
+  /** Of the heat map, 0 to 1. */
+  opacity: number;
+  smooth: boolean;
+  keep_colour: boolean;
+  level: Level;
+  /** Whether `hovered` is kept up to date. */
+  report_hover: boolean;
+  /** Whether the caption and the picture can be changed in the view. */
+  editable: boolean;
 };
 
-export type Outgoing =
-  | { type: "hello"; epoch: number }
-  | { type: "rows"; epoch: number; tokens: number[] }
-  | { type: "region"; epoch: number; id: number; patches: number[] };
+export interface Hello {
+  type: "hello";
+  epoch: number;
+  protocol: number;
+}
+
+export interface RowsRequest {
+  type: "rows";
+  epoch: number;
+  tokens: number[];
+}
+
+export interface RegionRequest {
+  type: "region";
+  epoch: number;
+  id: number;
+  patches: number[];
+}
+
+export interface CaptionEdit {
+  type: "caption";
+  caption: string;
+}
+
+/** The file's bytes are the message's one buffer. */
+export interface ImageEdit {
+  type: "image";
+}
+
+/** The rows are the message's one buffer, in the order of `tokens`. */
+export interface RowsMessage {
+  type: "rows";
+  epoch: number;
+  tokens: number[];
+}
+
+export interface LedgerMessage {
+  type: "ledger";
+  epoch: number;
+  ledger: LedgerState;
+  similarity: number;
+  about: About;
+}
+
+/** Each token's attribution to the region is the message's one buffer. */
+export interface RegionMessage {
+  type: "region";
+  epoch: number;
+  id: number;
+}
+
+export interface FailureMessage {
+  type: "failure";
+  epoch: number;
+  message: string;
+}
+
+/** The user stopped Python; what was computed stays. */
+export interface InterruptedMessage {
+  type: "interrupted";
+  epoch: number;
+}
+
+export interface DoneMessage {
+  type: "done";
+  epoch: number;
+}
+
+/** An edit of this kind cannot be used; an empty message takes an earlier one back. */
+export interface RefusedMessage {
+  type: "refused";
+  kind: "caption" | "image";
+  message: string;
+}
+
+export type Outgoing = Hello | RowsRequest | RegionRequest | CaptionEdit | ImageEdit;
 
 export type Incoming =
-  | { type: "rows"; epoch: number; tokens: number[] }
-  | { type: "ledger"; epoch: number; ledger: Ledger; similarity: number; about: About }
-  | { type: "region"; epoch: number; id: number }
-  | { type: "failure"; epoch: number; message: string }
-  | { type: "done"; epoch: number };
+  | Hello
+  | RowsMessage
+  | LedgerMessage
+  | RegionMessage
+  | FailureMessage
+  | InterruptedMessage
+  | DoneMessage
+  | RefusedMessage;
 
 /** The part of a host's model that the widget uses. */
 export interface Model {
   get<K extends keyof Traits>(key: K): Traits[K];
   set<K extends keyof Traits>(key: K, value: Traits[K]): void;
   save_changes(): void;
-  send(content: Outgoing): void;
+  send(content: Outgoing, callbacks?: unknown, buffers?: ArrayBuffer[]): void;
   // biome-ignore lint/suspicious/noExplicitAny: hosts call listeners with what they like
   on(event: string, listener: (...values: any[]) => void): void;
   // biome-ignore lint/suspicious/noExplicitAny: as above

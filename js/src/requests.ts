@@ -1,6 +1,6 @@
 /** What to ask Python for, and how often. */
 
-import type { Outgoing } from "./protocol";
+import { type Outgoing, PROTOCOL } from "./protocol";
 
 const PATIENCE = 2000; // ms before the same thing is asked for again
 const ROUNDS = 3; // times that what is still missing after "done" is asked for again
@@ -33,7 +33,7 @@ export class Requests {
   }
 
   hello(): void {
-    this.send({ type: "hello", epoch: this.#epoch });
+    this.send({ type: "hello", epoch: this.#epoch, protocol: PROTOCOL });
   }
 
   rows(tokens: readonly number[]): void {

@@ -10,9 +10,13 @@ export function same(a: readonly number[], b: readonly number[]): boolean {
 
 export type Gesture = "replace" | "add" | "remove";
 
-export function gestureOf(event: { shiftKey: boolean; altKey: boolean }): Gesture {
+/** What keys that are held down ask for; without any, what was chosen before. */
+export function gestureOf(
+  event: { shiftKey: boolean; altKey: boolean },
+  chosen: Gesture = "replace",
+): Gesture {
   if (event.altKey) return "remove";
-  return event.shiftKey ? "add" : "replace";
+  return event.shiftKey ? "add" : chosen;
 }
 
 /** A selection after a gesture over `touched`. */

@@ -1,19 +1,23 @@
-/** The line that says what is looked at, the progress of the rows, and a failure's sentence. */
+/** The line that says what is looked at, the progress of the rows, and what went wrong. */
 
 import type { Context, Part } from "./context";
 import { h, setAttributes, setStyle, setText } from "./dom";
+import { plural } from "./format";
 import { line, type Piece } from "./line";
 import type { Look } from "./look";
+import type { Store } from "./store";
 
-export function createLine({ store }: Context): Part {
-  const element = h("footer", { class: "fpattr-line", role: "status", "aria-live": "polite" });
+export function createLine({ store, state }: Context): Part {
+  const element = h("div", { class: "fpattr-line", role: "status", "aria-live": "polite" });
   let said = "";
   return {
     element,
     paint(look: Look) {
-      const { subject, similarity, absence, pairs } = store;
+      const { subject, similarity, whole, ledger, absence, pairs } = store;
       const missing = pairs.tokens - pairs.count;
-      const pieces = line({ subject, look, similarity, absence, missing });
+      const { explained } = state;
+      const input = { subject, look, similarity, whole, ledger, explained, absence, missing };
+      const pieces = line(input);
       const now = JSON.stringify(pieces);
       if (now === said) return;
       said = now;
@@ -29,14 +33,15 @@ function pieceElement({ text, kind }: Piece): HTMLElement {
 
 export function createProgress({ store }: Context): Part {
   const bar = h("div", {});
-  const element = h("div", { class: "fpattr-progress", "aria-label": "Rows computed" }, bar);
+  const element = h("div", { class: "fpattr-progress" }, bar);
   return {
     element,
     paint() {
       const { count, tokens, complete } = store.pairs;
       const busy = !complete && store.absence === "computing";
       setAttributes(element, {
-        role: busy ? "progressbar" : "presentation",
+        role: busy ? "progressbar" : undefined,
+        "aria-label": busy ? "Rows computed" : undefined,
         "data-busy": busy,
         "aria-valuenow": busy ? count : undefined,
         "aria-valuemin": busy ? 0 : undefined,
@@ -47,16 +52,53 @@ export function createProgress({ store }: Context): Part {
   };
 }
 
-export function createFailure({ store, signal }: Context): Part {
+/** What happened and what can be done about it; `again` names the button that does it. */
+interface Trouble {
+  text: string;
+  again?: string;
+}
+
+function troubleOf(store: Store): Trouble | null {
+  const { failure, absence, pairs } = store;
+  if (failure) return { text: failure, again: "Try again" };
+  if (pairs.complete) return null;
+  if (absence === "interrupted") {
+    const here = `${pairs.count} of ${plural(pairs.tokens, "row")}`;
+    return { text: `Python was interrupted: ${here} are there.`, again: "Go on" };
+  }
+  if (absence !== "lost") return null;
+  const text =
+    "The kernel does not answer: it is busy, or was restarted or shut down. What was computed " +
+    "stays; after a restart run the cell again for the rest.";
+  return { text, again: "Ask again" };
+}
+
+export function createTrouble({ store, signal }: Context): Part {
   const text = h("span", {});
-  const close = h("button", { type: "button", "aria-label": "Dismiss" }, "×");
+  const again = h("button", { type: "button", class: "fpattr-button" });
+  const close = h(
+    "button",
+    { type: "button", class: "fpattr-close", "aria-label": "Dismiss" },
+    "×",
+  );
+  again.addEventListener("click", () => store.resume(), { signal });
   close.addEventListener("click", () => store.dismissFailure(), { signal });
-  const element = h("div", { class: "fpattr-failure", role: "alert", hidden: true }, text, close);
+  const element = h(
+    "div",
+    { class: "fpattr-failure", role: "alert", hidden: true },
+    text,
+    again,
+    close,
+  );
   return {
     element,
     paint() {
-      setText(text, store.failure);
-      setAttributes(element, { hidden: store.failure === "" });
+      const trouble = troubleOf(store);
+      setText(text, trouble?.text ?? "");
+      setText(again, trouble?.again ?? "");
+      setAttributes(again, { hidden: !trouble?.again });
+      setAttributes(close, { hidden: !store.failure });
+      setAttributes(element, { hidden: trouble === null });
     },
   };
 }

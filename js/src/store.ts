@@ -1,105 +1,152 @@
 /** All that the views of one model share: its state, its one comm listener, its requests. */
 
 import { decodeFloats, encodeFloats } from "./bytes";
+import { Answers } from "./liveness";
 import { Pairs } from "./pairs";
-import type { About, Bytes, Incoming, Ledger, Model, Theme, Token } from "./protocol";
+import {
+  type About,
+  type Bytes,
+  type CaptionEdit,
+  type HoveredState,
+  type ImageEdit,
+  type Incoming,
+  type LedgerState,
+  type Model,
+  PROTOCOL,
+  type RefusedMessage,
+  type TokenState,
+  type Traits,
+} from "./protocol";
 import type { Grid } from "./region";
 import { Requests } from "./requests";
 import { Saver } from "./saver";
 import { ascending, same } from "./sets";
+import { readSettings, SETTINGS, type Settings } from "./settings";
+import { Throttle } from "./throttle";
 import { type Sentence, sentence } from "./words";
 
 /** What is being explained; it changes as a whole. */
 export interface Subject {
   epoch: number;
   caption: string;
-  tokens: readonly Token[];
+  tokens: readonly TokenState[];
   sentence: Sentence;
   grid: Grid;
   specials: readonly string[];
 }
 
-/** Why rows are missing: on their way, no kernel ever answered, or Python left them out. */
-export type Absence = "computing" | "silent" | "left out";
+/**
+ * Why rows are missing: on their way, stopped by the user, left out by Python, no kernel ever
+ * answered, or it answers no more.
+ */
+export type Absence = "computing" | "interrupted" | "left out" | "silent" | "lost";
 
-/** `subject`: another one, build anew. `state`: values, pins or settings, paint again. */
-export type Change = "subject" | "state";
-
-const SILENCE = 3000; // ms without a word from Python after which no kernel is assumed
 const SHAPE = ["caption", "tokens", "grid", "image_special", "epoch"] as const;
-const STATE = ["ledger", "similarity", "about", "theme"] as const;
-const PINS = ["selected_tokens", "selected_patches"] as const;
+const PAINTED = [
+  "picture",
+  "picture_type",
+  "ledger",
+  "similarity",
+  "about",
+  "selected_tokens",
+  "selected_patches",
+  "report_hover",
+  "editable",
+] as const;
+/** ipywidgets tells these when the connection to the kernel comes or goes. */
+const CONNECTION = ["comm_live_update", "comm:close"] as const;
+const OTHER_VERSION =
+  "This view was made by another version of fpattr_widget than the one that runs in the kernel: " +
+  "run its cell again.";
+
+const NO_ROWS = new DataView(new ArrayBuffer(0));
+
+type Edit = RefusedMessage["kind"];
 
 export class Store {
   subject: Subject;
   pairs: Pairs;
+  settings: Settings;
   failure = "";
+  /** Why an edit was refused, in Python's words. */
+  readonly refused: Record<Edit, string> = { caption: "", image: "" };
   readonly #requests: Requests;
+  readonly #answers = new Answers(() => this.#notify());
   readonly #saver: Saver;
-  readonly #listeners = new Set<(change: Change) => void>();
+  readonly #hovered = new Throttle<HoveredState>((hovered) => {
+    this.#write("hovered", hovered);
+    quietly(() => this.model.save_changes());
+  });
+  readonly #listeners = new Set<() => void>();
   // biome-ignore lint/suspicious/noExplicitAny: hosts call listeners with what they like
   readonly #handlers: [event: string, listener: (...values: any[]) => void][] = [];
   #shape = "";
   #writing = false;
-  #heard = false;
-  #silent = false;
-  #leftOut = false;
-  readonly #silence: ReturnType<typeof setTimeout>;
+  #stopped: "interrupted" | "left out" | null = null;
+  /** The results that the model held when they were last read or written here. */
+  #results: Pick<Traits, "rows" | "ledger">;
 
   constructor(readonly model: Model) {
-    this.#requests = new Requests((message) => quietly(() => model.send(message)));
+    this.#requests = new Requests((message) => {
+      this.#answers.expect();
+      quietly(() => model.send(message));
+    });
     this.#saver = new Saver(
       () => this.#write("rows", encodeFloats(this.pairs.values)),
       () => quietly(() => model.save_changes()),
     );
+    this.settings = readSettings(model);
     this.subject = readSubject(model);
-    this.pairs = this.#readPairs();
+    this.pairs = emptyPairs(this.subject);
+    this.pairs.merge(decodeFloats(model.get("rows")));
+    this.#results = this.#readResults();
     this.#shape = this.#fingerprint();
     this.#on("msg:custom", (content: Incoming, buffers?: Bytes[]) => this.#take(content, buffers));
     for (const trait of SHAPE) this.#on(`change:${trait}`, () => this.#reload());
-    for (const trait of ["picture", "picture_type"]) {
-      this.#on(`change:${trait}`, () => this.#notify("subject"));
-    }
-    for (const trait of [...STATE, ...PINS]) {
-      this.#on(`change:${trait}`, () => this.#notify("state"));
-    }
+    for (const trait of PAINTED) this.#on(`change:${trait}`, () => this.#notify());
+    for (const trait of SETTINGS) this.#on(`change:${trait}`, () => this.#readSettings());
     this.#on("change:rows", () => this.#merge());
-    this.#silence = setTimeout(() => {
-      this.#silent = !this.#heard;
-      if (this.#silent) this.#notify("state");
-    }, SILENCE);
+    for (const event of CONNECTION) this.#on(event, () => this.#requests.hello());
     this.#requests.restart(this.subject.epoch);
     this.#requests.hello();
   }
 
   close(): void {
-    clearTimeout(this.#silence);
+    this.#answers.stop();
+    this.#hovered.cancel();
     this.#saver.flush();
     for (const [event, listener] of this.#handlers) this.model.off(event, listener);
     this.#handlers.length = 0;
     this.#listeners.clear();
   }
 
-  subscribe(listener: (change: Change) => void, signal: AbortSignal): void {
+  subscribe(listener: () => void, signal: AbortSignal): void {
     this.#listeners.add(listener);
     signal.addEventListener("abort", () => this.#listeners.delete(listener), { once: true });
   }
 
-  get ledger(): Ledger | null {
+  get ledger(): LedgerState | null {
     const ledger = this.model.get("ledger");
-    return ledger && "pairs" in ledger ? (ledger as Ledger) : null;
+    return ledger && "pairs" in ledger ? (ledger as LedgerState) : null;
   }
 
   get similarity(): number | null {
     return this.model.get("similarity") ?? null;
   }
 
+  /** What values are shares of; null where pairs do not make up the similarity. */
+  get whole(): number | null {
+    const { ledger } = this;
+    if (!ledger || ledger.similarity <= 1e-6) return null;
+    return Math.abs(ledger.residual) > ledger.similarity ? null : ledger.similarity;
+  }
+
   get about(): About {
     return this.model.get("about") ?? {};
   }
 
-  get theme(): Theme {
-    return this.model.get("theme") ?? "auto";
+  get editable(): boolean {
+    return this.model.get("editable") ?? false;
   }
 
   get pinnedTokens(): number[] {
@@ -111,8 +158,9 @@ export class Store {
   }
 
   get absence(): Absence {
-    if (this.#silent) return "silent";
-    return this.#leftOut ? "left out" : "computing";
+    const { state } = this.#answers;
+    if (state === "silent" || state === "lost") return state;
+    return this.#stopped ?? "computing";
   }
 
   pin(tokens: readonly number[], patches: readonly number[]): void {
@@ -122,12 +170,46 @@ export class Store {
     this.#write("selected_tokens", text);
     this.#write("selected_patches", image);
     quietly(() => this.model.save_changes());
-    this.#notify("state");
+    this.#notify();
+  }
+
+  set<K extends keyof Settings>(name: K, value: Settings[K]): void {
+    if (this.settings[name] === value) return;
+    (this.model as { set(key: string, value: unknown): void }).set(name, value);
+    quietly(() => this.model.save_changes());
+  }
+
+  /** Tell Python what the pointer is on, where it asked for that. */
+  hover(tokens: readonly number[], patches: readonly number[]): void {
+    if (this.model.get("report_hover")) {
+      this.#hovered.call({ tokens: [...tokens], patches: [...patches] });
+    }
+  }
+
+  /** Hand on what the user changed; Python answers with another subject, or refuses. */
+  edit(message: CaptionEdit | ImageEdit, ...buffers: ArrayBuffer[]): void {
+    this.refuse(message.type, "");
+    this.#answers.expect();
+    quietly(() => this.model.send(message, undefined, buffers));
+  }
+
+  refuse(kind: Edit, message: string): void {
+    this.refused[kind] = message;
+    this.#notify();
   }
 
   dismissFailure(): void {
     this.failure = "";
-    this.#notify("state");
+    this.#notify();
+  }
+
+  /** Ask Python to go on with what is missing. */
+  resume(): void {
+    this.failure = "";
+    this.#stopped = null;
+    this.#requests.restart(this.subject.epoch);
+    this.#requests.hello();
+    this.#notify();
   }
 
   /** Ask for the rows among these that are not there, before all others. */
@@ -149,14 +231,21 @@ export class Store {
   }
 
   #take(content: Incoming, buffers: readonly Bytes[] = []): void {
+    if (content?.type === "refused") {
+      this.#answers.heard();
+      if (content.kind in this.refused) this.refuse(content.kind, String(content.message ?? ""));
+      return;
+    }
     if (content?.epoch !== this.subject.epoch) return;
-    const wasSilent = this.#silent;
-    this.#heard = true;
-    this.#silent = false;
+    this.#answers.heard();
     switch (content.type) {
+      case "hello":
+        if (content.protocol === PROTOCOL) return;
+        this.failure = OTHER_VERSION;
+        break;
       case "rows":
         if (!this.#takeRows(content.tokens, decodeFloats(buffers[0]))) return;
-        this.#leftOut = false;
+        this.#stopped = null;
         this.#saver.schedule();
         break;
       case "ledger":
@@ -173,15 +262,20 @@ export class Store {
       }
       case "failure":
         this.failure = String(content.message ?? "");
-        this.#leftOut = this.failure !== "";
+        this.#stopped = this.failure === "" ? null : "left out";
+        break;
+      case "interrupted":
+        this.#stopped = this.pairs.complete ? null : "interrupted";
         break;
       case "done":
-        this.#leftOut = !this.pairs.complete && !this.#requests.again(this.pairs.missing());
+        if (this.#stopped === "interrupted") return;
+        this.#stopped =
+          this.pairs.complete || this.#requests.again(this.pairs.missing()) ? null : "left out";
         break;
       default:
-        if (!wasSilent) return;
+        return;
     }
-    this.#notify("state");
+    this.#notify();
   }
 
   #takeRows(tokens: readonly number[], values: Float32Array): boolean {
@@ -199,7 +293,8 @@ export class Store {
     if (this.#writing) return;
     this.#reload();
     this.pairs.merge(decodeFloats(this.model.get("rows")));
-    this.#notify("state");
+    this.#results = this.#readResults();
+    this.#notify();
   }
 
   /** Traits change one by one: start anew as soon as one of them says something new. */
@@ -209,40 +304,50 @@ export class Store {
     this.#shape = shape;
     this.#saver.cancel();
     this.subject = readSubject(this.model);
-    this.pairs = this.#readPairs();
+    this.pairs = emptyPairs(this.subject);
     this.failure = "";
-    this.#leftOut = false;
-    this.#silent = false;
+    this.refused.caption = this.refused.image = "";
+    this.#stopped = null;
+    // What still is there from before belongs to what was explained before.
+    const before = this.#results;
+    if (this.model.get("rows") === before.rows) this.#write("rows", NO_ROWS);
+    else this.pairs.merge(decodeFloats(this.model.get("rows")));
+    if (this.model.get("ledger") === before.ledger) {
+      this.#write("ledger", {});
+      this.#write("similarity", null);
+    }
+    this.#results = this.#readResults();
     this.#requests.restart(this.subject.epoch);
-    this.#notify("subject");
+    this.#notify();
   }
 
-  #readPairs(): Pairs {
-    const { tokens, specials, grid } = this.subject;
-    const quiet = tokens.map((token) => token.special);
-    const pairs = new Pairs(quiet, specials.length, grid.rows * grid.columns);
-    pairs.merge(decodeFloats(this.model.get("rows")));
-    return pairs;
+  #readResults(): Pick<Traits, "rows" | "ledger"> {
+    return { rows: this.model.get("rows"), ledger: this.model.get("ledger") };
+  }
+
+  #readSettings(): void {
+    const { level } = this.settings;
+    this.settings = readSettings(this.model);
+    if (this.settings.level !== level) this.subject = readSubject(this.model);
+    this.#notify();
   }
 
   #fingerprint(): string {
     return JSON.stringify(SHAPE.map((trait) => this.model.get(trait)));
   }
 
-  #write<K extends "rows" | "ledger" | "similarity" | "about" | (typeof PINS)[number]>(
-    trait: K,
-    value: Parameters<typeof this.model.set<K>>[1],
-  ): void {
+  #write<K extends keyof Traits>(trait: K, value: Traits[K]): void {
     this.#writing = true;
     try {
       this.model.set(trait, value);
     } finally {
       this.#writing = false;
     }
+    if (trait === "rows" || trait === "ledger") this.#results = this.#readResults();
   }
 
-  #notify(change: Change): void {
-    for (const listener of [...this.#listeners]) listener(change);
+  #notify(): void {
+    for (const listener of [...this.#listeners]) listener();
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: as above
@@ -260,10 +365,15 @@ function readSubject(model: Model): Subject {
     epoch: model.get("epoch") ?? 0,
     caption,
     tokens,
-    sentence: sentence(caption, tokens),
+    sentence: sentence(caption, tokens, model.get("level") ?? "words"),
     grid: { rows, columns },
     specials: model.get("image_special") ?? [],
   };
+}
+
+function emptyPairs({ tokens, specials, grid }: Subject): Pairs {
+  const quiet = tokens.map((token) => token.special);
+  return new Pairs(quiet, specials.length, grid.rows * grid.columns);
 }
 
 function within(indices: readonly number[] | undefined, stop: number): number[] {

@@ -1,6 +1,8 @@
 /** The strongest pairs of a word and a small set of patches. */
 
+import type { Signs } from "./protocol";
 import { ascending } from "./sets";
+import { wanted } from "./settings";
 
 export interface StrongPair {
   tokens: number[];
@@ -28,12 +30,14 @@ export function halfOfMass(map: Float64Array, sign: 1 | -1): { patches: number[]
 /** Up to `count` pairs by magnitude; if any speaks against the match, the strongest of these is in. */
 export function strongestPairs(
   words: Iterable<{ tokens: number[]; text: string; map: Float64Array | null }>,
+  signs: Signs = "both",
   count = 5,
 ): StrongPair[] {
   const pairs: StrongPair[] = [];
   for (const { tokens, text, map } of words) {
     if (!map) continue;
     for (const sign of [1, -1] as const) {
+      if (!wanted(sign, signs)) continue;
       const { patches, value } = halfOfMass(map, sign);
       if (patches.length > 0) pairs.push({ tokens, text, patches, value });
     }

@@ -1,15 +1,20 @@
 /** One view of a store: builds the parts, keeps what is this view's own, paints once per frame. */
 
-import { createCaption, type Paper } from "./caption";
+import { createCaption } from "./caption";
+import type { Paper } from "./chip";
+import { createChooser } from "./chooser";
 import { parseRgb, type Rgb } from "./colour";
 import type { Context, Part } from "./context";
+import { createDisplay } from "./display";
 import { h, setAttributes } from "./dom";
-import { createHeader } from "./ledger";
+import { createEditor } from "./editor";
+import { createHeader } from "./header";
 import { createLegend } from "./legend";
 import { createList } from "./list";
-import { type Focus, look, NOTHING, shownAs, type ViewState } from "./look";
+import { AT_FIRST, type Focus, look, NOTHING, shownAs, type ViewState } from "./look";
 import { createPicture } from "./picture";
-import { createFailure, createLine, createProgress } from "./status";
+import { createPins } from "./pins";
+import { createLine, createProgress, createTrouble } from "./status";
 import type { Store } from "./store";
 import { prefersDark, resolveTheme, watchTheme } from "./theme";
 
@@ -22,67 +27,85 @@ const PAPERS: Record<"light" | "dark", { ground: Rgb; ink: Rgb }> = {
 export function mount(store: Store, el: HTMLElement, signal: AbortSignal): void {
   // JupyterLab's shortcuts would take the arrow keys and Enter.
   const root = h("div", { class: "fpattr", "data-lm-suppress-shortcuts": "true" });
-  const state: ViewState = {
-    hover: NOTHING,
-    draft: {},
-    pinnedSpecials: [],
-    scale: "shared",
-    colour: false,
-  };
-  let parts: Part[] = [];
-  let building = new AbortController();
+  const state: ViewState = { ...AT_FIRST };
+  let epoch = store.subject.epoch;
   let frame = 0;
   let paper: Paper = PAPERS.light;
+  const context: Context = {
+    store,
+    state,
+    get paper() {
+      return paper;
+    },
+    signal,
+    update,
+    pin,
+    pinned,
+  };
+  const parts = build();
 
-  store.subscribe((change) => {
-    if (change === "subject") build();
-    invalidate();
-  }, signal);
+  store.subscribe(invalidate, signal);
   watchTheme(invalidate, signal);
   root.addEventListener("keydown", clearOnEscape, { signal });
+  root.addEventListener("pointerdown", noteTouch, { signal, capture: true });
   signal.addEventListener(
     "abort",
     () => {
-      building.abort();
       cancelAnimationFrame(frame);
       root.remove();
     },
     { once: true },
   );
   el.append(root);
-  build();
   paint();
 
-  function build(): void {
-    building.abort();
-    building = new AbortController();
-    Object.assign(state, { hover: NOTHING, draft: {}, pinnedSpecials: [] });
-    const context: Context = { store, state, signal: building.signal, update, pin, pinned };
+  function build(): Part[] {
     const header = createHeader(context);
     const progress = createProgress(context);
-    const failure = createFailure(context);
-    const caption = createCaption(context, () => paper);
+    const trouble = createTrouble(context);
+    const caption = createCaption(context);
+    const [text = caption.element] = caption.element.querySelectorAll<HTMLElement>("p");
+    const editor = createEditor(context, text);
     const picture = createPicture(context);
-    const legend = createLegend(context, () => paper);
+    const [stage = picture.element] = picture.element.querySelectorAll<HTMLElement>("div");
+    const chooser = createChooser(context, stage, root);
+    const display = createDisplay(context);
+    const legend = createLegend(context, chooser.button, display.button);
     const list = createList(context);
     const line = createLine(context);
-    parts = [header, progress, failure, caption, picture, legend, list, line];
-    picture.element.append(legend.element);
-    root.replaceChildren(
+    const pins = createPins(context);
+    text.after(editor.element);
+    picture.element.append(legend.element, display.element, chooser.element);
+    root.append(
       h(
         "div",
         { class: "fpattr-card" },
         header.element,
         progress.element,
-        failure.element,
+        trouble.element,
         h("div", { class: "fpattr-body" }, caption.element, picture.element, list.element),
-        line.element,
+        h("footer", { class: "fpattr-footer" }, line.element, pins.element),
       ),
     );
+    return [
+      header,
+      progress,
+      trouble,
+      caption,
+      editor,
+      picture,
+      chooser,
+      display,
+      legend,
+      list,
+      line,
+      pins,
+    ];
   }
 
   function update(change: Partial<ViewState>): void {
     Object.assign(state, change);
+    if (change.hover) store.hover(change.hover.tokens, change.hover.patches);
     invalidate();
   }
 
@@ -104,11 +127,15 @@ export function mount(store: Store, el: HTMLElement, signal: AbortSignal): void 
     if (event.key !== "Escape") return;
     const { tokens, patches, specials } = pinned();
     const drafts = Object.keys(state.draft).length;
-    update({ hover: NOTHING });
+    update({ hover: NOTHING, place: null });
     if (tokens.length + patches.length + specials.length + drafts === 0) return;
     pin(NOTHING);
     event.preventDefault();
     event.stopPropagation();
+  }
+
+  function noteTouch(event: PointerEvent): void {
+    if (event.pointerType === "touch" && !state.touched) update({ touched: true });
   }
 
   function invalidate(): void {
@@ -118,9 +145,15 @@ export function mount(store: Store, el: HTMLElement, signal: AbortSignal): void 
   function paint(): void {
     cancelAnimationFrame(frame);
     frame = 0;
-    const { theme, jupyter } = resolveTheme(store.theme, document.body, prefersDark().matches);
-    setAttributes(root, { "data-theme": theme, "data-jupyter": jupyter });
-    const { ground, ink } = PAPERS[theme];
+    if (epoch !== store.subject.epoch) {
+      // What was pointed at is something else now; how it is looked at stays.
+      epoch = store.subject.epoch;
+      const { gesture, touched } = state;
+      Object.assign(state, AT_FIRST, { gesture, touched });
+    }
+    const resolved = resolveTheme(store.settings.theme, document.body, prefersDark().matches);
+    setAttributes(root, { "data-theme": resolved.theme, "data-jupyter": resolved.jupyter });
+    const { ground, ink } = PAPERS[resolved.theme];
     const style = getComputedStyle(root.firstElementChild ?? root);
     paper = { ground: parseRgb(style.backgroundColor, ground), ink: parseRgb(style.color, ink) };
     const seen = look(store, state);

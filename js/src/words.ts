@@ -1,7 +1,7 @@
 /** The caption as a sentence of chips: words, punctuation marks and special tokens. */
 
 import { CodePoints } from "./codepoints";
-import type { Token } from "./protocol";
+import type { Level, TokenState } from "./protocol";
 
 export interface Chip {
   /** Indices of the tokens that make it up, in order. */
@@ -24,17 +24,19 @@ const MARK = /^[\p{P}\p{S}]+$/u;
 const PICTOGRAPH = /\p{Extended_Pictographic}/u;
 const RUN = 3; // equal special tokens in a row that share one chip: padding
 
+const BLANK = "␣"; // a token that is nothing but a space
+
 /** Tokens that belong together: those of one word, and long runs of one special token. */
-function group(tokens: readonly Token[]): number[][] {
+function group(tokens: readonly TokenState[], level: Level): number[][] {
   const groups: number[][] = [];
   for (let i = 0; i < tokens.length; ) {
     let stop = i + 1;
-    const first = tokens[i] as Token;
-    const joins = (token: Token) =>
+    const first = tokens[i] as TokenState;
+    const joins = (token: TokenState) =>
       first.special
         ? token.special && token.text === first.text
-        : !token.special && first.word !== null && token.word === first.word;
-    while (stop < tokens.length && joins(tokens[stop] as Token)) stop++;
+        : level === "words" && !token.special && first.word !== null && token.word === first.word;
+    while (stop < tokens.length && joins(tokens[stop] as TokenState)) stop++;
     if (first.special && stop - i < RUN) stop = i + 1;
     groups.push(Array.from({ length: stop - i }, (_, k) => i + k));
     i = stop;
@@ -42,16 +44,27 @@ function group(tokens: readonly Token[]): number[][] {
   return groups;
 }
 
-export function sentence(caption: string, tokens: readonly Token[]): Sentence {
+/** Whether some word is made of several tokens, so that words and tokens differ. */
+export function isSplit(tokens: readonly TokenState[]): boolean {
+  return tokens.some(
+    ({ word, special }, i) => i > 0 && !special && word !== null && tokens[i - 1]?.word === word,
+  );
+}
+
+export function sentence(
+  caption: string,
+  tokens: readonly TokenState[],
+  level: Level = "words",
+): Sentence {
   const points = new CodePoints(caption);
   const chips: Chip[] = [];
   let cursor = 0;
-  for (const members of group(tokens)) {
-    const parts = members.map((i) => tokens[i] as Token);
+  for (const members of group(tokens, level)) {
+    const parts = members.map((i) => tokens[i] as TokenState);
     const written = parts.map((token) => token.text).join("");
     const previous = chips.at(-1);
     const space = previous ? " " : "";
-    const first = parts[0] as Token;
+    const first = parts[0] as TokenState;
     if (first.special) {
       const text = members.length < RUN ? first.text : `${first.text} ×${members.length}`;
       chips.push({ tokens: members, text, kind: "special", before: space });
@@ -70,7 +83,7 @@ export function sentence(caption: string, tokens: readonly Token[]): Sentence {
       if (before === "" && previous?.kind === "special") before = space;
       cursor = Math.min(stop, points.length);
     }
-    text ||= written;
+    text ||= written || BLANK;
     const kind = MARK.test(text) && !PICTOGRAPH.test(text) ? "mark" : "word";
     chips.push({ tokens: members, text, kind, before });
   }
@@ -86,7 +99,7 @@ export function sentence(caption: string, tokens: readonly Token[]): Sentence {
 export function nameOf(
   tokens: readonly number[],
   subject: Sentence,
-  all: readonly Token[],
+  all: readonly TokenState[],
 ): string {
   const { chips, chipOf } = subject;
   const selected = new Set(tokens);

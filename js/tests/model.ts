@@ -1,10 +1,10 @@
 import { encodeFloats } from "../src/bytes";
-import type { Bytes, Incoming, Model, Outgoing, Token, Traits } from "../src/protocol";
+import type { Bytes, Incoming, Model, Outgoing, TokenState, Traits } from "../src/protocol";
 
 /** `[text, word, start, stop]`, or the name of a special token. */
 export type Written = string | [text: string, word: number, start: number, stop: number];
 
-export function tokensOf(written: readonly Written[]): Token[] {
+export function tokensOf(written: readonly Written[]): TokenState[] {
   return written.map((item) => {
     if (typeof item === "string") {
       return { text: item, word: null, start: null, stop: null, special: true };
@@ -18,6 +18,7 @@ export function tokensOf(written: readonly Written[]): Token[] {
 export class FakeModel implements Model {
   readonly traits: Traits;
   readonly sent: Outgoing[] = [];
+  readonly buffers: ArrayBuffer[][] = [];
   readonly saves: number[] = [];
   // biome-ignore lint/suspicious/noExplicitAny: as hosts have it
   readonly listeners = new Map<string, Set<(...values: any[]) => void>>();
@@ -45,7 +46,16 @@ export class FakeModel implements Model {
       epoch: 1,
       selected_tokens: [],
       selected_patches: [],
+      hovered: { tokens: [], patches: [] },
       theme: "light",
+      scale: "shared",
+      signs: "both",
+      opacity: 1,
+      smooth: false,
+      keep_colour: false,
+      level: "words",
+      report_hover: false,
+      editable: false,
       ...traits,
     };
   }
@@ -69,8 +79,9 @@ export class FakeModel implements Model {
     this.saves.push(Date.now());
   }
 
-  send(message: Outgoing): void {
+  send(message: Outgoing, _callbacks?: unknown, buffers: ArrayBuffer[] = []): void {
     this.sent.push(message);
+    this.buffers.push(buffers);
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: as hosts have it

@@ -27,9 +27,15 @@ test("the strongest come first, and what speaks against the match is never left 
     text: `w${i}`,
     map: Float64Array.of(size, i === 4 ? -0.5 : 0),
   }));
-  const strong = strongestPairs(words, 3);
+  const strong = strongestPairs(words, "both", 3);
   expect(strong.map((pair) => pair.value)).toEqual([5, 4, -0.5]);
   expect(strong[2]).toMatchObject({ text: "w4", patches: [1] });
+});
+
+test("only the sign that is asked for is listed", () => {
+  const words = [{ tokens: [0], text: "a", map: Float64Array.of(3, -2) }];
+  expect(strongestPairs(words, "for").map((pair) => pair.value)).toEqual([3]);
+  expect(strongestPairs(words, "against").map((pair) => pair.value)).toEqual([-2]);
 });
 
 test("words whose rows are missing are passed over", () => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { encodeFloats } from "../src/bytes";
 import widget from "../src/index";
-import type { Token, Traits } from "../src/protocol";
+import { PROTOCOL, type TokenState, type Traits } from "../src/protocol";
 import { FakeModel, rowsBuffer, tokensOf } from "./model";
 
 const ALL = [0, 1, 2, 3, 4, 5, 6];
@@ -9,18 +9,19 @@ const EVIL = ['<img src=x onerror="globalThis.hacked=1">', "</script>", "<b>&amp
 const GIF = Uint8Array.from(atob("R0lGODlhAQABAAAAACwAAAAAAQABAAA="), (c) => c.charCodeAt(0));
 
 const cleanups: (() => void)[] = [];
-/** What was filled on any canvas since it was last cleared: `[style, x, y, width, height]`. */
-let fills: [string, ...number[]][] = [];
+/** RGBA of what stands on the canvas, one pixel a patch; empty when it was cleared. */
+let pixels: number[][] = [];
 
 beforeEach(() => {
-  fills = [];
+  pixels = [];
   const context = {
-    fillStyle: "",
     clearRect() {
-      fills = [];
+      pixels = [];
     },
-    fillRect(...box: number[]) {
-      fills.push([this.fillStyle, ...box]);
+    putImageData({ data }: ImageData) {
+      pixels = Array.from({ length: data.length / 4 }, (_, i) => [
+        ...data.subarray(4 * i, 4 * i + 4),
+      ]);
     },
   };
   vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(context as never);
@@ -81,7 +82,7 @@ describe("untrusted text", () => {
   test("is shown as text, wherever it stands", async () => {
     const [evil = "", close = "", bold = ""] = EVIL;
     const caption = `${evil} ${close}`;
-    const tokens: Token[] = [
+    const tokens: TokenState[] = [
       { text: bold, word: null, start: null, stop: null, special: true },
       { text: evil, word: 0, start: 0, stop: evil.length, special: false },
       { text: close, word: 1, start: evil.length + 1, stop: caption.length, special: false },
@@ -130,7 +131,7 @@ describe("with no rows", () => {
     model.receive({ type: "rows", epoch: 1, tokens: ALL }, [rowsBuffer(ALL)]);
     await frame();
     expect(find(".fpattr-line").textContent).toContain("whole picture: −");
-    expect(fills).toHaveLength(6);
+    expect(pixels).toHaveLength(6);
     expect(root.querySelector("[role=progressbar]")).toBeNull();
   });
 
@@ -152,16 +153,14 @@ describe("the pointer", () => {
     await point("pointermove", find(".fpattr-token[data-tokens='5']"));
     expect(root.dataset.shown).toBe("tokens:5");
     const canvas = find<HTMLCanvasElement>(".fpattr-heat");
-    expect([canvas.width / 3, canvas.height / 2]).toEqual([16, 16]);
+    expect([canvas.width, canvas.height]).toEqual([3, 2]);
     expect(Number(canvas.dataset.limit)).toBeCloseTo(5.6, 5);
-    expect(fills).toHaveLength(6);
-    const [style, ...box] = fills[5] ?? [""];
-    expect(style).toBe("rgba(33, 102, 172, 0.85)");
-    expect(box).toEqual([32, 16, 16, 16]);
+    expect(pixels).toHaveLength(6);
+    expect(pixels[5]).toEqual([33, 102, 172, Math.round(0.85 * 255)]);
     expect(find(".fpattr-stage").hasAttribute("data-map")).toBe(true);
     await point("pointerleave", find(".fpattr-text"));
     expect(root.dataset.shown).toBe("");
-    expect(fills).toHaveLength(0);
+    expect(pixels).toHaveLength(0);
     expect(find(".fpattr-stage").hasAttribute("data-map")).toBe(false);
   });
 
@@ -255,12 +254,71 @@ describe("the keyboard", () => {
   });
 });
 
-test("the scale can be each map's own", async () => {
-  const { find, root } = show({ ...known(), selected_tokens: [1] });
-  const own = [...root.querySelectorAll<HTMLElement>(".fpattr-switch button")][1];
-  own?.click();
-  await frame();
-  expect(Number(find(".fpattr-heat").dataset.limit)).toBeCloseTo(1.6, 5);
+describe("settings", () => {
+  const press = (root: HTMLElement, value: string) =>
+    root.querySelector<HTMLElement>(`.fpattr-choice [data-value='${value}']`)?.click();
+
+  test("are traits, which the panel changes and Python too", async () => {
+    const { model, root, find } = show({ ...known(), selected_tokens: [1] });
+    const panel = find(".fpattr-display");
+    expect(panel.hidden).toBe(true);
+    find("[aria-expanded]").click();
+    expect(panel.hidden).toBe(false);
+    const limit = () => Number(find(".fpattr-heat").dataset.limit);
+    expect(limit()).toBeCloseTo(5.6, 5);
+    press(root, "own");
+    await frame();
+    expect([model.get("scale"), model.saves.length]).toEqual(["own", 1]);
+    expect(limit()).toBeCloseTo(1.6, 5);
+    model.update({ scale: "shared", opacity: 0.5, smooth: true, keep_colour: true });
+    await frame();
+    expect(limit()).toBeCloseTo(5.6, 5);
+    expect(find(".fpattr-heat").style.opacity).toBe("0.5");
+    expect(find(".fpattr-stage").hasAttribute("data-smooth")).toBe(true);
+    expect(find(".fpattr-stage").hasAttribute("data-colour")).toBe(true);
+    expect(pixels).toHaveLength(6 * 8 * 8);
+    for (const [value, pressed] of [
+      ["shared", true],
+      ["own", false],
+      ["smooth", true],
+    ] as const) {
+      const button = find(`.fpattr-choice [data-value='${value}']`);
+      expect(button.getAttribute("aria-pressed")).toBe(String(pressed));
+    }
+  });
+
+  test("one sign alone is painted and listed", async () => {
+    const { root, model } = show({ ...known(), selected_tokens: [1] });
+    expect(pixels.every(([, , , alpha]) => (alpha ?? 0) > 0)).toBe(true);
+    press(root, "for");
+    await frame();
+    expect(model.get("signs")).toBe("for");
+    expect(pixels.every(([, , , alpha]) => alpha === 0)).toBe(true);
+    // Words of this model have negative sums alone.
+    const listed = () =>
+      [...root.querySelectorAll<HTMLElement>(".fpattr-strongest button")].map(
+        (button) => button.dataset.sign,
+      );
+    expect(listed()).toEqual([]);
+    press(root, "against");
+    await frame();
+    expect(pixels.every(([, , , alpha]) => (alpha ?? 0) > 0)).toBe(true);
+    expect(listed()).toEqual(["negative", "negative", "negative"]);
+  });
+
+  test("the caption can be cut as the model reads it", async () => {
+    const { root, model, find } = show(known());
+    press(root, "tokens");
+    await frame();
+    const texts = [...root.querySelectorAll(".fpattr-token")].map((chip) => chip.textContent);
+    expect(texts).toEqual(["BOS", "a", "snow", "man", ",", "red", "EOS"]);
+    expect(find(".fpattr-caption").textContent).toBe("BOS a snowman, red EOS");
+    await point("pointermove", find(".fpattr-token[data-tokens='3']"));
+    expect(root.dataset.shown).toBe("tokens:3");
+    model.update({ level: "words" });
+    await frame();
+    expect(find(".fpattr-token[data-tokens='2,3']").textContent).toBe("snowman");
+  });
 });
 
 test("CLS can be looked at and pinned, and is no patch", async () => {
@@ -272,16 +330,245 @@ test("CLS can be looked at and pinned, and is no patch", async () => {
   expect(model.get("selected_patches")).toEqual([]);
 });
 
-test("a failure leaves all that is there in place, and can be put away", async () => {
-  const { model, find } = show(known());
-  model.receive({ type: "failure", epoch: 1, message: "Memory ran out. Use a smaller batch." });
-  await frame();
-  const strip = find(".fpattr-failure");
-  expect(strip.hidden).toBe(false);
-  expect(find(".fpattr-token[data-tokens='1']").dataset.value).toBeDefined();
-  find(".fpattr-failure button").click();
-  await frame();
-  expect(strip.hidden).toBe(true);
+const LEDGER = {
+  similarity: 0.5,
+  pairs: 0.4,
+  caption_only: 0.2,
+  image_only: 0,
+  baseline: -0.1,
+  residual: 0,
+};
+
+describe("the ledger", () => {
+  test("explains the part that is pointed at, in words and by fading the others", async () => {
+    const { root, find } = show({ ...known(), ledger: LEDGER, similarity: 0.5 });
+    await point("pointerenter", find(".fpattr-part[data-part=pairs]"), { bubbles: false });
+    const line = find(".fpattr-line");
+    expect(line.textContent).toMatch(/^pairs: \+0\.400 · 80% of the similarity · what words/);
+    const faint = [...root.querySelectorAll<HTMLElement>(".fpattr-part[data-faint]")];
+    expect(faint.map((part) => part.dataset.part)).toEqual([
+      "caption_only",
+      "image_only",
+      "baseline",
+    ]);
+    await point("pointerleave", find(".fpattr-part[data-part=pairs]"), { bubbles: false });
+    expect(line.textContent).toMatch(/^Hover/);
+    find(".fpattr-entry:nth-child(4)").focus();
+    await frame();
+    expect(line.textContent).toMatch(/^baseline: −0\.100/);
+  });
+
+  test("shares are left out where pairs do not make up the similarity", async () => {
+    const shares = async (residual: number) => {
+      const ledger = { ...LEDGER, residual };
+      const { root, find } = show({ ...known(), ledger, similarity: 0.5, selected_tokens: [1] });
+      await frame();
+      const listed = [...root.querySelectorAll(".fpattr-share")].map((share) => share.textContent);
+      return [find(".fpattr-line").textContent?.includes("%"), listed.some((text) => text !== "")];
+    };
+    expect(await shares(0.01)).toEqual([true, true]);
+    expect(await shares(-4)).toEqual([false, false]);
+  });
+});
+
+describe("the value at the pointer", () => {
+  test("is the chip's own, with its share", async () => {
+    const { find } = show({ ...known(), ledger: LEDGER, similarity: 0.5 });
+    const chip = find(".fpattr-token[data-tokens='4']");
+    await point("pointermove", chip);
+    expect(chip.dataset.readout).toBe("+26.100 · 5220%");
+    await point("pointerleave", find(".fpattr-text"));
+    expect(chip.dataset.readout).toBeUndefined();
+  });
+
+  test("is the patch's, for the words that are pinned or for all", async () => {
+    const { stage, model, find } = show(known());
+    await point("pointermove", stage, at(1));
+    // The column's sum: tokens 0 to 6 with alternating signs, plus two tenths each.
+    expect(stage.dataset.readout).toBe("+3.200");
+    model.update({ selected_tokens: [4] });
+    await frame();
+    expect(stage.dataset.readout).toBe("+4.200");
+    await point("pointerleave", stage, { bubbles: false });
+    expect(stage.dataset.readout).toBeUndefined();
+    expect(find(".fpattr-line").textContent).toMatch(/^“,” × whole picture/);
+  });
+});
+
+describe("what Python is told", () => {
+  test("hover stays in the page unless it is asked for", async () => {
+    const { model, find, stage } = show(known());
+    await point("pointermove", find(".fpattr-token[data-tokens='5']"));
+    expect(model.get("hovered")).toEqual({ tokens: [], patches: [] });
+    model.update({ report_hover: true });
+    await point("pointermove", stage, at(4));
+    expect(model.get("hovered")).toEqual({ tokens: [], patches: [4] });
+    await point("pointermove", find(".fpattr-token[data-tokens='5']"));
+    await vi.waitFor(() => expect(model.get("hovered")).toEqual({ tokens: [5], patches: [] }));
+    expect(model.saves).toHaveLength(2);
+  });
+});
+
+describe("touch", () => {
+  const finger = { pointerType: "touch" };
+  const tap = async (target: Element, options: PointerEventInit = {}) => {
+    await point("pointerdown", target, { ...finger, ...options });
+    await point("pointerup", target, { ...finger, ...options });
+  };
+
+  test("adds and takes away by a choice in place of keys, and lets go by a button", async () => {
+    const { model, root, find, stage } = show(known());
+    const group = find("[aria-label='What a drag does']");
+    const clear = find(".fpattr-pins > .fpattr-button");
+    expect([group.hidden, clear.hidden]).toEqual([true, true]);
+    await tap(stage, at(0));
+    expect([group.hidden, clear.hidden]).toEqual([false, false]);
+    expect(model.get("selected_patches")).toEqual([0]);
+    const choose = (value: string) =>
+      root.querySelector<HTMLElement>(`.fpattr-pins [data-value='${value}']`)?.click();
+    choose("add");
+    await tap(stage, at(4));
+    await tap(find(".fpattr-token[data-tokens='5']"));
+    await tap(find(".fpattr-token[data-tokens='1']"));
+    expect(model.get("selected_patches")).toEqual([0, 4]);
+    expect(model.get("selected_tokens")).toEqual([1, 5]);
+    choose("remove");
+    await tap(stage, at(0));
+    expect(model.get("selected_patches")).toEqual([4]);
+    clear.click();
+    expect(model.get("selected_patches")).toEqual([]);
+    expect(model.get("selected_tokens")).toEqual([]);
+  });
+});
+
+describe("trouble", () => {
+  test("a failure leaves all that is there in place, and can be tried again or put away", async () => {
+    const { model, find } = show(known());
+    model.receive({ type: "failure", epoch: 1, message: "Memory ran out. Use a smaller batch." });
+    await frame();
+    const strip = find(".fpattr-failure");
+    expect(strip.hidden).toBe(false);
+    expect(find(".fpattr-token[data-tokens='1']").dataset.value).toBeDefined();
+    const before = model.sent.length;
+    find(".fpattr-failure .fpattr-button").click();
+    await frame();
+    expect(model.sent.slice(before)).toMatchObject([{ type: "hello", epoch: 1 }]);
+    expect(strip.hidden).toBe(true);
+    model.receive({ type: "failure", epoch: 1, message: "Memory ran out." });
+    find(".fpattr-close").click();
+    await frame();
+    expect(strip.hidden).toBe(true);
+  });
+
+  test("an interrupt keeps what is there, says how much, and goes on when asked", async () => {
+    const { model, find, root } = show(known([0, 1]));
+    model.receive({ type: "interrupted", epoch: 1 });
+    model.receive({ type: "done", epoch: 1 });
+    await frame();
+    expect(find(".fpattr-failure").textContent).toContain("2 of 7 rows are there");
+    expect(root.querySelector("[role=progressbar]")).toBeNull();
+    const before = model.sent.length;
+    find(".fpattr-failure .fpattr-button").click();
+    expect(model.sent.slice(before)).toMatchObject([{ type: "hello" }]);
+    await frame();
+    expect(find(".fpattr-failure").hidden).toBe(true);
+    expect(root.querySelector("[role=progressbar]")).not.toBeNull();
+  });
+
+  test("a kernel that was there and answers no more is told from one that never was", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const { model, find } = show(known([1]));
+    model.receive({ type: "hello", epoch: 1, protocol: PROTOCOL });
+    vi.advanceTimersByTime(10_000);
+    model.emit("comm_live_update");
+    vi.advanceTimersByTime(3000);
+    vi.useRealTimers();
+    await frame();
+    expect(find(".fpattr-failure").textContent).toContain("The kernel does not answer");
+    model.receive({ type: "rows", epoch: 1, tokens: ALL }, [rowsBuffer(ALL)]);
+    await frame();
+    expect(find(".fpattr-failure").hidden).toBe(true);
+  });
+
+  test("another version of Python is named", async () => {
+    const { model, find } = show(known());
+    model.receive({ type: "hello", epoch: 1, protocol: PROTOCOL + 1 });
+    await frame();
+    expect(find(".fpattr-failure").textContent).toContain("another version");
+  });
+});
+
+describe("editing", () => {
+  const open = async (view: ReturnType<typeof show>) => {
+    view.find(".fpattr-edit").click();
+    await frame();
+    return view.find<HTMLTextAreaElement>("textarea");
+  };
+  const type = (field: HTMLTextAreaElement, text: string) => {
+    field.value = text;
+    field.dispatchEvent(new InputEvent("input", { bubbles: true }));
+  };
+
+  test("is off unless it is asked for", () => {
+    const { find, root } = show(known());
+    expect(find(".fpattr-editing").hidden).toBe(true);
+    expect(find(".fpattr-choose").hidden).toBe(true);
+    find(".fpattr-caption").dispatchEvent(new MouseEvent("dblclick", { bubbles: true }));
+    expect(root.querySelector<HTMLElement>(".fpattr-editor")?.hidden).toBe(true);
+  });
+
+  test("asks while typing, after a pause, and closes on Enter once Python has taken it", async () => {
+    const view = show({ ...known(), editable: true });
+    const { model, find } = view;
+    const field = await open(view);
+    expect([field.value, find(".fpattr-caption").hidden]).toEqual(["a snowman, red", true]);
+    type(field, "a s");
+    type(field, "red");
+    await new Promise((resolve) => setTimeout(resolve, 450));
+    expect(model.sent.slice(1)).toEqual([{ type: "caption", caption: "red" }]);
+    await press(field, "Enter");
+    expect(model.sent).toHaveLength(2);
+    expect(find(".fpattr-editor").hidden).toBe(false);
+    const red = { epoch: 2, caption: "red", tokens: tokensOf([["red", 0, 0, 3]]), rows: null };
+    model.update({ ...red, ledger: {} });
+    await frame();
+    expect([find(".fpattr-editor").hidden, find(".fpattr-caption").hidden]).toEqual([true, false]);
+    expect(find(".fpattr-caption").textContent).toBe("red");
+  });
+
+  test("what is refused stays in the editor, beside the reason, over the last good view", async () => {
+    const view = show({ ...known(), editable: true });
+    const { model, find, root } = view;
+    const field = await open(view);
+    type(field, "");
+    await press(field, "Enter");
+    model.receive({ type: "refused", kind: "caption", message: "`caption` is empty." });
+    await frame();
+    expect(find(".fpattr-refused[data-kind=caption]").textContent).toBe("`caption` is empty.");
+    expect(find(".fpattr-editor").hidden).toBe(false);
+    expect(root.querySelectorAll(".fpattr-token")).toHaveLength(6);
+    await press(field, "Escape");
+    expect(model.sent.at(-1)).toEqual({ type: "caption", caption: "a snowman, red" });
+    expect(find(".fpattr-editor").hidden).toBe(true);
+    expect(find(".fpattr-refused[data-kind=caption]").hidden).toBe(true);
+  });
+
+  test("a dropped picture is sent as it is, and only while that is wanted", async () => {
+    const { model, stage } = show({ ...known(), editable: true });
+    const drop = async () => {
+      const event = new Event("drop", { bubbles: true, cancelable: true });
+      const file = new File([GIF], "secret name.gif", { type: "image/gif" });
+      Object.assign(event, { dataTransfer: { types: ["Files"], files: [file] } });
+      stage.dispatchEvent(event);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    };
+    await drop();
+    expect(model.sent.at(-1)).toEqual({ type: "image" });
+    expect(new Uint8Array(model.buffers.at(-1)?.[0] as ArrayBuffer)).toEqual(GIF);
+    model.update({ editable: false });
+    await drop();
+    expect(model.sent).toHaveLength(2);
+  });
 });
 
 test("right-to-left captions keep their order, and special tokens do not set the direction", () => {

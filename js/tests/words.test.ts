@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CodePoints } from "../src/codepoints";
-import type { Token } from "../src/protocol";
+import type { TokenState } from "../src/protocol";
 import { nameOf, sentence } from "../src/words";
 import { tokensOf } from "./model";
 
@@ -25,7 +25,7 @@ const cut = fc
     const ends = [...new Set([0, ...cuts.filter((i) => i < points.length), points.length])];
     ends.sort((a, b) => a - b);
     let word = 0;
-    const tokens: Token[] = ends.slice(1).map((stop, i) => {
+    const tokens: TokenState[] = ends.slice(1).map((stop, i) => {
       const start = ends[i] ?? 0;
       if (!joins[i]) word++;
       return { text: points.slice(start, stop).join(""), word, start, stop, special: false };

@@ -1,0 +1,43 @@
+/** How values are shown: traits that are saved with the notebook and can be set from Python. */
+
+import type { Level, Model, Scale, Signs, Theme } from "./protocol";
+
+export interface Settings {
+  theme: Theme;
+  scale: Scale;
+  signs: Signs;
+  /** Of the heat map, 0 to 1. */
+  opacity: number;
+  smooth: boolean;
+  keep_colour: boolean;
+  level: Level;
+}
+
+export const SETTINGS = [
+  "theme",
+  "scale",
+  "signs",
+  "opacity",
+  "smooth",
+  "keep_colour",
+  "level",
+] as const satisfies readonly (keyof Settings)[];
+
+/** What the model says, or where it says nothing (an older snapshot), the default. */
+export function readSettings(model: Model): Settings {
+  const opacity = model.get("opacity") ?? 1;
+  return {
+    theme: model.get("theme") ?? "auto",
+    scale: model.get("scale") ?? "shared",
+    signs: model.get("signs") ?? "both",
+    opacity: Math.min(Math.max(Number(opacity) || 0, 0), 1),
+    smooth: model.get("smooth") ?? false,
+    keep_colour: model.get("keep_colour") ?? false,
+    level: model.get("level") ?? "words",
+  };
+}
+
+/** Whether a value of this sign is to be painted and listed. */
+export function wanted(value: number, signs: Signs): boolean {
+  return signs === "both" || value > 0 === (signs === "for");
+}

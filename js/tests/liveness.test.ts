@@ -1,0 +1,56 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Answers, SILENCE } from "../src/liveness";
+import { Throttle } from "../src/throttle";
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test("who never spoke is silent, who fell silent is lost, and a word brings both back", () => {
+  const changed = vi.fn();
+  const answers = new Answers(changed);
+  answers.expect();
+  vi.advanceTimersByTime(SILENCE - 1);
+  expect(answers.state).toBe("waiting");
+  vi.advanceTimersByTime(1);
+  expect(answers.state).toBe("silent");
+  answers.heard();
+  expect(answers.state).toBe("live");
+  answers.expect();
+  vi.advanceTimersByTime(SILENCE);
+  expect(answers.state).toBe("lost");
+  answers.heard();
+  expect([answers.state, changed.mock.calls.length]).toEqual(["live", 4]);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test("nothing is due when nothing was asked, and asking again does not put it off", () => {
+  const answers = new Answers(() => {});
+  answers.heard();
+  vi.advanceTimersByTime(10 * SILENCE);
+  expect(answers.state).toBe("live");
+  answers.expect();
+  vi.advanceTimersByTime(SILENCE - 1);
+  answers.expect();
+  vi.advanceTimersByTime(1);
+  expect(answers.state).toBe("lost");
+});
+
+test("a throttle runs at once, then rarely, and ends with the last value", () => {
+  const got: number[] = [];
+  const throttle = new Throttle<number>((value) => got.push(value));
+  for (let i = 0; i < 10; i++) throttle.call(i);
+  expect(got).toEqual([0]);
+  vi.advanceTimersByTime(50);
+  expect(got).toEqual([0, 9]);
+  vi.advanceTimersByTime(500);
+  expect(vi.getTimerCount()).toBe(0);
+  throttle.call(10);
+  throttle.call(11);
+  throttle.cancel();
+  vi.advanceTimersByTime(500);
+  expect(got).toEqual([0, 9, 10]);
+});
