@@ -28,7 +28,10 @@ export function paintValue(
 ): void {
   const mark = wanted(value, signs) ? tint(value, limit, strength) : null;
   setStyle(element, "background-color", mark ? css(mark) : "");
-  const text = mark ? inkOn(over(mark, paper.ground), paper.ink) : paper.ink;
-  setStyle(element, "color", text === paper.ink ? "" : `rgb(${text.join(", ")})`);
-  setAttributes(element, { "data-value": Number.isNaN(value) ? undefined : exact(value) });
+  const text = mark && inkOn(over(mark, paper.ground), paper.ink);
+  setStyle(element, "color", text ? `rgb(${text.join(", ")})` : "");
+  setAttributes(element, {
+    "data-tinted": mark !== null,
+    "data-value": Number.isNaN(value) ? undefined : exact(value),
+  });
 }

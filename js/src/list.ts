@@ -12,9 +12,9 @@ export function createList(context: Context): Part {
   const items = h("ol", {});
   const element = h(
     "section",
-    { class: "fpattr-strongest" },
+    { class: "fpattr-strongest", "aria-label": "Strongest pairs" },
     h(
-      "h3",
+      "p",
       { title: "For each word, the fewest patches that carry half of what is for, or against, it" },
       "Strongest pairs",
     ),
