@@ -13,19 +13,16 @@ export function bytesOf(data: Bytes): Uint8Array<ArrayBuffer> {
   return new Uint8Array(view);
 }
 
-/** Decode float32 values; bytes beyond the last whole value are left out. */
-export function decodeFloats(data: Bytes): Float32Array {
+/**
+ * Decode float32 values; bytes beyond the last whole value are left out. Browsers run on
+ * little-endian machines alone, so the bytes are the array.
+ */
+export function decodeFloats(data: Bytes): Float32Array<ArrayBuffer> {
   const bytes = bytesOf(data);
-  const view = new DataView(bytes.buffer);
-  return Float32Array.from({ length: Math.floor(bytes.length / WIDTH) }, (_, i) =>
-    view.getFloat32(i * WIDTH, true),
-  );
+  return new Float32Array(bytes.buffer, 0, Math.floor(bytes.length / WIDTH));
 }
 
+/** Encode a copy of float32 values. */
 export function encodeFloats(values: Float32Array): DataView<ArrayBuffer> {
-  const view = new DataView(new ArrayBuffer(values.length * WIDTH));
-  values.forEach((value, i) => {
-    view.setFloat32(i * WIDTH, value, true);
-  });
-  return view;
+  return new DataView(new Float32Array(values).buffer);
 }

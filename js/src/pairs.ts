@@ -56,7 +56,7 @@ export class Pairs {
   /** Take one row; rows with a NaN, of another width or of no token are not taken. */
   write(token: number, row: Float32Array): boolean {
     if (!Number.isInteger(token) || token < 0 || token >= this.tokens) return false;
-    if (row.length !== this.width || row.some(Number.isNaN)) return false;
+    if (row.length !== this.width || row.includes(Number.NaN)) return false;
     this.values.set(row, token * this.width);
     if (!this.#known[token]) this.#count++;
     this.#known[token] = true;
@@ -78,24 +78,27 @@ export class Pairs {
     if (tokens.length === 0 || this.missing(tokens).length > 0) return null;
     const sum = new Float64Array(this.patches);
     for (const token of tokens) {
-      for (let j = 0; j < this.patches; j++) sum[j] = (sum[j] ?? 0) + this.#at(token, j);
+      const row = this.#patchesOf(token);
+      for (let j = 0; j < this.patches; j++) sum[j] = (sum[j] ?? 0) + (row[j] ?? 0);
     }
     return sum;
   }
 
   /** Sum over patches and special features, `(tokens,)`; NaN for rows that are not there. */
   column(patches: readonly number[], specials: readonly number[] = NONE): Float64Array {
-    return Float64Array.from({ length: this.tokens }, (_, token) => {
-      let sum = 0;
-      for (const patch of patches) sum += this.#at(token, patch);
-      for (const special of specials) sum += this.#at(token, special - this.specials);
-      return this.has(token) ? sum : Number.NaN;
+    const features = [...specials, ...patches.map((patch) => this.specials + patch)];
+    return Float64Array.from(this.#known, (known, token) => {
+      let sum = known ? 0 : Number.NaN;
+      for (const feature of features) sum += this.values[token * this.width + feature] ?? 0;
+      return sum;
     });
   }
 
-  /** Sum of each row over all patches, `(tokens,)`. */
+  /** Sum of each row over all patches, `(tokens,)`; NaN for rows that are not there. */
   rowSums(): Float64Array {
-    return this.column(Array.from({ length: this.patches }, (_, j) => j));
+    return Float64Array.from(this.#known, (known, token) =>
+      known ? total(this.#patchesOf(token)) : Number.NaN,
+    );
   }
 
   /** Largest magnitude of a word's pair with a patch, over the rows that are there. */
@@ -103,15 +106,16 @@ export class Pairs {
     if (this.#limit !== null) return this.#limit;
     let limit = 0;
     for (let token = 0; token < this.tokens; token++) {
-      if (this.quiet[token] || !this.has(token)) continue;
-      for (let j = 0; j < this.patches; j++) limit = Math.max(limit, Math.abs(this.#at(token, j)));
+      if (!this.quiet[token] && this.has(token)) {
+        limit = Math.max(limit, largest(this.#patchesOf(token)));
+      }
     }
     this.#limit = limit;
     return limit;
   }
 
-  #at(token: number, patch: number): number {
-    return this.values[token * this.width + this.specials + patch] ?? Number.NaN;
+  #patchesOf(token: number): Float32Array {
+    return this.values.subarray(token * this.width + this.specials, (token + 1) * this.width);
   }
 }
 

@@ -1,7 +1,7 @@
 /** The strongest pairs of a word and a small set of patches. */
 
+import { total } from "./pairs";
 import type { Signs } from "./protocol";
-import { ascending } from "./sets";
 import { wanted } from "./settings";
 
 export interface StrongPair {
@@ -13,18 +13,23 @@ export interface StrongPair {
 
 /** The fewest patches that carry half of a map's positive, or of its negative, mass. */
 export function halfOfMass(map: Float64Array, sign: 1 | -1): { patches: number[]; value: number } {
-  const order = [...map.keys()]
-    .filter((j) => sign * (map[j] ?? 0) > 0)
-    .sort((a, b) => sign * ((map[b] ?? 0) - (map[a] ?? 0)));
-  const mass = order.reduce((sum, j) => sum + (map[j] ?? 0), 0);
-  const patches: number[] = [];
+  const sorted = map.map((value) => sign * value).filter((strength) => strength > 0);
+  const half = total(sorted.sort()) / 2; // a typed array without a comparator sorts fast
   let value = 0;
-  for (const j of order) {
-    if (Math.abs(value) >= Math.abs(mass) / 2) break;
-    patches.push(j);
-    value += map[j] ?? 0;
+  let weakest = Number.POSITIVE_INFINITY;
+  let ties = 0; // how many patches as strong as the weakest are taken
+  for (let i = sorted.length - 1; i >= 0 && value < half; i--) {
+    const strength = sorted[i] ?? 0;
+    ties = strength === weakest ? ties + 1 : 1;
+    weakest = strength;
+    value += strength;
   }
-  return { patches: ascending(patches), value };
+  const patches: number[] = [];
+  map.forEach((signed, patch) => {
+    const strength = sign * signed;
+    if (strength > weakest || (strength === weakest && ties-- > 0)) patches.push(patch);
+  });
+  return { patches, value: sign * value };
 }
 
 /** Up to `count` pairs by magnitude; if any speaks against the match, the strongest of these is in. */

@@ -18,6 +18,8 @@ export function resolveTheme(theme: Theme, body: HTMLElement, prefersDark: boole
   if (body.matches(".vscode-light, .vscode-high-contrast-light")) {
     return { theme: "light", jupyter: false };
   }
+  const told = body.dataset.theme; // marimo
+  if (told === "light" || told === "dark") return { theme: told, jupyter: false };
   return { theme: prefersDark ? "dark" : "light", jupyter: false };
 }
 
@@ -31,7 +33,7 @@ export function watchTheme(changed: () => void, signal: AbortSignal): void {
   const observer = new MutationObserver(changed);
   observer.observe(document.body, {
     attributes: true,
-    attributeFilter: ["class", "data-jp-theme-light", "data-jp-theme-name"],
+    attributeFilter: ["class", "data-jp-theme-light", "data-jp-theme-name", "data-theme"],
   });
   signal.addEventListener("abort", () => observer.disconnect(), { once: true });
 }

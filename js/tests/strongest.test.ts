@@ -21,6 +21,13 @@ test("half of the mass is carried, and by no more patches than needed", () => {
   );
 });
 
+test("of patches that are equally strong, the first ones are taken", () => {
+  const flat = Float64Array.of(1, 3, 1, -2, 1, 1, -2);
+  expect(halfOfMass(flat, 1)).toEqual({ patches: [0, 1], value: 4 });
+  expect(halfOfMass(flat, -1)).toEqual({ patches: [3], value: -2 });
+  expect(halfOfMass(Float64Array.of(0, 0), 1)).toEqual({ patches: [], value: 0 });
+});
+
 test("the strongest come first, and what speaks against the match is never left out", () => {
   const words = [5, 4, 3, 2, 1].map((size, i) => ({
     tokens: [i],
