@@ -1,6 +1,8 @@
 """The lazy token × patch matrix, the centre of the house."""
 
+import hashlib
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -70,6 +72,24 @@ class _Sides:
     image: Contributions
     scale: float
 
+    def release(self) -> None:
+        self.text.release()
+        self.image.release()
+
+
+@dataclass(frozen=True)
+class _Known:
+    """All that measuring would tell, where other pairs know it already."""
+
+    values: np.ndarray
+    ledger: Ledger
+    nodes: str
+    standard_error: np.ndarray | None
+
+
+#: Measures both towers, text first.
+Measure = Callable[[], "tuple[Contributions, Contributions] | _Known"]
+
 
 class FeaturePairs:
     """Signed attributions of a similarity to (caption token, image patch) pairs.
@@ -85,8 +105,6 @@ class FeaturePairs:
         The caption.
     tokens
         One :class:`~fpattr_widget.Token` for each position of the text tower.
-    picture
-        The crop of the image that the model saw, a PIL image.
     grid
         ``(rows, columns)`` of patches, which cover ``picture`` exactly.
     image_special_names
@@ -97,7 +115,7 @@ class FeaturePairs:
 
     def __init__(
         self,
-        measure: Callable[[], tuple[Contributions, Contributions]],
+        measure: Measure,
         *,
         caption: str,
         tokens: Sequence[Token],
@@ -108,14 +126,17 @@ class FeaturePairs:
     ):
         self.caption = caption
         self.tokens = tuple(tokens)
-        self.picture = picture
+        self._picture = _shared(picture)
         self.grid = grid
         self.image_special_names = tuple(image_special)
         self.about = about
-        self._measure = measure
+        # Either is let go of as soon as it can tell nothing new.
+        self._measure: Measure | None = measure
         self._sides: _Sides | None = None
+        self._nodes = ""
         self._ledger: Ledger | None = None
         self._standard_error: np.ndarray | None = None
+        self._error_of_words: np.ndarray | None = None
         self._lock = threading.RLock()
         features = len(self.image_special_names) + grid[0] * grid[1]
         self._values = np.full((len(self.tokens), features), np.nan, np.float32)
@@ -127,6 +148,11 @@ class FeaturePairs:
             f"FeaturePairs({self.caption!r}, {len(self.tokens)} tokens × {rows}·{columns} patches, "
             f"{self.about.model}, {self.about.method}, {int(self._ready.sum())} rows computed)"
         )
+
+    @property
+    def picture(self) -> Image.Image:
+        """The crop of the image that the model saw, a PIL image of the caller's own."""
+        return self._picture.copy()
 
     # The matrix and its parts
 
@@ -152,11 +178,11 @@ class FeaturePairs:
         """
         with self._lock:
             sides = self._measured()
-            if not (sides.text.sampled or sides.image.sampled):
-                return None
-            if self._standard_error is None:
-                self._standard_error = _standard_error(sides)[:, self._specials :]
-            return self._standard_error
+            if sides is not None and _sampled(sides) and self._standard_error is None:
+                self._standard_error = _standard_error(sides)
+                self._let_go()
+            error = self._standard_error
+            return None if error is None else error[:, self._specials :]
 
     def row(self, token: int) -> np.ndarray:
         """Return one token's patch map, ``(rows, columns)`` float32."""
@@ -175,14 +201,15 @@ class FeaturePairs:
         """
         chosen = self._check_tokens(tokens)
         with self._lock:
-            if len(chosen) == 1 or self._ready[chosen].all():
+            alone = len(chosen) == 1 or self._ready[chosen].all()
+            sides = None if alone else self._measured()
+            if sides is None:
                 joint = self.feature_rows(chosen).sum(0)
             else:
                 weights = np.zeros((1, len(self.tokens)), np.float32)
                 weights[0, chosen] = 1
-                sides = self._measured()
-                joint = sides.image.against(sides.text.of(weights))[0] / sides.scale
-        return joint[self._specials :].reshape(self.grid).astype(np.float32)
+                joint = self._along(sides, weights)[0]
+        return joint[self._specials :].reshape(self.grid)
 
     def of_region(self, mask: Any) -> np.ndarray:
         """Return each token's attribution to a region, ``(tokens,)`` float32.
@@ -204,28 +231,32 @@ class FeaturePairs:
             )
         flags = np.concatenate([np.zeros(self._specials, bool), inside.ravel()])
         with self._lock:
-            if self._ready.all():
+            sides = None if self._ready.all() else self._measured()
+            if sides is None:
                 return self._values[:, flags].sum(1)
-            sides = self._measured()
-            region = sides.image.of(flags[None].astype(np.float32))
-            return (sides.text.against(region)[0] / sides.scale).astype(np.float32)
+
+            def compute() -> np.ndarray:
+                return sides.text.against(sides.image.of(flags[None].astype(np.float32)))
+
+            return self._finite(sides, compute)[0]
 
     def words(self) -> "FeaturePairs":
         """Return the same pairs with the rows of each word's tokens summed."""
-        groups: dict[object, list[int]] = {}
-        for index, token in enumerate(self.tokens):
-            groups.setdefault(("special", index) if token.special else token.word, []).append(index)
-        members = list(groups.values())
+        members = self._members()
 
-        def measure() -> tuple[Contributions, Contributions]:
-            sides = self._measured()
-            return GroupedContributions(sides.text, members), sides.image
+        def measure() -> tuple[Contributions, Contributions] | _Known:
+            with self._lock:
+                sides = self._measured()
+                if sides is not None:
+                    return GroupedContributions(sides.text, members), sides.image
+                values = np.stack([self._values[indices].sum(0) for indices in members])
+                return _Known(values, self.ledger, self._nodes, self._error_of_words)
 
         return FeaturePairs(
             measure,
             caption=self.caption,
             tokens=[self._merge(indices) for indices in members],
-            picture=self.picture,
+            picture=self._picture,
             grid=self.grid,
             image_special=self.image_special_names,
             about=self.about,
@@ -239,21 +270,15 @@ class FeaturePairs:
         chosen = self._check_tokens(tokens)
         with self._lock:
             missing = sorted({token for token in chosen if not self._ready[token]})
-            if missing:
-                sides = self._measured()
+            sides = self._measured() if missing else None
+            if sides is not None:
                 weights = np.zeros((len(missing), len(self.tokens)), np.float32)
                 weights[np.arange(len(missing)), missing] = 1
-                values = sides.image.against(sides.text.of(weights)) / sides.scale
-                if not np.isfinite(values).all():
-                    raise InputError(
-                        f"the attribution of {self.about.model!r} is not finite: load the `model` "
-                        "in float32, or choose another `layer`."
-                    )
-                self._values[missing] = values
+                self._values[missing] = self._along(sides, weights)
                 self._ready[missing] = True
                 if self._ready.all():
-                    sides.text.release()
-                    sides.image.release()
+                    sides.release()
+                self._let_go()
             return self._values[chosen]
 
     @property
@@ -264,9 +289,8 @@ class FeaturePairs:
     def described(self) -> dict[str, str]:
         """Return model, method and layers in words, and once measured how finely."""
         words = asdict(self.about)
-        if self._sides is not None:
-            text, image = self._sides.text.describe(), self._sides.image.describe()
-            words["nodes"] = text if text == image else f"text {text} · image {image}"
+        if self._nodes:
+            words["nodes"] = self._nodes
             error = self.standard_error
             if error is not None:
                 words["nodes"] += f" · standard error {_typical(error):.1g}"
@@ -277,8 +301,21 @@ class FeaturePairs:
         """The similarity and what it is made of."""
         with self._lock:
             if self._ledger is None:
-                self._ledger = _close_ledger(self._measured())
+                sides = self._measured()
+                if sides is not None:
+                    self._ledger = _close_ledger(sides)
+                    self._let_go()
+            assert self._ledger is not None
             return self._ledger
+
+    def release(self) -> None:
+        """Let go of memory that only makes further calls faster, unless it is in use."""
+        if self._lock.acquire(blocking=False):
+            try:
+                if self._sides is not None:
+                    self._sides.release()
+            finally:
+                self._lock.release()
 
     # Other forms
 
@@ -333,18 +370,67 @@ class FeaturePairs:
             raise InputError(f"`tokens` is {chosen}: pass token numbers from 0 to {count - 1}.")
         return [token % count for token in chosen]
 
-    def _measured(self) -> _Sides:
+    def _measured(self) -> _Sides | None:
+        """Measure both towers, once; return ``None`` when all that they tell is known."""
         with self._lock:
-            if self._sides is None:
-                text, image = self._measure()
+            if self._measure is not None:
+                measured = self._measure()
+                if isinstance(measured, _Known):
+                    self._values[:], self._ready[:] = measured.values, True
+                    self._ledger, self._nodes = measured.ledger, measured.nodes
+                    self._standard_error = self._error_of_words = measured.standard_error
+                    self._measure = None
+                    return None
+                text, image = measured
                 if text.embedding.shape != image.embedding.shape:
                     raise InputError(
                         f"`model` embeds a caption in {len(text.embedding)} numbers and an image "
                         f"in {len(image.embedding)}: its towers have to share one space."
                     )
                 scale = float(text.embedding.norm()) * float(image.embedding.norm())
+                said = text.describe(), image.describe()
+                self._nodes = said[0] if said[0] == said[1] else "text {} · image {}".format(*said)
                 self._sides = _Sides(text, image, scale)
+                self._measure = None  # it holds the prepared image
             return self._sides
+
+    def _along(self, sides: _Sides, weights: np.ndarray) -> np.ndarray:
+        """Return joint rows, ``(m, tokens)`` to ``(m, features)`` float32."""
+        return self._finite(sides, lambda: sides.image.against(sides.text.of(weights)))
+
+    def _finite(self, sides: _Sides, compute: Callable[[], np.ndarray]) -> np.ndarray:
+        """Compute with both sides; where that fails, let go of what they have recorded."""
+        try:
+            values = compute() / sides.scale
+            if np.isfinite(values).all():
+                return values.astype(np.float32)
+        except Exception:
+            sides.release()  # it may hold the reason
+            raise
+        sides.release()
+        raise InputError(
+            f"the attribution of {self.about.model!r} is not finite: load the `model` "
+            "in float32, or choose another `layer`."
+        )
+
+    def _let_go(self) -> None:
+        """Forget the towers' contributions once all that they tell is known."""
+        sides = self._sides
+        if sides is None or self._ledger is None or not self._ready.all():
+            return
+        if _sampled(sides):
+            if self._standard_error is None:
+                return
+            words = GroupedContributions(sides.text, self._members())
+            self._error_of_words = _standard_error(_Sides(words, sides.image, sides.scale))
+        self._sides = None
+
+    def _members(self) -> list[list[int]]:
+        """Return the numbers of each word's tokens."""
+        groups: dict[object, list[int]] = {}
+        for index, token in enumerate(self.tokens):
+            groups.setdefault(("special", index) if token.special else token.word, []).append(index)
+        return list(groups.values())
 
     def _merge(self, indices: list[int]) -> Token:
         first, last = self.tokens[indices[0]], self.tokens[indices[-1]]
@@ -352,6 +438,23 @@ class FeaturePairs:
             return first
         text = self.caption[first.start : last.stop]
         return Token(text, first.word, first.start, last.stop, first.special)
+
+
+# Pictures by their pixels: explaining one anew, in another caption say, costs no more memory.
+_PICTURES: "weakref.WeakValueDictionary[tuple[object, ...], Image.Image]" = (
+    weakref.WeakValueDictionary()
+)
+
+
+def _shared(picture: Image.Image) -> Image.Image:
+    """Return a copy of the picture that all share who have the same; nobody changes it."""
+    key = picture.mode, picture.size, hashlib.sha256(picture.tobytes()).digest()
+    known = _PICTURES.get(key)
+    return known if known is not None else _PICTURES.setdefault(key, picture.copy())
+
+
+def _sampled(sides: _Sides) -> bool:
+    return sides.text.sampled or sides.image.sampled
 
 
 def _standard_error(sides: _Sides) -> np.ndarray:

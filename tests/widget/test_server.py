@@ -1,14 +1,20 @@
 """The worker: hovered rows first, batches, failures, stopping."""
 
+import re
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 import fpattr_widget as fp
+from fpattr_widget.widget import kernel
 from fpattr_widget.widget.server import RowServer
+from tests.conftest import random_encoder
 
 CAPTION = "a dog, a ball, a cat and a kite"
 METHOD = fp.IntegratedJacobians(steps=3)
@@ -23,8 +29,15 @@ class Page:
 
     def __call__(self, message: dict, buffers: list[bytes]) -> None:
         self.messages.append((message, buffers))
-        if message["type"] in ("done", "failure"):
+        if message["type"] in ("done", "failure", "interrupted"):
             self.done.set()
+
+    def kinds(self) -> list[str]:
+        return [message["type"] for message, _ in self.messages]
+
+    def forget(self) -> None:
+        self.messages.clear()
+        self.done.clear()
 
     def of_type(self, kind: str) -> list[tuple[dict, list[bytes]]]:
         return [entry for entry in self.messages if entry[0]["type"] == kind]
@@ -88,10 +101,10 @@ def test_the_hovered_row_comes_before_the_others(pairs):
 def test_a_region_is_answered_before_the_rows_are_there(pairs):
     page = Page()
     server = RowServer(pairs, page, epoch=1)
-    server.ask_region("r1", [0, 4, 8])
+    server.ask_region(7, [0, 4, 8])
     assert page.done.wait(30)
     (message, (buffer,)), = page.of_type("region")  # fmt: skip
-    assert message["id"] == "r1"
+    assert message["id"] == 7
     np.testing.assert_allclose(
         np.frombuffer(buffer, "<f4"), pairs.matrix[:, [0, 4, 8]].sum(1), atol=1e-6
     )
@@ -172,3 +185,225 @@ def test_stopping_ends_the_thread_after_the_step_under_way(pairs):
     server.ask_rows([5])
     assert server.wait(1)
     assert sum(pairs.ready) == 1
+
+
+class Gate:
+    """Holds a step of the worker until it is opened."""
+
+    def __init__(self, pairs: fp.FeaturePairs):
+        self.entered, self.opened = threading.Event(), threading.Event()
+        self._compute = pairs.feature_rows
+        pairs.feature_rows = self
+
+    def __call__(self, tokens):
+        self.entered.set()
+        assert self.opened.wait(30)
+        return self._compute(tokens)
+
+
+def test_an_interrupt_keeps_what_is_there_and_drops_the_rest(pairs):
+    page, gate = Page(), Gate(pairs)
+    server = RowServer(pairs, page, epoch=1)
+    server.fill()
+    assert gate.entered.wait(10)
+    kernel.interrupt()
+    gate.opened.set()
+    assert page.done.wait(10)
+    assert server.wait(10)
+    assert page.kinds() == ["ledger", "rows", "interrupted"]
+    assert sum(pairs.ready) == 1
+    page.forget()
+    server.ask_rows([5])  # nothing more than this comes unasked
+    assert server.wait(10)
+    assert page.kinds() == ["rows"]
+    assert sum(pairs.ready) == 2
+    page.forget()
+    server.fill()
+    assert page.done.wait(30)
+    assert sorted(rows_of(page, 10)) == list(range(len(pairs.tokens)))
+    assert page.kinds()[-1] == "done"
+
+
+def test_what_is_asked_after_an_interrupt_comes_though_the_step_was_under_way(pairs):
+    page, gate = Page(), Gate(pairs)
+    server = RowServer(pairs, page, epoch=1)
+    server.fill()
+    assert gate.entered.wait(10)
+    kernel.interrupt()
+    server.ask_rows([6])
+    gate.opened.set()
+    assert server.wait(10)
+    assert page.kinds() == ["ledger", "rows", "interrupted", "rows"]
+    assert sorted(rows_of(page, 10)) == [0, 6]
+
+
+def test_an_interrupt_of_an_idle_worker_says_nothing(pairs):
+    page = Page()
+    server = RowServer(pairs, page, epoch=1)
+    kernel.interrupt()
+    server.ask_rows([3])
+    assert server.wait(10)
+    assert page.kinds() == ["rows", "done"]
+
+
+def test_without_threads_who_asks_computes(pairs, monkeypatch):
+    def start(_thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    page = Page()
+    server = RowServer(pairs, page, epoch=1)
+    server.fill()
+    assert page.kinds()[-1] == "done"
+    assert sorted(rows_of(page, 10)) == list(range(len(pairs.tokens)))
+    server.ask_region(1, [0])
+    assert len(page.of_type("region")) == 1
+
+
+def test_rows_that_are_there_do_not_make_the_next_step_a_long_one(pairs):
+    """They come at once, and say nothing about how long the others take."""
+    pairs.feature_rows(range(8))
+    computed = []
+    original = pairs.feature_rows
+
+    def feature_rows(tokens):
+        missing = [token for token in tokens if not pairs.ready[token]]
+        if missing:
+            computed.append(missing)
+        return original(tokens)
+
+    pairs.feature_rows = feature_rows
+    page = Page()
+    RowServer(pairs, page, epoch=1).fill()
+    assert page.done.wait(30)
+    assert computed[0] == [8]
+
+
+def test_pairs_that_are_stopped_for_good_release_what_they_recorded(encoder, picture):
+    pairs = fp.attribute(encoder, picture, CAPTION, METHOD, 0)
+    pairs.row(1)
+    integral = pairs._sides.image._integral
+    assert integral._graphs
+    page, gate = Page(), Gate(pairs)
+    server = RowServer(pairs, page, epoch=1)
+    server.ask_rows([2])
+    assert gate.entered.wait(10)
+    server.stop(release=True)
+    gate.opened.set()
+    assert server.wait(10)
+    assert not integral._graphs
+    assert page.messages == []
+
+
+def spoil(model: torch.nn.Module, how: str) -> None:
+    if how == "removed":
+        model.to("meta")
+        return
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.fill_(float("nan"))
+
+
+def contents(model: torch.nn.Module) -> list[tuple[dict, str, torch.Tensor]]:
+    return [
+        (held, name, type(value)(value.detach().clone()))
+        if isinstance(value, torch.nn.Parameter)
+        else (held, name, value.clone())
+        for module in model.modules()
+        for held in (module._parameters, module._buffers)
+        for name, value in held.items()
+        if value is not None
+    ]
+
+
+@pytest.mark.parametrize("when", ["before", "measured", "partly there"])
+@pytest.mark.parametrize("layer", [0, 2])
+@pytest.mark.parametrize(
+    ("how", "says"), [("removed", "are gone: load it again"), ("NaN", "usable|not finite")]
+)
+def test_spoilt_weights_are_told_and_repaired_ones_go_on(picture, how, says, layer, when):
+    encoder = random_encoder()
+    pairs = fp.attribute(encoder, picture, CAPTION, METHOD, layer)
+    page = Page()
+    server = RowServer(pairs, page, epoch=1)
+    if when != "before":
+        pairs.ledger  # noqa: B018 - measures
+    if when == "partly there":
+        pairs.row(3)
+    sound = contents(encoder.model)
+    spoil(encoder.model, how)
+    server.fill()
+    assert page.done.wait(30)
+    assert server.wait(10)
+    (failure, _), = page.of_type("failure")  # fmt: skip
+    assert re.search(says, failure["message"])
+    assert failure["message"].endswith(".")
+    assert "\n" not in failure["message"]
+    assert sum(pairs.ready) == (when == "partly there")
+    for held, name, value in sound:
+        held[name] = value
+    page.forget()
+    server.fill()
+    assert page.done.wait(30)
+    assert page.kinds()[-1] == "done"
+    expected = fp.attribute(random_encoder(), picture, CAPTION, METHOD, layer).matrix
+    rows = rows_of(page, 10)
+    for token, row in enumerate(expected):
+        np.testing.assert_allclose(rows[token][1:], row, atol=1e-6)
+
+
+def test_a_long_reason_is_cut_and_stays_on_one_line(pairs):
+    page = Page()
+
+    def feature_rows(_tokens):
+        raise RuntimeError("first\n  second " + 1000 * "x")
+
+    pairs.feature_rows = feature_rows
+    RowServer(pairs, page, epoch=1).ask_rows([2])
+    assert page.done.wait(30)
+    message = page.of_type("failure")[0][0]["message"]
+    assert message.startswith("RuntimeError: first second xxx")
+    assert len(message) < 400
+
+
+def test_widgets_that_share_a_model_do_not_mix(picture):
+    """Two fill while rows and regions are asked for; a third asks from its own thread."""
+    encoder = random_encoder()
+    other = Image.fromarray(255 - np.asarray(picture))
+    work = [(picture, CAPTION, 0), (other, "a kite", 0), (picture, "a cat on a ball", 1)]
+    shown = [fp.attribute(encoder, image, caption, METHOD, n) for image, caption, n in work]
+    pages = [Page() for _ in shown]
+    servers = [
+        RowServer(*both, epoch=i + 1) for i, both in enumerate(zip(shown, pages, strict=True))
+    ]
+
+    def ask(server: RowServer, count: int) -> None:
+        server.fill()
+        for number in range(40):
+            server.ask_rows([number % count])
+            server.ask_region(number, [number % 9])
+            time.sleep(0.002)
+
+    threads = [
+        threading.Thread(target=ask, args=(server, len(pairs.tokens)))
+        for server, pairs in zip(servers, shown, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for server, page, (image, caption, layer) in zip(servers, pages, work, strict=True):
+        assert server.wait(60)
+        alone = fp.attribute(random_encoder(), image, caption, METHOD, layer)
+        expected = alone.feature_rows(range(len(alone.tokens)))
+        rows = rows_of(page, 10)
+        assert sorted(rows) == list(range(len(alone.tokens)))
+        for token, row in rows.items():
+            np.testing.assert_allclose(row, expected[token], atol=1e-6)
+        regions = page.of_type("region")
+        assert regions
+        for message, (buffer,) in regions:
+            column = expected[:, 1 + message["id"] % 9]
+            np.testing.assert_allclose(np.frombuffer(buffer, "<f4"), column, atol=1e-6)
+        assert {message["epoch"] for message, _ in page.messages} == {server.epoch}
+        assert not page.of_type("failure")

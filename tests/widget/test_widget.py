@@ -1,19 +1,20 @@
 """The widget's state and messages, without a page."""
 
+import contextlib
 import io
 import json
-import re
-from pathlib import Path
+import threading
+import time
 
 import numpy as np
 import pytest
+import traitlets
 from PIL import Image
 
 import fpattr_widget as fp
 from fpattr_widget.widget.widget import PairsWidget
 
 METHOD = fp.IntegratedJacobians(steps=3)
-JS = Path(__file__).parents[2] / "js" / "src"
 
 
 @pytest.fixture
@@ -21,6 +22,38 @@ def widget(encoder, picture):
     view = fp.attribute(encoder, picture, "a dog and <b>a ball</b>", METHOD, 1).widget()
     yield view
     view.close()
+
+
+class Wire:
+    """Hears what a widget sends, instead of a kernel's socket."""
+
+    def __init__(self, widget: PairsWidget):
+        self.messages: list[dict] = []
+        widget.comm.publish_msg = self._publish
+
+    def _publish(self, _kind, data=None, buffers=None, **_more):
+        buffers = [bytes(buffer) for buffer in buffers or []]
+        self.messages.append({**data, "buffers": buffers})
+
+    def said(self, kind: str) -> list[dict]:
+        contents = [message.get("content", {}) for message in self.messages]
+        return [content for content in contents if content.get("type") == kind]
+
+    def updates(self) -> list[dict]:
+        """Return the states that were sent, with their buffers put back."""
+        states = []
+        for message in list(self.messages):
+            if message.get("method") == "update":
+                paths = [path[0] for path in message["buffer_paths"]]
+                states.append(
+                    {**message["state"], **dict(zip(paths, message["buffers"], strict=True))}
+                )
+        return states
+
+
+def hello(widget: PairsWidget, **changed) -> None:
+    message = {"type": "hello", "epoch": widget.epoch, "protocol": 2, **changed}
+    widget._handle_custom_msg(message, [])
 
 
 def test_picture_and_tokens_are_there_before_any_row(encoder, picture):
@@ -75,6 +108,10 @@ def test_nothing_of_the_file_travels_with_the_picture(encoder, picture, tmp_path
         {"type": "rows", "epoch": 0, "tokens": [1]},
         {"type": "region", "epoch": 1, "id": 3, "patches": [9_999]},
         {"type": "unheard of", "epoch": 1},
+        {"type": "hello", "epoch": None, "protocol": 2},
+        {"type": "hello", "epoch": 1, "protocol": [2]},
+        {"type": "caption", "caption": 3},
+        {"type": "image"},
     ],
 )
 def test_malformed_messages_do_no_harm(widget, message):
@@ -83,10 +120,19 @@ def test_malformed_messages_do_no_harm(widget, message):
     assert np.isfinite(widget.pairs.matrix).all()
 
 
+WRONG = [
+    ("theme", "pink"), ("theme", None), ("scale", "log"), ("signs", "neither"), ("signs", ["for"]),
+    ("level", "letters"), ("opacity", 1.2), ("opacity", -0.1), ("opacity", True),
+    ("opacity", "half"), ("opacity", float("nan")), ("smooth", 1), ("keep_colour", "no"),
+    ("report_hover", None), ("editable", 0), ("precompute", "yes"),
+]  # fmt: skip
+
+
 def test_wrong_options_are_named(encoder, picture):
     pairs = fp.attribute(encoder, picture, "a dog", METHOD, 1)
-    with pytest.raises(fp.InputError, match="`theme`"):
-        pairs.widget(theme="pink")
+    for option, value in WRONG:
+        with pytest.raises(fp.InputError, match=f"`{option}` is"):
+            pairs.widget(**{option: value})
     with pytest.raises(TypeError, match="unheard_of"):
         fp.explain(picture, "a dog", model=encoder, unheard_of=1)
 
@@ -120,13 +166,217 @@ def test_a_model_is_loaded_once_until_its_files_change(picture, saved_model, tmp
         view.close()
 
 
-def test_both_sides_name_the_same_traits_and_messages():
-    """One contract: what the page reads and sends is what Python has and takes."""
-    source = "\n".join(path.read_text() for path in sorted(JS.glob("*.ts")))
-    protocol = (JS / "protocol.ts").read_text()
-    traits = {name for name in PairsWidget.class_trait_names(sync=True) if not name.startswith("_")}
-    ours = traits - {"layout", "tabbable", "tooltip"}
-    for name in ours:
-        assert re.search(rf"\b{name}\b", protocol), f"the page does not know the trait {name}"
-    for kind in ("hello", "rows", "region", "ledger", "failure", "done"):
-        assert f'"{kind}"' in source
+def test_settings_travel_and_can_be_changed_from_both_sides(encoder, picture):
+    settings = {
+        "theme": "dark", "scale": "own", "signs": "for", "opacity": 0.5, "smooth": True,
+        "keep_colour": True, "level": "tokens", "report_hover": True, "editable": True,
+    }  # fmt: skip
+    view = fp.attribute(encoder, picture, "a dog", METHOD, 1).widget(**settings)
+    assert settings.items() <= view.get_state().items()
+    wire = Wire(view)
+    view.set_state({"scale": "shared", "opacity": 0.25})
+    assert (view.scale, view.opacity) == ("shared", 0.25)
+    assert not [message for message in wire.messages if message["method"] != "custom"]
+    view.signs = "against"
+    assert wire.updates()[-1] == {"signs": "against"}
+    for name, value in (("theme", "pink"), ("opacity", 2)):
+        with pytest.raises(traitlets.TraitError):
+            setattr(view, name, value)
+    view.close()
+
+
+def test_pins_are_put_in_order_and_those_that_do_not_exist_are_told(widget):
+    widget.selected_tokens = [3, 1, 3]
+    widget.selected_patches = [8, 0]
+    assert (widget.selected_tokens, widget.selected_patches) == ([1, 3], [0, 8])
+    count = len(widget.tokens)
+    with pytest.raises(traitlets.TraitError, match=f"holds {count}: pass token numbers from 0 to"):
+        widget.selected_tokens = [0, count]
+    with pytest.raises(traitlets.TraitError, match="pass patch numbers from 0 to 8"):
+        widget.selected_patches = [-1]
+    with pytest.raises(traitlets.TraitError), widget.hold_trait_notifications():
+        widget.selected_tokens = [99]
+    assert (widget.selected_tokens, widget.selected_patches) == ([1, 3], [0, 8])
+
+
+def test_other_pairs_are_shown_in_the_same_view(widget, encoder, picture):
+    widget.bake()
+    widget.selected_tokens, widget.theme = [1], "dark"
+    wire, before = Wire(widget), widget._server
+    other = fp.attribute(encoder, picture.rotate(90), "a cat and a kite", METHOD, 1)
+    widget.show(other)
+    (state,) = [state for state in wire.updates() if "caption" in state]  # at once
+    assert state["caption"] == "a cat and a kite"
+    assert state["epoch"] == widget.epoch == 2
+    assert state["rows"] == b""
+    assert state["ledger"] == {}
+    assert (state["similarity"], state["selected_tokens"], state["selected_patches"]) == (
+        None, [], [],
+    )  # fmt: skip
+    assert len(state["tokens"]) == len(other.tokens)
+    assert widget.theme == "dark"
+    assert widget.pairs is other
+    assert before.wait(10)
+    assert widget._server.wait(30)
+    rows = wire.said("rows")
+    assert {row["epoch"] for row in rows} == {2}
+    assert sorted(n for row in rows for n in row["tokens"]) == list(range(len(other.tokens)))
+
+
+def test_what_the_page_pins_and_keeps_of_earlier_pairs_is_not_taken(widget, encoder, picture):
+    widget.show(fp.attribute(encoder, picture, "a cat and a kite", METHOD, 1))
+    late = {"selected_tokens": [1], "rows": memoryview(b"1234"), "similarity": 0.5}
+    widget.set_state({**late, "theme": "dark"})
+    assert (widget.selected_tokens, widget.rows, widget.similarity) == ([], b"", None)
+    assert widget.theme == "dark"
+    hello(widget)  # now it knows
+    widget.set_state(late)
+    assert (widget.selected_tokens, widget.rows, widget.similarity) == ([1], b"1234", 0.5)
+
+
+def test_a_page_that_starts_with_earlier_pairs_gets_the_present_ones(widget, encoder, picture):
+    widget.show(fp.attribute(encoder, picture, "a cat and a kite", METHOD, 1))
+    wire = Wire(widget)
+    hello(widget, epoch=1)
+    assert wire.updates()[0]["caption"] == "a cat and a kite"
+    assert wire.said("hello") == [{"type": "hello", "epoch": 2, "protocol": 2}]
+
+
+@pytest.mark.parametrize("version", [{"protocol": 1}, {"protocol": "2"}, {"protocol": None}])
+def test_a_page_of_another_version_is_told_to_run_the_cell_again(widget, version):
+    wire = Wire(widget)
+    hello(widget, **version)
+    assert [failure["message"] for failure in wire.said("failure")] == [
+        "This view was made by another version of fpattr_widget: run its cell again."
+    ]
+    assert not wire.said("hello")
+
+
+def test_an_older_page_said_hello_without_a_version(widget):
+    wire = Wire(widget)
+    widget._handle_custom_msg({"type": "hello", "epoch": 1}, [])
+    assert len(wire.said("failure")) == 1
+
+
+def test_threads_that_show_and_pages_that_answer_do_not_disturb_each_other(encoder, picture):
+    """Every state that was sent is of one subject, and nothing is left locked."""
+    captions = ["a dog", "a cat and a kite", "a ball", "a dog and a ball and a cat"]
+    shown = [fp.attribute(encoder, picture, caption, METHOD, 1) for caption in captions]
+    counts = {pairs.caption: len(pairs.tokens) for pairs in shown}
+    view = shown[0].widget()
+    wire, errors = Wire(view), []
+    end = time.monotonic() + 3
+
+    def guarded(action):
+        def run():
+            try:
+                while time.monotonic() < end:
+                    action()
+            except Exception as error:
+                errors.append(error)
+
+        return threading.Thread(target=run)
+
+    def page():
+        with contextlib.suppress(traitlets.TraitError):
+            view.set_state({"selected_tokens": [0, 2], "theme": "dark", "opacity": 0.5})
+        view.set_state({"theme": "light", "hovered": {"tokens": [1], "patches": []}})
+
+    def cell():
+        with view.hold_sync():
+            view.opacity, view.signs = 0.1, "for"
+            view.signs = "both"
+        view.selected_patches = [0, 1]
+
+    threads = [guarded(lambda pairs=pairs: view.show(pairs)) for pairs in shown]
+    threads += [guarded(page), guarded(cell), guarded(lambda: hello(view))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not errors
+    epochs = []
+    for state in wire.updates():
+        if "caption" in state:
+            assert len(state["tokens"]) == counts[state["caption"]]
+            epochs.append(state["epoch"])
+    assert epochs == sorted(epochs)
+    assert len(set(epochs)) > 10
+    assert (view._property_lock, view._holding_sync, view._states_to_send) == ({}, False, set())
+    assert not view._cross_validation_lock
+    widths = {1: 0}
+    for state in wire.updates():
+        if "caption" in state:
+            widths[state["epoch"]] = len(state["tokens"])
+    for row in wire.said("rows"):
+        assert max(row["tokens"]) < widths[row["epoch"]] or row["epoch"] == 1
+    view.show(shown[2])
+    view.opacity = 0.75
+    assert wire.updates()[-1] == {"opacity": 0.75}
+    view.close()
+
+
+def test_edits_are_told_only_while_they_are_allowed(widget):
+    told, wire = [], Wire(widget)
+    widget.on_edit(lambda kind, value: told.append((kind, value)))
+    caption, image = {"type": "caption", "caption": "<b>a cat</b>"}, {"type": "image"}
+    widget._handle_custom_msg(caption, [])
+    assert told == []
+    widget.editable = True
+    widget._handle_custom_msg(caption, [])
+    widget._handle_custom_msg(image, [memoryview(b"GIF")])
+    widget._handle_custom_msg(image, [])
+    assert told == [("caption", "<b>a cat</b>"), ("image", b"GIF")]
+    widget.refuse("image", "It is no image.")
+    assert wire.said("refused") == [
+        {"type": "refused", "kind": "image", "message": "It is no image."}
+    ]
+
+
+def test_everything_can_be_computed_before_it_is_displayed(encoder, picture, monkeypatch):
+    def start(_thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    pairs = fp.attribute(encoder, picture, "a dog", METHOD, 1)
+    view = pairs.widget(precompute=True)
+    assert pairs.ready.all()
+    state = view.get_state()
+    assert np.frombuffer(state["rows"], "<f4").size == len(pairs.tokens) * 10
+    assert state["similarity"] == pairs.ledger.similarity
+    wire = Wire(view)
+    other = fp.attribute(encoder, picture, "a cat and a kite", METHOD, 1)
+    view.show(other)
+    assert len(wire.updates()[-1]["rows"]) == 4 * len(other.tokens) * 10
+    hello(view)
+    assert wire.said("done")
+    view.close()
+
+
+def test_a_closed_view_can_be_opened_again(widget):
+    model = widget.model_id
+    widget.close()
+    assert widget.layout.comm is None
+    server = widget._server
+    assert server is None
+    widget.open()
+    assert widget.model_id == model
+    assert widget._repr_mimebundle_()
+    assert widget._server.wait(30)
+    assert widget.pairs.ready.all()
+
+
+def test_widgets_of_one_picture_share_it(encoder, picture):
+    views = [fp.attribute(encoder, picture, text, METHOD, 1).widget() for text in ("a", "b c")]
+    assert views[0].picture is views[1].picture
+    assert views[0].pairs._picture is views[1].pairs._picture
+    mine = views[0].pairs.picture
+    mine.paste(0, (0, 0, *mine.size))  # is the caller's own
+    assert views[0].pairs.picture.getextrema() != mine.getextrema()
+    for view in views:
+        view.close()
+
+
+def test_no_class_is_made_for_each_widget(widget):
+    assert type(widget) is PairsWidget
+    assert len(widget._esm) > 1000

@@ -1,0 +1,118 @@
+"""A cell that runs again and again leaves nothing behind that grows."""
+
+import pytest
+
+from tests.benchmarks.reruns import SETUP, rerun
+from tests.widget.notebook import WIDGET, Notebook, notebook
+
+CODE = "w = fp.explain(scene.image, scene.caption)\nw"
+LIVING = "[o for o in Out.values() if isinstance(o, fp.PairsWidget) and o.comm is not None]"
+
+
+@pytest.fixture(scope="module")
+def book():
+    with notebook() as opened:
+        opened.run(SETUP)
+        yield opened
+
+
+def facts(book: Notebook) -> dict:
+    found = book.value("facts()")
+    return {name: value for name, value in found.items() if "B " not in name}
+
+
+def test_nothing_grows_when_a_cell_runs_again(book):
+    rerun(book, CODE, 3)
+    before = facts(book)
+    rerun(book, CODE, 30)
+    after = facts(book)
+    kept = "PairsWidgets kept by Out"
+    assert after.pop(kept) == before.pop(kept) + 30
+    assert after == before
+    assert before["widgets"] <= 4  # at most two views, each with its layout
+    book.run(
+        "kept = [o for o in Out.values() if isinstance(o, fp.PairsWidget) and o.comm is None]\n"
+        "assert len(kept) > 25\n"
+        "for one in kept:\n"
+        "    assert (one._server, one.picture, one.rows, one.tokens) == (None, b'', b'', [])\n"
+        "    assert one.pairs._sides is None and one.pairs._measure is None\n"
+        "    assert one.pairs._picture is w.pairs._picture\n"
+        "    assert abs(one.pairs.words().matrix.sum() - one.pairs.matrix.sum()) < 1e-4\n"
+        "    assert one.pairs.words().ledger == one.pairs.ledger\n"
+        "assert not [t for t in threading.enumerate() if t.name == 'fpattr-rows']\n"
+        "del kept, one"
+    )
+
+
+def test_nothing_grows_without_a_page(book):
+    for _ in range(4):
+        book.run(CODE, cell="alone")
+    before = facts(book)
+    for _ in range(8):
+        book.run(CODE, cell="alone")
+    after = facts(book)
+    assert after["widgets"] == before["widgets"]
+    assert after["comms"] == before["comms"]
+
+
+def test_what_was_let_go_of_is_shown_again_when_it_is_displayed(book):
+    rerun(book, CODE, 1)
+    book.run("first = w", cell="keep")
+    first = book.value("first.model_id")
+    rerun(book, CODE, 3)
+    assert book.value("first.comm is None")
+    again = book.run("first", cell="show")[WIDGET]["model_id"]
+    assert again != first
+    assert book.value("(first.model_id, len(first.tokens) > 0, len(first.picture) > 0)") == (
+        again, True, True,
+    )  # fmt: skip
+    said = book.listen(again, "done")
+    assert sum(len(s.content["tokens"]) for s in said if s.content["type"] == "rows") == book.value(
+        "len(first.tokens)"
+    )
+    assert book.value("first.layout.comm is not None")
+
+
+def test_what_is_seen_elsewhere_stays(book):
+    model = book.run(CODE, cell="twice")[WIDGET]["model_id"]
+    book.run("kept = w")
+    book.update(model, _view_count=2)  # a new view for the output
+    book.silence(0.5)
+    book.update(model, _view_count=1)  # the cell's own goes as it runs again
+    for _ in range(4):
+        book.run(CODE, cell="twice")
+    assert book.value("kept.comm is not None")
+    book.update(model, _view_count=0)
+    book.silence(1)
+    assert book.value("kept.comm is None")
+
+
+def test_views_in_other_cells_and_without_cells_stay(book):
+    book.run("a = fp.explain(scene.image, 'a dog'); a", cell="a")
+    book.run("b = fp.explain(scene.image, 'a cat'); b")
+    for _ in range(4):
+        book.run("c = fp.explain(scene.image, 'a cat'); c", cell="c")
+    assert book.value("(a.comm is not None, b.comm is not None, c.comm is not None)") == (
+        True, True, True,
+    )  # fmt: skip
+
+
+def test_a_view_in_a_box_stays(book):
+    book.run("import ipywidgets\nbox = ipywidgets.VBox([fp.explain(scene.image, 'a dog')])", "box")
+    for _ in range(4):
+        book.run("other = ipywidgets.VBox([fp.explain(scene.image, 'a dog')])", "box")
+    assert book.value("box.children[0].comm is not None")
+
+
+def test_the_first_view_may_be_counted_late(book):
+    """Older kernels hear of it between cells, when the cell has run again already."""
+    model = book.run(CODE, cell="late")[WIDGET]["model_id"]
+    book.run("kept = w")
+    book.run(CODE, cell="late")
+    assert book.value("kept.comm is not None")
+    book.update(model, _view_count=1)
+    book.silence(0.5)
+    assert book.value("kept.comm is not None")
+    book.update(model, _view_count=0)
+    book.silence(1)
+    assert book.value("kept.comm is None")
