@@ -28,13 +28,14 @@ from .methods import (
     PatchTokenSimilarity,
 )
 from .pairs import FeaturePairs, Ledger, attribute
-from .widget import PairsWidget
+from .widget import Explorer, PairsWidget, explore
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Banzhaf",
     "DualEncoder",
+    "Explorer",
     "Family",
     "FeaturePairs",
     "GradientTimesInput",
@@ -49,6 +50,7 @@ __all__ = [
     "Token",
     "attribute",
     "explain",
+    "explore",
     "load_encoder",
     "register_family",
 ]

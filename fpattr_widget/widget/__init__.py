@@ -1,5 +1,6 @@
-"""The linked notebook view."""
+"""The linked notebook view, and the explorer around it."""
 
+from .explorer import Explorer, explore
 from .widget import PairsWidget
 
-__all__ = ["PairsWidget"]
+__all__ = ["Explorer", "PairsWidget", "explore"]
