@@ -22,7 +22,11 @@ BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 CONSTRAINTS = ROOT / "tests" / "constraints.txt"
 PARITY = ROOT / "tests" / "parity" / "requirements.txt"
-TORCHVISION = ROOT / "tests" / "parity" / "torchvision.txt"
+# Each into a folder of its own in the environment, where it is found only when asked for.
+APART = (
+    ROOT / "tests" / "parity" / "torchvision.txt",
+    *sorted((ROOT / "tests" / "browser").glob("ipykernel-*.txt")),
+)
 NPM = shutil.which("npm") or "npm"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -58,14 +62,21 @@ def set_up_python(*, tests: bool) -> None:
         run(*pip, pinned)
         run(*pip, "--constraint", CONSTRAINTS, "--editable", ".[dev]")
         stamp.write_text(digest)
+    if not tests:
+        return
     stamp = VENV / ".fpattr-parity-stamp"
-    if tests and (digest := changed(stamp, PARITY, TORCHVISION)):
+    if digest := changed(stamp, PARITY):
         # The published code, without its pins on other packages.
         run(*pip, "--no-deps", "--requirement", PARITY)
-        # Apart, where transformers does not find it: it may not fit the torch that is here.
-        apart = ("--no-deps", "--upgrade", "--target", VENV / "torchvision")
-        run(*pip, *apart, "--requirement", TORCHVISION)
         stamp.write_text(digest)
+    for requirements in APART:
+        # torchvision may not fit the torch that is here; a kernel of each ipykernel is tested.
+        folder = VENV / requirements.stem
+        stamp = VENV / f".fpattr-{requirements.stem}-stamp"
+        if digest := changed(stamp, requirements):
+            shutil.rmtree(folder, ignore_errors=True)
+            run(*pip, "--no-deps", "--target", folder, "--requirement", requirements)
+            stamp.write_text(digest)
 
 
 def find_browser() -> str:

@@ -1,14 +1,14 @@
 """The quickstart in JupyterLab: what is painted is what was computed."""
 
 import base64
-import json
-import time
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Page
+
+from tests.browser.notebook import numbers, wait_until, write_notebook
+from tests.browser.page import BLUE, RED, assert_painted, heat_pixels, hover_patch, wait_for_rows
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -20,59 +20,6 @@ scene = example("dog-and-ball")
 widget = fp.explain(scene.image, scene.caption)
 widget
 """
-RED, BLUE = (178, 24, 43), (33, 102, 172)
-
-
-def wait_for_rows(view: Locator) -> None:
-    view.locator(".fpattr-img").wait_for(timeout=60_000)
-    handle = view.element_handle()
-    view.page.wait_for_function(
-        """root => root.querySelectorAll('.fpattr-token').length > 0
-            && root.querySelectorAll('[data-missing]').length === 0
-            && !root.querySelector('[role=progressbar]')""",
-        arg=handle,
-        timeout=60_000,
-    )
-
-
-def heat_pixels(view: Locator) -> tuple[np.ndarray, float]:
-    """Return the canvas's RGBA at each patch's middle, (rows, columns, 4), and its limit."""
-    canvas = view.locator("canvas.fpattr-heat")
-    size, limit, data = canvas.evaluate(
-        """canvas => [[canvas.width, canvas.height], Number(canvas.dataset.limit),
-            Array.from(canvas.getContext('2d')
-                .getImageData(0, 0, canvas.width, canvas.height).data)]"""
-    )
-    pixels = np.array(data, np.uint8).reshape(size[1], size[0], 4)
-    step = size[0] // 8
-    return pixels[step // 2 :: step, step // 2 :: step], limit
-
-
-def assert_painted(view: Locator, row: np.ndarray) -> None:
-    pixels, limit = heat_pixels(view)
-    assert limit >= np.abs(row).max() * 0.999
-    expected = 255 * 0.85 * np.minimum(1, np.abs(row) / limit)
-    np.testing.assert_allclose(pixels[:, :, 3], expected, atol=1.5)
-    for y, x in np.ndindex(row.shape):
-        if pixels[y, x, 3] > 40:  # colours of faint pixels are rounded by the canvas
-            colour = RED if row[y, x] > 0 else BLUE
-            np.testing.assert_allclose(pixels[y, x, :3], colour, atol=4)
-
-
-def numbers(notebook, expression: str) -> np.ndarray:
-    printed = notebook.python(
-        f"import json, numpy as np; print(json.dumps(np.asarray({expression}).tolist()))"
-    )
-    return np.array(json.loads(printed))
-
-
-def wait_until(notebook, expression: str) -> None:
-    """Poll: nothing orders what the page sends before code that runs in the kernel."""
-    for _ in range(100):
-        if notebook.python(f"print({expression})").strip() == "True":
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"never true in the kernel: {expression}")
 
 
 def move_away(page: Page) -> None:
@@ -84,13 +31,6 @@ def lab_errors() -> list[str]:
     return []
 
 
-def write_notebook(path: Path, *cells: str) -> None:
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
-    notebook.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
-    nbformat.write(notebook, path)
-
-
 def run_until_kept(open_notebook, source: Path):
     """Run a notebook with one widget until the kernel has the rows that the page keeps."""
     write_notebook(source, EXPLAIN)
@@ -99,13 +39,6 @@ def run_until_kept(open_notebook, source: Path):
     wait_for_rows(notebook.page.locator(".fpattr").first)
     wait_until(notebook, "len(widget.rows) > 0")
     return notebook
-
-
-def hover_patch(view: Locator, row: int, column: int) -> None:
-    box = view.locator(".fpattr-stage canvas.fpattr-heat").bounding_box()
-    view.page.mouse.move(
-        box["x"] + (column + 0.5) * box["width"] / 8, box["y"] + (row + 0.5) * box["height"] / 8
-    )
 
 
 def test_quickstart_links_words_and_patches(open_notebook):

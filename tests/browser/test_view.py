@@ -1,0 +1,561 @@
+"""The view alone, on every width, theme and medium; no notebook, no network."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.benchmarks import view as view_benchmark
+
+from .harness import EPOCH, View, harness, open_harness, state_of, synthetic_pairs
+
+pytestmark = pytest.mark.timeout(120)
+
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+WIDTHS = (320, 480, 640, 800, 1280, 2000)
+SENTENCE = "a small brown dog runs along the wet sand beside a rusty bicycle"
+# Words that no line can hold, a name as long as a path, markup, and another script.
+HARD = f"{'donaudampfschifffahrts' * 5} <b>dog</b> {'/very/long/path' * 6} كلب بجانب كرة 犬とボール"
+
+
+@pytest.fixture(scope="module")
+def states() -> dict[str, dict[str, Any]]:
+    """Return states of real widgets: whole, without rows, large, and hard to lay out."""
+    plain = synthetic_pairs(17, 7, 7, caption=SENTENCE, side=224)
+    return {
+        "whole": state_of(plain),
+        "empty": state_of(plain, baked=False),
+        "large": state_of(synthetic_pairs()),
+        "hard": state_of(synthetic_pairs(13, 16, 4, caption=HARD, side=224)),
+        "small": state_of(synthetic_pairs(10, 4, 16, caption=SENTENCE, side=128)),
+    }
+
+
+@pytest.fixture
+def open_view(browser: Browser, states) -> Callable[..., Any]:
+    @contextmanager
+    def open_(name: str = "whole", **options: Any) -> Iterator[View]:
+        with harness(browser, states[name], **options) as view:
+            view.root.locator(".fpattr-stage[data-loaded]").wait_for()
+            yield view
+            assert view.harness.errors == []
+            assert view.harness.requests == []
+
+    return open_
+
+
+def matrix(state: dict[str, Any]) -> np.ndarray:
+    return np.frombuffer(state["rows"], "<f4").reshape(len(state["tokens"]), -1)
+
+
+def word(view: View, text: str) -> Any:
+    return view.root.locator(".fpattr-token", has_text=text).first
+
+
+def numbers_of(chip: Any) -> str:
+    return chip.get_attribute("data-tokens")
+
+
+def patch_centre(view: View, row: int, column: int, grid: tuple[int, int]) -> tuple[float, float]:
+    box = view.root.locator(".fpattr-stage").bounding_box()
+    x = box["x"] + (column + 0.5) * box["width"] / grid[1]
+    return x, box["y"] + (row + 0.5) * box["height"] / grid[0]
+
+
+def heat(view: View) -> np.ndarray:
+    """Return the heat map's pixels, (height, width, 4)."""
+    width, height, data = view.root.locator("canvas.fpattr-heat").evaluate(
+        """canvas => [canvas.width, canvas.height, Array.from(canvas.getContext('2d')
+            .getImageData(0, 0, canvas.width, canvas.height).data)]"""
+    )
+    return np.array(data, np.uint8).reshape(height, width, 4)
+
+
+# Accessibility
+
+# Rules that are not asked for, with the reason.
+NOT_ASKED = {
+    # WCAG AAA, 7:1: chips carry their value as a tint, and no ink has 7:1 on a middle tone.
+    "color-contrast-enhanced": False,
+}
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe-core finds in the whole page by all of its rules, also the optional ones."""
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate(
+        """async skipped => {
+            const rules = Object.fromEntries(axe.getRules().map(
+                ({ruleId}) => [ruleId, {enabled: skipped[ruleId] ?? true}]));
+            const {violations} = await axe.run(document, {rules, resultTypes: ['violations']});
+            return violations.flatMap(({id, nodes}) => nodes.map(({target, failureSummary}) =>
+                `${id}: ${target.join(' ')}: ${failureSummary.split('\\n').at(-1).trim()}`));
+        }""",
+        NOT_ASKED,
+    )
+    return sorted(set(found))
+
+
+def do_nothing(_: View) -> None:
+    pass
+
+
+def hover_word(view: View) -> None:
+    chip = word(view, "dog")
+    chip.hover()
+    view.wait_shown(f"tokens:{numbers_of(chip)}")
+
+
+def hover_patch(view: View) -> None:
+    view.page.mouse.move(*patch_centre(view, 3, 4, (7, 7)))
+    view.wait_shown("patches:25")
+
+
+def pin_both(view: View) -> None:
+    view.update(selected_tokens=[3, 4], selected_patches=[9, 10, 16])
+    view.wait_shown("tokens:3,4 patches:9,10,16")
+
+
+def focus_word(view: View) -> None:
+    word(view, "brown").focus()
+    view.page.keyboard.press("ArrowRight")
+
+
+def show_failure(view: View) -> None:
+    message = "There is not enough memory for this attribution: choose a later `layer`."
+    view.receive({"type": "failure", "epoch": EPOCH, "message": message})
+    view.root.locator(".fpattr-failure", has_text="choose a later").wait_for()
+
+
+def open_everything(view: View) -> None:
+    for _ in range(10):
+        closed = view.root.locator("[aria-expanded=false], details:not([open]) > summary")
+        if closed.filter(visible=True).count() == 0:
+            return
+        closed.filter(visible=True).first.click()
+    raise AssertionError("it never ends")
+
+
+SITUATIONS: dict[str, tuple[str, Callable[[View], None]]] = {
+    "idle": ("whole", do_nothing),
+    "word hovered": ("whole", hover_word),
+    "patch hovered": ("whole", hover_patch),
+    "pinned": ("whole", pin_both),
+    "by keyboard": ("whole", focus_word),
+    "failure": ("whole", show_failure),
+    "all opened": ("whole", open_everything),
+    "rows missing": ("empty", do_nothing),
+    "rows missing, word hovered": ("empty", hover_word),
+    "77 words": ("large", do_nothing),
+    "hard caption": ("hard", do_nothing),
+}
+
+
+def in_both_themes(view: View) -> dict[str, list[str]]:
+    found = {}
+    for theme in ("light", "dark"):
+        view.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        view.root.and_(view.page.locator(f"[data-theme={theme}]")).wait_for()
+        view.wait_painted()
+        found[theme] = violations(view.page)
+    return found
+
+
+NOTHING = {"light": [], "dark": []}
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_axe_finds_nothing(open_view, situation):
+    name, act = SITUATIONS[situation]
+    with open_view(name) as view:
+        act(view)
+        assert in_both_themes(view) == NOTHING
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"level": "tokens"},
+        {"signs": "against", "smooth": True, "keep_colour": True, "opacity": 0.5},
+        {"editable": True},
+    ],
+    ids=" ".join,
+)
+def test_axe_finds_nothing_with_other_settings(browser, options):
+    state = state_of(synthetic_pairs(17, 7, 7, caption=SENTENCE, side=224), **options)
+    with harness(browser, state) as view:
+        open_everything(view)
+        assert in_both_themes(view) == NOTHING
+        view.page.keyboard.press("Escape")
+        view.update(selected_tokens=[3, 4], selected_patches=[9])
+        view.wait_shown("tokens:3,4 patches:9")
+        assert in_both_themes(view) == NOTHING
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_when_narrow_and_in_jupyter(open_view, theme):
+    with open_view(size=(360, 900), jupyter=theme, reduced_motion="reduce") as view:
+        assert view.root.get_attribute("data-theme") == theme
+        assert violations(view.page) == []
+
+
+def test_axe_would_find_something(open_view):
+    with open_view() as view:
+        word(view, "dog").evaluate("chip => { chip.style.color = chip.style.backgroundColor; }")
+        view.root.evaluate("root => root.append(document.createElement('button'))")
+        found = violations(view.page)
+        assert any(one.startswith("color-contrast: ") for one in found)
+        assert any(one.startswith("button-name: ") for one in found)
+
+
+# Room
+
+LAYOUT = """root => {
+    const page = document.scrollingElement;
+    const found = [];
+    if (page.scrollWidth > page.clientWidth)
+        found.push(`the page scrolls sideways: ${page.scrollWidth} > ${page.clientWidth}`);
+    const outer = root.getBoundingClientRect();
+    const name = e => `${e.tagName.toLowerCase()}.${e.getAttribute('class') ?? ''}`;
+    for (const e of root.querySelectorAll('*')) {
+        const style = getComputedStyle(e);
+        const box = e.getBoundingClientRect();
+        // For screen readers alone, or cut with an ellipsis that says so.
+        if (box.width <= 1 || box.height <= 1 || style.visibility === 'hidden') continue;
+        if (box.left < outer.left - 1 || box.right > outer.right + 1)
+            found.push(`${name(e)} sticks out: ${box.left}…${box.right} of ${outer.right}`);
+        if (style.display === 'inline' || style.textOverflow === 'ellipsis') continue;
+        const cuts = axis => ['hidden', 'clip'].includes(style[`overflow${axis}`]);
+        if (cuts('X') && e.scrollWidth > e.clientWidth + 1)
+            found.push(`${name(e)} is cut: ${e.scrollWidth} in ${e.clientWidth}`);
+        if (cuts('Y') && e.scrollHeight > e.clientHeight + 1)
+            found.push(`${name(e)} is cut below: ${e.scrollHeight} in ${e.clientHeight}`);
+    }
+    return [...new Set(found)];
+}"""
+
+
+def on_all_widths(view: View) -> dict[int, list[str]]:
+    found = {}
+    for width in WIDTHS:
+        view.page.set_viewport_size({"width": width, "height": 1000})
+        view.wait_painted()
+        found[width] = view.root.evaluate(LAYOUT)
+    return found
+
+
+@pytest.mark.parametrize("name", ["whole", "hard", "small", "large"])
+def test_everything_has_room(open_view, name):
+    enough = {width: [] for width in WIDTHS}
+    with open_view(name) as view:
+        assert on_all_widths(view) == enough
+        view.update(selected_tokens=[2, 3], selected_patches=[2, 3])
+        view.wait_shown("tokens:2,3 patches:2,3")
+        show_failure(view)
+        assert on_all_widths(view) == enough
+
+
+def test_everything_has_room_at_four_times_the_size(open_view):
+    """1280 pixels at 400 % are 320, each four wide: WCAG 2.2, 1.4.10."""
+    with open_view("hard", size=(320, 256), device_scale_factor=4) as view:
+        assert view.root.evaluate(LAYOUT) == []
+        # Every word can be reached, and its map be seen.
+        chip = view.root.locator(".fpattr-token").nth(1)
+        chip.focus()
+        view.wait_shown(f"tokens:{numbers_of(chip)}")
+        assert heat(view)[:, :, 3].max() > 0
+
+
+def test_room_is_measured(open_view):
+    with open_view(size=(480, 800)) as view:
+        view.root.locator(".fpattr-line").evaluate("line => { line.style.minWidth = '560px'; }")
+        assert any("fpattr-line" in one for one in view.root.evaluate(LAYOUT))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_moves_while_words_are_hovered(open_view, width):
+    with open_view("large", size=(width, 1000)) as view:
+        places = set()
+        for index in (None, 3, 9, 21, 40):
+            if index is not None:
+                view.root.locator(".fpattr-token").nth(index).hover()
+            view.wait_painted()
+            places.add(
+                view.root.evaluate(
+                    """root => [root, ...['stage', 'line', 'caption']
+                        .map(name => root.querySelector(`.fpattr-${name}`))]
+                        .map(part => part.getBoundingClientRect())
+                        .map(box => [box.left, box.top + scrollY, root.offsetHeight])
+                        .flat().map(Math.round).join()"""
+                )
+            )
+        assert len(places) == 1, places
+
+
+# Where it is put
+
+
+@pytest.mark.parametrize("zoom", [1, 1.25, 0.8])
+@pytest.mark.parametrize("shadow", [False, True], ids=["light tree", "shadow root"])
+def test_pointer_and_drag_wherever_it_is_put(open_view, states, shadow, zoom):
+    with open_view(shadow=shadow, device_scale_factor=2) as view:
+        view.page.evaluate("zoom => { document.body.style.zoom = zoom; }", zoom)
+        hover_word(view)
+        row = matrix(states["whole"])[int(numbers_of(word(view, "dog"))), 1:].reshape(7, 7)
+        assert heat(view)[:, :, 3].max() > 0
+        assert view.root.evaluate("r => getComputedStyle(r.firstElementChild).borderTopWidth")
+        # The strongest patch of the map is the patch under the pointer there.
+        y, x = np.unravel_index(np.abs(row).argmax(), row.shape)
+        view.page.mouse.move(*patch_centre(view, y, x, (7, 7)))
+        view.wait_shown(f"patches:{7 * y + x}")
+        # Drags: a region, then words, while the region stays.
+        view.page.mouse.move(*patch_centre(view, 1, 1, (7, 7)))
+        view.page.mouse.down()
+        view.page.mouse.move(*patch_centre(view, 2, 3, (7, 7)), steps=4)
+        view.page.mouse.up()
+        region = "8,9,10,15,16,17"
+        view.wait_shown(f"patches:{region}")
+        first, last = word(view, "brown"), word(view, "runs")
+        first.hover()
+        view.page.mouse.down()
+        box = last.bounding_box()
+        at = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        view.page.mouse.move(*at, steps=4)
+        view.page.mouse.up()
+        start, stop = (int(numbers_of(chip).split(",")[i]) for chip, i in ((first, 0), (last, -1)))
+        span = ",".join(map(str, range(start, stop + 1)))
+        view.wait_shown(f"tokens:{span} patches:{region}")
+        assert view.get("selected_patches") == [int(i) for i in region.split(",")]
+        view.page.keyboard.press("Escape")
+        view.page.wait_for_function(
+            "r => !r.dataset.shown.includes('patches')", arg=view.root.element_handle()
+        )
+
+
+def test_in_a_transformed_box_the_patch_under_the_pointer_is_meant(open_view):
+    with open_view() as view:
+        view.page.evaluate(
+            "() => Object.assign(document.body.style, "
+            "{transform: 'translate(40px, 20px) scale(0.7)', transformOrigin: '0 0'})"
+        )
+        for y, x in ((0, 0), (6, 6), (2, 5)):
+            view.page.mouse.move(*patch_centre(view, y, x, (7, 7)))
+            view.wait_shown(f"patches:{7 * y + x}")
+
+
+def test_the_theme_is_that_of_the_page(open_view):
+    with open_view(color_scheme="dark") as view:
+        root = view.root
+        view.greet()  # or the view would be painted anew when nobody answers
+        view.wait_painted()
+        assert root.get_attribute("data-theme") == "dark"
+        view.page.emulate_media(color_scheme="light")
+        root.and_(view.page.locator("[data-theme=light]")).wait_for()
+        view.page.evaluate("() => { document.body.dataset.jpThemeLight = 'false'; }")
+        root.and_(view.page.locator("[data-theme=dark]")).wait_for()
+        view.update(theme="light")
+        root.and_(view.page.locator("[data-theme=light]")).wait_for()
+
+
+# Media
+
+
+def moving(view: View) -> list[str]:
+    """Return what would take time to change."""
+    return view.root.evaluate(
+        """root => [root, ...root.querySelectorAll('*')].flatMap(e =>
+            [null, '::before', '::after'].flatMap(part => {
+                const style = getComputedStyle(e, part);
+                const lasts = times => times.split(',').some(t => parseFloat(t) > 0);
+                const moves = (style.transitionProperty !== 'none'
+                        && lasts(style.transitionDuration))
+                    || (style.animationName !== 'none' && lasts(style.animationDuration));
+                return moves ? [`${e.tagName} ${e.getAttribute('class')} ${part ?? ''}`] : [];
+            }))"""
+    )
+
+
+@pytest.mark.parametrize("name", ["whole", "empty"])
+def test_nothing_moves_by_itself_where_motion_is_reduced(open_view, name):
+    with open_view(name, reduced_motion="reduce") as view:
+        assert moving(view) == []
+        hover_word(view)
+        assert moving(view) == []
+        view.root.evaluate("root => { root.style.transition = 'opacity 1s'; }")
+        assert len(moving(view)) == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_paper(open_view, scheme):
+    with open_view("large", size=(718, 1000), color_scheme=scheme) as view:
+        view.update(selected_tokens=[7, 8])
+        view.wait_shown("tokens:7,8")
+        view.page.emulate_media(media="print", color_scheme=scheme)
+        view.wait_painted()
+        for part in (".fpattr-line", ".fpattr-caption", ".fpattr-img", "canvas.fpattr-heat"):
+            assert view.root.locator(part).is_visible(), part
+        assert view.root.evaluate("root => getComputedStyle(root).printColorAdjust") == "exact"
+        assert heat(view)[:, :, 3].max() > 0
+        # Values are on the paper, and nothing that only a pointer can use.
+        assert "small" in view.root.locator(".fpattr-line").inner_text()
+        assert view.root.locator("input, select, textarea").filter(visible=True).count() == 0
+        assert view.root.evaluate(LAYOUT) == []
+        # One A4 page holds it.
+        pdf = view.page.pdf(format="A4", print_background=True)
+        assert pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") == 1
+
+
+# Beginning and end
+
+
+def test_a_page_without_a_kernel_says_so(open_view):
+    with open_view("empty", still=True) as view:
+        root = view.root
+        view.page.clock.run_for(500)
+        assert root.locator("[role=progressbar]").count() == 1
+        assert "no kernel" not in root.locator(".fpattr-line").inner_text()
+        view.page.clock.run_for(20_000)
+        assert "no kernel answers" in root.locator(".fpattr-line").inner_text()
+        assert root.locator("[role=progressbar]").count() == 0
+        word(view, "dog").hover()
+        view.page.clock.run_for(200)
+        assert "no kernel answers" in root.locator(".fpattr-line").inner_text()
+        assert violations(view.page) == []
+
+
+def test_a_page_whose_kernel_answers_does_not(open_view, states):
+    with open_view("empty", still=True) as view:
+        view.page.clock.run_for(500)
+        view.greet()
+        view.page.clock.run_for(20_000)
+        line = view.root.locator(".fpattr-line")
+        assert "no kernel" not in line.inner_text()
+        view.receive_rows(matrix(states["whole"]))
+        view.receive({"type": "done", "epoch": EPOCH})
+        view.page.clock.run_for(1_000)
+        assert view.root.locator("[data-missing]").count() == 0
+        assert view.root.locator("[role=progressbar]").count() == 0
+
+
+def test_rows_arrive_from_python(open_view, states):
+    rows = matrix(states["whole"])
+    with open_view("empty", views=2) as view:
+        view.greet()
+        view.receive_rows(rows, [1, 2])
+        hover_word(view)
+        assert heat(view)[:, :, 3].max() == 0
+        assert view.sent("rows")[-1][0]["tokens"] == [4]
+        view.receive_rows(rows)
+        for root in view.roots:
+            view.page.wait_for_function(
+                "r => !r.querySelector('[data-missing]')", arg=root.element_handle()
+            )
+        assert heat(view)[:, :, 3].max() > 0
+
+
+COUNTING = """(() => {
+    const held = {timers: new Set(), frames: new Set()};
+    const wrap = (set, ask, drop) => {
+        const [request, cancel] = [window[ask].bind(window), window[drop].bind(window)];
+        window[ask] = (run, ...rest) => {
+            const id = request((...values) => { held[set].delete(id); run(...values); }, ...rest);
+            held[set].add(id);
+            return id;
+        };
+        window[drop] = id => { held[set].delete(id); cancel(id); };
+    };
+    wrap('timers', 'setTimeout', 'clearTimeout');
+    wrap('frames', 'requestAnimationFrame', 'cancelAnimationFrame');
+    let urls = 0;
+    const {createObjectURL, revokeObjectURL} = URL;
+    URL.createObjectURL = blob => { urls++; return createObjectURL(blob); };
+    URL.revokeObjectURL = url => { urls--; revokeObjectURL(url); };
+    window.held = () => [held.timers.size, held.frames.size, urls];
+})()"""
+
+
+@pytest.mark.parametrize("ending", ["signal", "function"])
+def test_sixty_widgets_give_everything_back(browser, states, ending):
+    with open_harness(browser, script=COUNTING) as page:
+        metrics = page.page.context.new_cdp_session(page.page)
+        metrics.send("Performance.enable")
+        name = page.keep(states["empty"])
+
+        def counts() -> dict[str, float]:
+            for _ in range(3):
+                metrics.send("HeapProfiler.collectGarbage")
+            found = metrics.send("Performance.getMetrics")["metrics"]
+            return {
+                one["name"]: one["value"]
+                for one in found
+                if one["name"] in ("Nodes", "JSEventListeners")
+            }
+
+        def use(widgets: int) -> None:
+            left = page.page.evaluate(
+                """async ([name, count, ending]) => {
+                    const ids = [];
+                    for (let i = 0; i < count; i++) {
+                        const id = await harness.open(name, {ending});
+                        for (let view = 0; view < 1 + i % 2; view++) await harness.show(id);
+                        ids.push(id);
+                    }
+                    await new Promise(done => setTimeout(done, 50));
+                    const models = ids.map(id => harness.hosts.get(id).model);
+                    for (const id of ids) await harness.hosts.get(id).close();
+                    return [models.map(model => model.listening),
+                        document.querySelectorAll('.fpattr').length];
+                }""",
+                [name, widgets, ending],
+            )
+            assert left == [[0] * widgets, 0]
+
+        use(2)
+        before, held = counts(), page.page.evaluate("() => held()")
+        use(60)
+        assert counts() == before
+        assert page.page.evaluate("() => held()") == held == [0, 0, 0]
+        assert page.errors == []
+        assert page.requests == []
+
+
+def test_the_page_refuses_requests(browser):
+    """The test of the tests: a request would be seen."""
+    with open_harness(browser) as page:
+        page.page.evaluate("() => { new Image().src = 'http://localhost/x.png'; }")
+        page.page.wait_for_timeout(100)
+        assert page.errors
+        assert "violates" in page.errors[0] or page.requests
+
+
+def test_the_benchmark_measures(browser, states):
+    with harness(browser, states["large"], script=view_benchmark.PROBE) as view:
+        view_benchmark.loaded(view)
+        for side, spots in (
+            ("tokens", view_benchmark.chip_centres(view.page)[:12]),
+            ("patches", view_benchmark.patch_centres(view.page, 12, 32, 32)),
+        ):
+            found = view_benchmark.hover(view.page, spots, side)
+            assert len(found["work"]) == 7
+            assert all(
+                0 < work < painted
+                for work, painted in zip(found["work"], found["painted"], strict=True)
+            )
+        view.greet()
+        view.page.wait_for_timeout(3_000)
+        view.page.evaluate("() => probe.asked()")
+        view.page.wait_for_timeout(200)
+        assert view.page.evaluate("() => probe.asked()") == {
+            "frames": 0,
+            "timers": 0,
+            "mutations": 0,
+        }
+        view.page.evaluate("() => { setTimeout(() => 0); requestAnimationFrame(() => 0); }")
+        view.update(selected_tokens=[3])
+        view.wait_painted()
+        assert all(count > 0 for count in view.page.evaluate("() => probe.asked()").values())
