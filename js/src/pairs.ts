@@ -120,16 +120,14 @@ export class Pairs {
 }
 
 /** Largest magnitude of the values that are numbers. */
-export function largest(values: Iterable<number>): number {
+export function largest(values: ArrayLike<number>): number {
   let limit = 0;
-  for (const value of values) {
-    if (Math.abs(value) > limit) limit = Math.abs(value);
-  }
+  for (let i = 0; i < values.length; i++) limit = Math.max(limit, Math.abs(values[i] ?? 0) || 0);
   return limit;
 }
 
-export function total(values: Iterable<number>): number {
+export function total(values: ArrayLike<number>): number {
   let sum = 0;
-  for (const value of values) sum += value;
+  for (let i = 0; i < values.length; i++) sum += values[i] ?? 0;
   return sum;
 }

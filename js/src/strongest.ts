@@ -13,22 +13,28 @@ export interface StrongPair {
 
 /** The fewest patches that carry half of a map's positive, or of its negative, mass. */
 export function halfOfMass(map: Float64Array, sign: 1 | -1): { patches: number[]; value: number } {
-  const sorted = map.map((value) => sign * value).filter((strength) => strength > 0);
-  const half = total(sorted.sort()) / 2; // a typed array without a comparator sorts fast
+  const strengths = new Float64Array(map.length);
+  let count = 0;
+  for (let j = 0; j < map.length; j++) {
+    const strength = sign * (map[j] ?? 0);
+    if (strength > 0) strengths[count++] = strength;
+  }
+  const sorted = strengths.subarray(0, count).sort(); // fast: without a comparator
+  const half = total(sorted) / 2;
   let value = 0;
   let weakest = Number.POSITIVE_INFINITY;
   let ties = 0; // how many patches as strong as the weakest are taken
-  for (let i = sorted.length - 1; i >= 0 && value < half; i--) {
+  for (let i = count - 1; i >= 0 && value < half; i--) {
     const strength = sorted[i] ?? 0;
     ties = strength === weakest ? ties + 1 : 1;
     weakest = strength;
     value += strength;
   }
   const patches: number[] = [];
-  map.forEach((signed, patch) => {
-    const strength = sign * signed;
-    if (strength > weakest || (strength === weakest && ties-- > 0)) patches.push(patch);
-  });
+  for (let j = 0; j < map.length; j++) {
+    const strength = sign * (map[j] ?? 0);
+    if (strength > weakest || (strength === weakest && ties-- > 0)) patches.push(j);
+  }
   return { patches, value: sign * value };
 }
 

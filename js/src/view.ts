@@ -30,6 +30,7 @@ export function mount(store: Store, el: HTMLElement, signal: AbortSignal): void 
   const state: ViewState = { ...AT_FIRST };
   let epoch = store.subject.epoch;
   let frame = 0;
+  let afterwards = 0;
   let paper: Paper = PAPERS.light;
   const context: Context = {
     store,
@@ -42,6 +43,7 @@ export function mount(store: Store, el: HTMLElement, signal: AbortSignal): void 
     pin,
     pinned,
   };
+  const list = createList(context);
   const parts = build();
 
   store.subscribe(invalidate, signal);
@@ -52,6 +54,7 @@ export function mount(store: Store, el: HTMLElement, signal: AbortSignal): void 
     "abort",
     () => {
       cancelAnimationFrame(frame);
+      cancelAnimationFrame(afterwards);
       root.remove();
     },
     { once: true },
@@ -71,7 +74,6 @@ export function mount(store: Store, el: HTMLElement, signal: AbortSignal): void 
     const chooser = createChooser(context, stage, root);
     const display = createDisplay(context);
     const legend = createLegend(context, chooser.button, display.button);
-    const list = createList(context);
     const line = createLine(context);
     const pins = createPins(context);
     text.after(editor.element);
@@ -97,7 +99,6 @@ export function mount(store: Store, el: HTMLElement, signal: AbortSignal): void 
       chooser,
       display,
       legend,
-      list,
       line,
       pins,
     ];
@@ -159,5 +160,8 @@ export function mount(store: Store, el: HTMLElement, signal: AbortSignal): void 
     const seen = look(store, state);
     root.dataset.shown = shownAs(seen.focus);
     for (const part of parts) part.paint(seen);
+    // The list has its room, and costs too much for the frame in which the view is first seen.
+    if (afterwards) list.paint(seen);
+    else afterwards = requestAnimationFrame(invalidate);
   }
 }

@@ -363,6 +363,7 @@ describe("the ledger", () => {
       const ledger = { ...LEDGER, residual };
       const { root, find } = show({ ...known(), ledger, similarity: 0.5, selected_tokens: [1] });
       await frame();
+      await frame(); // the list comes after all else
       const listed = [...root.querySelectorAll(".fpattr-share")].map((share) => share.textContent);
       return [find(".fpattr-line").textContent?.includes("%"), listed.some((text) => text !== "")];
     };
