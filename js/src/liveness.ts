@@ -1,6 +1,7 @@
 /** Whether Python answers: what is said once it owes a word for too long. */
 
 export const SILENCE = 3000; // ms without an answer after which none is expected
+export const QUIET = 5000; // ms without a word after which it is time to ask
 
 /** `silent`: never a word, as in a saved notebook. `lost`: it spoke before. */
 export type Liveness = "waiting" | "live" | "silent" | "lost";
@@ -8,14 +9,19 @@ export type Liveness = "waiting" | "live" | "silent" | "lost";
 export class Answers {
   state: Liveness = "waiting";
   #heard = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #due: ReturnType<typeof setTimeout> | undefined;
+  #quiet: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(readonly changed: () => void) {}
+  /** `ask` may ask for a sign of life: some hosts do not tell when a kernel is gone. */
+  constructor(
+    readonly changed: () => void,
+    readonly ask: () => void,
+  ) {}
 
   /** Something was asked: an answer is due. */
   expect(): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
+    this.#due ??= setTimeout(() => {
+      this.#due = undefined;
       this.#become(this.#heard ? "lost" : "silent");
     }, SILENCE);
   }
@@ -23,12 +29,14 @@ export class Answers {
   heard(): void {
     this.#heard = true;
     this.stop();
+    this.#quiet = setTimeout(this.ask, QUIET);
     this.#become("live");
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    clearTimeout(this.#due);
+    clearTimeout(this.#quiet);
+    this.#due = undefined;
   }
 
   #become(state: Liveness): void {

@@ -71,7 +71,12 @@ export class Store {
   /** Why an edit was refused, in Python's words. */
   readonly refused: Record<Edit, string> = { caption: "", image: "" };
   readonly #requests: Requests;
-  readonly #answers = new Answers(() => this.#notify());
+  readonly #answers = new Answers(
+    () => this.#notify(),
+    () => {
+      if (this.absence === "computing" && !this.pairs.complete) this.#requests.hello();
+    },
+  );
   readonly #saver: Saver;
   readonly #hovered = new Throttle<HoveredState>((hovered) => {
     this.#write("hovered", hovered);

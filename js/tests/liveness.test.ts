@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { Answers, SILENCE } from "../src/liveness";
+import { Answers, QUIET, SILENCE } from "../src/liveness";
 import { Throttle } from "../src/throttle";
 
 beforeEach(() => {
@@ -11,7 +11,7 @@ afterEach(() => {
 
 test("who never spoke is silent, who fell silent is lost, and a word brings both back", () => {
   const changed = vi.fn();
-  const answers = new Answers(changed);
+  const answers = new Answers(changed, () => {});
   answers.expect();
   vi.advanceTimersByTime(SILENCE - 1);
   expect(answers.state).toBe("waiting");
@@ -24,11 +24,15 @@ test("who never spoke is silent, who fell silent is lost, and a word brings both
   expect(answers.state).toBe("lost");
   answers.heard();
   expect([answers.state, changed.mock.calls.length]).toEqual(["live", 4]);
+  answers.stop();
   expect(vi.getTimerCount()).toBe(0);
 });
 
 test("nothing is due when nothing was asked, and asking again does not put it off", () => {
-  const answers = new Answers(() => {});
+  const answers = new Answers(
+    () => {},
+    () => {},
+  );
   answers.heard();
   vi.advanceTimersByTime(10 * SILENCE);
   expect(answers.state).toBe("live");
@@ -37,6 +41,22 @@ test("nothing is due when nothing was asked, and asking again does not put it of
   answers.expect();
   vi.advanceTimersByTime(1);
   expect(answers.state).toBe("lost");
+});
+
+test("who has said nothing for a while is asked, and is lost without an answer", () => {
+  const ask = vi.fn(() => answers.expect());
+  const answers = new Answers(() => {}, ask);
+  answers.heard();
+  vi.advanceTimersByTime(QUIET - 1);
+  answers.heard();
+  vi.advanceTimersByTime(QUIET - 1);
+  expect(ask).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(1);
+  expect(ask).toHaveBeenCalledOnce();
+  vi.advanceTimersByTime(SILENCE);
+  expect(answers.state).toBe("lost");
+  vi.advanceTimersByTime(10 * QUIET);
+  expect(ask).toHaveBeenCalledOnce();
 });
 
 test("a throttle runs at once, then rarely, and ends with the last value", () => {

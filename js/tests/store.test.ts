@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { decodeFloats, encodeFloats } from "../src/bytes";
+import { QUIET, SILENCE } from "../src/liveness";
 import { PROTOCOL } from "../src/protocol";
 import { Store } from "../src/store";
 import { FakeModel, row, rowsBuffer, tokensOf, WIDTH } from "./model";
@@ -26,6 +27,18 @@ function receiveRows(tokens: number[], epoch = 1): void {
 
 test("says hello once, at once", () => {
   expect(model.sent).toEqual([{ type: "hello", epoch: 1, protocol: PROTOCOL }]);
+});
+
+test("asks whether Python is there while rows are missing, and not once they are there", () => {
+  const greetings = () => model.sent.filter(({ type }) => type === "hello").length;
+  receiveRows([0, 1]);
+  vi.advanceTimersByTime(QUIET);
+  expect(greetings()).toBe(2);
+  vi.advanceTimersByTime(SILENCE);
+  expect(store.absence).toBe("lost");
+  receiveRows(ALL);
+  vi.advanceTimersByTime(10 * QUIET);
+  expect(greetings()).toBe(2);
 });
 
 describe("rows", () => {
