@@ -169,7 +169,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._fields: dict[str, Field] = {
             "example": Field(self._examples),
             "model": self._model_field,
-            "method": Field(self._method_menu),
+            "method": Field(self._method_menu, flex="1 1 11em"),
             "layer": Field(_row(*self._layer_menus), flex="2 1 18em"),
         }
         for menu in self._layer_menus:
