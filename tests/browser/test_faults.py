@@ -53,9 +53,13 @@ def trouble(notebook: Notebook) -> Locator:
 def hover(notebook: Notebook, token: int) -> np.ndarray:
     chip(notebook, token).hover()
     wait_for_shown(view(notebook), f"tokens:{token}")
-    return view(notebook).locator("canvas.fpattr-heat").evaluate(
-        "canvas => [...canvas.getContext('2d')"
-        ".getImageData(0, 0, canvas.width, canvas.height).data]"
+    return (
+        view(notebook)
+        .locator("canvas.fpattr-heat")
+        .evaluate(
+            "canvas => [...canvas.getContext('2d')"
+            ".getImageData(0, 0, canvas.width, canvas.height).data]"
+        )
     )
 
 
