@@ -1,5 +1,6 @@
 /** The caption: a sentence of chips to hover, drag over and walk through by keyboard. */
 
+import type { CaptionActions } from "./actions";
 import { captionKeyboard } from "./caption_keyboard";
 import { captionPointer } from "./caption_pointer";
 import { paintValue } from "./chip";
@@ -11,19 +12,6 @@ import { createPieces } from "./pieces";
 import type { Chip, Sentence } from "./words";
 
 const IDLE = 0.45; // how strong the tints are while no part of the picture is chosen
-
-/** What the pointer and the keyboard do on the caption, in chips. */
-export interface CaptionActions {
-  /** The line of chips. */
-  readonly text: HTMLElement;
-  readonly count: number;
-  /** The chip that an event's target belongs to, or −1. */
-  indexOf(target: EventTarget | null): number;
-  /** Tokens of all chips between two. */
-  tokensOf(from: number, to: number): number[];
-  focus(index: number): void;
-  hover(index: number): void;
-}
 
 export function createCaption(context: Context): Part {
   const { store, signal } = context;

@@ -1,6 +1,6 @@
 /** The keyboard on the caption: arrows walk, shift extends a span, Enter pins. */
 
-import type { CaptionActions } from "./caption";
+import type { CaptionActions } from "./actions";
 import type { Context } from "./context";
 import { gestureOf, toggle } from "./sets";
 

@@ -1,6 +1,6 @@
 /** Mouse, pen and touch on the caption: hover a chip, drag over some, click one. */
 
-import type { CaptionActions } from "./caption";
+import type { CaptionActions } from "./actions";
 import type { Context } from "./context";
 import { combine, gestureOf, toggle } from "./sets";
 

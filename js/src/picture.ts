@@ -1,5 +1,6 @@
 /** The picture with its heat map and the outline of what is chosen. */
 
+import type { PictureActions } from "./actions";
 import type { Context, Part } from "./context";
 import { h, setAttributes, setStyle, svg } from "./dom";
 import { signed, valueAndShare } from "./format";
@@ -10,15 +11,6 @@ import { type Look, NOTHING } from "./look";
 import { pictureKeyboard } from "./picture_keyboard";
 import { picturePointer } from "./picture_pointer";
 import { type Grid, outlinePath } from "./region";
-
-/** What the pointer and the keyboard do on the picture, in patches. */
-export interface PictureActions {
-  readonly stage: HTMLElement;
-  readonly grid: Grid;
-  /** Where the keyboard's cursor is; −1 before it was ever used. */
-  cursor: number;
-  hover(patch: number): void;
-}
 
 export function createPicture(context: Context): Part {
   const { store, signal } = context;

@@ -1,8 +1,8 @@
 /** The keyboard on the picture: arrows walk, shift extends a rectangle, Enter pins. */
 
+import type { PictureActions } from "./actions";
 import type { Context } from "./context";
 import { NOTHING } from "./look";
-import type { PictureActions } from "./picture";
 import { rectangle } from "./region";
 import { gestureOf, toggle } from "./sets";
 

@@ -1,8 +1,8 @@
 /** Mouse, pen and touch on the picture: hover a patch, drag a region, click one. */
 
+import type { PictureActions } from "./actions";
 import type { Context } from "./context";
 import { NOTHING } from "./look";
-import type { PictureActions } from "./picture";
 import { rectangle } from "./region";
 import { combine, gestureOf, toggle } from "./sets";
 

@@ -1,17 +1,6 @@
 /** How values are shown: traits that are saved with the notebook and can be set from Python. */
 
-import type { Level, Model, Scale, Signs, Theme } from "./protocol";
-
-export interface Settings {
-  theme: Theme;
-  scale: Scale;
-  signs: Signs;
-  /** Of the heat map, 0 to 1. */
-  opacity: number;
-  smooth: boolean;
-  keep_colour: boolean;
-  level: Level;
-}
+import type { Model, Signs, Traits } from "./protocol";
 
 export const SETTINGS = [
   "theme",
@@ -21,7 +10,9 @@ export const SETTINGS = [
   "smooth",
   "keep_colour",
   "level",
-] as const satisfies readonly (keyof Settings)[];
+] as const satisfies readonly (keyof Traits)[];
+
+export type Settings = Pick<Traits, (typeof SETTINGS)[number]>;
 
 /** What the model says, or where it says nothing (an older snapshot), the default. */
 export function readSettings(model: Model): Settings {
