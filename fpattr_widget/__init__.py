@@ -28,6 +28,7 @@ from .methods import (
     PatchTokenSimilarity,
 )
 from .pairs import FeaturePairs, Ledger, attribute
+from .sharing import load_pairs, save_html, to_html
 from .widget import Explorer, PairsWidget, explore
 
 __version__ = "0.1.0"
@@ -52,7 +53,10 @@ __all__ = [
     "explain",
     "explore",
     "load_encoder",
+    "load_pairs",
     "register_family",
+    "save_html",
+    "to_html",
 ]
 
 

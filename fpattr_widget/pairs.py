@@ -1,6 +1,7 @@
 """The lazy token × patch matrix, the centre of the house."""
 
 import hashlib
+import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,7 @@ from .methods import METHODS, Contributions, GroupedContributions, Method
 if TYPE_CHECKING:
     import pandas
     import xarray
+    from matplotlib.figure import Figure
 
     from .widget import PairsWidget
 
@@ -78,17 +80,32 @@ class _Sides:
 
 
 @dataclass(frozen=True)
-class _Known:
-    """All that measuring would tell, where other pairs know it already."""
+class Known:
+    """All that measuring tells, where it is known already.
+
+    Attributes
+    ----------
+    values
+        All pairs, special positions first, ``(tokens, n_special + rows · columns)`` float32.
+    ledger
+        What they sum up to.
+    nodes
+        How finely it was measured, in words.
+    standard_error
+        That of ``values``, in their shape; ``None`` where nothing was left to chance.
+    error_of_words
+        That of the rows of words, ``(words, n_special + rows · columns)`` float32.
+    """
 
     values: np.ndarray
     ledger: Ledger
     nodes: str
     standard_error: np.ndarray | None
+    error_of_words: np.ndarray | None
 
 
 #: Measures both towers, text first.
-Measure = Callable[[], "tuple[Contributions, Contributions] | _Known"]
+Measure = Callable[[], "tuple[Contributions, Contributions] | Known"]
 
 
 class FeaturePairs:
@@ -115,7 +132,7 @@ class FeaturePairs:
 
     def __init__(
         self,
-        measure: Measure,
+        measure: Measure | Known,
         *,
         caption: str,
         tokens: Sequence[Token],
@@ -131,7 +148,7 @@ class FeaturePairs:
         self.image_special_names = tuple(image_special)
         self.about = about
         # Either is let go of as soon as it can tell nothing new.
-        self._measure: Measure | None = measure
+        self._measure: Measure | None = None
         self._sides: _Sides | None = None
         self._nodes = ""
         self._ledger: Ledger | None = None
@@ -141,6 +158,10 @@ class FeaturePairs:
         features = len(self.image_special_names) + grid[0] * grid[1]
         self._values = np.full((len(self.tokens), features), np.nan, np.float32)
         self._ready = np.zeros(len(self.tokens), bool)
+        if isinstance(measure, Known):
+            self._take(measure)
+        else:
+            self._measure = measure
 
     def __repr__(self) -> str:
         rows, columns = self.grid
@@ -244,13 +265,14 @@ class FeaturePairs:
         """Return the same pairs with the rows of each word's tokens summed."""
         members = self._members()
 
-        def measure() -> tuple[Contributions, Contributions] | _Known:
+        def measure() -> tuple[Contributions, Contributions] | Known:
             with self._lock:
                 sides = self._measured()
                 if sides is not None:
                     return GroupedContributions(sides.text, members), sides.image
                 values = np.stack([self._values[indices].sum(0) for indices in members])
-                return _Known(values, self.ledger, self._nodes, self._error_of_words)
+                error = self._error_of_words
+                return Known(values, self.ledger, self._nodes, error, error)
 
         return FeaturePairs(
             measure,
@@ -317,7 +339,54 @@ class FeaturePairs:
             finally:
                 self._lock.release()
 
+    def known(self) -> Known:
+        """Compute what is missing, and return everything that measuring tells."""
+        with self._lock:
+            values = self.feature_rows(range(len(self.tokens)))
+            ledger = self.ledger
+            _ = self.standard_error  # with the error of words
+            return Known(values, ledger, self._nodes, self._standard_error, self._error_of_words)
+
+    def so_far(self) -> tuple[np.ndarray, Ledger | None]:
+        """Return what is known already; computes nothing and waits for nobody.
+
+        Returns
+        -------
+        (numpy.ndarray, Ledger or None)
+            ``matrix`` with NaN in rows that are missing, and the ledger if it
+            is there.
+        """
+        ready = self._ready.copy()  # before the values: rows are marked once they are whole
+        values = np.where(ready[:, None], self._values, np.float32(np.nan))
+        return values[:, self._specials :], self._ledger
+
     # Other forms
+
+    def save(self, path: str | os.PathLike[str], *, strip_image: bool = False) -> None:
+        """Save everything to a file that :func:`fpattr_widget.load_pairs` reads without a model.
+
+        Computes what is missing first. The file holds the caption and the
+        picture as the model saw it, without the source's metadata, and the
+        model's name without its folder; see :mod:`fpattr_widget.sharing.file`
+        for its format. A save that is interrupted leaves an older file of that
+        name as it was.
+
+        Parameters
+        ----------
+        path
+            The file, such as ``"dog.fpattr"``.
+        strip_image
+            Save plain grey of the same size in the picture's place.
+
+        Raises
+        ------
+        InputError
+            When the file cannot be written, or the pairs cannot be computed.
+        """
+        # Imported here because sharing stands above the pairs.
+        from .sharing import save_pairs
+
+        save_pairs(self, path, strip_image=strip_image)
 
     def to_dataframe(self) -> "pandas.DataFrame":
         """Return one line for each (token, image feature) pair, as a pandas DataFrame."""
@@ -357,6 +426,30 @@ class FeaturePairs:
 
         return PairsWidget(self, **options)
 
+    def plot(self, *, tokens: Iterable[int] | None = None) -> "Figure":
+        """Return a drawing of these pairs for a paper; computes what is missing.
+
+        Parameters
+        ----------
+        tokens
+            Token numbers: the maps of these words are shown; the strongest
+            words' unless told.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Seven inches wide. It belongs to no window and not to pyplot.
+
+        Raises
+        ------
+        InputError
+            When there is no such token.
+        """
+        # Imported here because sharing stands above the pairs.
+        from .sharing.figure import plot
+
+        return plot(self, tokens)
+
     # Inside
 
     @property
@@ -375,11 +468,8 @@ class FeaturePairs:
         with self._lock:
             if self._measure is not None:
                 measured = self._measure()
-                if isinstance(measured, _Known):
-                    self._values[:], self._ready[:] = measured.values, True
-                    self._ledger, self._nodes = measured.ledger, measured.nodes
-                    self._standard_error = self._error_of_words = measured.standard_error
-                    self._measure = None
+                if isinstance(measured, Known):
+                    self._take(measured)
                     return None
                 text, image = measured
                 if text.embedding.shape != image.embedding.shape:
@@ -393,6 +483,13 @@ class FeaturePairs:
                 self._sides = _Sides(text, image, scale)
                 self._measure = None  # it holds the prepared image
             return self._sides
+
+    def _take(self, known: Known) -> None:
+        self._values[:], self._ready[:] = known.values, True
+        self._ledger, self._nodes = known.ledger, known.nodes
+        self._standard_error = known.standard_error
+        self._error_of_words = known.error_of_words
+        self._measure = None
 
     def _along(self, sides: _Sides, weights: np.ndarray) -> np.ndarray:
         """Return joint rows, ``(m, tokens)`` to ``(m, features)`` float32."""
@@ -450,7 +547,11 @@ def _shared(picture: Image.Image) -> Image.Image:
     """Return a copy of the picture that all share who have the same; nobody changes it."""
     key = picture.mode, picture.size, hashlib.sha256(picture.tobytes()).digest()
     known = _PICTURES.get(key)
-    return known if known is not None else _PICTURES.setdefault(key, picture.copy())
+    if known is None:
+        copy = picture.copy()
+        copy.info = {}  # comments and the like of the source, which encoders write again
+        known = _PICTURES.setdefault(key, copy)
+    return known
 
 
 def _sampled(sides: _Sides) -> bool:

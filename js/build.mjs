@@ -1,11 +1,12 @@
-// Bundles the widget: one ES module and one style sheet, both small enough to travel in every model.
+// Bundles the widget: one ES module and one style sheet, both small enough to travel in every model,
+// and the script of a page of its own, which holds both.
 import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-const LIMIT = 100_000; // bytes: every widget model carries its own copy of the module
+const LIMIT = 100_000; // bytes: every widget model and every page carries its own copy
 
 const source = (name) => fileURLToPath(new URL(`src/${name}`, import.meta.url));
 const output = (name) =>
@@ -40,9 +41,14 @@ function oncePerPage(text) {
 }
 
 const module = await bundle("index.ts", { format: "iife", globalName: "fpattr" });
+const styles = await bundle("styles.css");
 const built = {
   "widget.js": oncePerPage(module),
-  "widget.css": await bundle("styles.css"),
+  "widget.css": styles,
+  "page.js": await bundle("page.ts", {
+    format: "iife",
+    define: { STYLES: JSON.stringify(styles) },
+  }),
 };
 for (const [name, text] of Object.entries(built)) {
   const size = Buffer.byteLength(text);

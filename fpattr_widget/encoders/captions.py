@@ -89,6 +89,8 @@ def _from_string(
         )
     if not caption.strip():
         raise InputError("`caption` is empty: write what the image may show.")
+    if any("\ud800" <= character <= "\udfff" for character in caption):
+        raise InputError("`caption` holds half of a character (a lone surrogate): remove it.")
     options: dict[str, Any] = {"return_special_tokens_mask": True}
     if getattr(tokenizer, "is_fast", False):
         options["return_offsets_mapping"] = True

@@ -14,6 +14,7 @@ from torch import nn
 
 from ..errors import InputError
 from .encoder import MEMORY_LIMIT, Defaults, DualEncoder
+from .names import shared_name
 from .plain import as_image_processor, as_tokenizer
 from .registry import class_of_config, family_of_module
 
@@ -86,11 +87,6 @@ def _kept(model: str, _files: tuple[tuple[str, int], ...]) -> DualEncoder:
     return load_encoder(model)
 
 
-def _shown_name(source: str) -> str:
-    """Return what a reader sees: of a folder its name alone, for notebooks are shared."""
-    return Path(source).name if Path(source).is_dir() else source
-
-
 def _from_module(
     model: nn.Module,
     processor: Any,
@@ -102,7 +98,7 @@ def _from_module(
         model.to(device=device, dtype=dtype)
     source = getattr(getattr(model, "config", None), "_name_or_path", "")
     return DualEncoder(
-        _shown_name(source or type(model).__name__),
+        shared_name(source or type(model).__name__),
         model,
         *family.towers(model),
         tokenizer=as_tokenizer(getattr(processor, "tokenizer", None)),
@@ -148,7 +144,7 @@ def _from_pretrained(
         dtype=torch.float32 if half and dtype is None and place.type == "cpu" else None,
     )
     return DualEncoder(
-        _shown_name(name),
+        shared_name(name),
         module,
         *family_of_module(module).towers(module),
         tokenizer=tokenizer,

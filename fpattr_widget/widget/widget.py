@@ -1,7 +1,10 @@
 """The anywidget: its state, and the messages between Python and the page."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+import os
+import time
+from base64 import b64encode
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -17,6 +20,7 @@ from .locked import LockedState
 from .protocol import PROTOCOL, FailureMessage, Hello, Outgoing, RefusedMessage, parse
 from .server import RowServer
 from .settings import CHOICES, check_settings
+from .state import computed_state, subject_state
 
 #: Takes ``"caption"`` and a string, or ``"image"`` and a file's bytes.
 EditCallback = Callable[[str, Any], object]
@@ -26,6 +30,8 @@ _SUBJECT = (
 )  # fmt: skip
 _RESULTS = ("similarity", "ledger", "rows")
 _PINS = ("selected_tokens", "selected_patches")
+_PNG = "image/png"
+_PATIENCE = 0.5  # seconds that a display may wait for rows to be drawn
 _OTHER_VERSION = "This view was made by another version of fpattr_widget: run its cell again."
 
 
@@ -240,10 +246,61 @@ class PairsWidget(LockedState):
             self.open()
         return super().get_view_spec()
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
+    def _repr_mimebundle_(
+        self,
+        include: Container[str] | None = None,
+        exclude: Container[str] | None = None,
+        **options: Any,
+    ) -> Any:
         bundle = super()._repr_mimebundle_(**options)
         self._stay.displayed = True
-        return bundle
+        if not bundle or (include and _PNG not in include) or (exclude and _PNG in exclude):
+            return bundle
+        drawing = self._drawing()
+        if drawing is None:
+            return bundle
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        return {**data, _PNG: b64encode(drawing).decode()}, metadata
+
+    def _drawing(self) -> bytes | None:
+        """Draw what is known for places that show no widgets; ``None`` where that fails.
+
+        The view waits for it, so it waits but shortly for the worker.
+        """
+        try:
+            # Imported here because sharing stands above the widget.
+            from ..sharing.figure import png_so_far, prepare
+
+            started = time.monotonic()
+            prepare()
+            pairs, server = self.pairs, self._server
+            if server is not None and not pairs.ready.all():
+                server.wait(max(0.0, started + _PATIENCE - time.monotonic()))
+            return png_so_far(pairs, self.selected_tokens or None, region=self.selected_patches)
+        except Exception:  # whatever it is, the view shall be seen
+            return None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Draw the explanation into a file for a paper; computes what is missing.
+
+        Pinned words are those of which the maps are shown, and a pinned region
+        is outlined.
+
+        Parameters
+        ----------
+        path
+            Of a ``.png``, ``.svg`` or ``.pdf`` file; one that is there is
+            replaced once the new one is whole.
+
+        Raises
+        ------
+        InputError
+            When the file cannot be written.
+        """
+        from ..sharing.figure import save_figure
+
+        tokens = self.selected_tokens or None
+        save_figure(self.pairs, path, tokens, region=self.selected_patches)
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         with self._state_lock:
@@ -311,7 +368,7 @@ class PairsWidget(LockedState):
         would otherwise hold the picture and the caption alone.
         """
         pairs = self.pairs
-        computed = _computed(pairs)
+        computed = computed_state(pairs)
         with self._state_lock, self.hold_sync():
             if pairs is self.pairs:
                 for name, value in computed.items():
@@ -322,16 +379,8 @@ class PairsWidget(LockedState):
         """Return the traits that say what is shown."""
         picture = encode(pairs.picture)
         self._encoded = picture  # for as long as it is shown, other widgets find it
-        return {
-            "caption": pairs.caption,
-            "tokens": [asdict(token) for token in pairs.tokens],
-            "grid": list(pairs.grid),
-            "image_special": list(pairs.image_special_names),
-            "picture": picture.data,
-            "picture_type": picture.media_type,
-            "about": pairs.described(),
-            **(_computed(pairs) if self._precompute else {}),
-        }
+        computed = computed_state(pairs) if self._precompute else {}
+        return {**subject_state(pairs, picture), **computed}
 
     def _serve(self) -> None:
         self._server = RowServer(self.pairs, self._post, self.epoch)
@@ -423,18 +472,6 @@ class PairsWidget(LockedState):
 def _is_held(widget: ipywidgets.Widget) -> bool:
     """Whether a box holds the widget: displayed again, that would ask for this very model."""
     return any(widget in getattr(other, "children", ()) for other in list(_instances.values()))
-
-
-def _computed(pairs: FeaturePairs) -> dict[str, Any]:
-    """Compute everything; return the traits that hold it."""
-    rows = pairs.feature_rows(range(len(pairs.tokens)))
-    ledger = pairs.ledger
-    return {
-        "about": pairs.described(),
-        "ledger": asdict(ledger),
-        "similarity": ledger.similarity,
-        "rows": np.ascontiguousarray(rows, dtype="<f4").tobytes(),
-    }
 
 
 def _existing(numbers: list[int], trait: str, what: str, count: int) -> list[int]:

@@ -87,6 +87,7 @@ def test_unusual_captions_work_and_keep_their_text(encoder, picture, caption):
     [
         ("", "`caption` is empty"),
         (" \n\t", "`caption` is empty"),
+        ("a \ud800 dog", "`caption` holds half of a character"),
         ("dog " * 10_000, "`caption` has 10002 tokens and the model reads at most 24"),
         (None, "`caption` is a NoneType"),
         (3.5, "`caption` is a float"),

@@ -1,0 +1,73 @@
+"""The caption, its words tinted by what they are worth."""
+
+from math import isnan
+
+from .canvas import EDGE, INK, MUTED, Page
+from .caption_layout import Placed, place
+from .colours import WHITE, ink_on, tint
+from .content import Content
+from .typeface import Typeface
+
+_SIZES = (12.0, 11.0, 10.0, 9.0, 8.0)
+_LARGE = 11.0
+_LEADING = 1.7
+_NOTE = 7.0
+
+
+class CaptionBlock:
+    """The caption as a sentence of chips, as large as there is room for.
+
+    Parameters
+    ----------
+    content
+        What is drawn.
+    face
+        Of the text.
+    room
+        Width, in points.
+    tall
+        Height that it should not exceed, in points.
+    """
+
+    def __init__(self, content: Content, face: Typeface, room: float, tall: float):
+        self._content = content
+        chips = content.chips
+        spoken = [chip for chip in chips if chip.kind != "special"]
+        known = sum(not isnan(content.value(chip)) for chip in spoken)
+        self._note = "" if known == len(spoken) else f"{known} of {len(spoken)} words were computed"
+        for size in _SIZES:
+            self._size = size
+            self._placed = place(chips, content.rest, face, size, room)
+            lines = 1 + max((piece.line for piece in self._placed), default=-1)
+            self.height = lines * size * _LEADING + (_NOTE * _LEADING if self._note else 0)
+            if self.height <= tall:
+                break
+        self.large = self._size >= _LARGE
+
+    def draw(self, page: Page, x: float, y: float) -> None:
+        """Draw it with its top left corner at a place."""
+        for number, piece in enumerate(self._placed):
+            base = y + (piece.line + 0.68) * self._size * _LEADING
+            self._draw_piece(page, piece, x + piece.x, base, number)
+        if self._note:
+            page.text(x, y + self.height - 1, self._note, _NOTE, colour=MUTED)
+
+    def _draw_piece(self, page: Page, piece: Placed, x: float, base: float, number: int) -> None:
+        chip, size = piece.chip, piece.size
+        if chip is None:
+            page.text(x, base, piece.text, size)
+            return
+        value = self._content.value(chip)
+        mark = tint(value, self._content.chip_limit)
+        ink = INK if not isnan(value) and (mark or chip.kind != "special") else MUTED
+        colour = ink_on(mark.over(WHITE), ink) if mark else ink
+        special = chip.kind == "special"
+        height = size * (1.62 if special else 1.42)
+        base -= 0.12 * self._size if special else 0
+        if mark or special:
+            page.box(
+                x, base - 0.36 * size - height / 2, piece.width, height,
+                fill=mark.over(WHITE) if mark else None,
+                edge=EDGE if special else None, radius=2.2, name=f"chip-{number}",
+            )  # fmt: skip
+        page.text(x + piece.width / 2, base, piece.text, size, colour=colour, align="center")

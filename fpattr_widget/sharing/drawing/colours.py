@@ -1,0 +1,76 @@
+"""Colours that mean values, as in the view: red for, blue against, alpha for the magnitude."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+#: Channels from 0 to 255.
+Rgb = tuple[float, float, float]
+
+POSITIVE: Rgb = (178, 24, 43)
+NEGATIVE: Rgb = (33, 102, 172)
+WHITE: Rgb = (255, 255, 255)
+BLACK: Rgb = (0, 0, 0)
+STRONGEST = 0.85
+
+_READABLE = 4.5  # contrast of text and ground, WCAG 2.2
+_LUMA = (0.2126, 0.7152, 0.0722)
+_GREYED = 0.72  # opacity of a picture that has lost its colour to a map
+
+
+@dataclass(frozen=True)
+class Tint:
+    """A colour and its alpha, from 0 to 1."""
+
+    colour: Rgb
+    alpha: float
+
+    def over(self, ground: Rgb) -> Rgb:
+        """Return what the tint looks like on an opaque ground."""
+        red, green, blue = (
+            self.alpha * own + (1 - self.alpha) * under
+            for own, under in zip(self.colour, ground, strict=True)
+        )
+        return red, green, blue
+
+
+def tint(value: float, limit: float) -> Tint | None:
+    """Return the tint of a value on a scale that ends at ±``limit``; none for zero and NaN."""
+    if not (abs(value) > 0 and limit > 0):
+        return None
+    colour = POSITIVE if value > 0 else NEGATIVE
+    return Tint(colour, STRONGEST * min(1.0, abs(value) / limit))
+
+
+def ink_on(ground: Rgb, ink: Rgb) -> Rgb:
+    """Return a colour for text on a ground: ``ink`` where that can be read, else black or white."""
+    if _contrast(ground, ink) >= _READABLE:
+        return ink
+    return BLACK if _contrast(ground, BLACK) >= _contrast(ground, WHITE) else WHITE
+
+
+def heat(values: np.ndarray, limit: float) -> np.ndarray:
+    """Return a map as RGBA, ``(rows, columns)`` to ``(rows, columns, 4)`` uint8."""
+    pixels = np.zeros((*values.shape, 4))
+    pixels[..., :3] = np.where((values > 0)[..., None], POSITIVE, NEGATIVE)
+    if limit > 0:
+        pixels[..., 3] = 255 * STRONGEST * np.minimum(1, np.abs(values) / limit)
+    return pixels.round().astype(np.uint8)
+
+
+def greyed(picture: np.ndarray) -> np.ndarray:
+    """Return a picture as it lies under a map, on white; ``(h, w, 3)`` uint8 both."""
+    grey = picture.astype(np.float32) @ np.array(_LUMA, np.float32)
+    faded = _GREYED * grey + (1 - _GREYED) * 255
+    return np.repeat(faded.round().astype(np.uint8)[..., None], 3, axis=-1)
+
+
+def _contrast(one: Rgb, other: Rgb) -> float:
+    brighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (brighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: Rgb) -> float:
+    shares = (channel / 255 for channel in colour)
+    linear = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shares)
+    return sum(weight * c for weight, c in zip(_LUMA, linear, strict=True))

@@ -1,0 +1,23 @@
+"""Numbers as text: a real minus sign, a plus where the sign matters, two digits that count."""
+
+from math import floor, isnan, log10
+
+_MINUS = "−"
+_TINY = 1e-6
+
+
+def signed(value: float) -> str:
+    """Return ``+0.109``, ``−0.0021`` or ``0``: three decimals or more, two digits that count."""
+    if isnan(value):
+        return "–"
+    size = abs(value)
+    if size < _TINY:
+        return "0"
+    decimals = max(3, 1 - floor(log10(size)))
+    return (_MINUS if value < 0 else "+") + f"{size:.{decimals}f}"
+
+
+def plain(value: float) -> str:
+    """Return ``0.85`` or ``−0.03``: two decimals, no plus."""
+    text = f"{abs(value):.2f}"
+    return _MINUS + text if value < 0 and float(text) > 0 else text

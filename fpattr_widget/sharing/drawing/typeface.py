@@ -1,0 +1,130 @@
+"""Fonts for text in any script: what they hold, how wide it is, and a box for what none holds."""
+
+import unicodedata
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import regex
+from matplotlib import font_manager
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+
+_OWN = "DejaVu Sans"  # comes with matplotlib
+# Asked in this order for what that one lacks. Fonts whose glyphs are pictures cannot be drawn.
+_OTHERS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "Source Han Sans", "PingFang SC",
+    "Hiragino Sans", "Hiragino Sans GB", "Microsoft YaHei", "SimHei", "Yu Gothic", "MS Gothic",
+    "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Droid Sans Fallback", "IPAGothic", "IPAexGothic",
+    "Noto Sans CJK KR", "Apple SD Gothic Neo", "Malgun Gothic", "NanumGothic", "Arial Unicode MS",
+    "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Bengali",
+    "Noto Sans Tamil", "Noto Sans Telugu", "Noto Sans Thai", "Nirmala UI", "Leelawadee UI",
+    "Kohinoor Devanagari", "Thonburi", "Noto Emoji", "Segoe UI Emoji", "Segoe UI Symbol",
+    "Apple Symbols", "Symbola", "FreeSans", "Unifont",
+)  # fmt: skip
+_BOX = "□"
+_JOINERS = "\u200c\u200d"
+_CLUSTER = regex.compile(r"\X")
+
+
+def plain_text(text: str) -> str:
+    """Return text on one line, without what no file can hold or what turns other text round."""
+    return "".join(map(_printable, text))
+
+
+class Typeface:
+    """Fonts for some texts.
+
+    Parameters
+    ----------
+    texts
+        All that is to be written.
+    """
+
+    def __init__(self, texts: Iterable[str]):
+        self._families = [_OWN]
+        missing = set(map(ord, "".join(map(plain_text, texts)))) - _held(_OWN, "normal")
+        installed = _installed() if missing else frozenset()
+        for family in _OTHERS:
+            if missing and family in installed and missing & _held(family, "normal"):
+                self._families.append(family)
+                missing -= _held(family, "normal")
+        self._properties: dict[tuple[float, str], FontProperties] = {}
+        self._widths: dict[tuple[str, float, str], float] = {}
+
+    def properties(self, size: float, weight: str = "normal") -> FontProperties:
+        """Return a font for matplotlib; ``size`` in points."""
+        key = size, weight
+        if key not in self._properties:
+            self._properties[key] = FontProperties(
+                family=self._families, style="normal", variant="normal", weight=weight,
+                stretch="normal", size=size,
+            )  # fmt: skip
+        return self._properties[key]
+
+    def shown(self, text: str, weight: str = "normal") -> str:
+        """Return text as it can be written, with a box for each character that no font holds."""
+        text = plain_text(text)
+        held = [_held(family, weight) for family in self._families]
+        if all(any(ord(one) in font for font in held) for one in text):
+            return text
+        return "".join(_drawable(cluster, held) for cluster in _CLUSTER.findall(text))
+
+    def width(self, text: str, size: float, weight: str = "normal") -> float:
+        """Return the width of text as it is shown, in points."""
+        key = text, size, weight
+        if key not in self._widths:
+            shown = self.shown(text, weight)
+            font = self.properties(size, weight)
+            width, _, _ = text_to_path.get_text_width_height_descent(shown, font, False)
+            self._widths[key] = width
+        return self._widths[key]
+
+    def shortened(self, text: str, room: float, size: float, weight: str = "normal") -> str:
+        """Return as much of a text as there is room for, and an ellipsis where some is left out."""
+        if self.width(text, size, weight) <= room:
+            return text
+        clusters = _CLUSTER.findall(text)
+        while clusters and self.width("".join(clusters) + "…", size, weight) > room:
+            clusters.pop()
+        return "".join(clusters).rstrip() + "…"
+
+    def pieces(self, text: str, room: float, size: float, weight: str = "normal") -> list[str]:
+        """Return a text cut into pieces for which there is room, each of one character or more."""
+        pieces = [""]
+        for cluster in _CLUSTER.findall(text):
+            if pieces[-1] and self.width(pieces[-1] + cluster, size, weight) > room:
+                pieces.append("")
+            pieces[-1] += cluster
+        return pieces
+
+
+def _printable(character: str) -> str:
+    if character.isspace():
+        return " "
+    category = unicodedata.category(character)
+    hidden = category in ("Cc", "Cs", "Cn") or (category == "Cf" and character not in _JOINERS)
+    return "\ufffd" if category == "Cs" else "" if hidden else character
+
+
+def _drawable(cluster: str, held: list[frozenset[int]]) -> str:
+    if not any(ord(cluster[0]) in font for font in held):
+        return _BOX
+    return "".join(one for one in cluster if any(ord(one) in font for font in held))
+
+
+@cache
+def _installed() -> frozenset[str]:
+    return frozenset(font.name for font in font_manager.fontManager.ttflist)
+
+
+@cache
+def _held(family: str, weight: str) -> frozenset[int]:
+    """Return the code points of which a font has glyphs."""
+    try:
+        font: Any = font_manager.fontManager.findfont(
+            FontProperties(family=[family], weight=weight), fallback_to_default=False
+        )
+        return frozenset(font_manager.get_font(font).get_charmap())
+    except (OSError, RuntimeError, ValueError):  # not there, or in a format that cannot be read
+        return frozenset()

@@ -1,0 +1,34 @@
+"""Pairs as the view's state: what is shown, and what was computed of it."""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from ..pairs import FeaturePairs
+from .encoded import Encoded
+
+
+def subject_state(pairs: FeaturePairs, picture: Encoded) -> dict[str, Any]:
+    """Return the traits that say what is explained."""
+    return {
+        "caption": pairs.caption,
+        "tokens": [asdict(token) for token in pairs.tokens],
+        "grid": list(pairs.grid),
+        "image_special": list(pairs.image_special_names),
+        "picture": picture.data,
+        "picture_type": picture.media_type,
+        "about": pairs.described(),
+    }
+
+
+def computed_state(pairs: FeaturePairs) -> dict[str, Any]:
+    """Compute everything; return the traits that hold it."""
+    rows = pairs.feature_rows(range(len(pairs.tokens)))
+    ledger = pairs.ledger
+    return {
+        "about": pairs.described(),
+        "ledger": asdict(ledger),
+        "similarity": ledger.similarity,
+        "rows": np.ascontiguousarray(rows, dtype="<f4").tobytes(),
+    }

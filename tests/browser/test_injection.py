@@ -1,0 +1,172 @@
+"""Texts that would run if anyone took them for more than text, wherever they are shown."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+import fpattr_widget as fp
+from tests.browser.alone import SITE, opened
+from tests.browser.harness import synthetic_pairs
+from tests.browser.notebook import write_notebook
+from tests.injection import STRINGS
+
+ROOT = Path(__file__).parents[2]
+ELEMENTS = [
+    "html", "head", "meta", "title", "style", "body", "h1", "div", "script",
+    "img", "iframe", "p", "span", "button", "ol", "li", "section", "figure",
+    "canvas", "svg", "path", "header", "footer", "bdi", "textarea", "input", "label",
+]  # fmt: skip
+
+
+def hostile(*texts: str) -> fp.FeaturePairs:
+    """Pairs in which every text is one of these."""
+    pairs = synthetic_pairs(4, 2, 2, caption="one two", side=64)
+    caption, special, model, method, *words = (texts * 8)[:8]
+    pairs.caption = caption
+    pairs.tokens = tuple(
+        replace(token, text=text, start=None, stop=None)
+        for token, text in zip(pairs.tokens, words, strict=True)
+    )
+    pairs.image_special_names = (special,)
+    pairs.about = replace(pairs.about, model=model, method=method)
+    return pairs
+
+
+def assert_untouched(page: Page, elements: list[str] = ELEMENTS) -> None:
+    """Nothing ran, nothing was fetched, and no element came out of a text."""
+    for frame in page.frames:
+        assert frame.evaluate("() => window.hacked") is None
+        found = frame.evaluate(
+            """known => {
+                const all = [...document.querySelectorAll('*')];
+                const roots = all.map(e => e.shadowRoot).filter(Boolean);
+                for (const root of roots) all.push(...root.querySelectorAll('*'));
+                const strange = all.map(e => e.localName).filter(name => !known.includes(name));
+                const handlers = all.flatMap(e => e.getAttributeNames())
+                    .filter(name => name.startsWith('on'));
+                return [...new Set([...strange, ...handlers])];
+            }""",
+            elements,
+        )
+        assert found == []
+    assert [error for error in page.errors if "evil" in error or "hacked" in error] == []
+    assert page.refused == []
+
+
+def test_there_are_many():
+    assert len(set(STRINGS)) == len(STRINGS) >= 50
+
+
+def test_in_a_page(browser, tmp_path):
+    path = tmp_path / "page.html"
+    fp.save_html(path, *map(hostile, STRINGS), title=STRINGS[0])
+    with opened(browser) as page:
+        page.goto(path.as_uri())
+        expect(page.locator(".fpattr")).to_have_count(len(STRINGS))
+        page.locator(".fpattr-token").last.hover()
+        assert_untouched(page)
+        assert page.locator(".fpattr-special").all_text_contents() == list(STRINGS)
+
+
+@pytest.mark.parametrize("title", STRINGS[::9])
+def test_as_the_title_of_a_page(browser, title):
+    one = synthetic_pairs(4, 2, 2, caption="one two", side=64)
+    with opened(browser, page=fp.to_html(one, title=title)) as page:
+        page.goto(f"{SITE}page")
+        page.locator(".fpattr").wait_for()
+        assert page.locator("h1").text_content() == title
+        assert_untouched(page)
+
+
+@pytest.mark.parametrize("form", ["fragment", "iframe"])
+def test_in_another_page(browser, form):
+    chosen = STRINGS[::5]
+    body = "<!doctype html>" + "".join(
+        fp.to_html(hostile(text), form=form, title=text) for text in chosen
+    )
+    with opened(browser, page=body) as page:
+        page.goto(f"{SITE}page")
+        frames = page.frames[1:] if form == "iframe" else page.frames
+        assert len(frames) == (len(chosen) if form == "iframe" else 1)
+        for frame in frames:
+            frame.locator(".fpattr").first.wait_for()
+        assert_untouched(page)
+
+
+def drawings(folder: Path, ending: str) -> list[Path]:
+    """Draw all of the strings, some in each drawing, in names of files too."""
+    paths = []
+    for start in range(0, len(STRINGS), 7):
+        name = "".join(c for c in STRINGS[start] if c.isprintable() and c not in "/\\")
+        path = folder / f"{name}{ending}"
+        pairs = hostile(*STRINGS[start : start + 7])
+        pairs.widget().save(path)
+        paths.append(path)
+    return paths
+
+
+def test_in_a_drawing_that_can_hold_scripts(browser, tmp_path):
+    for path in drawings(tmp_path, ".svg"):
+        with opened(browser) as page:
+            page.goto(path.as_uri())
+            assert page.evaluate("() => document.documentElement.localName") == "svg"
+            found = page.evaluate("() => [...document.querySelectorAll('*')].map(e => e.localName)")
+            assert not {"script", "foreignObject", "a", "animate", "set", "iframe"} & set(found)
+            assert_untouched(page, sorted(set(found)))
+            # And inside a page.
+            svg = path.read_text()
+            page.goto("about:blank")
+            page.set_content(svg[svg.index("<svg") :])
+            page.wait_for_timeout(50)
+            assert_untouched(page, sorted({*found, "html", "head", "body"}))
+
+
+def test_in_a_drawing_that_is_a_picture(browser, tmp_path):
+    paths = drawings(tmp_path, ".png")
+    with opened(browser) as page:
+        for path in paths:
+            with Image.open(path) as image:
+                assert not {"hacked", "evil"} & set(str(image.info))
+            page.goto(path.as_uri())
+            assert page.evaluate("() => document.images[0].naturalWidth") > 300
+            assert page.evaluate("() => window.hacked") is None
+        assert page.refused == []
+
+
+IMPORT = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from tests.browser.test_injection import STRINGS, hostile
+from IPython.display import display
+"""
+SHOW = """
+for text in STRINGS[{}::2]:
+    display(hostile(text).widget(precompute=True))
+"""
+
+
+def test_in_a_notebook(open_notebook, lab):
+    notebook = open_notebook(
+        write_notebook(lab.root / "injection.ipynb", IMPORT, SHOW.format(0), SHOW.format(1))
+    )
+    page = notebook.page
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    notebook.run_all()
+    notebook.wait_idle()
+    views = page.locator(".fpattr")
+    expect(views).to_have_count(len(STRINGS), timeout=60_000)
+    for view in (views.first, views.last):
+        view.scroll_into_view_if_needed()
+        view.locator(".fpattr-token").first.hover()
+    assert page.evaluate("() => window.hacked") is None
+    shown = page.locator(".fpattr-special").all_text_contents()
+    assert shown == [*STRINGS[::2], *STRINGS[1::2]]  # a cell shows fifty outputs at most
+    assert page.locator(".fpattr script, .fpattr iframe, .fpattr a, .fpattr object").count() == 0
+    assert [url for url in asked if "evil" in url] == []
+    # Saved and opened anew, by the page alone.
+    notebook.save()
+    assert page.evaluate("() => window.hacked") is None

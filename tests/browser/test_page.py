@@ -1,0 +1,209 @@
+"""Pages of their own, from a file, with every request refused and a policy that lets nothing in."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+import fpattr_widget as fp
+from fpattr_widget.scenes import example
+from tests.browser.alone import SITE, opened
+from tests.browser.harness import synthetic_pairs
+from tests.browser.page import (
+    assert_chips,
+    assert_painted,
+    drag_region,
+    wait_for_rows,
+    wait_for_shown,
+)
+
+
+@pytest.fixture(scope="module")
+def pairs() -> fp.FeaturePairs:
+    scene = example("dog-and-ball")
+    return fp.explain(scene.image, scene.caption).bake().pairs
+
+
+def assert_linked(page: Page, pairs: fp.FeaturePairs, index: int = 0) -> None:
+    view = page.locator(".fpattr").nth(index)
+    wait_for_rows(view)
+    view.locator(".fpattr-token", has_text="dog").scroll_into_view_if_needed()
+    view.locator(".fpattr-token", has_text="dog").hover()
+    wait_for_shown(view, "tokens:2")
+    assert_painted(view, pairs.row(2))
+    page.mouse.move(2, 2)
+    region = drag_region(view, (2, 1), (4, 3))
+    wait_for_shown(view, f"patches:{','.join(map(str, region))}")
+    assert_chips(view, pairs.matrix[:, region].sum(1))
+    page.keyboard.press("Escape")
+
+
+def test_a_file_shows_explanations_without_a_network(browser, pairs, tmp_path):
+    widget = pairs.widget(smooth=True, theme="dark")
+    widget.selected_tokens = [6]
+    path = tmp_path / "explanation.html"
+    fp.save_html(path, pairs, widget, title="Two of a kind")
+    with opened(browser) as page:
+        page.goto(path.as_uri())
+        assert page.title() == page.locator("h1").inner_text() == "Two of a kind"
+        expect(page.locator(".fpattr")).to_have_count(2)
+        assert_linked(page, pairs)
+        first, second = page.locator(".fpattr").all()
+        assert second.get_attribute("data-shown") == "tokens:6"
+        assert second.get_attribute("data-theme") == "dark"
+        assert second.locator(".fpattr-stage").get_attribute("data-smooth") is not None
+        second.locator(".fpattr-token", has_text="dog").click()
+        wait_for_shown(second, "tokens:2")
+        page.mouse.move(2, 2)
+        wait_for_shown(first, "")
+        assert first.locator(".fpattr-number").inner_text() == f"{pairs.ledger.similarity:.2f}"
+        assert page.locator("[data-fpattr] > img").count() == 0
+        page.wait_for_timeout(4_000)  # a kernel would be missed by then
+        assert "kernel" not in first.inner_text()
+        assert (page.errors, page.refused) == ([], [])
+
+
+def test_one_pair_on_a_model_of_224_pixels_stays_small(tmp_path):
+    path = tmp_path / "page.html"
+    fp.save_html(path, synthetic_pairs(77, 14, 14, side=224))
+    assert 100_000 < path.stat().st_size < 400_000
+
+
+def test_a_server_may_be_as_strict_as_it_likes(browser, pairs):
+    page_text = fp.to_html(pairs, nonce="c2VjcmV0")
+    strict = (
+        "default-src 'none'; script-src 'nonce-{0}'; style-src 'nonce-{0}'; img-src blob: data:"
+    )
+    with opened(browser, page=page_text, policy=strict.format("c2VjcmV0")) as page:
+        page.goto(f"{SITE}page")
+        assert_linked(page, pairs)
+        assert (page.errors, page.refused) == ([], [])
+    # With another nonce nothing runs, and the drawing stands in.
+    with opened(browser, page=page_text, policy=strict.format("another")) as page:
+        page.goto(f"{SITE}page")
+        assert page.locator(".fpattr").count() == 0
+        assert_drawn(page)
+        assert len(page.errors) >= 1
+
+
+def assert_drawn(page: Page) -> None:
+    still = page.locator("[data-fpattr] > img")
+    assert still.is_visible()
+    assert still.bounding_box()["width"] > 300
+    assert still.get_attribute("alt") == "a dog next to a ball"
+
+
+def test_without_scripts_there_is_a_drawing(browser, pairs, tmp_path):
+    path = tmp_path / "page.html"
+    fp.save_html(path, pairs)
+    with opened(browser, script=False) as page:
+        page.goto(path.as_uri())
+        assert_drawn(page)
+        assert page.refused == []
+
+
+def test_the_page_s_own_policy_lets_nothing_else_run(browser, pairs):
+    text = fp.to_html(pairs)
+    added = text.replace("</html>", "<script>window.hacked=1</script><img src='x.png'></html>")
+    with opened(browser, page=added) as page:
+        page.goto(f"{SITE}page")
+        wait_for_rows(page.locator(".fpattr"))
+        assert page.evaluate("() => window.hacked") is None
+        assert page.refused == []
+
+
+def test_fragments_live_in_a_page_that_has_styles_of_its_own(browser, pairs):
+    host = (
+        "<!doctype html><style>* { color: lime !important; font-size: 40px; padding: 30px; }"
+        "button, canvas, img, p, span { display: none; }</style><h1>A book</h1>"
+    )
+    body = host + fp.to_html(pairs, form="fragment") * 2
+    with opened(browser, page=body) as page:
+        page.goto(f"{SITE}page")
+        expect(page.locator(".fpattr")).to_have_count(2)
+        page.add_style_tag(content="body, div { padding: 0 !important; }")
+        for index in (0, 1):
+            assert_linked(page, pairs, index)
+        colour = "e => getComputedStyle(e).color"
+        assert page.locator("h1").evaluate(colour) == "rgb(0, 255, 0)"
+        assert page.locator(".fpattr-token").first.evaluate(colour) != "rgb(0, 255, 0)"
+        assert (page.errors, page.refused) == ([], [])
+
+
+def test_an_iframe_keeps_to_itself(browser, pairs):
+    body = "<!doctype html><p>A host</p>" + fp.to_html(pairs, form="iframe")
+    with opened(browser, page=body) as page:
+        page.goto(f"{SITE}page")
+        frame = page.frame_locator("iframe")
+        frame.locator(".fpattr-token", has_text="dog").hover()
+        expect(frame.locator(".fpattr")).to_have_attribute("data-shown", "tokens:2")
+        assert page.evaluate("() => Object.keys(window).filter(k => k.includes('fpattr'))") == []
+        # All of it has room.
+        assert frame.locator("html").evaluate("e => e.scrollHeight - e.clientHeight") == 0
+        assert (page.errors, page.refused) == ([], [])
+
+
+def test_the_source_of_an_image_is_not_told(tmp_path):
+    folder = tmp_path / "home of jane doe"
+    folder.mkdir()
+    photo = folder / "secret name.jpg"
+    scene = example("dog-and-ball")
+    exif = scene.image.getexif()
+    exif[0x013B] = "Jane Doe"
+    exif[0x0110] = "Camera 3000"
+    scene.image.convert("RGB").save(photo, exif=exif, comment=b"Jane Doe")
+    path = tmp_path / "page.html"
+    fp.save_html(path, fp.explain(photo, scene.caption))
+    content = path.read_bytes() + b"".join(decoded(path.read_text()))
+    for secret in (b"Jane", b"jane", b"secret name", b"Camera", str(tmp_path).encode()):
+        assert secret not in content
+
+
+def decoded(text: str) -> list[bytes]:
+    import base64
+    import re
+
+    return [base64.b64decode(part) for part in re.findall(r"[A-Za-z0-9+/]{40,}={0,2}", text)]
+
+
+def test_the_picture_can_be_left_out(browser, pairs, tmp_path):
+    path = tmp_path / "page.html"
+    fp.save_html(path, pairs, strip_image=True)
+    with opened(browser) as page:
+        page.goto(path.as_uri())
+        assert_linked(page, pairs)
+        picture = page.evaluate(
+            """async () => {
+                const view = document.querySelector('[data-fpattr] > div').shadowRoot;
+                const image = view.querySelector('.fpattr-img');
+                const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
+                const context = canvas.getContext('2d');
+                context.drawImage(image, 0, 0);
+                return [...context.getImageData(0, 0, canvas.width, canvas.height).data];
+            }"""
+        )
+    assert np.ptp(np.array(picture).reshape(-1, 4)[:, :3]) <= 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ({"form": "pdf"}, "form"),
+        ({"nonce": 'x" onload="window.hacked=1'}, "nonce"),
+        ({"nonce": ""}, "nonce"),
+    ],
+)
+def test_wrong_arguments_are_named(pairs, arguments, name):
+    with pytest.raises(fp.InputError, match=f"`{name}`"):
+        fp.to_html(pairs, **arguments)
+
+
+def test_what_cannot_be_shown_is_named(pairs, tmp_path):
+    with pytest.raises(fp.InputError, match="`explained` is empty"):
+        fp.save_html(tmp_path / "page.html")
+    with pytest.raises(fp.InputError, match="`explained` holds a str"):
+        fp.save_html(tmp_path / "page.html", "a dog")
+    with pytest.raises(fp.InputError, match="`path`"):
+        fp.save_html(Path(tmp_path, "nowhere", "page.html"), pairs)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,114 @@
+"""The command line: what it writes is what Python computes."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import fpattr_widget as fp
+from fpattr_widget.cli import main
+from fpattr_widget.scenes import example
+
+CAPTION = "a dog next to a ball"
+
+
+@pytest.fixture(scope="module")
+def pairs() -> fp.FeaturePairs:
+    return fp.attribute(fp.load_encoder(), example("dog-and-ball").image, CAPTION)
+
+
+@pytest.fixture
+def photo(tmp_path, monkeypatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    example("dog-and-ball").image.save("photo.png")
+    return "photo.png"
+
+
+def test_the_ending_says_what_is_written(photo, pairs, tmp_path, capsys):
+    for ending in ("html", "png", "svg", "pdf", "npz", "csv", "fpattr"):
+        assert main(["explain", photo, CAPTION, "-o", f"it.{ending}"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "attributing" in err
+    assert f"similarity {pairs.ledger.similarity:.3f}, written to it.html" in err
+
+    assert CAPTION in Path("it.html").read_text()
+    with Image.open("it.png") as image:
+        image.load()
+    assert ElementTree.parse("it.svg").getroot().tag.endswith("svg")
+    assert Path("it.pdf").read_bytes().startswith(b"%PDF")
+    with np.load("it.npz", allow_pickle=False) as arrays:
+        np.testing.assert_allclose(arrays["matrix"], pairs.matrix, atol=1e-6)
+        assert tuple(arrays["grid"]) == pairs.grid
+        assert list(arrays["tokens"]) == [token.text for token in pairs.tokens]
+        assert arrays["ledger_pairs"] == pytest.approx(pairs.ledger.pairs)
+    table = pairs.to_dataframe()
+    with open("it.csv", newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    assert list(lines[0]) == list(table.columns)
+    assert len(lines) == len(table)
+    for name in ("text", "feature"):
+        assert [line[name] for line in lines] == list(table[name])
+    for name in ("token", "row", "column", "attribution"):
+        np.testing.assert_allclose([float(line[name]) for line in lines], table[name], atol=1e-6)
+    np.testing.assert_allclose(fp.load_pairs("it.fpattr").matrix, pairs.matrix, atol=1e-6)
+    assert not [path for path in tmp_path.iterdir() if path.stem not in ("it", "photo")]
+
+
+def test_model_method_and_layer_are_chosen(photo, saved_model, capsys):
+    chosen = ["--method", "occlusion", "--model", str(saved_model)]
+    assert main(["explain", photo, "a dog", "-o", "a.fpattr", *chosen]) == 0
+    assert fp.load_pairs("a.fpattr").about.method == "occlusion"
+    assert fp.load_pairs("a.fpattr").about.model == saved_model.name
+    for text, layer in (("0,2", (0, 2)), ("-1", -1)):
+        assert main(["explain", photo, "a dog", "-o", "b.fpattr", "--layer", text]) == 0
+        expected = fp.attribute(
+            fp.load_encoder(), example("dog-and-ball").image, "a dog", layer=layer
+        )
+        np.testing.assert_allclose(fp.load_pairs("b.fpattr").matrix, expected.matrix, atol=1e-6)
+
+
+def test_the_picture_can_be_left_out(photo, pairs):
+    assert main(["explain", photo, CAPTION, "-o", "it.fpattr", "--strip-image"]) == 0
+    loaded = fp.load_pairs("it.fpattr")
+    assert np.ptp(np.asarray(loaded.picture)) == 0
+    np.testing.assert_allclose(loaded.matrix, pairs.matrix, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["photo.png", CAPTION, "-o", "it.docx"], "`--output` ends in '.docx'"),
+        (["photo.png", CAPTION, "-o", "nowhere/it.html"], "nowhere"),
+        (["nothing.png", CAPTION], "`image`"),
+        (["photo.png", ""], "`caption`"),
+        (["photo.png", CAPTION, "--layer", "17"], "`layer`"),
+        (["photo.png", CAPTION, "--model", "no/such/model"], "`model`"),
+    ],
+)
+def test_what_cannot_be_used_is_told_and_nothing_is_written(
+    photo, tmp_path, capsys, arguments, says
+):
+    assert main(["explain", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert says in err
+    assert "Traceback" not in err
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
+
+
+def test_it_is_installed_as_a_program(photo):
+    program = Path(sys.executable).with_name("fpattr-widget")
+    done = subprocess.run(
+        [program, "explain", photo, CAPTION, "-o", "it.npz"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+    assert Path("it.npz").exists()
+    wrong = subprocess.run([program, "explain"], capture_output=True, text=True)
+    assert wrong.returncode == 2
+    assert "usage: fpattr-widget explain" in wrong.stderr
