@@ -28,6 +28,8 @@ APART = (
     *sorted((ROOT / "tests" / "browser").glob("ipykernel-*.txt")),
 )
 NPM = shutil.which("npm") or "npm"
+# Much of the tests' time is waiting for kernels and pages.
+SIDE_BY_SIDE = ("--numprocesses", "2", "--dist", "loadfile")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -124,13 +126,13 @@ def test(arguments: list[str]) -> None:
         ("mypy", [PYTHON, "-m", "mypy"]),
         ("biome, tsc, vitest", [NPM, "run", "--silent", "check:js"]),
         # Last, so that its closing line ends the output.
-        ("pytest", [PYTHON, "-m", "pytest", *arguments]),
+        ("pytest", [PYTHON, "-m", "pytest", *SIDE_BY_SIDE, *arguments]),
     ]
     failed = []
     for name, command in checks:
         started = time.monotonic()
         try:
-            run(*command, FPATTR_CHROMIUM=chromium, HF_HUB_OFFLINE="1")
+            run(*command, FPATTR_CHROMIUM=chromium, HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1")
         except subprocess.CalledProcessError:
             failed.append(name)
         print(f"-- {name}: {time.monotonic() - started:.0f} s", flush=True)
