@@ -308,6 +308,11 @@ class FeaturePairs:
         """Which rows have been computed, ``(tokens,)`` bool."""
         return self._ready.copy()
 
+    @property
+    def complete(self) -> bool:
+        """Whether everything is known, so that nothing has to be computed any more."""
+        return self._ledger is not None and bool(self._ready.all())
+
     def described(self) -> dict[str, str]:
         """Return model, method and layers in words, and once measured how finely."""
         words = asdict(self.about)

@@ -379,7 +379,7 @@ class PairsWidget(LockedState):
         """Return the traits that say what is shown."""
         picture = encode(pairs.picture)
         self._encoded = picture  # for as long as it is shown, other widgets find it
-        computed = computed_state(pairs) if self._precompute else {}
+        computed = computed_state(pairs) if self._precompute or pairs.complete else {}
         return {**subject_state(pairs, picture), **computed}
 
     def _serve(self) -> None:

@@ -268,11 +268,14 @@ export class Store {
       case "failure":
         this.failure = String(content.message ?? "");
         this.#stopped = this.failure === "" ? null : "left out";
+        this.#saver.flush();
         break;
       case "interrupted":
         this.#stopped = this.pairs.complete ? null : "interrupted";
+        this.#saver.flush();
         break;
       case "done":
+        this.#saver.flush();
         if (this.#stopped === "interrupted") return;
         this.#stopped =
           this.pairs.complete || this.#requests.again(this.pairs.missing()) ? null : "left out";

@@ -29,6 +29,16 @@ test("says hello once, at once", () => {
   expect(model.sent).toEqual([{ type: "hello", epoch: 1, protocol: PROTOCOL }]);
 });
 
+test.each(["done", "interrupted", "failure"] as const)(
+  "keeps at once what is there at %s",
+  (type) => {
+    receiveRows([0, 1]);
+    model.receive({ type, epoch: 1, message: "no" });
+    const kept = decodeFloats(model.get("rows"));
+    expect([...kept.slice(0, 2 * WIDTH)]).toEqual([...row(0), ...row(1)]);
+  },
+);
+
 test("asks whether Python is there while rows are missing, and not once they are there", () => {
   const greetings = () => model.sent.filter(({ type }) => type === "hello").length;
   receiveRows([0, 1]);

@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import fpattr_widget as fp
-from tests.browser.alone import SITE, opened
 from tests.browser.harness import synthetic_pairs
 from tests.browser.notebook import write_notebook
+from tests.browser.offline import SITE, offline, site
 from tests.injection import STRINGS
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +51,9 @@ def assert_untouched(page: Page, elements: list[str] = ELEMENTS) -> None:
             elements,
         )
         assert found == []
-    assert [error for error in page.errors if "evil" in error or "hacked" in error] == []
+    assert [
+        error for error in [*page.errors, *page.console] if "evil" in error or "hacked" in error
+    ] == []
     assert page.refused == []
 
 
@@ -62,7 +64,7 @@ def test_there_are_many():
 def test_in_a_page(browser, tmp_path):
     path = tmp_path / "page.html"
     fp.save_html(path, *map(hostile, STRINGS), title=STRINGS[0])
-    with opened(browser) as page:
+    with offline(browser) as page:
         page.goto(path.as_uri())
         expect(page.locator(".fpattr")).to_have_count(len(STRINGS))
         page.locator(".fpattr-token").last.hover()
@@ -73,7 +75,7 @@ def test_in_a_page(browser, tmp_path):
 @pytest.mark.parametrize("title", STRINGS[::9])
 def test_as_the_title_of_a_page(browser, title):
     one = synthetic_pairs(4, 2, 2, caption="one two", side=64)
-    with opened(browser, page=fp.to_html(one, title=title)) as page:
+    with offline(browser, site(page=fp.to_html(one, title=title))) as page:
         page.goto(f"{SITE}page")
         page.locator(".fpattr").wait_for()
         assert page.locator("h1").text_content() == title
@@ -86,7 +88,7 @@ def test_in_another_page(browser, form):
     body = "<!doctype html>" + "".join(
         fp.to_html(hostile(text), form=form, title=text) for text in chosen
     )
-    with opened(browser, page=body) as page:
+    with offline(browser, site(page=body)) as page:
         page.goto(f"{SITE}page")
         frames = page.frames[1:] if form == "iframe" else page.frames
         assert len(frames) == (len(chosen) if form == "iframe" else 1)
@@ -109,7 +111,7 @@ def drawings(folder: Path, ending: str) -> list[Path]:
 
 def test_in_a_drawing_that_can_hold_scripts(browser, tmp_path):
     for path in drawings(tmp_path, ".svg"):
-        with opened(browser) as page:
+        with offline(browser) as page:
             page.goto(path.as_uri())
             assert page.evaluate("() => document.documentElement.localName") == "svg"
             found = page.evaluate("() => [...document.querySelectorAll('*')].map(e => e.localName)")
@@ -125,7 +127,7 @@ def test_in_a_drawing_that_can_hold_scripts(browser, tmp_path):
 
 def test_in_a_drawing_that_is_a_picture(browser, tmp_path):
     paths = drawings(tmp_path, ".png")
-    with opened(browser) as page:
+    with offline(browser) as page:
         for path in paths:
             page.goto(path.as_uri())
             assert page.evaluate("() => document.images[0].naturalWidth") > 300

@@ -187,26 +187,6 @@ def test_a_hostile_caption_is_only_text(open_notebook, lab):
     assert "onerror" in view.locator(".fpattr-caption").inner_text()
 
 
-def test_a_saved_notebook_is_still_linked(open_notebook, lab):
-    """Opened again, with a kernel that has run nothing."""
-    source = lab.root / "saved.ipynb"
-    notebook = run_until_kept(open_notebook, source)
-    row = numbers(notebook, "widget.pairs.row(2)")
-    saved = notebook.save()
-    notebook.shut_down()
-
-    again = open_notebook(source)
-    view = again.page.locator(".fpattr").first
-    wait_for_rows(view)
-    view.locator(".fpattr-token", has_text="dog").hover()
-    again.page.wait_for_function("r => r.dataset.shown === 'tokens:2'", arg=view.element_handle())
-    assert_painted(view, row)
-    models = saved["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
-    states = [model["state"] for model in models.values()]
-    (similarity,) = [state["similarity"] for state in states if "similarity" in state]
-    assert view.locator(".fpattr-number").inner_text() == f"{similarity:.2f}"
-
-
 def test_a_reloaded_page_gets_its_rows_back_from_the_kernel(open_notebook, lab):
     source = lab.root / "reload.ipynb"
     notebook = run_until_kept(open_notebook, source)

@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 
 import fpattr_widget as fp
 from fpattr_widget.scenes import example
-from tests.browser.alone import SITE, opened
 from tests.browser.harness import synthetic_pairs
+from tests.browser.offline import SITE, offline, site
 from tests.browser.page import (
     assert_chips,
     assert_painted,
@@ -44,7 +44,7 @@ def test_a_file_shows_explanations_without_a_network(browser, pairs, tmp_path):
     widget.selected_tokens = [6]
     path = tmp_path / "explanation.html"
     fp.save_html(path, pairs, widget, title="Two of a kind")
-    with opened(browser) as page:
+    with offline(browser) as page:
         page.goto(path.as_uri())
         assert page.title() == page.locator("h1").inner_text() == "Two of a kind"
         expect(page.locator(".fpattr")).to_have_count(2)
@@ -61,7 +61,7 @@ def test_a_file_shows_explanations_without_a_network(browser, pairs, tmp_path):
         assert page.locator("[data-fpattr] > img").count() == 0
         page.wait_for_timeout(4_000)  # a kernel would be missed by then
         assert "kernel" not in first.inner_text()
-        assert (page.errors, page.refused) == ([], [])
+        assert (page.errors, page.console, page.refused) == ([], [], [])
 
 
 def test_one_pair_on_a_model_of_224_pixels_stays_small(tmp_path):
@@ -75,16 +75,16 @@ def test_a_server_may_be_as_strict_as_it_likes(browser, pairs):
     strict = (
         "default-src 'none'; script-src 'nonce-{0}'; style-src 'nonce-{0}'; img-src blob: data:"
     )
-    with opened(browser, page=page_text, policy=strict.format("c2VjcmV0")) as page:
+    with offline(browser, site(page=page_text, policy=strict.format("c2VjcmV0"))) as page:
         page.goto(f"{SITE}page")
         assert_linked(page, pairs)
-        assert (page.errors, page.refused) == ([], [])
+        assert (page.errors, page.console, page.refused) == ([], [], [])
     # With another nonce nothing runs, and the drawing stands in.
-    with opened(browser, page=page_text, policy=strict.format("another")) as page:
+    with offline(browser, site(page=page_text, policy=strict.format("another"))) as page:
         page.goto(f"{SITE}page")
         assert page.locator(".fpattr").count() == 0
         assert_drawn(page)
-        assert len(page.errors) >= 1
+        assert len(page.console) >= 1
 
 
 def assert_drawn(page: Page) -> None:
@@ -97,7 +97,7 @@ def assert_drawn(page: Page) -> None:
 def test_without_scripts_there_is_a_drawing(browser, pairs, tmp_path):
     path = tmp_path / "page.html"
     fp.save_html(path, pairs)
-    with opened(browser, script=False) as page:
+    with offline(browser, script=False) as page:
         page.goto(path.as_uri())
         assert_drawn(page)
         assert page.refused == []
@@ -106,7 +106,7 @@ def test_without_scripts_there_is_a_drawing(browser, pairs, tmp_path):
 def test_the_page_s_own_policy_lets_nothing_else_run(browser, pairs):
     text = fp.to_html(pairs)
     added = text.replace("</html>", "<script>window.hacked=1</script><img src='x.png'></html>")
-    with opened(browser, page=added) as page:
+    with offline(browser, site(page=added)) as page:
         page.goto(f"{SITE}page")
         wait_for_rows(page.locator(".fpattr"))
         assert page.evaluate("() => window.hacked") is None
@@ -119,7 +119,7 @@ def test_fragments_live_in_a_page_that_has_styles_of_its_own(browser, pairs):
         "button, canvas, img, p, span { display: none; }</style><h1>A book</h1>"
     )
     body = host + fp.to_html(pairs, form="fragment") * 2
-    with opened(browser, page=body) as page:
+    with offline(browser, site(page=body)) as page:
         page.goto(f"{SITE}page")
         expect(page.locator(".fpattr")).to_have_count(2)
         page.add_style_tag(content="body, div { padding: 0 !important; }")
@@ -128,12 +128,12 @@ def test_fragments_live_in_a_page_that_has_styles_of_its_own(browser, pairs):
         colour = "e => getComputedStyle(e).color"
         assert page.locator("h1").evaluate(colour) == "rgb(0, 255, 0)"
         assert page.locator(".fpattr-token").first.evaluate(colour) != "rgb(0, 255, 0)"
-        assert (page.errors, page.refused) == ([], [])
+        assert (page.errors, page.console, page.refused) == ([], [], [])
 
 
 def test_an_iframe_keeps_to_itself(browser, pairs):
     body = "<!doctype html><p>A host</p>" + fp.to_html(pairs, form="iframe")
-    with opened(browser, page=body) as page:
+    with offline(browser, site(page=body)) as page:
         page.goto(f"{SITE}page")
         frame = page.frame_locator("iframe")
         frame.locator(".fpattr-token", has_text="dog").hover()
@@ -141,7 +141,7 @@ def test_an_iframe_keeps_to_itself(browser, pairs):
         assert page.evaluate("() => Object.keys(window).filter(k => k.includes('fpattr'))") == []
         # All of it has room.
         assert frame.locator("html").evaluate("e => e.scrollHeight - e.clientHeight") == 0
-        assert (page.errors, page.refused) == ([], [])
+        assert (page.errors, page.console, page.refused) == ([], [], [])
 
 
 def test_the_source_of_an_image_is_not_told(tmp_path):
@@ -170,7 +170,7 @@ def decoded(text: str) -> list[bytes]:
 def test_the_picture_can_be_left_out(browser, pairs, tmp_path):
     path = tmp_path / "page.html"
     fp.save_html(path, pairs, strip_image=True)
-    with opened(browser) as page:
+    with offline(browser) as page:
         page.goto(path.as_uri())
         assert_linked(page, pairs)
         picture = page.evaluate(

@@ -354,6 +354,17 @@ def test_everything_can_be_computed_before_it_is_displayed(encoder, picture, mon
     view.close()
 
 
+def test_what_is_known_already_is_there_at_once(encoder, picture):
+    pairs = fp.attribute(encoder, picture, "a dog", METHOD, 1)
+    assert not pairs.complete
+    pairs.known()
+    assert pairs.complete
+    state = pairs.widget().get_state()
+    rows = pairs.feature_rows(range(len(pairs.tokens)))
+    assert bytes(state["rows"]) == rows.astype("<f4").tobytes()
+    assert state["similarity"] == pairs.ledger.similarity
+
+
 def test_a_closed_view_can_be_opened_again(widget):
     model = widget.model_id
     widget.close()

@@ -1,5 +1,6 @@
 """A page on which text, boxes and images are put by points from its top left corner."""
 
+import io
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -21,7 +22,6 @@ INK: Rgb = (22, 25, 29)
 MUTED: Rgb = (89, 97, 107)
 EDGE: Rgb = (196, 202, 209)
 QUIET: Rgb = (243, 245, 247)
-WHITE: Rgb = (255, 255, 255)
 
 _POINTS = 72  # an inch
 
@@ -31,10 +31,10 @@ SETTINGS: Any = {
         name: matplotlib.rcParamsDefault[name]
         for name in (
             "agg.path.chunksize", "figure.autolayout", "figure.constrained_layout.use",
-            "hatch.linewidth", "path.effects", "path.simplify",
-            "path.simplify_threshold", "path.sketch", "path.snap", "pdf.compression",
-            "pdf.inheritcolor", "pdf.use14corefonts", "svg.image_inline", "text.antialiased",
-            "text.hinting", "text.kerning_factor",
+            "hatch.linewidth", "path.effects", "path.simplify", "path.simplify_threshold",
+            "path.sketch", "path.snap", "pdf.compression", "pdf.inheritcolor",
+            "pdf.use14corefonts", "svg.image_inline", "text.antialiased", "text.hinting",
+            "text.kerning_factor",
         )
     },
     "pdf.fonttype": 42,  # publishers refuse the default
@@ -53,8 +53,6 @@ class PairsFigure(Figure):
     """A matplotlib figure that a notebook shows, with or without pyplot."""
 
     def _repr_png_(self) -> bytes:
-        import io
-
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", bbox_inches=None, backend="agg")
         return buffer.getvalue()

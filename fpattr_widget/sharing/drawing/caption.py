@@ -12,6 +12,7 @@ _SIZES = (12.0, 11.0, 10.0, 9.0, 8.0)
 _LARGE = 11.0
 _LEADING = 1.7
 _NOTE = 7.0
+_MOST_LINES = 60
 
 
 class CaptionBlock:
@@ -32,17 +33,22 @@ class CaptionBlock:
     def __init__(self, content: Content, face: Typeface, room: float, tall: float):
         self._content = content
         chips = content.chips
-        spoken = [chip for chip in chips if chip.kind != "special"]
-        known = sum(not isnan(content.value(chip)) for chip in spoken)
-        self._note = "" if known == len(spoken) else f"{known} of {len(spoken)} words were computed"
+        words = [chip for chip in chips if chip.kind == "word"]
+        known = sum(not isnan(content.value(chip)) for chip in words)
+        notes = [] if known == len(words) else [f"{known} of {len(words)} words were computed"]
         for size in _SIZES:
-            self._size = size
-            self._placed = place(chips, content.rest, face, size, room)
-            lines = 1 + max((piece.line for piece in self._placed), default=-1)
-            self.height = lines * size * _LEADING + (_NOTE * _LEADING if self._note else 0)
-            if self.height <= tall:
+            placed = place(chips, content.rest, face, size, room)
+            lines = 1 + max((piece.line for piece in placed), default=-1)
+            if lines * size * _LEADING + _NOTE * _LEADING * len(notes) <= tall:
                 break
-        self.large = self._size >= _LARGE
+        if lines > _MOST_LINES:
+            notes.append("the caption goes on")
+        self._note = " · ".join(notes)
+        self._size = size
+        self._placed = [piece for piece in placed if piece.line < _MOST_LINES]
+        self.large = size >= _LARGE
+        self.height = min(lines, _MOST_LINES) * size * _LEADING
+        self.height += _NOTE * _LEADING if self._note else 0
 
     def draw(self, page: Page, x: float, y: float) -> None:
         """Draw it with its top left corner at a place."""

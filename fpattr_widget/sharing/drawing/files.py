@@ -39,11 +39,9 @@ def svg(figure: Figure, title: str, description: str) -> bytes:
         f" <title>{escape(plain_text(title))}</title>\n"
         f" <desc>{escape(plain_text(description))}</desc>"
     )
+    drawn = re.sub(r"<!DOCTYPE[^>]*>\s*", "", buffer.getvalue(), count=1)  # it names a server
     return re.sub(
-        r"<svg ([^>]*)>",
-        lambda tag: f'<svg role="img" {tag[1]}>\n{said}',
-        buffer.getvalue(),
-        count=1,
+        r"<svg ([^>]*)>", lambda tag: f'<svg role="img" {tag[1]}>\n{said}', drawn, count=1
     ).encode()
 
 

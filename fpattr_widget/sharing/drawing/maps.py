@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from .canvas import EDGE, INK, MUTED, Page
-from .colours import NEGATIVE, POSITIVE, greyed, heat
+from .colours import NEGATIVE, POSITIVE, WHITE, greyed, heat
 from .content import Content
 from .numbers import signed
 from .sentence import Chip
@@ -133,8 +133,8 @@ def draw_region(
         return
     rows, columns = grid
     placed = edges * (width / columns, height / rows) + (x, y)
-    page.lines(placed, INK, 2.2)
-    page.lines(placed, (255, 255, 255), 1.0)
+    page.lines(placed, INK, 2.0)
+    page.lines(placed, WHITE, 0.9)
 
 
 def _columns(count: int, aspect: float) -> int:

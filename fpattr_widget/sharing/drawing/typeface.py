@@ -1,13 +1,14 @@
 """Fonts for text in any script: what they hold, how wide it is, and a box for what none holds."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
 import regex
 from matplotlib import font_manager
 from matplotlib.font_manager import FontProperties
+from matplotlib.ft2font import FT2Font
 from matplotlib.textpath import text_to_path
 
 _OWN = "DejaVu Sans"  # comes with matplotlib
@@ -23,6 +24,9 @@ _OTHERS = (
     "Apple Symbols", "Symbola", "FreeSans", "Unifont",
 )  # fmt: skip
 _BOX = "□"
+_MEASURED = 20.0  # size at which widths are measured; they grow with it
+_LONG = 400  # characters for which no line of ours has room
+_SHAPES = hasattr(FT2Font, "_layout")  # before 3.11, letters stood in the order of the text
 _JOINERS = "\u200c\u200d"
 _CLUSTER = regex.compile(r"\X")
 
@@ -50,7 +54,7 @@ class Typeface:
                 self._families.append(family)
                 missing -= _held(family, "normal")
         self._properties: dict[tuple[float, str], FontProperties] = {}
-        self._widths: dict[tuple[str, float, str], float] = {}
+        self._widths: dict[tuple[str, str], float] = {}
 
     def properties(self, size: float, weight: str = "normal") -> FontProperties:
         """Return a font for matplotlib; ``size`` in points."""
@@ -66,37 +70,48 @@ class Typeface:
         """Return text as it can be written, with a box for each character that no font holds."""
         text = plain_text(text)
         held = [_held(family, weight) for family in self._families]
-        if all(any(ord(one) in font for font in held) for one in text):
+        whole = all(any(ord(one) in font for font in held) for one in text)
+        turned = not _SHAPES and _reads_left(text)
+        if whole and not turned:
             return text
-        return "".join(_drawable(cluster, held) for cluster in _CLUSTER.findall(text))
+        clusters = [_drawable(cluster, held) for cluster in _CLUSTER.findall(text)]
+        return "".join(reversed(clusters) if turned else clusters)
 
     def width(self, text: str, size: float, weight: str = "normal") -> float:
         """Return the width of text as it is shown, in points."""
-        key = text, size, weight
+        key = text, weight
         if key not in self._widths:
+            font = self.properties(_MEASURED, weight)
             shown = self.shown(text, weight)
-            font = self.properties(size, weight)
             width, _, _ = text_to_path.get_text_width_height_descent(shown, font, False)
-            self._widths[key] = width
-        return self._widths[key]
+            self._widths[key] = width / _MEASURED
+        return self._widths[key] * size
 
     def shortened(self, text: str, room: float, size: float, weight: str = "normal") -> str:
         """Return as much of a text as there is room for, and an ellipsis where some is left out."""
-        if self.width(text, size, weight) <= room:
+        if len(text) < _LONG and self.width(text, size, weight) <= room:
             return text
-        clusters = _CLUSTER.findall(text)
-        while clusters and self.width("".join(clusters) + "…", size, weight) > room:
-            clusters.pop()
-        return "".join(clusters).rstrip() + "…"
+        ellipsis = "…"
+        room -= self.width(ellipsis, size, weight)
+        return next(self._cut(text, room, size, weight), "").rstrip() + ellipsis
 
     def pieces(self, text: str, room: float, size: float, weight: str = "normal") -> list[str]:
         """Return a text cut into pieces for which there is room, each of one character or more."""
-        pieces = [""]
-        for cluster in _CLUSTER.findall(text):
-            if pieces[-1] and self.width(pieces[-1] + cluster, size, weight) > room:
-                pieces.append("")
-            pieces[-1] += cluster
-        return pieces
+        return list(self._cut(text, room, size, weight))
+
+    def _cut(self, text: str, room: float, size: float, weight: str) -> Iterator[str]:
+        # By the widths of single characters: joined ones are hardly ever wider.
+        piece, used = "", 0.0
+        for match in _CLUSTER.finditer(text):
+            cluster = match[0]
+            width = self.width(f"{cluster}|", size, weight) - self.width("|", size, weight)
+            if piece and used + width > room:
+                yield piece
+                piece, used = "", 0.0
+            piece += cluster
+            used += width
+        if piece:
+            yield piece
 
 
 def _printable(character: str) -> str:
@@ -105,6 +120,12 @@ def _printable(character: str) -> str:
     category = unicodedata.category(character)
     hidden = category in ("Cc", "Cs", "Cn") or (category == "Cf" and character not in _JOINERS)
     return "\ufffd" if category == "Cs" else "" if hidden else character
+
+
+def _reads_left(text: str) -> bool:
+    """Return whether all that has a direction is read from the right to the left."""
+    kinds = {unicodedata.bidirectional(character) for character in text}
+    return bool(kinds & {"R", "AL"}) and not kinds & {"L", "EN", "AN"}
 
 
 def _drawable(cluster: str, held: list[frozenset[int]]) -> str:
