@@ -2,7 +2,7 @@
 
 import atexit
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from .failures import sentence
 from .menus import Field, Menu, ModelField, Option, both_layers, readable
 from .newest import Newest, Turn, stop_all
 from .protocol import EditKind
+from .still import with_still
 from .trial import CHOICES, Models, Trial, Wish, blame, reading_place, try_out
 from .widget import PairsWidget
 
@@ -128,6 +129,15 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return f"Explorer({self.pairs!r})"
+
+    def _repr_mimebundle_(
+        self,
+        include: Container[str] | None = None,
+        exclude: Container[str] | None = None,
+        **options: Any,
+    ) -> Any:
+        bundle = super()._repr_mimebundle_(**options)
+        return with_still(bundle, include, exclude, self.view.draw_so_far)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the last change has been worked on.

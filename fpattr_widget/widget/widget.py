@@ -1,8 +1,6 @@
 """The anywidget: its state, and the messages between Python and the page."""
 
 import os
-import time
-from base64 import b64encode
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from importlib.resources import files
@@ -21,6 +19,7 @@ from .protocol import PROTOCOL, FailureMessage, Hello, Outgoing, RefusedMessage,
 from .server import RowServer
 from .settings import CHOICES, check_settings
 from .state import computed_state, subject_state
+from .still import draw_so_far, with_still
 
 #: Takes ``"caption"`` and a string, or ``"image"`` and a file's bytes.
 EditCallback = Callable[[str, Any], object]
@@ -30,8 +29,6 @@ _SUBJECT = (
 )  # fmt: skip
 _RESULTS = ("similarity", "ledger", "rows")
 _PINS = ("selected_tokens", "selected_patches")
-_PNG = "image/png"
-_PATIENCE = 0.5  # seconds that a display may wait for rows to be drawn
 _OTHER_VERSION = "This view was made by another version of fpattr_widget: run its cell again."
 
 
@@ -254,31 +251,19 @@ class PairsWidget(LockedState):
     ) -> Any:
         bundle = super()._repr_mimebundle_(**options)
         self._stay.displayed = True
-        if not bundle or (include and _PNG not in include) or (exclude and _PNG in exclude):
-            return bundle
-        drawing = self._drawing()
-        if drawing is None:
-            return bundle
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**data, _PNG: b64encode(drawing).decode()}, metadata
+        return with_still(bundle, include, exclude, self.draw_so_far)
 
-    def _drawing(self) -> bytes | None:
-        """Draw what is known for places that show no widgets; ``None`` where that fails.
+    def draw_so_far(self) -> bytes | None:
+        """Return a PNG of what is known by now, waiting but shortly for the worker.
 
-        The view waits for it, so it waits but shortly for the worker.
+        Returns
+        -------
+        bytes or None
+            ``None`` where nothing can be drawn.
         """
-        try:
-            # Imported here because sharing stands above the widget.
-            from ..sharing.figure import png_so_far, prepare
-
-            started = time.monotonic()
-            prepare()
-            pairs, server = self.pairs, self._server
-            if server is not None and not pairs.ready.all():
-                server.wait(max(0.0, started + _PATIENCE - time.monotonic()))
-            return png_so_far(pairs, self.selected_tokens or None, region=self.selected_patches)
-        except Exception:  # whatever it is, the view shall be seen
-            return None
+        server = self._server
+        wait = server.wait if server is not None else (lambda _: None)
+        return draw_so_far(self.pairs, wait, self.selected_tokens, self.selected_patches)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Draw the explanation into a file for a paper; computes what is missing.

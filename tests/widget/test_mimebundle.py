@@ -41,6 +41,15 @@ def test_a_drawing_stands_beside_the_view(view):
     assert Image.open(io.BytesIO(drawing(view))).size[0] == 770
 
 
+def test_an_explorer_carries_that_of_its_view(bundled):
+    explorer = fp.explore(model=bundled, precompute=True)
+    assert drawing(explorer) == png(explorer.pairs)
+    plain = explorer._repr_mimebundle_(exclude={PNG})
+    assert VIEW in plain
+    assert PNG not in plain
+    explorer.close()
+
+
 def test_a_display_can_do_without(view):
     for options in (
         {"include": {VIEW}}, {"include": ["text/plain"]}, {"exclude": {PNG}},
