@@ -30,11 +30,28 @@ def encode(picture: Image.Image) -> Encoded:
     return known
 
 
+def encode_within(picture: Image.Image, size: int) -> Encoded:
+    """Encode a picture in about so many bytes at most, as well as they allow."""
+    found = encode(picture)
+    for side, quality in ((None, 85), (None, 75), (512, 80), (384, 75), (256, 70)):
+        if len(found.data) <= size:
+            break
+        smaller = picture.copy()
+        if side is not None:
+            smaller.thumbnail((side, side), Image.Resampling.LANCZOS)
+        found = _jpeg(smaller, quality)
+    return found
+
+
 def _encode(picture: Image.Image) -> Encoded:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
-    if buffer.tell() <= _SMALL:
-        return Encoded(buffer.getvalue(), "image/png")
+    return (
+        Encoded(buffer.getvalue(), "image/png") if buffer.tell() <= _SMALL else _jpeg(picture, 90)
+    )
+
+
+def _jpeg(picture: Image.Image, quality: int) -> Encoded:
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=90)
+    picture.save(buffer, "JPEG", quality=quality)
     return Encoded(buffer.getvalue(), "image/jpeg")
