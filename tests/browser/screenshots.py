@@ -111,8 +111,8 @@ def at_widths(browser: Browser, folder: Path, _: Path) -> None:
 
 
 def in_situations(browser: Browser, folder: Path, _: Path) -> None:
-    pairs = synthetic_pairs(17, 7, 7, side=224)
-    whole, empty = state_of(pairs), state_of(pairs, baked=False)
+    whole = state_of(synthetic_pairs(17, 7, 7, side=224))
+    empty = state_of(synthetic_pairs(17, 7, 7, side=224), baked=False)
     failure = "There is not enough memory for this attribution: choose a later `layer`."
     situations: dict[str, tuple[dict, Callable[[View], object]]] = {
         "failure": (

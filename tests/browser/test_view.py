@@ -25,10 +25,10 @@ HARD = f"{'donaudampfschifffahrts' * 5} <b>dog</b> {'/very/long/path' * 6} كل�
 @pytest.fixture(scope="module")
 def states() -> dict[str, dict[str, Any]]:
     """Return states of real widgets: whole, without rows, large, and hard to lay out."""
-    plain = synthetic_pairs(17, 7, 7, caption=SENTENCE, side=224)
+    plain = {"caption": SENTENCE, "side": 224}
     return {
-        "whole": state_of(plain),
-        "empty": state_of(plain, baked=False),
+        "whole": state_of(synthetic_pairs(17, 7, 7, **plain)),
+        "empty": state_of(synthetic_pairs(17, 7, 7, **plain), baked=False),
         "large": state_of(synthetic_pairs()),
         "hard": state_of(synthetic_pairs(13, 16, 4, caption=HARD, side=224)),
         "small": state_of(synthetic_pairs(10, 4, 16, caption=SENTENCE, side=128)),
