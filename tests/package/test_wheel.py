@@ -48,6 +48,7 @@ def test_it_carries_the_front_end_the_model_and_the_examples(wheel):
     assert {
         "fpattr_widget/widget/static/widget.js",
         "fpattr_widget/widget/static/widget.css",
+        "fpattr_widget/widget/static/page.js",
         "fpattr_widget/assets/model/model.safetensors",
         "fpattr_widget/assets/model/attribution.json",
         "fpattr_widget/assets/examples/examples.json",
