@@ -118,6 +118,10 @@ class Slow:
         self.known = pairs.known()
         self.go = threading.Event()
         self.threads: list[threading.Thread] = []
+        self.pairs = fp.FeaturePairs(
+            self, caption=pairs.caption, tokens=pairs.tokens, picture=pairs.picture,
+            grid=pairs.grid, image_special=["CLS"], about=pairs.about,
+        )  # fmt: skip
 
     def __call__(self):
         self.threads.append(threading.current_thread())
@@ -128,10 +132,7 @@ class Slow:
 def test_a_display_waits_half_a_second_and_computes_nothing():
     quick = made("a dog and a ball")
     slow = Slow(quick)
-    pairs = fp.FeaturePairs(
-        slow, caption=quick.caption, tokens=quick.tokens, picture=quick.picture,
-        grid=quick.grid, image_special=["CLS"], about=quick.about,
-    )  # fmt: skip
+    pairs = slow.pairs
     png(quick)  # matplotlib is there
     view = pairs.widget()
     started = time.monotonic()
@@ -143,7 +144,6 @@ def test_a_display_waits_half_a_second_and_computes_nothing():
     slow.go.set()
     assert view._server.wait(30)
     assert threading.current_thread() not in slow.threads
-    started = time.monotonic()
     assert drawing(view) == png(quick)
     view.close()
 
@@ -151,10 +151,7 @@ def test_a_display_waits_half_a_second_and_computes_nothing():
 def test_a_display_waits_no_longer_than_the_worker_takes():
     quick = made("a dog and a ball")
     slow = Slow(quick)
-    pairs = fp.FeaturePairs(
-        slow, caption=quick.caption, tokens=quick.tokens, picture=quick.picture,
-        grid=quick.grid, image_special=["CLS"], about=quick.about,
-    )  # fmt: skip
+    pairs = slow.pairs
     view = pairs.widget()
     threading.Timer(0.1, slow.go.set).start()
     assert drawing(view) == png(quick)
