@@ -48,8 +48,8 @@ def shown(book: Notebook, cell: str) -> str:
 
 
 def end_of_step(book: Notebook, moment: float) -> float:
-    """Return when the step ended that was under way at a moment."""
-    return min(step for step in book.value("steps") if step >= moment)
+    """Return when the step ended that was under way at a moment; itself between steps."""
+    return min((step for step in book.value("steps") if step >= moment), default=moment)
 
 
 def assert_stopped(book: Notebook, model: str, interrupted_at: float) -> None:
