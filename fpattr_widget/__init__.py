@@ -19,6 +19,7 @@ from .encoders import (
     shared_encoder,
 )
 from .errors import InputError
+from .evaluation import Dataset, Report, datasets, evaluate
 from .methods import (
     Banzhaf,
     GradientTimesInput,
@@ -35,6 +36,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Banzhaf",
+    "Dataset",
     "DualEncoder",
     "Explorer",
     "Family",
@@ -47,9 +49,12 @@ __all__ = [
     "Occlusion",
     "PairsWidget",
     "PatchTokenSimilarity",
+    "Report",
     "TextTower",
     "Token",
     "attribute",
+    "datasets",
+    "evaluate",
     "explain",
     "explore",
     "load_encoder",

@@ -1,4 +1,8 @@
-"""The command line: ``fpattr-widget explain photo.jpg "a dog" -o explanation.html``."""
+"""The command line.
+
+``fpattr-widget explain photo.jpg "a dog" -o explanation.html`` explains one image,
+``fpattr-widget evaluate scenes -o report.html`` judges a model on a data set.
+"""
 
 import argparse
 import csv
@@ -12,7 +16,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from . import FeaturePairs, InputError, attribute, load_encoder, save_html
+from . import Dataset, FeaturePairs, InputError, attribute, datasets, load_encoder, save_html
+from . import evaluate as run_evaluation
+from .evaluation.evaluate import DEFAULT_METRICS
+from .evaluation.metrics import METRICS
 from .methods import METHODS
 from .sharing.atomic import write_atomically
 from .sharing.figure import save_figure
@@ -41,6 +48,65 @@ def explain(arguments: argparse.Namespace) -> None:
     compute(pairs)
     write(output, without_picture(pairs) if arguments.strip_image else pairs, arguments)
     print(f"similarity {pairs.ledger.similarity:.3f}, written to {output}", file=sys.stderr)
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """Evaluate models on a data set; tell the tables, and write a report if asked to."""
+    if arguments.output and Path(arguments.output).suffix.lower() not in _REPORTS:
+        raise InputError(f"`--output` ends in no known way: pass {', '.join(_REPORTS)}.")
+    dataset = _dataset(arguments)
+    if arguments.limit is not None:
+        dataset = dataset.shuffled(arguments.seed)[: arguments.limit]
+    layers = arguments.layer or [None]
+    report = run_evaluation(
+        arguments.model or ["bundled"],
+        dataset,
+        methods=arguments.method or ["integrated_jacobians"],
+        metrics=arguments.metric or list(DEFAULT_METRICS),
+        layers="all" if "all" in layers else layers,
+        scores=arguments.scores,
+    )
+    print(report)
+    if arguments.output:
+        report.save(arguments.output, examples=arguments.examples)
+        print(f"written to {arguments.output}", file=sys.stderr)
+    if not report.complete:
+        rest = "run the same again to go on" if arguments.scores else "pass --scores to go on later"
+        print(f"fpattr-widget: stopped early; {rest}.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _dataset(arguments: argparse.Namespace) -> Dataset:
+    name, files = arguments.dataset, arguments.files
+    wanted = _FILES[name]
+    if len(files) not in {len(wanted), sum(not one.startswith("[") for one in wanted)}:
+        said = " ".join(wanted) or "nothing"
+        raise InputError(f"`{name}` is followed by {len(files)} names: pass {said}.")
+    number, seed = arguments.number, arguments.seed
+    if name == "examples":
+        return datasets.examples()
+    if name == "scenes":
+        return datasets.scenes(number, seed=seed)
+    if name == "grids":
+        return datasets.grids(Path(files[0]) if files else "scenes", number, seed=seed)
+    if name == "coco":
+        return datasets.coco(*files)
+    if name == "flickr30k-entities":
+        return datasets.flickr30k_entities(*files)
+    return datasets.table(files[0], files[1] if files[1:] else None, boxes=arguments.boxes)
+
+
+#: Data sets, and the files that name them.
+_FILES: dict[str, tuple[str, ...]] = {
+    "examples": (),
+    "scenes": (),
+    "grids": ("[FOLDER]",),
+    "coco": ("INSTANCES.json", "CAPTIONS.json", "IMAGES"),
+    "flickr30k-entities": ("SENTENCES", "ANNOTATIONS", "IMAGES"),
+    "table": ("FILE.csv", "[IMAGES]"),
+}
+_REPORTS = (".html", ".md", ".csv")
 
 
 def compute(pairs: FeaturePairs) -> None:
@@ -141,7 +207,51 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--title", help="of an HTML page (default: the caption)")
     command.add_argument("--strip-image", action="store_true", help="leave the picture out")
+    command = commands.add_parser(
+        "evaluate",
+        help="judge how well a model's words find their objects",
+        description="Judge how well a model's words find their objects, over a data set: "
+        + ", ".join(" ".join((name, *files)) for name, files in _FILES.items()) + ".",
+    )  # fmt: skip
+    command.set_defaults(run=evaluate)
+    command.add_argument("dataset", choices=_FILES)
+    command.add_argument("files", nargs="*", help="of the data set, see above")
+    command.add_argument(
+        "-o",
+        "--output",
+        help=f"a report's file; its ending says what is written: {', '.join(_REPORTS)}",
+    )
+    command.add_argument(
+        "--model", action="append", help="a Hugging Face id, a folder, or bundled; may be repeated"
+    )
+    command.add_argument("--method", action="append", choices=METHODS, help="may be repeated")
+    command.add_argument("--metric", action="append", choices=METRICS, help="may be repeated")
+    command.add_argument(
+        "--layer",
+        action="append",
+        type=_layer_or_all,
+        help="as for explain, or all, to choose by; may be repeated",
+    )
+    command.add_argument("--limit", type=int, help="evaluate that many samples, drawn at random")
+    command.add_argument(
+        "--number", type=int, default=200, help="of scenes or grids to draw (default: %(default)s)"
+    )
+    command.add_argument("--seed", type=int, default=0, help="of all that is drawn")
+    command.add_argument(
+        "--boxes",
+        choices=("pixels", "fractions"),
+        default="pixels",
+        help="what a table's boxes are given in (default: %(default)s)",
+    )
+    command.add_argument("--scores", help="a file to keep all scores in, and to go on from")
+    command.add_argument(
+        "--examples", type=int, default=6, help="worst examples on a page (default: %(default)s)"
+    )
     return parser
+
+
+def _layer_or_all(text: str) -> str | int | tuple[int, int]:
+    return text if text == "all" else _layer(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -154,11 +264,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     chosen = _parser().parse_args(arguments)
     try:
-        chosen.run(chosen)
+        return chosen.run(chosen) or 0
     except InputError as error:
         print(f"fpattr-widget: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("fpattr-widget: stopped, nothing was written.", file=sys.stderr)
         return 130
-    return 0

@@ -220,17 +220,37 @@ class FeaturePairs:
         InputError
             When there is no such token.
         """
-        chosen = self._check_tokens(tokens)
+        return self.of_spans([tokens])[0]
+
+    def of_spans(self, spans: Iterable[Iterable[int]]) -> np.ndarray:
+        """Return the joint patch maps of several spans, ``(spans, rows, columns)`` float32.
+
+        Each is the sum of its tokens' rows; where these are not there yet, one
+        backward pass for each span gives it.
+
+        Raises
+        ------
+        InputError
+            When there is no such token.
+        """
+        chosen = [self._check_tokens(tokens) for tokens in spans]
+        joint = np.empty((len(chosen), self._values.shape[1]), np.float32)
         with self._lock:
-            alone = len(chosen) == 1 or self._ready[chosen].all()
-            sides = None if alone else self._measured()
-            if sides is None:
-                joint = self.feature_rows(chosen).sum(0)
-            else:
-                weights = np.zeros((1, len(self.tokens)), np.float32)
-                weights[0, chosen] = 1
-                joint = self._along(sides, weights)[0]
-        return joint[self._specials :].reshape(self.grid)
+            # A single token's row is kept; a longer span's tokens are not computed one by one.
+            alone = [len(span) == 1 or bool(self._ready[span].all()) for span in chosen]
+            sides = None if all(alone) else self._measured()
+            rest = []
+            for number, span in enumerate(chosen):
+                if sides is None or alone[number]:
+                    joint[number] = self.feature_rows(span).sum(0)
+                else:
+                    rest.append(number)
+            if sides is not None and rest:
+                weights = np.zeros((len(rest), len(self.tokens)), np.float32)
+                for row, number in zip(weights, rest, strict=True):
+                    row[chosen[number]] = 1
+                joint[rest] = self._along(sides, weights)
+        return joint[:, self._specials :].reshape(-1, *self.grid)
 
     def of_region(self, mask: Any) -> np.ndarray:
         """Return each token's attribution to a region, ``(tokens,)`` float32.
@@ -260,6 +280,37 @@ class FeaturePairs:
                 return sides.text.against(sides.image.of(flags[None].astype(np.float32)))
 
             return self._finite(sides, compute)[0]
+
+    def first_order(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return what features bring by themselves, whatever stands on the other side.
+
+        Returns
+        -------
+        (numpy.ndarray, numpy.ndarray)
+            Of each token, ``(tokens,)`` float32, which sum up to the ledger's
+            ``caption_only``; and of each image feature, special positions
+            first, ``(n_special + rows · columns,)``, which sum up to its
+            ``image_only``; both but for the residual.
+
+        Raises
+        ------
+        InputError
+            When all pairs were computed before or come from a file: what this
+            takes is let go of then.
+        """
+        with self._lock:
+            sides = self._measured()
+            if sides is None:
+                raise InputError(
+                    "first_order() comes too late: call it before all pairs are computed, on "
+                    "`pairs` that attribute() returned."
+                )
+            text, image = sides.text, sides.image
+            parts = (
+                text.against(image.reference[None])[0] / sides.scale,
+                image.against(text.reference[None])[0] / sides.scale,
+            )
+            return parts[0].astype(np.float32), parts[1].astype(np.float32)
 
     def words(self) -> "FeaturePairs":
         """Return the same pairs with the rows of each word's tokens summed."""

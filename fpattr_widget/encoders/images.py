@@ -130,7 +130,13 @@ def _seen_pixels(processor: Any, picture: Image.Image) -> np.ndarray:
     return np.asarray(output["pixel_values"][0], np.float32)
 
 
-def seen_crop(processor: Any, picture: Image.Image, longest: int = LONGEST) -> Image.Image:
+#: ``(left, top, right, bottom)`` as fractions of a picture's sides.
+Crop = tuple[float, float, float, float]
+
+
+def seen_crop(
+    processor: Any, picture: Image.Image, longest: int = LONGEST
+) -> tuple[Image.Image, Crop | None]:
     """Return the part of ``picture`` that the model sees, at its own resolution.
 
     The crop is measured, not assumed: a picture of the same size, whose
@@ -148,9 +154,10 @@ def seen_crop(processor: Any, picture: Image.Image, longest: int = LONGEST) -> I
 
     Returns
     -------
-    PIL.Image.Image
-        The crop; the model's own pixels where the processor does more than
-        scale and crop (padding, say) or the picture is only a few pixels wide.
+    (PIL.Image.Image, tuple or None)
+        The crop, and where in the source it lies. Where the processor does
+        more than scale and crop (padding, say) or the picture is only a few
+        pixels wide: the model's own pixels, and ``None``.
     """
     width, height = picture.size
     ramps = _seen_pixels(processor, _ramps(width, height))
@@ -158,12 +165,13 @@ def seen_crop(processor: Any, picture: Image.Image, longest: int = LONGEST) -> I
     rows = _source_interval(ramps[1], height, axis=0)
     if columns is None or rows is None:
         pixels = np.clip(np.rint(_seen_pixels(processor, picture)), 0, 255).astype(np.uint8)
-        return Image.fromarray(pixels.transpose(1, 2, 0))
+        return Image.fromarray(pixels.transpose(1, 2, 0)), None
     box = (columns[0], rows[0], columns[1], rows[1])
     ratio = ramps.shape[2] / ramps.shape[1]
     across = max(min(box[2] - box[0], longest, longest * ratio), ramps.shape[2] / 2)
     size = (max(1, round(across)), max(1, round(across / ratio)))
-    return picture.resize(size, Image.Resampling.LANCZOS, box=box)
+    crop = (box[0] / width, box[1] / height, box[2] / width, box[3] / height)
+    return picture.resize(size, Image.Resampling.LANCZOS, box=box), crop
 
 
 def _ramps(width: int, height: int) -> Image.Image:

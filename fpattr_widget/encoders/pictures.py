@@ -11,18 +11,31 @@ from torch import Tensor
 
 from ..errors import InputError
 from .family import ImageTower
-from .images import LONGEST, read_image, run_processor, seen_crop
+from .images import LONGEST, Crop, read_image, run_processor, seen_crop
 from .last_block import Inputs
 
 IMAGE_REFERENCES = ("zeros",)
+_ALL = (0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
 class PreparedImage:
-    """An image as the image tower takes it; ``picture`` is the crop that the model sees."""
+    """An image as the image tower takes it.
+
+    Attributes
+    ----------
+    picture
+        The crop that the patches cover.
+    inputs
+        What the tower takes.
+    crop
+        Where in the image ``picture`` lies, ``(left, top, right, bottom)`` as
+        fractions of its sides; ``None`` where that cannot be told.
+    """
 
     picture: Image.Image
     inputs: Inputs
+    crop: Crop | None
 
 
 def prepare_image(
@@ -71,9 +84,9 @@ def prepare_image(
         name: value.to(device, dtype if value.is_floating_point() else None)
         for name, value in inputs.items()
     }
-    return PreparedImage(
-        _covered(tower, inputs, _picture(tower, processor, source, inputs)), inputs
-    )
+    picture, crop = _picture(tower, processor, source, inputs)
+    picture, crop = _covered(tower, inputs, picture, crop)
+    return PreparedImage(picture, inputs, crop)
 
 
 def check_image_reference(reference: str) -> None:
@@ -125,11 +138,11 @@ def _unpadded(tower: ImageTower, inputs: Inputs) -> dict[str, Tensor]:
 
 def _picture(
     tower: ImageTower, processor: Any, source: Image.Image | None, inputs: Inputs
-) -> Image.Image:
-    """Return the picture that the tower sees."""
+) -> tuple[Image.Image, Crop | None]:
+    """Return the picture that the tower sees, and where in the image it lies."""
     if source is None:
-        return _picture_of(tower, inputs, processor)
-    return _whole(source, inputs) if tower.packed else seen_crop(processor, source)
+        return _picture_of(tower, inputs, processor), _ALL
+    return (_whole(source, inputs), _ALL) if tower.packed else seen_crop(processor, source)
 
 
 def _whole(source: Image.Image, inputs: Inputs) -> Image.Image:
@@ -141,16 +154,21 @@ def _whole(source: Image.Image, inputs: Inputs) -> Image.Image:
     return source.resize(size, Image.Resampling.LANCZOS)
 
 
-def _covered(tower: ImageTower, inputs: Inputs, picture: Image.Image) -> Image.Image:
+def _covered(
+    tower: ImageTower, inputs: Inputs, picture: Image.Image, crop: Crop | None
+) -> tuple[Image.Image, Crop | None]:
     """Leave out the margin at the right and the bottom that is too narrow for a patch."""
     if tower.patch is None or tower.packed:
-        return picture
+        return picture, crop
     sides = inputs["pixel_values"].shape[2:]
-    height, width = (
-        round(whole * (side // patch * patch) / side)
-        for whole, side, patch in zip(picture.size[::-1], sides, tower.patch, strict=True)
+    down, across = (
+        side // patch * patch / side for side, patch in zip(sides, tower.patch, strict=True)
     )
-    return picture.crop((0, 0, width, height)) if (width, height) != picture.size else picture
+    if crop is not None:
+        left, top, right, bottom = crop
+        crop = (left, top, left + across * (right - left), top + down * (bottom - top))
+    size = round(across * picture.width), round(down * picture.height)
+    return (picture.crop((0, 0, *size)) if size != picture.size else picture), crop
 
 
 def _picture_of(tower: ImageTower, inputs: Inputs, processor: Any) -> Image.Image:

@@ -1,27 +1,28 @@
 """Put a scene into words, true or false."""
 
+import itertools
 import re
 from dataclasses import dataclass
 
 import numpy as np
 
 from .kinds import KINDS, TRAINED_KINDS
-from .layout import BIG_FROM, GROUNDS, SMALL_BELOW, Scene
+from .layout import BIG_FROM, GROUNDS, SMALL_BELOW, Scene, SceneObject
 
 _OPENINGS = ("", "", "", "", "a picture of ", "a photo of ", "there is ", "this is ", "i see ")
 
-_OPPOSITES = {
+_OPPOSITE_PLACES = {
     "left": "right",
     "right": "left",
     "above": "below",
     "below": "above",
     "over": "under",
     "under": "over",
-    "big": "small",
-    "small": "big",
-    "large": "little",
-    "little": "large",
+    "top": "bottom",
+    "bottom": "top",
 }
+_OPPOSITE_SIZES = {"big": "small", "small": "big", "large": "little", "little": "large"}
+_OPPOSITES = _OPPOSITE_PLACES | _OPPOSITE_SIZES
 
 _NUMBERS = {2: "two", 3: "three", 4: "four"}
 
@@ -63,7 +64,7 @@ class _Writer:
 
 def vocabulary() -> list[str]:
     """All words that :func:`describe` can use, sorted."""
-    words = {"a", "an", "and", "with", "next", "to", "the", "of", "beside", "."}
+    words = {"a", "an", "and", "at", "with", "next", "to", "the", "of", "beside", "."}
     words |= set(_OPPOSITES) | set(_NUMBERS.values())
     for phrase in (*_OPENINGS, *(phrase or "" for phrase in GROUNDS.values())):
         words |= set(phrase.split())
@@ -96,16 +97,31 @@ def _noun_phrase(
     writer.name(kind.name, group)
 
 
-def _relation(scene: Scene, first: int, second: int, generator: np.random.Generator) -> str:
-    (x1, y1), (x2, y2) = scene.objects[first].centre, scene.objects[second].centre
+def _directions(first: SceneObject, second: SceneObject) -> list[list[str]]:
+    """Return what may be said of where the first is, seen from the second."""
+    (x1, y1), (x2, y2) = first.centre, second.centre
     across, down = x1 - x2, y1 - y2
-    choices = []
+    found = []
     if abs(across) > 0.2:
         side = "left" if across < 0 else "right"
-        choices += [f"to the {side} of", f"{side} of"]
+        found.append([f"to the {side} of", f"{side} of"])
     if abs(down) > 0.2:
-        choices += ["above", "over"] if down < 0 else ["below", "under"]
-    if not choices or (np.hypot(across, down) < 0.55 and generator.random() < 0.25):
+        found.append(["above", "over"] if down < 0 else ["below", "under"])
+    return found
+
+
+def _places(thing: SceneObject) -> list[str]:
+    """Return what may be said of where in the picture something is."""
+    x, y = thing.centre
+    across = {x < 0.4: "on the left", x > 0.6: "on the right"}
+    down = {y < 0.4: "at the top", y > 0.6: "at the bottom"}
+    return [words[True] for words in (across, down) if True in words]
+
+
+def _relation(first: SceneObject, second: SceneObject, generator: np.random.Generator) -> str:
+    choices = [words for way in _directions(first, second) for words in way]
+    distance = np.hypot(*np.subtract(first.centre, second.centre))
+    if not choices or (distance < 0.55 and generator.random() < 0.25):
         choices = ["next to", "beside"]
     return str(generator.choice(choices))
 
@@ -143,7 +159,8 @@ def describe(scene: Scene, generator: np.random.Generator, *, complete: bool = F
     pair = len(order) == 2 and len(order[0]) == len(order[1]) == 1
     if pair and generator.random() < 0.65:
         _noun_phrase(writer, scene, order[0], generator)
-        writer.say(f" {_relation(scene, order[0][0], order[1][0], generator)} ")
+        first, second = (scene.objects[group[0]] for group in order)
+        writer.say(f" {_relation(first, second, generator)} ")
         _noun_phrase(writer, scene, order[1], generator)
     else:
         joint = str(generator.choice([" and ", " and ", " with "]))
@@ -151,10 +168,62 @@ def describe(scene: Scene, generator: np.random.Generator, *, complete: bool = F
             if position:
                 writer.say(joint if position == len(order) - 1 else ", ")
             _noun_phrase(writer, scene, group, generator)
+    lone = len(order) == 1 and len(order[0]) == 1
+    places = _places(scene.objects[order[0][0]]) if lone else []
+    if places and generator.random() < 0.3:
+        writer.say(f" {generator.choice(places)}")
+    _ground_phrase(writer, scene, generator)
+    return writer.caption()
+
+
+def _ground_phrase(writer: _Writer, scene: Scene, generator: np.random.Generator) -> None:
     phrase = GROUNDS[scene.ground]
     if phrase and generator.random() < 0.35:
         writer.say(" " + phrase)
-    return writer.caption()
+
+
+def locate(scene: Scene, generator: np.random.Generator) -> tuple[Caption, str] | None:
+    """Write a true caption that says where something is, and the same turned round.
+
+    Parameters
+    ----------
+    scene
+        What to describe.
+    generator
+        Source of all randomness.
+
+    Returns
+    -------
+    tuple or None
+        The caption, and a text that differs in one word, which makes it
+        false; ``None`` where nothing stands clearly at a side of anything.
+    """
+    lone = [group[0] for group in _groups(scene) if len(group) == 1]
+    related = [
+        (first, second, words)
+        for first, second in itertools.permutations(lone, 2)
+        for words in _directions(scene.objects[first], scene.objects[second])
+    ]
+    placed = [(index, words) for index in lone for words in _places(scene.objects[index])]
+    writer = _Writer()
+    writer.say(str(generator.choice(_OPENINGS)))
+    if related and (not placed or generator.random() < 0.75):
+        first, second, choices = related[int(generator.integers(len(related)))]
+        _noun_phrase(writer, scene, (first,), generator)
+        writer.say(f" {generator.choice(choices)} ")
+        _noun_phrase(writer, scene, (second,), generator)
+    elif placed:
+        index, place = placed[int(generator.integers(len(placed)))]
+        _noun_phrase(writer, scene, (index,), generator)
+        writer.say(f" {place}")
+    else:
+        return None
+    _ground_phrase(writer, scene, generator)
+    caption = writer.caption()
+    turned = re.sub(
+        r"[a-z]+", lambda word: _OPPOSITE_PLACES.get(word.group(), word.group()), caption.text
+    )
+    return caption, turned
 
 
 def contradict(scene: Scene, caption: Caption, generator: np.random.Generator) -> str:

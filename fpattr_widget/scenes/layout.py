@@ -61,6 +61,48 @@ class Scene:
     texture: int
 
 
+def mirror(scene: Scene) -> Scene:
+    """Return what the mirrored picture of a scene shows."""
+    objects = []
+    for thing in scene.objects:
+        left, top, right, bottom = thing.box
+        objects.append(
+            SceneObject(thing.kind, (1 - right, top, 1 - left, bottom), not thing.mirrored)
+        )
+    return Scene(tuple(objects), scene.ground, scene.texture)
+
+
+def sample_quarters(
+    generator: np.random.Generator,
+    aspect_ratios: dict[str, float],
+    *,
+    kinds: Sequence[Kind] = TRAINED_KINDS,
+) -> list[Scene]:
+    """Draw four scenes of one object each, all of different kinds, for :func:`join`."""
+    chosen = [kinds[i] for i in generator.choice(len(kinds), 4, replace=False)]
+    return [
+        sample_scene(generator, aspect_ratios, kinds=[kind], count=1, extents=(0.45, 0.9))
+        for kind in chosen
+    ]
+
+
+def join(quarters: Sequence[Scene]) -> Scene:
+    """Return what four pictures show that are put together, two by two, in reading order."""
+    objects = []
+    for index, quarter in enumerate(quarters):
+        row, column = divmod(index, 2)
+        for thing in quarter.objects:
+            left, top, right, bottom = thing.box
+            box = (
+                (left + column) / 2,
+                (top + row) / 2,
+                (right + column) / 2,
+                (bottom + row) / 2,
+            )
+            objects.append(SceneObject(thing.kind, box, thing.mirrored))
+    return Scene(tuple(objects), "plain", 0)
+
+
 def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
@@ -76,6 +118,7 @@ def sample_scene(
     *,
     kinds: Sequence[Kind] = TRAINED_KINDS,
     count: int | None = None,
+    extents: tuple[float, float] | None = None,
 ) -> Scene:
     """Draw a random scene.
 
@@ -91,6 +134,10 @@ def sample_scene(
         Number of objects wanted, one to four; random when ``None``. A crowded
         draw may place fewer.
 
+    extents
+        Smallest and largest longer side of an object, as fractions of the
+        picture's; by ``count`` when ``None``.
+
     Returns
     -------
     Scene
@@ -100,11 +147,12 @@ def sample_scene(
     chosen = [kinds[i] for i in generator.choice(len(kinds), wanted, replace=False)]
     if wanted > 1 and generator.random() < 0.08:
         chosen[1] = chosen[0]
-    largest = 0.62 if wanted == 1 else 0.46
+    smallest, largest = extents or (0.19, 0.62 if wanted == 1 else 0.46)
     placed: list[SceneObject] = []
     for kind in chosen:
         for attempt in range(40):
-            extent = generator.uniform(0.19, max(0.25, largest - 0.008 * attempt))
+            largest_now = max(smallest + 0.06, largest - 0.008 * attempt)
+            extent = generator.uniform(smallest, largest_now)
             ratio = aspect_ratios[kind.name]
             width, height = (extent, extent / ratio) if ratio >= 1 else (extent * ratio, extent)
             left = generator.uniform(0.01, 0.99 - width)

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, PreTrainedTokenizerFast
 
@@ -11,6 +12,7 @@ from .captions import vocabulary
 IMAGE_SIZE = 128
 PATCH_SIZE = 16
 LONGEST_CAPTION = 32
+_PLACE_STRENGTH = 0.3
 
 _PAD, _BOS, _UNKNOWN, _EOS = "<pad>", "<bos>", "<unk>", "<eos>"
 
@@ -58,7 +60,24 @@ def new_model(tokenizer: PreTrainedTokenizerFast) -> CLIPModel:
         "image_size": IMAGE_SIZE,
         "patch_size": PATCH_SIZE,
     }
-    return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=128))
+    model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=128))
+    # By default places start out far weaker than what patches show, and are never
+    # learned: nothing tells left from right then.
+    places = model.vision_model.embeddings.position_embedding.weight
+    side = IMAGE_SIZE // PATCH_SIZE
+    with torch.no_grad():
+        places[1:] = _PLACE_STRENGTH * _waves(side, places.shape[1])
+    return model
+
+
+def _waves(side: int, width: int) -> torch.Tensor:
+    """Return sines and cosines of each patch's row and column, ``(side², width)``."""
+    frequencies = torch.pi * 2 ** torch.linspace(-1, 2, width // 4)
+    phases = torch.arange(side)[:, None] / side * frequencies
+    along = torch.cat([phases.sin(), phases.cos()], 1)
+    rows = along[:, None].expand(side, side, -1)
+    columns = along[None, :].expand(side, side, -1)
+    return torch.cat([rows, columns], -1).reshape(side * side, width)
 
 
 def save(model: CLIPModel, tokenizer: PreTrainedTokenizerFast, folder: Path, about: dict) -> None:

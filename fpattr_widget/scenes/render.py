@@ -1,6 +1,7 @@
 """Draw a scene."""
 
 import colorsys
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -60,7 +61,9 @@ class Sprites:
         self.sized = lru_cache(maxsize=8192)(self._sized)
 
     def _sized(self, kind: str, width: int, height: int, mirrored: bool) -> Image.Image:
-        sprite = self._full[kind].resize((width, height), Image.Resampling.LANCZOS)
+        sprite = self._full[kind].resize(
+            (width, height), Image.Resampling.LANCZOS, reducing_gap=2.0
+        )
         if mirrored:
             sprite = sprite.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         return sprite
@@ -95,4 +98,14 @@ def render(scene: Scene, sprites: Sprites, size: int = 128) -> Image.Image:
         width, height = max(1, round(right - left)), max(1, round(bottom - top))
         sprite = sprites.sized(thing.kind, width, height, thing.mirrored)
         picture.paste(sprite, (round(left), round(top)), sprite)
+    return picture
+
+
+def render_joined(quarters: Sequence[Scene], sprites: Sprites, size: int = 128) -> Image.Image:
+    """Draw four scenes into one picture, two by two, in reading order."""
+    picture = Image.new("RGB", (size, size))
+    for index, quarter in enumerate(quarters):
+        row, column = divmod(index, 2)
+        corner = (column * size // 2, row * size // 2)
+        picture.paste(render(quarter, sprites, size // 2), corner)
     return picture

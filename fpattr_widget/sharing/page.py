@@ -35,6 +35,11 @@ body {
   font: 14px/1.5 system-ui, sans-serif; color: #16191d; background: #fff;
 }
 h1 { margin: 8px 0 16px; font-size: 20px; overflow-wrap: anywhere; }
+h2 { margin: 32px 0 8px; font-size: 16px; overflow-wrap: anywhere; }
+table { display: block; overflow-x: auto; border-collapse: collapse; font-size: 13px; }
+caption { padding-bottom: 4px; text-align: left; }
+th, td { padding: 2px 12px 2px 0; font-variant-numeric: tabular-nums; white-space: nowrap; }
+body > img { max-width: 100%; height: auto; background: #fff; }
 [data-fpattr] { margin-block: 16px; }
 [data-fpattr] img { max-width: 100%; height: auto; background: #fff; }
 @media (prefers-color-scheme: dark) { body { color: #e8eaed; background: #0f1114; } }
@@ -91,13 +96,13 @@ def to_html(
         raise InputError("`explained` is empty: pass pairs or a widget.")
     if title is None:
         title = _pairs_of(explained[0]).caption
-    sections = [_section(one, strip_image) for one in explained]
+    sections = [section(one, strip_image) for one in explained]
     if form == "fragment":
         return "\n".join([*sections, _tag("script", _script(), nonce), ""])
     name = html.escape(_encodable(title), quote=True)
     if form == "page":
-        return _page([f"<h1>{name}</h1>", *sections], name, nonce)
-    source = html.escape(_page(sections, name, nonce), quote=True)
+        return page([f"<h1>{name}</h1>", *sections], name, nonce)
+    source = html.escape(page(sections, name, nonce), quote=True)
     return (
         f'<iframe title="{name}" width="100%" height="{int(height)}" frameborder="0" '
         f'sandbox="allow-scripts" srcdoc="{source}"></iframe>\n'
@@ -129,7 +134,8 @@ def save_html(
     write_atomically(path, page.encode())
 
 
-def _page(body: list[str], title: str, nonce: str | None) -> str:
+def page(body: list[str], title: str, nonce: str | None = None) -> str:
+    """Return a page of parts that are HTML already, among them sections of :func:`section`."""
     script = _script()
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(_STYLE)}; "
@@ -152,7 +158,8 @@ def _page(body: list[str], title: str, nonce: str | None) -> str:
     return "\n".join(lines)
 
 
-def _section(one: Explained, strip_image: bool) -> str:
+def section(one: Explained, strip_image: bool = False) -> str:
+    """Return what the page's script turns into the view of one explanation."""
     pairs = _pairs_of(one)
     if strip_image:
         pairs = without_picture(pairs)

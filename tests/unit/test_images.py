@@ -124,8 +124,10 @@ def test_the_crop_is_the_centre_square_that_the_processor_takes(width, height):
     pixels[:, :, 0] = columns[None, :]
     pixels[:, :, 1] = rows[:, None]
     source = Image.fromarray(pixels)
-    crop = seen_crop(Processor(24).image_processor, source)
+    crop, place = seen_crop(Processor(24).image_processor, source)
     side = min(width, height)
+    across, down = (width - side) / 2 / width, (height - side) / 2 / height
+    assert place == pytest.approx((across, down, 1 - across, 1 - down), abs=0.015)
     assert crop.size == pytest.approx((min(side, 768),) * 2, abs=0.012 * side + 1)
     values = np.asarray(crop, np.float32)
     first, last = (width - side) / 2 / width * 255, (width + side) / 2 / width * 255

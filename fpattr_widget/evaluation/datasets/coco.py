@@ -1,0 +1,245 @@
+"""The Common Objects in Context data set, with its captions."""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ...errors import InputError
+from ..dataset import Box, Dataset, Sample
+from .coco_words import NOT_MEANT, WORDS, with_plural
+from .reading import (
+    ImageFolder,
+    Problems,
+    UnusableError,
+    as_box,
+    as_folder,
+    as_numbers,
+    as_side,
+    as_text,
+    finished,
+    parse_json,
+    phrases,
+    quoted,
+    read_argument,
+)
+
+_Identity = int | str
+
+
+class _Picture(NamedTuple):
+    file_name: str
+    path: Path
+    width: float
+    height: float
+
+
+def coco(instances: Any, captions: Any, images: Any) -> Dataset:
+    """Read COCO's captions, and find its categories in them.
+
+    Each caption of each image becomes a sample. A word or expression for a
+    category becomes a phrase, and its boxes are those of all the image's
+    instances of the category, crowds too. Where the image has no such
+    instance the word is passed over, so ``"an orange cat"`` names an orange
+    only where there is one. COCO itself does not link words to boxes.
+
+    Parameters
+    ----------
+    instances
+        Path of a file such as ``instances_val2017.json``.
+    captions
+        Path of a file such as ``captions_val2017.json``.
+    images
+        Path of the folder with the images.
+
+    Returns
+    -------
+    Dataset
+        Samples in the order of ``captions``, named by file and caption, such
+        as ``"000000000139.jpg#37212"``; labels are the categories' names.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be read, or nothing in it can be used.
+
+    Notes
+    -----
+    Lin et al., "Microsoft COCO: common objects in context", ECCV 2014; Chen et
+    al., "Microsoft COCO captions", 2015. Words were first matched to the
+    categories like this by Rohrbach et al., "Object hallucination in image
+    captioning", EMNLP 2018.
+    """
+    problems = Problems()
+    instances_path, truth = _content(instances, "instances", ("images", "annotations"))
+    captions_path, said = _content(captions, "captions", ("annotations",))
+    folder = ImageFolder(as_folder(images, "images"))
+    pictures = _pictures(truth, instances_path.name, folder, problems)
+    categories = _categories(truth, instances_path.name, problems)
+    boxes = _boxes(truth, instances_path.name, pictures, categories, problems)
+    words = _Words(categories.values())
+    samples = _samples(said, captions_path.name, pictures, boxes, words, problems)
+    return finished("coco", samples, problems, "captions", captions_path.name)
+
+
+def _content(value: Any, argument: str, needed: tuple[str, ...]) -> tuple[Path, dict[str, Any]]:
+    path, text = read_argument(value, argument)
+    try:
+        content = parse_json(text)
+    except UnusableError as error:
+        raise InputError(f"`{argument}` cannot be read: {path} {error}.") from error
+    for key in needed:
+        if not isinstance(content, dict) or not isinstance(content.get(key), list):
+            raise InputError(
+                f'`{argument}` has no list "{key}": pass the path of COCO\'s {argument} file.'
+            )
+    return path, content
+
+
+def _entries(
+    content: dict[str, Any], key: str, file: str, problems: Problems
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each entry of a list with its place."""
+    found = content.get(key)
+    for index, entry in enumerate(found if isinstance(found, list) else ()):
+        place = f"{key}[{index}]"
+        if isinstance(entry, dict):
+            yield place, entry
+        else:
+            problems.add(file, place, "is no object")
+
+
+def _identity(entry: dict[str, Any], key: str) -> _Identity:
+    value = entry.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise UnusableError(f'"{key}" is missing or no id')
+    return value
+
+
+def _pictures(
+    truth: dict[str, Any], file: str, folder: ImageFolder, problems: Problems
+) -> dict[_Identity, _Picture | None]:
+    """Return the images by id; ``None`` for those that cannot be used."""
+    found: dict[_Identity, _Picture | None] = {}
+    for place, entry in _entries(truth, "images", file, problems):
+        with problems.noted(file, place):
+            identity = _identity(entry, "id")
+            if identity in found:
+                raise UnusableError(f"the image id {quoted(identity)} is there twice")
+            found[identity] = None
+            name = as_text(entry.get("file_name"), '"file_name"')
+            width, height = (as_side(entry.get(key), f'"{key}"') for key in ("width", "height"))
+            found[identity] = _Picture(name, folder.find_inside(name), width, height)
+    return found
+
+
+def _categories(truth: dict[str, Any], file: str, problems: Problems) -> dict[_Identity, str]:
+    found: dict[_Identity, str] = {}
+    for place, entry in _entries(truth, "categories", file, problems):
+        with problems.noted(file, place):
+            identity = _identity(entry, "id")
+            if identity in found:
+                raise UnusableError(f"the category id {quoted(identity)} is there twice")
+            found[identity] = as_text(entry.get("name"), '"name"')
+    if not found:
+        problems.add(file, "categories", "no category can be read")
+    return found
+
+
+def _boxes(
+    truth: dict[str, Any],
+    file: str,
+    pictures: dict[_Identity, _Picture | None],
+    categories: dict[_Identity, str],
+    problems: Problems,
+) -> dict[tuple[_Identity, str], list[Box]]:
+    """Return the boxes by image and category."""
+    found: dict[tuple[_Identity, str], list[Box]] = {}
+    for place, entry in _entries(truth, "annotations", file, problems):
+        with problems.noted(file, place):
+            picture = _picture(entry, pictures)
+            if picture is None:  # told already
+                continue
+            category = _identity(entry, "category_id")
+            if category not in categories:
+                raise UnusableError(f"there is no category with the id {quoted(category)}")
+            sides = ("x", "y", "width", "height")
+            x, y, across, down = as_numbers(entry.get("bbox"), '"bbox"', sides)
+            box = as_box((x, y, x + across, y + down), picture.width, picture.height)
+            found.setdefault((_identity(entry, "image_id"), categories[category]), []).append(box)
+    return found
+
+
+def _picture(entry: dict[str, Any], pictures: dict[_Identity, _Picture | None]) -> _Picture | None:
+    identity = _identity(entry, "image_id")
+    if identity not in pictures:
+        raise UnusableError(f"there is no image with the id {quoted(identity)}")
+    return pictures[identity]
+
+
+def _samples(
+    said: dict[str, Any],
+    file: str,
+    pictures: dict[_Identity, _Picture | None],
+    boxes: dict[tuple[_Identity, str], list[Box]],
+    words: "_Words",
+    problems: Problems,
+) -> Iterator[Sample]:
+    seen: set[_Identity] = set()
+    for place, entry in _entries(said, "annotations", file, problems):
+        with problems.noted(file, place):
+            picture = _picture(entry, pictures)
+            if picture is None:
+                continue
+            identity = _identity(entry, "id")
+            caption = as_text(entry.get("caption"), '"caption"').strip()
+            if identity in seen:
+                raise UnusableError(f"the caption id {quoted(identity)} is there twice")
+            seen.add(identity)
+            image = _identity(entry, "image_id")
+            named = {
+                (start, stop, category): boxes.get((image, category), [])
+                for start, stop, category in words.find(caption)
+            }
+            name = f"{picture.file_name}#{identity}"
+            yield Sample(name, picture.path, caption, phrases(named))
+
+
+class _Words:
+    """Finds words for categories in captions: the longest expression first, whole words."""
+
+    def __init__(self, categories: Iterable[str]):
+        self._meant: dict[str, str | None] = dict.fromkeys(NOT_MEANT)
+        for category in categories:
+            plain = " ".join(re.split(r"[\s_-]+", category.lower().strip()))
+            for word in WORDS.get(plain, with_plural(plain)):
+                self._meant.setdefault(word, category)
+        # By first word: a pattern of all expressions takes a minute for COCO's own captions.
+        starting: dict[str, list[str]] = {}
+        for word in sorted(self._meant, key=len, reverse=True):
+            if first := _FIRST_WORD.match(word):
+                starting.setdefault(first.group(), []).append(word)
+        self._starting = {first: _pattern(words) for first, words in starting.items()}
+
+    def find(self, caption: str) -> Iterator[tuple[int, int, str]]:
+        """Yield where each word stands, with its category."""
+        done = 0
+        for first in _FIRST_WORD.finditer(caption):
+            pattern = self._starting.get(first.group().lower())
+            if pattern is None or first.start() < done:
+                continue
+            if match := pattern.match(caption, first.start()):
+                done = match.end()
+                category = self._meant.get(" ".join(re.split(_GAP, match.group().lower())))
+                if category is not None:
+                    yield match.start(), match.end(), category
+
+
+_GAP = r"[\s-]+"  # "hot-dog" is "hot dog" ...
+_FIRST_WORD = re.compile(r"(?<![\w-])\w+")
+
+
+def _pattern(words: Iterable[str]) -> re.Pattern[str]:
+    spelled = (_GAP.join(map(re.escape, word.split())) for word in words)
+    # ... but "dog-shaped" is no dog.
+    return re.compile(rf"(?:{'|'.join(spelled)})(?![\w-])", re.IGNORECASE)

@@ -1,0 +1,69 @@
+"""Means with confidence intervals, where values that share a sample are not independent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean and its 95 % confidence interval.
+
+    Attributes
+    ----------
+    count
+        Number of values.
+    mean
+        Their mean.
+    low, high
+        The interval; NaN where one sample alone tells nothing of the spread.
+    """
+
+    count: int
+    mean: float
+    low: float
+    high: float
+
+
+def estimate(values: Sequence[float], samples: Sequence[int]) -> Estimate:
+    """Estimate a mean.
+
+    Parameters
+    ----------
+    values
+        At least one, finite.
+    samples
+        Number of the sample that each comes from: values of one sample may be
+        alike, and count together.
+
+    Returns
+    -------
+    Estimate
+        Wilson's interval for values that are all zero or one and come from a
+        sample each; otherwise Student's, with the standard error of clusters
+        (Liang and Zeger, Biometrika 1986), cut at zero and one where all
+        values lie between them.
+    """
+    from scipy import stats
+
+    array, cluster = np.asarray(values, np.float64), np.asarray(samples)
+    mean = float(array.mean())
+    _, number = np.unique(cluster, return_inverse=True)
+    clusters = int(number.max()) + 1
+    if clusters == len(array) and np.isin(array, (0, 1)).all():
+        interval = stats.binomtest(int(array.sum()), len(array)).proportion_ci(
+            CONFIDENCE, method="wilson"
+        )
+        return Estimate(len(array), mean, float(interval.low), float(interval.high))
+    if clusters == 1:
+        return Estimate(len(array), mean, np.nan, np.nan)
+    sums = np.bincount(number, weights=array - mean)
+    error = np.sqrt(clusters / (clusters - 1) * np.square(sums).sum()) / len(array)
+    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, clusters - 1) * error)
+    low, high = mean - reach, mean + reach
+    if array.min() >= 0 and array.max() <= 1:  # so is the mean
+        low, high = max(low, 0.0), min(high, 1.0)
+    return Estimate(len(array), mean, low, high)

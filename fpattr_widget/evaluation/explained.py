@@ -1,0 +1,133 @@
+"""One sample as one run explains it: all that a metric looks at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..encoders import DualEncoder, PreparedImage, PreparedText
+from ..encoders.captions import content
+from ..errors import InputError
+from ..methods import Method
+from ..methods.game import Game, image_game, text_game
+from ..pairs import FeaturePairs, attribute
+from .dataset import Phrase, Sample
+from .geometry import patches_in_boxes, seen_boxes
+
+
+@dataclass(frozen=True)
+class Target:
+    """A phrase as the model meets it.
+
+    Attributes
+    ----------
+    number
+        Which of the sample's phrases it is.
+    phrase
+        The phrase.
+    tokens
+        Numbers of its tokens.
+    inside
+        Which patches lie in its boxes, ``(rows, columns)`` bool.
+    """
+
+    number: int
+    phrase: Phrase
+    tokens: tuple[int, ...]
+    inside: np.ndarray
+
+
+class Read:
+    """A sample as an encoder reads it; what is costly is shared by all runs of the encoder.
+
+    Raises
+    ------
+    InputError
+        When the image or the caption cannot be read by this encoder.
+    """
+
+    def __init__(self, encoder: DualEncoder, sample: Sample):
+        self.encoder = encoder
+        self.sample = sample
+        self.text: PreparedText = encoder.prepare_text(sample.caption)
+        self.image: PreparedImage = encoder.prepare_image(sample.image)
+        if sample.phrases and self.image.crop is None:
+            raise InputError(
+                "where the boxes lie in what the model sees cannot be told: the image processor "
+                "of `model` does more than scale and crop, or the image is a few pixels wide"
+            )
+
+    def targets(self, grid: tuple[int, int]) -> tuple[Target, ...]:
+        """Return the phrases whose boxes are seen, on a grid of patches."""
+        found = []
+        for number, phrase in enumerate(self.sample.phrases):
+            assert self.image.crop is not None
+            boxes = seen_boxes(phrase.boxes, self.image.crop)
+            tokens = tuple(
+                index
+                for index, token in enumerate(self.text.tokens)
+                if not token.special
+                and token.start is not None
+                and token.stop is not None
+                and token.start < phrase.stop
+                and phrase.start < token.stop
+            )
+            if boxes and tokens:
+                found.append(Target(number, phrase, tokens, patches_in_boxes(boxes, grid)))
+        return tuple(found)
+
+    @cached_property
+    def image_game(self) -> Game:
+        """The embeddings of the image with patches taken away, each encoded once."""
+        return image_game(self.encoder, self.image, -1)
+
+    @cached_property
+    def text_game(self) -> Game:
+        """The embeddings of the caption with tokens taken away, each encoded once."""
+        maskable = self.encoder.text_tower.masks
+        return text_game(self.encoder, self.text, "mask" if maskable else "reference")
+
+
+class Explained:
+    """A sample's pairs, and what they are to be held against.
+
+    Attributes
+    ----------
+    read
+        The sample as the encoder reads it.
+    pairs
+        Its pair attributions.
+    targets
+        The phrases whose boxes the model sees.
+    run
+        What a reader calls the way in which it was explained.
+    beside
+        The same sample explained in other ways with the same encoder.
+    """
+
+    def __init__(self, read: Read, method: Method, layer: tuple[int, int] | None, run: str):
+        self.read = read
+        self.pairs: FeaturePairs = attribute(
+            read.encoder, read.image, read.text, method=method, layer=layer
+        )
+        self.targets = read.targets(self.pairs.grid)
+        self.run = run
+        self.beside: Sequence[Explained] = ()
+
+    @cached_property
+    def maps(self) -> np.ndarray:
+        """The joint map of each target's tokens, ``(targets, rows, columns)`` float32."""
+        if not self.targets:
+            return np.zeros((0, *self.pairs.grid), np.float32)
+        return self.pairs.of_spans([target.tokens for target in self.targets])
+
+    @cached_property
+    def first_order(self) -> tuple[np.ndarray, np.ndarray]:
+        """See ``FeaturePairs.first_order``."""
+        return self.pairs.first_order()
+
+    @property
+    def content(self) -> np.ndarray:
+        """Which tokens are words, ``(tokens,)`` bool; the others are BOS and the like."""
+        return content(self.read.text).numpy()

@@ -1,0 +1,96 @@
+"""Does the similarity follow the patches that a word is said to meet?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...errors import InputError
+from ..explained import Explained
+from .metric import Measured, OfPhrases
+
+
+@dataclass(frozen=True)
+class InsertionDeletion(OfPhrases):
+    """Insertion and deletion curves of a phrase, by their areas.
+
+    Patches are ranked by the phrase's joint map. They are taken from the image
+    (set to the mean colour, zeros after preprocessing) in that order, or put
+    into an empty one, and the cosine with the whole caption is followed.
+
+    - ``deletion``: area under the curve with the most important taken first;
+      small when the map is right.
+    - ``insertion``: with the most important put in first; large when it is.
+    - ``deletion_gap``: the area between the curves of least- and
+      most-important-first deletion; large when the map ranks well, and about
+      zero for a map of no meaning, which is its chance level.
+
+    Areas are in units of cosine: means of the curve over the share of patches.
+    After Petsiuk et al., *RISE* (BMVC 2018), and Möller et al., arXiv
+    2408.14153, section 4.
+
+    Parameters
+    ----------
+    steps
+        Number of pieces that the patches are taken in; all, one by one, where
+        there are fewer patches.
+
+    Raises
+    ------
+    InputError
+        When ``steps`` is below one.
+    """
+
+    steps: int = 16
+
+    less_is_better = frozenset({"deletion"})
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise InputError(f"`steps` is {self.steps}: pass a whole number from 1.")
+
+    def measure(self, explained: Explained) -> tuple[Measured, ...]:
+        deletions, insertions, gaps = [], [], []
+        for heat in explained.maps:
+            deletion, insertion = self.curves(explained, heat)
+            deletions.append(area(deletion))
+            # What is left when the least important are gone first are the most important.
+            insertions.append(area(insertion))
+            gaps.append(insertions[-1] - deletions[-1])
+        return (
+            Measured("insertion", tuple(insertions)),
+            Measured("deletion", tuple(deletions)),
+            Measured("deletion_gap", tuple(gaps), (0.0,) * len(gaps)),
+        )
+
+    def curves(self, explained: Explained, heat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the cosines while patches are taken away and while they are put in.
+
+        Parameters
+        ----------
+        explained
+            The sample.
+        heat
+            Ranks the patches, ``(rows, columns)``; equal ones keep their order.
+
+        Returns
+        -------
+        (numpy.ndarray, numpy.ndarray)
+            Deletion and insertion, most important first, each ``(steps + 1,)``,
+            from no patch moved to all.
+        """
+        game = explained.read.image_game
+        order = np.argsort(-heat, axis=None, kind="stable")
+        rank = np.empty(len(order), int)
+        rank[order] = np.arange(len(order))
+        steps = min(self.steps, len(order))
+        moved = np.rint(np.linspace(0, len(order), steps + 1)).astype(int)
+        taken = rank[None, :] < moved[:, None]
+        embeddings = game.values(np.concatenate([~taken, taken]))
+        cosines = (embeddings @ explained.read.text_game.everything()).cpu().numpy()
+        return cosines[: steps + 1], cosines[steps + 1 :]
+
+
+def area(curve: np.ndarray) -> float:
+    """Return the area under a curve over the unit interval, by the trapezoidal rule."""
+    values = np.asarray(curve, np.float64)
+    return float((values[1:] + values[:-1]).mean() / 2)

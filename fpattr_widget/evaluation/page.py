@@ -1,0 +1,43 @@
+"""A report as one HTML file with its worst examples in it."""
+
+import base64
+import html
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..sharing.drawing.files import png
+from ..sharing.page import page, section
+from .table import Table
+
+if TYPE_CHECKING:
+    from .report import Report
+
+
+def report_page(report: "Report", heading: str, tables: Sequence[Table], examples: int) -> str:
+    """Return the page; what is shown in it is explained anew.
+
+    Parameters
+    ----------
+    report
+        The report.
+    heading
+        What was evaluated, in a sentence.
+    tables
+        Its tables.
+    examples
+        Number of worst examples.
+    """
+    body = ["<h1>Do the words find their objects?</h1>", f"<p>{html.escape(heading)}</p>"]
+    comparison, *classes = (table._repr_html_() for table in tables)
+    body.append(comparison)
+    if classes:
+        drawing = base64.b64encode(png(report.plot())).decode()
+        body.append("<h2>Classes, the widest gap first</h2>")
+        body.append(f'<img alt="The table below, drawn" src="data:image/png;base64,{drawing}">')
+        body += classes
+        for finding in report.worst(examples):
+            said = f"“{finding.words}” in “{finding.sample.caption}”"
+            score = f"{finding.metric.replace('_', ' ')} {finding.value:.2f}"
+            body.append(f"<h2>{html.escape(f'{said}: {score}')}</h2>")
+            body.append(section(finding.widget()))
+    return page(body, "Do the words find their objects?")

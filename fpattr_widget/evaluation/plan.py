@@ -1,0 +1,252 @@
+"""Judge how well a model's words find their objects, over a data set."""
+
+import hashlib
+import itertools
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm.auto import tqdm
+
+from ..encoders import DualEncoder, Layer, load_encoder, shared_encoder
+from ..errors import InputError
+from ..methods import METHODS, Method
+from .dataset import Dataset, Sample
+from .explained import Explained, Read
+from .metrics import METRICS, Agreement, Metric
+from .records import Record, Records, Score
+
+
+@dataclass(frozen=True)
+class Run:
+    """One way of explaining: an encoder, a method and a pair of layers.
+
+    Attributes
+    ----------
+    model
+        What a reader calls the encoder.
+    method
+        What a reader calls the method.
+    layers
+        ``(text, image)``, or ``None`` where the method reads at a place of its own.
+    """
+
+    model: str
+    method: str
+    layers: tuple[int, int] | None
+
+    def __str__(self) -> str:
+        places = "" if self.layers is None else " · text block {} · image block {}"
+        return f"{self.model} · {self.method}{places.format(*self.layers or ())}"
+
+
+@dataclass(frozen=True)
+class Way:
+    """A run with what it takes to explain a sample so."""
+
+    run: Run
+    encoder: DualEncoder
+    method: Method
+
+    def explain(self, read: Read) -> Explained:
+        return Explained(read, self.method, self.run.layers, str(self.run))
+
+
+class Evaluation:
+    """Ways of explaining, metrics and a data set, and what has been measured of them so far.
+
+    Parameters
+    ----------
+    ways
+        Those that are compared.
+    dataset
+        What they are judged on.
+    metrics
+        By which.
+    scores
+        A file to keep what is measured in, or ``None``.
+    """
+
+    def __init__(
+        self,
+        ways: Sequence[Way],
+        dataset: Dataset,
+        metrics: Sequence[Metric],
+        scores: str | os.PathLike[str] | None,
+    ):
+        self.ways = tuple(ways)
+        self.dataset = dataset
+        self.metrics = tuple(metrics)
+        plan = {
+            "dataset": dataset.fingerprint(),
+            "models": [_weights(way.encoder) for way in ways],
+            "methods": [[str(way.run), repr(way.method)] for way in ways],
+            "metrics": [repr(metric) for metric in metrics],
+        }
+        self.records = Records(plan, scores)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every sample has been looked at."""
+        return all(sample.name in self.records for sample in self.dataset)
+
+    def proceed(self, progress: bool = True) -> None:
+        """Measure what is missing; an interrupt loses no more than the sample under way."""
+        missing = [sample for sample in self.dataset if sample.name not in self.records]
+        done = len(self.dataset) - len(missing)
+        with tqdm(
+            total=len(self.dataset),
+            initial=done,
+            desc="evaluating",
+            unit="sample",
+            disable=None if progress else True,
+        ) as bar:
+            for sample in missing:
+                self.records.add(self._measure(sample))
+                bar.update()
+
+    def _measure(self, sample: Sample) -> Record:
+        scores: list[Score] = []
+        try:
+            for _, group in itertools.groupby(enumerate(self.ways), lambda one: id(one[1].encoder)):
+                ways = list(group)
+                read = Read(ways[0][1].encoder, sample)
+                # Kept side by side only for who compares them: each holds graphs.
+                if any(isinstance(metric, Agreement) for metric in self.metrics):
+                    explained = [way.explain(read) for _, way in ways]
+                    for one in explained:
+                        one.beside = [other for other in explained if other is not one]
+                    for (number, _), one in zip(ways, explained, strict=True):
+                        scores += self._judge(number, one)
+                else:
+                    for number, way in ways:
+                        scores += self._judge(number, way.explain(read))
+        except InputError as error:
+            return Record(sample.name, (), str(error))
+        return Record(sample.name, tuple(scores))
+
+    def _judge(self, run: int, explained: Explained) -> Iterable[Score]:
+        if any(metric.reads_first_order for metric in self.metrics):
+            _ = explained.first_order  # let go of once all pairs are there
+        for metric in self.metrics:
+            numbers: Sequence[int | None] = [None]
+            if metric.of_phrases:
+                numbers = [target.number for target in explained.targets]
+            for measured in metric.measure(explained):
+                chances = measured.chance or (None,) * len(numbers)
+                for number, value, chance in zip(numbers, measured.values, chances, strict=True):
+                    yield Score(run, measured.name, number, value, chance)
+
+
+def plan(
+    model: Any,
+    dataset: Dataset,
+    *,
+    methods: Any,
+    metrics: Any,
+    layers: Any,
+    scores: str | os.PathLike[str] | None,
+) -> Evaluation:
+    """Check everything that was asked for, and return it ready to begin; see ``evaluate``."""
+    if not isinstance(dataset, Dataset):
+        raise InputError(
+            f"`dataset` is a {type(dataset).__name__}: pass one of fpattr_widget.datasets, or a "
+            "fpattr_widget.Dataset."
+        )
+    if not len(dataset):
+        raise InputError("`dataset` is empty: pass one with at least one sample.")
+    chosen_methods = [_method(method) for method in _several(methods)]
+    chosen_metrics = [_metric(metric) for metric in _several(metrics)]
+    if not chosen_methods or not chosen_metrics:
+        raise InputError("`methods` or `metrics` is empty: pass at least one of each.")
+    ways: dict[Run, Way] = {}
+    for name, encoder in _encoders(model).items():
+        for method in chosen_methods:
+            method.check(encoder)
+            for layer in _layers(encoder, method, layers):
+                run = Run(name, _said(method, chosen_methods), layer)
+                ways.setdefault(run, Way(run, encoder, method))
+    return Evaluation(list(ways.values()), dataset, chosen_metrics, scores)
+
+
+def _encoders(model: Any) -> dict[str, DualEncoder]:
+    if isinstance(model, Mapping):
+        return {str(name): _encoder(one) for name, one in model.items()}
+    found: dict[str, DualEncoder] = {}
+    for one in _several(model):
+        encoder = _encoder(one)
+        if encoder.name in found:
+            raise InputError(
+                f"`model` names {encoder.name!r} twice: pass a dict that gives each a name."
+            )
+        found[encoder.name] = encoder
+    if not found:
+        raise InputError("`model` is empty: pass at least one.")
+    return found
+
+
+def _encoder(model: Any) -> DualEncoder:
+    if isinstance(model, DualEncoder):
+        return model
+    return shared_encoder(model) if isinstance(model, str | Path) else load_encoder(model)
+
+
+def _several(one_or_more: Any) -> list[Any]:
+    return list(one_or_more) if isinstance(one_or_more, list | tuple) else [one_or_more]
+
+
+def _method(method: Any) -> Method:
+    if isinstance(method, str):
+        if method not in METHODS:
+            raise InputError(f"`methods` names {method!r}: pass {', '.join(sorted(METHODS))}.")
+        return METHODS[method]()
+    if isinstance(method, type) or not hasattr(method, "measure_text"):
+        raise InputError(f"`methods` holds {method!r}: pass names, or methods such as Occlusion().")
+    chosen: Method = method
+    return chosen
+
+
+def _metric(metric: Any) -> Metric:
+    if isinstance(metric, str):
+        if metric not in METRICS:
+            raise InputError(f"`metrics` names {metric!r}: pass {', '.join(METRICS)}.")
+        return METRICS[metric]()
+    if isinstance(metric, type) or not hasattr(metric, "measure"):
+        raise InputError(f"`metrics` holds {metric!r}: pass names, or metrics such as Agreement().")
+    chosen: Metric = metric
+    return chosen
+
+
+def _said(method: Method, methods: Sequence[Method]) -> str:
+    """Name a method so that it differs from the others; settings are told where names do not."""
+    alike = [other for other in methods if other.label == method.label]
+    return method.label if len(alike) == 1 else repr(method)
+
+
+def _layers(encoder: DualEncoder, method: Method, layers: Any) -> Sequence[tuple[int, int] | None]:
+    if method.reads_at is not None:
+        return [None]
+    if isinstance(layers, str):
+        if layers != "all":
+            raise InputError(f"`layers` is {layers!r}: pass 'all', a layer or a list of layers.")
+        return list(
+            itertools.product(
+                range(len(encoder.text_tower.blocks)), range(len(encoder.image_tower.blocks))
+            )
+        )
+    chosen: list[Layer] = layers if isinstance(layers, list) else [layers]
+    return [encoder.resolve_layers(layer) for layer in chosen]
+
+
+def _weights(encoder: DualEncoder) -> str:
+    """Return a hash of an encoder's weights: a model trained further is another one."""
+    found = hashlib.sha256()
+    for name, weight in encoder.model.state_dict().items():
+        found.update(name.encode())
+        if isinstance(weight, torch.Tensor):
+            plain = weight.detach().reshape(-1).cpu().contiguous()
+            found.update(plain.view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
