@@ -40,7 +40,11 @@ def draw_classes(table: Table, mean: float) -> "Figure":
     return figure
 
 
-def draw_runs(metric: str, runs: Sequence[tuple[str, Estimate, float | None]]) -> "Figure":
+def draw_runs(
+    metric: str,
+    runs: Sequence[tuple[str, Estimate, float | None]],
+    less_is_better: bool = False,
+) -> "Figure":
     """Draw the mean of each run.
 
     Parameters
@@ -49,9 +53,11 @@ def draw_runs(metric: str, runs: Sequence[tuple[str, Estimate, float | None]]) -
         What is drawn.
     runs
         What each is called, its mean, and chance.
+    less_is_better
+        Whether the smallest mean is the best, which is marked.
     """
     figure, axes = _axes(len(runs), metric)
-    best = max((said.mean for _, said, _ in runs), default=0.0)
+    best = (min if less_is_better else max)((said.mean for _, said, _ in runs), default=0.0)
     _dots(
         axes,
         [
@@ -67,7 +73,7 @@ def _axes(rows: int, label: str) -> "tuple[Figure, Axes]":
 
     figure = Figure(figsize=(7, 0.8 + _ROW * max(rows, 1)), layout="constrained")
     axes = figure.add_subplot()
-    axes.set_xlabel(label.replace("_", " "))
+    axes.set_xlabel(_plain(label.replace("_", " ")))
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
@@ -84,6 +90,10 @@ def _dots(axes: "Axes", lines: Sequence[tuple[Any, ...]]) -> None:
         axes.plot([mean], [place], "o", color=colour, markersize=5)
         if chance is not None:
             axes.plot([chance], [place], "|", color=_QUIET, markersize=9)
-    # Names are text of others: no mathematics, no markup.
-    axes.set_yticks(places, [str(line[0]).replace("$", r"\$") for line in lines], fontsize=8)
+    axes.set_yticks(places, [_plain(str(line[0])) for line in lines], fontsize=8)
     axes.set_ylim(-0.7, len(lines) - 0.3)
+
+
+def _plain(said: str) -> str:
+    """Return text of others so that matplotlib finds no mathematics in it."""
+    return said.replace("$", r"\$")

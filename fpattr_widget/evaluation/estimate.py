@@ -28,7 +28,7 @@ class Estimate:
     high: float
 
 
-def estimate(values: Sequence[float], samples: Sequence[int]) -> Estimate:
+def estimate(values: Sequence[float], samples: Sequence[int], *, shares: bool = True) -> Estimate:
     """Estimate a mean.
 
     Parameters
@@ -38,14 +38,18 @@ def estimate(values: Sequence[float], samples: Sequence[int]) -> Estimate:
     samples
         Number of the sample that each comes from: values of one sample may be
         alike, and count together.
+    shares
+        Whether values from zero to one are shares; ``False`` for differences,
+        which may be negative even if none is.
 
     Returns
     -------
     Estimate
-        Wilson's interval for values that are all zero or one and come from a
-        sample each; otherwise Student's, with the standard error of clusters
-        (Liang and Zeger, Biometrika 1986), cut at zero and one where all
-        values lie between them.
+        Wilson's interval for shares that are all zero or one and come from a
+        sample each; where several of a sample are all zero or all one, as if
+        each sample had one. Otherwise Student's, with the standard error of
+        clusters (Liang and Zeger, Biometrika 1986), of shares cut at zero and
+        one.
     """
     from scipy import stats
 
@@ -53,8 +57,9 @@ def estimate(values: Sequence[float], samples: Sequence[int]) -> Estimate:
     mean = float(array.mean())
     _, number = np.unique(cluster, return_inverse=True)
     clusters = int(number.max()) + 1
-    if clusters == len(array) and np.isin(array, (0, 1)).all():
-        interval = stats.binomtest(int(array.sum()), len(array)).proportion_ci(
+    counted = clusters == len(array) or (clusters > 1 and mean in (0, 1))
+    if shares and counted and np.isin(array, (0, 1)).all():
+        interval = stats.binomtest(round(mean * clusters), clusters).proportion_ci(
             CONFIDENCE, method="wilson"
         )
         return Estimate(len(array), mean, float(interval.low), float(interval.high))
@@ -64,6 +69,6 @@ def estimate(values: Sequence[float], samples: Sequence[int]) -> Estimate:
     error = np.sqrt(clusters / (clusters - 1) * np.square(sums).sum()) / len(array)
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, clusters - 1) * error)
     low, high = mean - reach, mean + reach
-    if array.min() >= 0 and array.max() <= 1:  # so is the mean
+    if shares and array.min() >= 0 and array.max() <= 1:  # so is the mean
         low, high = max(low, 0.0), min(high, 1.0)
     return Estimate(len(array), mean, low, high)

@@ -57,6 +57,7 @@ class Read:
                 "where the boxes lie in what the model sees cannot be told: the image processor "
                 "of `model` does more than scale and crop, or the image is a few pixels wide"
             )
+        self._image_games: dict[tuple[int, int], Game] = {}
 
     def targets(self, grid: tuple[int, int]) -> tuple[Target, ...]:
         """Return the phrases whose boxes are seen, on a grid of patches."""
@@ -77,10 +78,15 @@ class Read:
                 found.append(Target(number, phrase, tokens, patches_in_boxes(boxes, grid)))
         return tuple(found)
 
-    @cached_property
-    def image_game(self) -> Game:
-        """The embeddings of the image with patches taken away, each encoded once."""
-        return image_game(self.encoder, self.image, -1)
+    def image_game(self, layer: int) -> Game:
+        """Return the embeddings of the image with patches taken away, each encoded once.
+
+        Layers whose grids are alike share one game.
+        """
+        grid, _ = self.encoder.image_layout(self.image, layer)
+        if grid not in self._image_games:
+            self._image_games[grid] = image_game(self.encoder, self.image, layer)
+        return self._image_games[grid]
 
     @cached_property
     def text_game(self) -> Game:
@@ -112,6 +118,8 @@ class Explained:
             read.encoder, read.image, read.text, method=method, layer=layer
         )
         self.targets = read.targets(self.pairs.grid)
+        # As attribute() resolves it.
+        _, self._image_layer = read.encoder.resolve_layers(layer if method.reads_at is None else -1)
         self.run = run
         self.beside: Sequence[Explained] = ()
 
@@ -126,6 +134,11 @@ class Explained:
     def first_order(self) -> tuple[np.ndarray, np.ndarray]:
         """See ``FeaturePairs.first_order``."""
         return self.pairs.first_order()
+
+    @property
+    def image_game(self) -> Game:
+        """The image with patches of the pairs' grid taken away."""
+        return self.read.image_game(self._image_layer)
 
     @property
     def content(self) -> np.ndarray:

@@ -169,13 +169,20 @@ def plan(
             for layer in _layers(encoder, method, layers):
                 run = Run(name, _said(method, chosen_methods), layer)
                 ways.setdefault(run, Way(run, encoder, method))
+    alone = len({id(way.encoder) for way in ways.values()}) == len(ways)
+    if alone and any(isinstance(metric, Agreement) for metric in chosen_metrics):
+        raise InputError(
+            "`metrics` names agreement, which compares several ways of explaining one model: pass "
+            "more `methods` or `layers`."
+        )
     return Evaluation(list(ways.values()), dataset, chosen_metrics, scores)
 
 
 def _encoders(model: Any) -> dict[str, DualEncoder]:
-    if isinstance(model, Mapping):
-        return {str(name): _encoder(one) for name, one in model.items()}
     found: dict[str, DualEncoder] = {}
+    if isinstance(model, Mapping):
+        found = {str(name): _encoder(one) for name, one in model.items()}
+        model = []
     for one in _several(model):
         encoder = _encoder(one)
         if encoder.name in found:
@@ -221,9 +228,17 @@ def _metric(metric: Any) -> Metric:
 
 
 def _said(method: Method, methods: Sequence[Method]) -> str:
-    """Name a method so that it differs from the others; settings are told where names do not."""
+    """Name a method; by the settings in which it differs from others of the same name."""
     alike = [other for other in methods if other.label == method.label]
-    return method.label if len(alike) == 1 else repr(method)
+    if len(alike) == 1:
+        return method.label
+    settings = [
+        name
+        for name in getattr(method, "__dataclass_fields__", {})
+        if any(getattr(other, name, None) != getattr(method, name) for other in alike)
+    ]
+    told = ", ".join(f"{name}={getattr(method, name)!r}" for name in settings)
+    return f"{method.label} ({told})"
 
 
 def _layers(encoder: DualEncoder, method: Method, layers: Any) -> Sequence[tuple[int, int] | None]:
@@ -238,12 +253,14 @@ def _layers(encoder: DualEncoder, method: Method, layers: Any) -> Sequence[tuple
             )
         )
     chosen: list[Layer] = layers if isinstance(layers, list) else [layers]
+    if not chosen:
+        raise InputError("`layers` is empty: pass 'all', a layer or a list of layers.")
     return [encoder.resolve_layers(layer) for layer in chosen]
 
 
 def _weights(encoder: DualEncoder) -> str:
     """Return a hash of an encoder's weights: a model trained further is another one."""
-    found = hashlib.sha256()
+    found = hashlib.sha256(encoder.defaults.text_reference.encode())
     for name, weight in encoder.model.state_dict().items():
         found.update(name.encode())
         if isinstance(weight, torch.Tensor):

@@ -69,7 +69,10 @@ class Records:
         self._found: dict[str, Record] = {}
         self._path: Path | None = None
         if path is not None:
-            self._path = writable(path)
+            try:
+                self._path = writable(path)
+            except InputError as error:
+                raise InputError(str(error).replace("`path`", "`scores`", 1)) from error
             self._open(self._path)
 
     def __contains__(self, sample: str) -> bool:
@@ -93,20 +96,21 @@ class Records:
             self._append({"format": _FORMAT, **self._plan})
             return
         # A line that was being written when the power went is no line yet.
-        whole, rest = lines[:-1], lines[-1]
+        rest = lines.pop()
+        whole = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
         try:
-            header = json.loads(whole[0]) if whole else {}
+            header = json.loads(whole[0][1]) if whole else {}
         except ValueError:
             header = {}
         if not isinstance(header, dict) or header.pop("format", None) != _FORMAT:
             raise InputError(f"`scores` names {path.name!r}, which holds no scores: name another.")
         if header != json.loads(json.dumps(self._plan)):
-            other = next(key for key in self._plan if header.get(key) != self._plan[key])
+            other = next((key for key in self._plan if header.get(key) != self._plan[key]), "plan")
             raise InputError(
                 f"`scores` names {path.name!r}, which was begun with another {other}: name "
                 "another file, or delete it."
             )
-        for number, line in enumerate(whole[1:], start=2):
+        for number, line in whole[1:]:
             try:
                 record = _read(line)
             except (ValueError, KeyError, TypeError) as error:
@@ -133,4 +137,18 @@ class Records:
 def _read(line: bytes) -> Record:
     entry = json.loads(line)
     scores = tuple(Score(**score) for score in entry["scores"])
-    return Record(str(entry["sample"]), scores, entry["refusal"])
+    record = Record(entry["sample"], scores, entry["refusal"])
+    right = isinstance(record.sample, str) and isinstance(record.refusal, str | None)
+    if not (right and all(map(_usable, scores))):
+        raise TypeError("values of other types")
+    return record
+
+
+def _usable(score: Score) -> bool:
+    return (
+        isinstance(score.run, int)
+        and isinstance(score.metric, str)
+        and isinstance(score.phrase, int | None)
+        and isinstance(score.value, int | float)
+        and isinstance(score.chance, int | float | None)
+    )

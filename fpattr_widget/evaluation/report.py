@@ -98,11 +98,12 @@ class Report:
         self._evaluation = evaluation
         self.runs: tuple[Run, ...] = tuple(way.run for way in evaluation.ways)
         self._samples = {one.name: i for i, one in enumerate(evaluation.dataset)}
+        # Those of now: the evaluation may go on.
+        self._records = [one for one in evaluation.records if one.sample in self._samples]
         rows = [
             (self._samples[record.sample], score)
-            for record in evaluation.records
+            for record in self._records
             for score in record.scores
-            if record.sample in self._samples
         ]
         rows.sort(key=lambda row: row[0])
         self._rows = rows
@@ -112,7 +113,7 @@ class Report:
     @property
     def complete(self) -> bool:
         """Whether every sample was looked at."""
-        return self._evaluation.complete
+        return len(self._records) == len(self._samples)
 
     def resume(self, progress: bool = True) -> "Report":
         """Measure what is missing and return the report on everything."""
@@ -128,8 +129,8 @@ class Report:
         """The samples that could not be measured, and why."""
         return tuple(
             Skipped(record.sample, record.refusal)
-            for record in self._evaluation.records
-            if record.refusal is not None and record.sample in self._samples
+            for record in self._records
+            if record.refusal is not None
         )
 
     def __repr__(self) -> str:
@@ -140,7 +141,7 @@ class Report:
         return heading + "".join(table._repr_html_() for table in self._tables())
 
     def _heading(self) -> str:
-        dataset, done = self._evaluation.dataset, len(self._looked_at)
+        dataset, done = self._evaluation.dataset, len(self._records)
         said = f"{done:,} of {len(dataset):,} samples of {dataset.name}"
         if self.skipped:
             said += f", {len(self.skipped)} of them left out ({self.skipped[0].reason})"
@@ -163,7 +164,13 @@ class Report:
         InputError
             When there is no such number or run.
         """
-        rows = self._of(self._metric(metric), self._run(run))
+        name, number = self._metric(metric), self._run(run)
+        rows = self._of(name, number)
+        if not rows:
+            raise InputError(
+                f"`metric` is {name!r}, which {self.runs[number]} has no value of: pass another "
+                "`run` or metric."
+            )
         return _estimated(rows)
 
     def comparison(self) -> Table:
@@ -221,7 +228,7 @@ class Report:
         """
         name, number = self._phrase_metric(metric), self._run(run)
         found = self._of(name, number)
-        whole = float(np.mean([score.value for _, score in found]))
+        whole = float(np.mean([score.value for _, score in found])) if found else np.nan
         sign = -1 if name in self._less_is_better else 1
         rows: list[tuple[Any, ...]] = []
         for label in self.labels:
@@ -278,7 +285,8 @@ class Report:
             now = [own[key] for key in keys]
             then = [other[key] for key in keys]
             differences = [a - b for a, b in zip(now, then, strict=True)]
-            said = estimate(differences, [self._samples[sample] for sample, _ in keys])
+            clusters = [self._samples[sample] for sample, _ in keys]
+            said = estimate(differences, clusters, shares=False)
             means = float(np.mean(then)), float(np.mean(now))
             return label, said.count, *means, said.mean, said.low, said.high
 
@@ -457,7 +465,7 @@ class Report:
         name = self._metric(metric)
         found = [(str(run), self._of(name, i)) for i, run in enumerate(self.runs)]
         lines = [(label, _estimated(rows), _mean_chance(rows)) for label, rows in found if rows]
-        return draw_runs(name, lines)
+        return draw_runs(name, lines, name in self._less_is_better)
 
     # Inside
 
@@ -466,10 +474,6 @@ class Report:
         """The classes of all phrases that were measured, sorted."""
         found = {self._label(*row) for row in self._rows if row[1].phrase is not None}
         return tuple(sorted(found))
-
-    @property
-    def _looked_at(self) -> list[str]:
-        return [one.sample for one in self._evaluation.records if one.sample in self._samples]
 
     @cached_property
     def _phrase_metrics(self) -> tuple[str, ...]:

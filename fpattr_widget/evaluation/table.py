@@ -4,6 +4,7 @@ import csv
 import html
 import io
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -72,10 +73,9 @@ class Table:
     def to_markdown(self) -> str:
         """Return the same in Markdown."""
         marks = ["---:" if right else "---" for right in self._numeric()]
-        lines = [self.columns, marks, *([_shown(cell) for cell in row] for row in self.rows)]
-        return "\n".join(
-            "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
-        )
+        lines = [self.columns, *([_shown(cell) for cell in row] for row in self.rows)]
+        text = [[markdown_text(cell) for cell in line] for line in lines]
+        return "\n".join("| " + " | ".join(line) + " |" for line in [text[0], marks, *text[1:]])
 
     def _numeric(self) -> list[bool]:
         return [
@@ -87,13 +87,19 @@ class Table:
         ]
 
 
+def markdown_text(said: str) -> str:
+    """Return text of others as Markdown that shows it as it is, on one line."""
+    return re.sub(r"([\\`*\[\]<>&|])", r"\\\1", " ".join(said.split()))
+
+
 def _shown(cell: Cell) -> str:
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return "–"
     if isinstance(cell, bool):
         return "yes" if cell else ""
     if isinstance(cell, float):
-        return f"{cell:.3f}" if abs(cell) >= 0.001 or cell == 0 else f"{cell:.0e}"
+        # Minus zero is zero.
+        return f"{cell + 0.0:.3f}" if abs(cell) >= 0.001 or cell == 0 else f"{cell:.0e}"
     return " ".join(str(cell).split())
 
 

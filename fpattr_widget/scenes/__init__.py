@@ -2,7 +2,7 @@
 
 The scenes train the bundled model and give every measure of grounding its
 ground truth. Rendering needs the sprites of the npm package
-``@lobehub/fluent-emoji-3d`` (MIT, Microsoft's Fluent Emoji), which the
+``@lobehub/fluent-emoji-3d`` (MIT, Microsoft's Fluent Emoji).
 """
 
 from .captions import Caption, Mention, contradict, describe

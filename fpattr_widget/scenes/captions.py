@@ -2,11 +2,12 @@
 
 import itertools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from .kinds import KINDS, TRAINED_KINDS
+from .kinds import KINDS, TRAINED_KINDS, Kind
 from .layout import BIG_FROM, GROUNDS, SMALL_BELOW, Scene, SceneObject
 
 _OPENINGS = ("", "", "", "", "a picture of ", "a photo of ", "there is ", "this is ", "i see ")
@@ -226,11 +227,16 @@ def locate(scene: Scene, generator: np.random.Generator) -> tuple[Caption, str] 
     return caption, turned
 
 
-def contradict(scene: Scene, caption: Caption, generator: np.random.Generator) -> str:
+def contradict(
+    scene: Scene,
+    caption: Caption,
+    generator: np.random.Generator,
+    kinds: Sequence[Kind] = TRAINED_KINDS,
+) -> str:
     """Change one word of ``caption`` so that it no longer fits ``scene``.
 
     A relation or a size is turned round where the caption has one; otherwise a
-    noun is exchanged for a trained kind that the scene does not hold.
+    noun is exchanged for one of ``kinds`` that the scene does not hold.
     """
     turnable = [m for m in re.finditer(r"[a-z]+", caption.text) if m.group() in _OPPOSITES]
     if turnable and generator.random() < 0.75:
@@ -241,9 +247,7 @@ def contradict(scene: Scene, caption: Caption, generator: np.random.Generator) -
         present = {thing.kind for thing in scene.objects}
         article = KINDS[scene.objects[mention.objects[0]].kind].article
         absent = [
-            kind
-            for kind in TRAINED_KINDS
-            if kind.name not in present and kind.article == (article or "a")
+            kind for kind in kinds if kind.name not in present and kind.article == (article or "a")
         ]
         kind = absent[int(generator.integers(len(absent)))]
         start, stop = mention.start, mention.stop

@@ -8,19 +8,16 @@ ratios between measurements of one run.
 import argparse
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
-import numpy as np
 from PIL import Image
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 import fpattr_widget as fp
 from fpattr_widget.methods import Method
-from fpattr_widget.scenes import Sprites, example, render
-from fpattr_widget.scenes.check import held_out, nouns
+from fpattr_widget.scenes import example
 
-_STREAM = 4  # other scenes than those of fpattr_widget.scenes.check
+_SEED = 4  # other scenes than those that the layer was chosen by
 
 
 class Multiplications(TorchDispatchMode):
@@ -36,16 +33,6 @@ class Multiplications(TorchDispatchMode):
             count = flop_registry[function._overloadpacket]
             self.count += count(*arguments, **(named or {}), out_val=output)
         return output
-
-
-@dataclass
-class Score:
-    """What was measured of one method, scene by scene and noun by noun."""
-
-    seconds: list[float] = field(default_factory=list)
-    residuals: list[float] = field(default_factory=list)
-    hits: list[bool] = field(default_factory=list)
-    chances: list[float] = field(default_factory=list)
 
 
 def methods(samples: int) -> dict[str, tuple[Method, str]]:
@@ -84,21 +71,10 @@ def measure(
     return pairs, time.perf_counter() - started
 
 
-def score_all(scenes: int, samples: int) -> dict[str, Score]:
-    """Return the scores of all methods, each on the same scenes."""
-    encoder, sprites = fp.load_encoder(), Sprites()
-    scores = {name: Score() for name in methods(samples)}
-    for scene, caption in held_out(sprites, scenes, seed=_STREAM, objects=(2, 3, 4), complete=True):
-        image = render(scene, sprites, 128)
-        for name, (method, _) in methods(samples).items():
-            score = scores[name]
-            pairs, seconds = measure(encoder, image, caption.text, method)
-            score.seconds.append(seconds)
-            score.residuals.append(abs(pairs.ledger.residual))
-            for heat, inside in nouns(pairs, scene, caption):
-                score.hits.append(bool(inside.ravel()[heat.argmax()]))
-                score.chances.append(float(inside.mean()))
-    return scores
+def seconds(dataset: fp.Dataset, method: Method) -> float:
+    """Return the seconds that all pairs of all samples take."""
+    encoder = fp.load_encoder()
+    return sum(measure(encoder, one.image, one.caption, method)[1] for one in dataset)
 
 
 def passes(method: Method) -> float:
@@ -116,22 +92,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--scenes", type=int, default=10)
     parser.add_argument("--samples", type=int, default=1024, help="masks for each tower")
     options = parser.parse_args(arguments)
-    scores = score_all(options.scenes, options.samples)
-    unit = np.sum(scores["integrated Jacobians"].seconds)
+    named = methods(options.samples)
+    dataset = fp.datasets.scenes(options.scenes, seed=_SEED)
+    report = fp.evaluate(
+        "bundled",
+        dataset,
+        methods=[method for method, _ in named.values()],
+        metrics=["pointing_game", "completeness"],
+        progress=False,
+    )
+    times = [seconds(dataset, method) for method, _ in named.values()]
     print("| method | one number is | forward passes | time | mean residual | pointing game |")
     print("|" + " --- |" * 6)
-    for name, (method, meaning) in methods(options.samples).items():
-        score = scores[name]
+    for run, (name, (method, meaning)) in enumerate(named.items()):
+        residual = report.summary("completeness_residual", run).mean
+        hits = report.summary("pointing_game", run)
         print(
-            f"| {name} | {meaning} | {passes(method):.0f} "
-            f"| {np.sum(score.seconds) / unit:.2f} | {np.mean(score.residuals):.3f} "
-            f"| {np.mean(score.hits):.2f} |"
+            f"| {name} | {meaning} | {passes(method):.0f} | {times[run] / times[0]:.2f} "
+            f"| {residual:.3f} | {hits.mean:.2f} |"
         )
-    score = scores["integrated Jacobians"]
+    chance = report.comparison().to_dataframe()["pointing_game chance"][0]
     print(
-        f"\n{options.scenes} held-out scenes, {len(score.hits)} nouns; a random patch would be "
-        f"right for {np.mean(score.chances):.2f} of them. Times relative to integrated Jacobians "
-        f"({unit / options.scenes:.2f} s a scene)."
+        f"\n{options.scenes} held-out scenes, {hits.count} nouns; a random patch would be "
+        f"right for {chance:.2f} of them. Times relative to integrated Jacobians "
+        f"({times[0] / options.scenes:.2f} s a scene)."
     )
 
 

@@ -18,7 +18,7 @@ from fpattr_widget.scenes import (
     render,
     sample_scene,
 )
-from fpattr_widget.scenes.check import patches_in_box, pointing, recognition, retrieval
+from fpattr_widget.scenes.check import recognition, retrieval
 from fpattr_widget.scenes.model import new_tokenizer
 from fpattr_widget.scenes.train import train
 
@@ -144,13 +144,6 @@ def test_examples_have_pictures_captions_and_boxes(name):
             assert word in (kind.name, kind.plural)
 
 
-def test_patches_in_box():
-    inside = patches_in_box((0.25, 0.5, 0.75, 1.0), (4, 4))
-    expected = np.zeros((4, 4), bool)
-    expected[2:, 1:3] = True
-    np.testing.assert_array_equal(inside, expected)
-
-
 def test_missing_sprites_are_told(tmp_path):
     with pytest.raises(FileNotFoundError, match="npm install"):
         Sprites(tmp_path / "nothing")
@@ -201,14 +194,14 @@ def test_the_bundled_model_knows_its_world(bundled, sprites):
     assert recognition(bundled, sprites, 200) >= 0.90
 
 
-def test_the_bundled_models_words_point_at_their_objects(bundled, sprites):
+def test_the_bundled_models_words_point_at_their_objects(bundled):
     import fpattr_widget as fp
 
-    score = pointing(
-        bundled, sprites, bundled.resolve_layers(None), 12, fp.IntegratedJacobians(steps=12)
-    )
-    assert score["accuracy"] > 5 * score["chance"]
-    assert score["energy"] > 3
+    report = fp.evaluate(bundled, fp.datasets.scenes(12, seed=3), progress=False)
+    (run,) = report.comparison().to_dataframe().to_dict("records")
+    assert run["pointing_game"] > 0.8 > 5 * run["pointing_game chance"]
+    assert run["pointing_energy"] > 4 * run["pointing_energy chance"]
+    assert run["completeness_residual"] < 0.01
 
 
 def test_the_bundled_model_is_small():

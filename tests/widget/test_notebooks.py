@@ -15,6 +15,8 @@ def test_a_notebook_runs(path, monkeypatch, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(not cell.outputs and cell.execution_count is None for cell in cells)
+    for cell in cells:  # what would take minutes has a short form
+        cell.source += "\n" + cell.metadata.get("short", "")
     resources = {"metadata": {"path": str(tmp_path)}}
     NotebookClient(notebook, timeout=120, resources=resources).execute()
     outputs = [output for cell in cells for output in cell.outputs]

@@ -4,23 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from ...errors import InputError
-from ...scenes.captions import Caption, Mention, describe
+from ...scenes.captions import Mention
 from ...scenes.examples import example, example_names
+from ...scenes.held_out import held_out
 from ...scenes.kinds import KINDS, TRAINED_KINDS, Kind
-from ...scenes.layout import Scene, SceneObject, sample_scene
+from ...scenes.layout import Scene, SceneObject
 from ...scenes.render import render
 from ..dataset import Box, Dataset, Phrase, Sample
 from .reading import as_box, as_count, phrases, quoted
 from .sprites import SpriteFolder, load_sprites, sprite_folder
 
-_HELD_OUT_STREAM = 1  # the bundled model's training scenes come from stream 0
 _SIZE = 128  # pixels
 _MOST_OBJECTS = 4
-_PATIENCE = 500  # draws without a new caption
 
 
 @dataclass(frozen=True)
@@ -94,26 +92,16 @@ def scenes(
         that many different captions.
     """
     wanted = as_count(number, "number")
-    generator = np.random.default_rng([_HELD_OUT_STREAM, as_count(seed, "seed", least=0)])
     counts = _checked_objects(objects)
     chosen = _checked_kinds(kinds, max(counts))
     folder = sprite_folder(sprites)
-    ratios = load_sprites(folder).aspect_ratios
-    found: dict[str, tuple[Scene, Caption]] = {}
-    idle = 0
-    while len(found) < wanted:
-        count = int(generator.choice(counts))
-        scene = sample_scene(generator, ratios, kinds=chosen, count=count)
-        caption = describe(scene, generator, complete=True)
-        # A crowded draw may hold fewer objects than were asked for.
-        if len(scene.objects) in counts and caption.text not in found:
-            found[caption.text] = scene, caption
-            idle = 0
-        elif (idle := idle + 1) == _PATIENCE:
-            raise InputError(
-                f"`number` is {wanted}, but only {len(found)} different captions were found: ask "
-                "for fewer, or pass more `kinds`."
-            )
+    found = held_out(
+        wanted,
+        load_sprites(folder).aspect_ratios,
+        seed=as_count(seed, "seed", least=0),
+        kinds=chosen,
+        objects=counts,
+    )
     samples = [
         Sample(
             f"scene-{index}",
@@ -121,7 +109,7 @@ def scenes(
             caption.text,
             _phrases(caption.mentions, scene.objects),
         )
-        for index, (scene, caption) in enumerate(found.values())
+        for index, (scene, caption) in enumerate(found)
     ]
     return Dataset("scenes", samples)
 

@@ -68,7 +68,7 @@ class Faithfulness(OfSamples):
         values = pairs.feature_rows(range(len(pairs.tokens)))
         generator = np.random.default_rng(self.seed)
         embeddings, survivors = [], []
-        for game, features in ((read.text_game, len(tokens)), (read.image_game, len(patches))):
+        for game, features in ((read.text_game, len(tokens)), (explained.image_game, len(patches))):
             kept = generator.random((self.masks, len(game.players))) < self.kept
             surviving = np.ones((self.masks, features))
             surviving[:, game.players] = kept
@@ -82,12 +82,18 @@ class Faithfulness(OfSamples):
 
 def correlation(first: np.ndarray, second: np.ndarray) -> float:
     """Return Pearson's correlation, zero where either side is constant."""
-    first, second = first - first.mean(), second - second.mean()
+    first, second = _deviations(first), _deviations(second)
     scale = float(np.linalg.norm(first) * np.linalg.norm(second))
     return float(first @ second / scale) if scale > 0 else 0.0
 
 
 def explained_variance(said: np.ndarray, foretold: np.ndarray) -> float:
     """Return R² of a forecast as it is; zero where nothing varies."""
-    variance = float(np.square(said - said.mean()).sum())
+    variance = float(np.square(_deviations(said)).sum())
     return 1 - float(np.square(said - foretold).sum()) / variance if variance > 0 else 0.0
+
+
+def _deviations(values: np.ndarray) -> np.ndarray:
+    """Return deviations from the mean; zeros where they are no more than float32 rounds off."""
+    found: np.ndarray = values - values.mean()
+    return found if np.ptp(values) > 1e-6 * np.abs(values).max() else np.zeros_like(found)

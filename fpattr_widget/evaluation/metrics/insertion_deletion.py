@@ -50,12 +50,14 @@ class InsertionDeletion(OfPhrases):
 
     def measure(self, explained: Explained) -> tuple[Measured, ...]:
         deletions, insertions, gaps = [], [], []
+        share = self._moved(explained) / len(explained.image_game.players)
         for heat in explained.maps:
             deletion, insertion = self.curves(explained, heat)
-            deletions.append(area(deletion))
-            # What is left when the least important are gone first are the most important.
-            insertions.append(area(insertion))
-            gaps.append(insertions[-1] - deletions[-1])
+            deletions.append(area(deletion, share))
+            insertions.append(area(insertion, share))
+            # Hardly any of these images is new: they are what insertion shows.
+            least_first, _ = self.curves(explained, -heat)
+            gaps.append(area(least_first, share) - deletions[-1])
         return (
             Measured("insertion", tuple(insertions)),
             Measured("deletion", tuple(deletions)),
@@ -78,19 +80,22 @@ class InsertionDeletion(OfPhrases):
             Deletion and insertion, most important first, each ``(steps + 1,)``,
             from no patch moved to all.
         """
-        game = explained.read.image_game
         order = np.argsort(-heat, axis=None, kind="stable")
         rank = np.empty(len(order), int)
         rank[order] = np.arange(len(order))
-        steps = min(self.steps, len(order))
-        moved = np.rint(np.linspace(0, len(order), steps + 1)).astype(int)
+        moved = self._moved(explained)
         taken = rank[None, :] < moved[:, None]
-        embeddings = game.values(np.concatenate([~taken, taken]))
+        embeddings = explained.image_game.values(np.concatenate([~taken, taken]))
         cosines = (embeddings @ explained.read.text_game.everything()).cpu().numpy()
-        return cosines[: steps + 1], cosines[steps + 1 :]
+        return cosines[: len(moved)], cosines[len(moved) :]
+
+    def _moved(self, explained: Explained) -> np.ndarray:
+        """Return how many patches have moved after each step, from none to all."""
+        patches = len(explained.image_game.players)
+        return np.rint(np.linspace(0, patches, min(self.steps, patches) + 1)).astype(int)
 
 
-def area(curve: np.ndarray) -> float:
-    """Return the area under a curve over the unit interval, by the trapezoidal rule."""
+def area(curve: np.ndarray, share: np.ndarray) -> float:
+    """Return the area under a curve over shares of the patches, by the trapezoidal rule."""
     values = np.asarray(curve, np.float64)
-    return float((values[1:] + values[:-1]).mean() / 2)
+    return float((values[1:] + values[:-1]) @ np.diff(share) / 2)

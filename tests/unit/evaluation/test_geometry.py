@@ -58,7 +58,9 @@ def test_what_the_crop_leaves_nothing_of_is_left_out():
 def test_a_point_of_the_crop_is_in_a_seen_box_as_in_the_box(box, crop, across, down):
     x = crop[0] + across * (crop[2] - crop[0])
     y = crop[1] + down * (crop[3] - crop[1])
-    if any(abs(edge - at) < 1e-9 for edges, at in ((box[::2], x), (box[1::2], y)) for edge in edges):
+    if any(
+        abs(edge - at) < 1e-9 for edges, at in ((box[::2], x), (box[1::2], y)) for edge in edges
+    ):
         return
     truly = box[0] < x < box[2] and box[1] < y < box[3]
     seen = seen_boxes([box], crop)
@@ -136,7 +138,10 @@ def test_borders_belong_to_one_side_alone():
     """Centres of four patches lie at eighths; a box reaches up to its far edge, not onto it."""
     left, right = (0.0, 0.0, 0.375, 1.0), (0.375, 0.0, 1.0, 1.0)
     halves = [patches_in_boxes([box], (4, 4)) for box in (left, right)]
-    assert [half[0].tolist() for half in halves] == [[True, False, False, False], [False, *[True] * 3]]
+    assert [half[0].tolist() for half in halves] == [
+        [True, False, False, False],
+        [False, *[True] * 3],
+    ]
 
 
 # From an image to what the model sees of it

@@ -1,0 +1,103 @@
+"""One step of learning, from nothing or from what is known."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from .batches import Batch
+
+
+class Learner:
+    """A CLIP with its optimizer.
+
+    Attributes
+    ----------
+    model
+        Learns; in training mode from now on.
+    optimizer
+        AdamW, without weight decay for biases and norms.
+
+    Parameters
+    ----------
+    model
+        A transformers ``CLIPModel``.
+    tokenizer
+        Its tokenizer.
+    learning_rate
+        Of the optimizer.
+    hidden
+        Share of the patches that are hidden at each step. It makes steps
+        cheaper, and keeps each patch's state about that patch.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, learning_rate: float, hidden: float):
+        self.model = model.train()
+        self._tokenizer = tokenizer
+        decayed = [p for p in model.parameters() if p.ndim > 1]
+        other = [p for p in model.parameters() if p.ndim <= 1]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": 0.05}, {"params": other, "weight_decay": 0.0}],
+            lr=learning_rate,
+            betas=(0.9, 0.98),
+        )
+        self._hidden = hidden
+
+    def step(self, batch: Batch) -> tuple[float, float]:
+        """Learn from a batch; return the loss, and how often true beat false in a batch."""
+        place = self.model.device
+        pixels = batch.pictures.to(place).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+        captions = [*batch.captions, *batch.located, *batch.false]
+        tokens = self._tokenizer(captions, padding=True, return_tensors="pt").to(place)
+        tokens.pop("token_type_ids", None)
+        embeddings = self.model.vision_model.embeddings
+        hook = embeddings.register_forward_hook(_hide_patches(self._hidden))
+        try:
+            loss, told = _loss(self.model, pixels, dict(tokens))
+        finally:
+            hook.remove()
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        return loss.item(), told.item()
+
+
+def _hide_patches(share: float) -> Callable[..., torch.Tensor]:
+    """Return a hook for the vision embeddings that keeps CLS and a random part of the patches."""
+
+    def hook(_module: object, _arguments: object, states: torch.Tensor) -> torch.Tensor:
+        examples, positions, width = states.shape
+        kept = round((positions - 1) * (1 - share))
+        order = torch.rand(examples, positions - 1, device=states.device).argsort(1)[:, :kept] + 1
+        order = functional.pad(order, (1, 0))
+        return states.gather(1, order[:, :, None].expand(-1, -1, width))
+
+    return hook
+
+
+def _loss(
+    model: Any, pixels: torch.Tensor, tokens: dict[str, torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the loss, and how often a true caption beat the false one made of it.
+
+    CLIP's symmetric loss, for both true captions of a picture. Each picture
+    faces the false captions of all; a last term asks for its own true one to
+    beat its own false one, which a batch of strangers hardly asks for.
+    """
+    with torch.autocast(pixels.device.type, torch.bfloat16):
+        images = model.get_image_features(pixels).pooler_output
+        texts = model.get_text_features(**tokens).pooler_output
+    # In float32: bfloat16 rounds away what sets two captions apart that differ in a word.
+    images, texts = (functional.normalize(side.float(), dim=-1) for side in (images, texts))
+    logits = model.logit_scale.exp().clamp(max=100) * images @ texts.T
+    described, located, false = logits.chunk(3, dim=1)
+    target = torch.arange(len(images), device=logits.device)
+    lead = (located - false).diagonal()
+    loss = functional.softplus(-lead).mean()
+    for true in (described, located):
+        to_text = functional.cross_entropy(torch.cat([true, false], 1), target)
+        to_image = functional.cross_entropy(true.T, target)
+        loss = loss + (to_text + to_image) / 4
+    return loss, (lead > 0).float().mean()
