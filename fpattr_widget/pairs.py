@@ -513,11 +513,11 @@ class FeaturePairs:
         return len(self.image_special_names)
 
     def _check_tokens(self, tokens: Iterable[int]) -> list[int]:
-        chosen = list(dict.fromkeys(int(token) for token in tokens))
+        chosen = [int(token) for token in tokens]
         count = len(self.tokens)
         if not chosen or min(chosen) < -count or max(chosen) >= count:
             raise InputError(f"`tokens` is {chosen}: pass token numbers from 0 to {count - 1}.")
-        return [token % count for token in chosen]
+        return list(dict.fromkeys(token % count for token in chosen))
 
     def _measured(self) -> _Sides | None:
         """Measure both towers, once; return ``None`` when all that they tell is known."""

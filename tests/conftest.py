@@ -6,12 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, PreTrainedTokenizerFast
 
 import fpattr_widget as fp
 from fpattr_widget.scenes.model import new_tokenizer
+
+# Tests are never timed: other processes may be at work.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 _ORDER = ("unit", "widget", "parity", "package", "browser")
 

@@ -65,6 +65,11 @@ def load_encoder(
     """
     if isinstance(memory_limit, bool) or not isinstance(memory_limit, int) or memory_limit < 1:
         raise InputError(f"`memory_limit` is {memory_limit!r}: pass a number of bytes.")
+    if not isinstance(model, str | Path | nn.Module):
+        raise InputError(
+            f"`model` is a {type(model).__name__}: pass 'bundled', a Hugging Face id, a folder or "
+            "a loaded module."
+        )
     if isinstance(model, nn.Module):
         encoder = _from_module(model, processor, device, dtype)
     elif str(model) != "bundled":

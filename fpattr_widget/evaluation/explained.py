@@ -51,7 +51,11 @@ class Read:
         self.encoder = encoder
         self.sample = sample
         self.text: PreparedText = encoder.prepare_text(sample.caption)
-        self.image: PreparedImage = encoder.prepare_image(sample.image)
+        try:
+            image = sample.image
+        except OSError as error:  # made by a function, which may read a file
+            raise InputError(f"the image cannot be read ({error})") from error
+        self.image: PreparedImage = encoder.prepare_image(image)
         if sample.phrases and self.image.crop is None:
             raise InputError(
                 "where the boxes lie in what the model sees cannot be told: the image processor "

@@ -18,7 +18,7 @@ from .estimate import Estimate, estimate
 from .explained import Explained, Read
 from .plan import Evaluation, Run, Way
 from .records import Score
-from .table import Table
+from .table import Table, markdown_text
 
 if TYPE_CHECKING:
     import pandas
@@ -275,7 +275,13 @@ class Report:
         """
         name, number = self._phrase_metric(metric), self._run(run)
         own, other = self._by_phrase(name, number), before._by_phrase(name, before._run(run))
-        shared = [key for key in own if key in other]
+        theirs = {one.name: (one.caption, one.phrases) for one in before._evaluation.dataset}
+        alike = {
+            one.name
+            for one in self._evaluation.dataset
+            if theirs.get(one.name) == (one.caption, one.phrases)
+        }
+        shared = [key for key in own if key in other and key[0] in alike]
         if not shared:
             raise InputError(
                 f"`before` has no {name} of any of these phrases: pass one on the same samples."
@@ -348,9 +354,9 @@ class Report:
         if ending == ".csv":
             said = self.scores().to_csv()
         elif ending == ".md":
-            parts = [self._heading()]
+            parts = [markdown_text(self._heading())]
             for table in self._tables():
-                parts += [table.caption, table.to_markdown()]
+                parts += [markdown_text(table.caption), table.to_markdown()]
             said = "\n\n".join(parts) + "\n"
         else:
             from .page import report_page

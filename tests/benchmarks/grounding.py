@@ -49,8 +49,9 @@ def _line(report: fp.Report, metric: str) -> str:
     said = report.summary(metric)
     (run,) = report.comparison().to_dataframe().to_dict("records")
     chance = run.get(f"{metric} chance")
+    level = "–" if chance is None else f"{chance:.3f}"
     interval = f"{said.mean:.3f} ({said.low:.3f}–{said.high:.3f})"
-    return f"| {metric.replace('_', ' ')} | {interval} | {'–' if chance is None else f'{chance:.3f}'} |"
+    return f"| {metric.replace('_', ' ')} | {interval} | {level} |"
 
 
 def compare(model: str, number: int, methods: Sequence[Method], layers: object) -> None:

@@ -112,3 +112,73 @@ def test_it_is_installed_as_a_program(photo):
     wrong = subprocess.run([program, "explain"], capture_output=True, text=True)
     assert wrong.returncode == 2
     assert "usage: fpattr-widget explain" in wrong.stderr
+
+
+def test_evaluate_tells_and_writes_what_python_measures(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["evaluate", "scenes", "--number", "3", "--seed", "2", "--layer", "0,2"]
+    arguments += ["--metric", "pointing_game", "--metric", "pointing_energy"]
+    for ending in ("md", "csv", "html"):
+        output = ["-o", f"it.{ending}", "--scores", "scores.jsonl", "--examples", "1"]
+        assert main([*arguments, *output]) == 0
+    out, err = capsys.readouterr()
+    assert err.count("written to it.") == 3
+    expected = fp.evaluate(
+        "bundled",
+        fp.datasets.scenes(3, seed=2),
+        metrics=["pointing_game", "pointing_energy"],
+        layers=(0, 2),
+        progress=False,
+    )
+    assert out.count(str(expected.comparison())) == 3
+    with open("it.csv", newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    assert [float(line["value"]) for line in lines] == pytest.approx(
+        [row[9] for row in expected.scores().rows]
+    )
+    assert expected.classes().to_markdown() in Path("it.md").read_text()
+    page = Path("it.html").read_text()
+    worst = expected.worst(1)[0]
+    assert f"“{worst.words}” in “{worst.sample.caption}”" in page
+    assert page.count("data-fpattr><script") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["coco", "a.json"], "INSTANCES.json CAPTIONS.json IMAGES"),
+        (["coco", "a.json", "b.json", "c"], "a.json"),
+        (["scenes", "-o", "it.txt"], ".html"),
+        (["scenes", "--number", "0"], "number"),
+        (["table", "nothing.csv"], "nothing.csv"),
+    ],
+)
+def test_evaluate_says_what_is_wrong(arguments, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["evaluate", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("fpattr-widget: ")
+    assert said in error
+
+
+def test_an_interrupted_evaluation_is_told_and_gone_on_from(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["evaluate", "examples", "--limit", "3", "--scores", "scores.jsonl"]
+    similar = fp.DualEncoder.prepare_text
+    seen = []
+
+    def interrupt(encoder, caption):
+        seen.append(caption)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return similar(encoder, caption)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fp.DualEncoder, "prepare_text", interrupt)
+        assert main(arguments) == 130
+    out, err = capsys.readouterr()
+    assert "1 of 3 samples" in out
+    assert "run the same again to go on" in err
+    assert main(arguments) == 0
+    assert "3 of 3 samples" in capsys.readouterr().out
+    assert len(Path("scores.jsonl").read_text().splitlines()) == 4

@@ -90,9 +90,7 @@ def test_every_image_is_opened_once_whatever_is_measured(encoder):
 
 def test_all_layers_are_all_pairs_of_blocks():
     small = random_encoder(layers=2)
-    report = evaluate(
-        small, tiny(1), methods=["gradient_times_input", "occlusion"], layers="all"
-    )
+    report = evaluate(small, tiny(1), methods=["gradient_times_input", "occlusion"], layers="all")
     layers = [run.layers for run in report.runs]
     assert layers == [*itertools.product(range(2), range(2)), None]
     energies = [report.summary("pointing_energy", run).mean for run in report.runs]
@@ -372,3 +370,13 @@ def with_ids():
     pixels = whole.prepare_image(picture()).inputs["pixel_values"]
     ids = whole.prepare_text(CAPTION).inputs["input_ids"].tolist()
     return sample("ids", image=pixels, caption=ids)
+
+
+def test_an_image_whose_file_is_gone_is_skipped_and_told(encoder):
+    def gone():
+        raise FileNotFoundError("no such file")
+
+    report = evaluate(encoder, tiny(3, s1=gone))
+    assert [one.sample for one in report.skipped] == ["s1"]
+    assert "cannot be read" in report.skipped[0].reason
+    assert report.complete

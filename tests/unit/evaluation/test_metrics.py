@@ -360,6 +360,15 @@ def test_what_never_changes_is_foretold_by_nobody():
     assert found == {"faithfulness_correlation": (0,), "faithfulness_r2": (0,)}
 
 
+def test_what_float32_rounds_off_is_no_change():
+    noise = np.random.default_rng(0).normal(size=50)
+    for level in (0.3, 0.0):
+        flat = level + 1e-8 * level * noise
+        assert correlation(flat, noise) == correlation(noise, flat) == 0
+        assert explained_variance(flat, noise) == 0
+    assert correlation(1e-8 * noise, noise) == pytest.approx(1)
+
+
 def test_the_seed_draws_the_masks():
     points = [Faithfulness(seed=seed).points(bilinear())[0].tolist() for seed in (0, 0, 1)]
     assert points[0] == points[1] != points[2]

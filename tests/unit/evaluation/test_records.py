@@ -11,7 +11,9 @@ from fpattr_widget.evaluation.records import Record, Records, Score
 
 PLAN = {"dataset": "d", "models": ["m"], "methods": [["run", "Occlusion()"]], "metrics": ["x"]}
 RECORDS = (
-    Record("one", (Score(0, "pointing_game", 2, 0.5, 0.25), Score(1, "residual", None, -1e-9, None))),
+    Record(
+        "one", (Score(0, "pointing_game", 2, 0.5, 0.25), Score(1, "residual", None, -1e-9, None))
+    ),
     Record("zwei\n“<b>”\ud800", (), "`caption` has 40 tokens\nand the model reads 24"),
     Record("three", ()),
 )
@@ -101,7 +103,9 @@ def test_a_damaged_line_is_told_and_left(written, damage):
     lines[2] = damage
     written.write_bytes(b"\n".join(lines))
     before = written.read_bytes()
-    with pytest.raises(fp.InputError, match=r"^`scores` names 'scores.jsonl', .* damaged in line 3"):
+    with pytest.raises(
+        fp.InputError, match=r"^`scores` names 'scores.jsonl', .* damaged in line 3"
+    ):
         Records(PLAN, written)
     assert written.read_bytes() == before
     # As the message says:
@@ -126,7 +130,7 @@ def test_a_file_of_another_plan_is_refused_and_left(written, part):
 def test_a_file_of_a_larger_plan_is_refused(written):
     content = written.read_text()
     written.write_text(content.replace('"dataset"', '"tower": 1, "dataset"', 1))
-    with pytest.raises(fp.InputError, match="^`scores` names 'scores.jsonl', .* another plan"):
+    with pytest.raises(fp.InputError, match=r"^`scores` names 'scores.jsonl', .* another plan"):
         Records(PLAN, written)
 
 
@@ -139,7 +143,9 @@ def test_a_file_of_a_larger_plan_is_refused(written):
 )  # fmt: skip
 def test_other_files_are_refused_and_left(path, content):
     path.write_bytes(content)
-    with pytest.raises(fp.InputError, match=r"^`scores` names 'scores.jsonl', which holds no scores"):
+    with pytest.raises(
+        fp.InputError, match=r"^`scores` names 'scores.jsonl', which holds no scores"
+    ):
         Records(PLAN, path)
     assert path.read_bytes() == content
 
@@ -147,5 +153,5 @@ def test_other_files_are_refused_and_left(path, content):
 @pytest.mark.parametrize("name", [".", "none/scores.jsonl", "file/scores.jsonl", "a\0b", 7])
 def test_places_that_cannot_be_written_are_told(tmp_path, name):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(fp.InputError, match="^`scores` "):
+    with pytest.raises(fp.InputError, match=r"^`scores` "):
         Records(PLAN, str(tmp_path / name) if isinstance(name, str) else name)
