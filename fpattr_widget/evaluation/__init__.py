@@ -3,6 +3,7 @@
 from . import datasets
 from .dataset import Dataset, Phrase, Problem, Sample
 from .evaluate import evaluate
-from .report import Finding, Report
+from .finding import Finding
+from .report import Report
 
 __all__ = ["Dataset", "Finding", "Phrase", "Problem", "Report", "Sample", "datasets", "evaluate"]

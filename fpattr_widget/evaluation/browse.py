@@ -1,15 +1,14 @@
 """Findings as a list of titles that open as linked views."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ipywidgets import Accordion, VBox
 
-if TYPE_CHECKING:
-    from .report import Finding
+from .finding import Finding
 
 
-def browse(findings: Sequence["Finding"]) -> Accordion:
+def browse(findings: Sequence[Finding]) -> Accordion:
     """Return an accordion with an entry for each finding; its view is made when it is opened."""
     places = [VBox() for _ in findings]
     titles = [

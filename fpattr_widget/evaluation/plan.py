@@ -3,10 +3,10 @@
 import hashlib
 import itertools
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from tqdm.auto import tqdm
@@ -18,6 +18,8 @@ from .dataset import Dataset, Sample
 from .explained import Explained, Read
 from .metrics import METRICS, Agreement, Metric
 from .records import Record, Records, Score
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class Evaluation:
             initial=done,
             desc="evaluating",
             unit="sample",
-            disable=None if progress else True,
+            disable=not progress,
         ) as bar:
             for sample in missing:
                 self.records.add(self._measure(sample))
@@ -158,10 +160,8 @@ def plan(
         )
     if not len(dataset):
         raise InputError("`dataset` is empty: pass one with at least one sample.")
-    chosen_methods = [_method(method) for method in _several(methods)]
-    chosen_metrics = [_metric(metric) for metric in _several(metrics)]
-    if not chosen_methods or not chosen_metrics:
-        raise InputError("`methods` or `metrics` is empty: pass at least one of each.")
+    chosen_methods = _chosen(methods, "methods", METHODS, "measure_text", "Occlusion()")
+    chosen_metrics = _chosen(metrics, "metrics", METRICS, "measure", "Agreement()")
     ways: dict[Run, Way] = {}
     for name, encoder in _encoders(model).items():
         for method in chosen_methods:
@@ -205,25 +205,24 @@ def _several(one_or_more: Any) -> list[Any]:
     return list(one_or_more) if isinstance(one_or_more, list | tuple) else [one_or_more]
 
 
-def _method(method: Any) -> Method:
-    if isinstance(method, str):
-        if method not in METHODS:
-            raise InputError(f"`methods` names {method!r}: pass {', '.join(sorted(METHODS))}.")
-        return METHODS[method]()
-    if isinstance(method, type) or not hasattr(method, "measure_text"):
-        raise InputError(f"`methods` holds {method!r}: pass names, or methods such as Occlusion().")
-    chosen: Method = method
-    return chosen
-
-
-def _metric(metric: Any) -> Metric:
-    if isinstance(metric, str):
-        if metric not in METRICS:
-            raise InputError(f"`metrics` names {metric!r}: pass {', '.join(METRICS)}.")
-        return METRICS[metric]()
-    if isinstance(metric, type) or not hasattr(metric, "measure"):
-        raise InputError(f"`metrics` holds {metric!r}: pass names, or metrics such as Agreement().")
-    chosen: Metric = metric
+def _chosen(
+    asked: Any, argument: str, known: Mapping[str, Callable[[], T]], does: str, such_as: str
+) -> list[T]:
+    """Return what is asked for by name, or passed as an object that does what it must."""
+    chosen: list[T] = []
+    for one in _several(asked):
+        if isinstance(one, str) and one in known:
+            chosen.append(known[one]())
+        elif isinstance(one, str):
+            raise InputError(f"`{argument}` names {one!r}: pass {', '.join(known)}.")
+        elif isinstance(one, type) or not hasattr(one, does):
+            raise InputError(
+                f"`{argument}` holds {one!r}: pass names, or {argument} such as {such_as}."
+            )
+        else:
+            chosen.append(one)
+    if not chosen:
+        raise InputError(f"`{argument}` is empty: pass at least one.")
     return chosen
 
 

@@ -2,36 +2,24 @@
 
 import html
 import os
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..errors import InputError
-from ..pairs import FeaturePairs
 from ..sharing.atomic import checked_path, writable, write_atomically
-from .dataset import Sample
-from .estimate import Estimate, estimate
-from .explained import Explained, Read
-from .plan import Evaluation, Run, Way
-from .records import Score
+from . import tables
+from .estimate import Estimate
+from .finding import Finding
+from .measurements import Measurement, Measurements, estimated, mean_chance
+from .plan import Evaluation, Run
 from .table import Table, markdown_text
 
 if TYPE_CHECKING:
     import pandas
     from ipywidgets import Accordion
     from matplotlib.figure import Figure
-
-    from ..widget import PairsWidget
-
-_SCORE_COLUMNS = (
-    *("sample", "caption", "phrase", "label"),
-    *("model", "method", "text_block", "image_block"),
-    *("metric", "value", "chance"),
-)
 
 
 @dataclass(frozen=True)
@@ -40,46 +28,6 @@ class Skipped:
 
     sample: str
     reason: str
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One phrase of one sample, with its score.
-
-    Attributes
-    ----------
-    sample
-        The sample.
-    words
-        The phrase's words.
-    label
-        Its class.
-    metric, value
-        How it was judged.
-    """
-
-    sample: Sample
-    words: str
-    label: str
-    metric: str
-    value: float
-    _way: Way
-    _number: int
-
-    def pairs(self) -> FeaturePairs:
-        """Explain the sample anew; nothing is computed yet."""
-        return self._explained().pairs
-
-    def widget(self, **options: Any) -> "PairsWidget":
-        """Return the linked view with the phrase's words pinned; options as for ``PairsWidget``."""
-        explained = self._explained()
-        view = explained.pairs.widget(**options)
-        target = next(one for one in explained.targets if one.number == self._number)
-        view.selected_tokens = list(target.tokens)
-        return view
-
-    def _explained(self) -> Explained:
-        return self._way.explain(Read(self._way.encoder, self.sample))
 
 
 class Report:
@@ -96,40 +44,36 @@ class Report:
 
     def __init__(self, evaluation: Evaluation):
         self._evaluation = evaluation
-        self.runs: tuple[Run, ...] = tuple(way.run for way in evaluation.ways)
-        self._samples = {one.name: i for i, one in enumerate(evaluation.dataset)}
-        # Those of now: the evaluation may go on.
-        self._records = [one for one in evaluation.records if one.sample in self._samples]
-        rows = [
-            (self._samples[record.sample], score)
-            for record in self._records
-            for score in record.scores
-        ]
-        rows.sort(key=lambda row: row[0])
-        self._rows = rows
+        self._found = Measurements(evaluation)
+        self.runs = self._found.runs
 
     # What there is
 
     @property
     def complete(self) -> bool:
         """Whether every sample was looked at."""
-        return len(self._records) == len(self._samples)
+        return len(self._found.records) == len(self._evaluation.dataset)
 
     def resume(self, progress: bool = True) -> "Report":
         """Measure what is missing and return the report on everything."""
         return finish(self._evaluation, progress)
 
-    @cached_property
+    @property
     def metrics(self) -> tuple[str, ...]:
         """Names of all numbers that were measured, in the order of the metrics."""
-        return tuple(dict.fromkeys(score.metric for _, score in self._rows))
+        return self._found.metrics
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes of all phrases that were measured, sorted."""
+        return self._found.labels
 
     @cached_property
     def skipped(self) -> tuple[Skipped, ...]:
         """The samples that could not be measured, and why."""
         return tuple(
             Skipped(record.sample, record.refusal)
-            for record in self._records
+            for record in self._found.records
             if record.refusal is not None
         )
 
@@ -141,7 +85,7 @@ class Report:
         return heading + "".join(table._repr_html_() for table in self._tables())
 
     def _heading(self) -> str:
-        dataset, done = self._evaluation.dataset, len(self._records)
+        dataset, done = self._evaluation.dataset, len(self._found.records)
         said = f"{done:,} of {len(dataset):,} samples of {dataset.name}"
         if self.skipped:
             said += f", {len(self.skipped)} of them left out ({self.skipped[0].reason})"
@@ -164,37 +108,18 @@ class Report:
         InputError
             When there is no such number or run.
         """
-        name, number = self._metric(metric), self._run(run)
-        rows = self._of(name, number)
-        if not rows:
+        name, number = self._found.metric_named(metric), self._found.run_number(run)
+        found = self._found.of(name, number)
+        if not found:
             raise InputError(
                 f"`metric` is {name!r}, which {self.runs[number]} has no value of: pass another "
                 "`run` or metric."
             )
-        return _estimated(rows)
+        return estimated(found)
 
     def comparison(self) -> Table:
         """Return a table with a line for each run, and each number's mean and interval."""
-        columns = ["model", "method", "text block", "image block"]
-        for metric in self.metrics:
-            columns += [metric, f"{metric} 95 %"]
-            if self._has_chance(metric):
-                columns.append(f"{metric} chance")
-        rows = []
-        for number, run in enumerate(self.runs):
-            text, image = run.layers or (None, None)
-            row: list[Any] = [run.model, run.method, text, image]
-            for metric in self.metrics:
-                found = self._of(metric, number)
-                if not found:
-                    row += [None] * (3 if self._has_chance(metric) else 2)
-                    continue
-                said = _estimated(found)
-                row += [said.mean, _interval(said)]
-                if self._has_chance(metric):
-                    row.append(_mean_chance(found))
-            rows.append(tuple(row))
-        return Table(tuple(columns), tuple(rows), "Means over all phrases or samples.")
+        return tables.comparison(self._found)
 
     def classes(
         self, metric: str | None = None, run: int | Run = 0, *, most: int | None = None
@@ -226,25 +151,9 @@ class Report:
         InputError
             When there is no such number or run.
         """
-        name, number = self._phrase_metric(metric), self._run(run)
-        found = self._of(name, number)
-        whole = float(np.mean([score.value for _, score in found])) if found else np.nan
-        sign = -1 if name in self._less_is_better else 1
-        rows: list[tuple[Any, ...]] = []
-        for label in self.labels:
-            own = [row for row in found if self._label(*row) == label]
-            if not own:
-                continue
-            said = _estimated(own)
-            gap = sign * (whole - said.mean)
-            clear = bool(gap > 0 and (said.high < whole if sign > 0 else said.low > whole))
-            rows.append(
-                (label, said.count, said.mean, said.low, said.high, _mean_chance(own), gap, clear)
-            )
-        rows.sort(key=lambda row: (-row[6], row[0]))
-        columns = ("class", "phrases", name, "low", "high", "chance", "gap", "clear")
-        caption = f"{self.runs[number]}: {name} by class; the mean is {whole:.3f}."
-        return Table(columns, tuple(rows[:most]), caption)
+        found = self._found
+        name, number = found.phrase_metric_named(metric), found.run_number(run)
+        return tables.classes(found, name, number, most)
 
     def change(self, before: "Report", metric: str | None = None, run: int | Run = 0) -> Table:
         """Return a table of what has changed since another report on the same samples.
@@ -273,38 +182,9 @@ class Report:
         InputError
             When the reports have nothing in common.
         """
-        name, number = self._phrase_metric(metric), self._run(run)
-        own, other = self._by_phrase(name, number), before._by_phrase(name, before._run(run))
-        theirs = {one.name: (one.caption, one.phrases) for one in before._evaluation.dataset}
-        alike = {
-            one.name
-            for one in self._evaluation.dataset
-            if theirs.get(one.name) == (one.caption, one.phrases)
-        }
-        shared = [key for key in own if key in other and key[0] in alike]
-        if not shared:
-            raise InputError(
-                f"`before` has no {name} of any of these phrases: pass one on the same samples."
-            )
-
-        def line(label: str, keys: Sequence[tuple[str, int]]) -> tuple[Any, ...]:
-            now = [own[key] for key in keys]
-            then = [other[key] for key in keys]
-            differences = [a - b for a, b in zip(now, then, strict=True)]
-            clusters = [self._samples[sample] for sample, _ in keys]
-            said = estimate(differences, clusters, shares=False)
-            means = float(np.mean(then)), float(np.mean(now))
-            return label, said.count, *means, said.mean, said.low, said.high
-
-        by_label: dict[str, list[tuple[str, int]]] = {}
-        for sample, phrase in shared:
-            label = self._evaluation.dataset[self._samples[sample]].phrases[phrase].label
-            by_label.setdefault(label, []).append((sample, phrase))
-        rows = [line(label, keys) for label, keys in by_label.items()]
-        rows.sort(key=lambda row: (-abs(row[4]), row[0]))
-        rows.append(line("all classes", shared))
-        columns = ("class", "phrases", "before", "after", "change", "low", "high")
-        return Table(columns, tuple(rows), f"Change of {name}, phrase by phrase.")
+        found, then = self._found, before._found
+        runs = found.run_number(run), then.run_number(run)
+        return tables.change(found, then, found.phrase_metric_named(metric), runs)
 
     def scores(self) -> Table:
         """Return a table with a line for each number that was measured.
@@ -313,18 +193,7 @@ class Report:
         ``model``, ``method``, ``text_block``, ``image_block``, ``metric``,
         ``value``, ``chance``.
         """
-        lines = []
-        for index, score in self._rows:
-            sample, run = self._evaluation.dataset[index], self.runs[score.run]
-            words = label = None
-            if score.phrase is not None:
-                phrase = sample.phrases[score.phrase]
-                words, label = sample.caption[phrase.start : phrase.stop], phrase.label
-            text, image = run.layers or (None, None)
-            explained = run.model, run.method, text, image
-            measured = score.metric, score.value, score.chance
-            lines.append((sample.name, sample.caption, words, label, *explained, *measured))
-        return Table(_SCORE_COLUMNS, tuple(lines))
+        return tables.scores(self._found)
 
     def to_dataframe(self) -> "pandas.DataFrame":
         """Return :meth:`scores` as a pandas DataFrame."""
@@ -366,7 +235,7 @@ class Report:
 
     def _tables(self) -> list[Table]:
         tables = [self.comparison()]
-        return [*tables, self.classes()] if self._phrase_metrics else tables
+        return [*tables, self.classes()] if self._found.phrase_metrics else tables
 
     # Examples
 
@@ -402,28 +271,18 @@ class Report:
         InputError
             When there is no such number, run or class.
         """
-        name, which = self._phrase_metric(metric), self._run(run)
+        found = self._found
+        name, which = found.phrase_metric_named(metric), found.run_number(run)
         if label is not None and label not in self.labels:
             raise InputError(f"`label` is {label!r}, which has no phrase: pass one of `labels`.")
-        tie = self._by_phrase("pointing_energy", which)
-        sign = -1 if name in self._less_is_better else 1
-        found = [row for row in self._of(name, which) if label in (None, self._label(*row))]
+        tie = found.by_phrase("pointing_energy", which)
+        sign = -1 if name in found.less_is_better else 1
 
-        def badness(row: tuple[int, Score]) -> tuple[float, float]:
-            sample = self._evaluation.dataset[row[0]].name
-            return sign * row[1].value, tie.get((sample, _phrase(row[1])), 0.0)
+        def badness(one: Measurement) -> tuple[float, float]:
+            return sign * one.score.value, tie.get((one.sample, one.phrase), 0.0)
 
-        findings = []
-        for index, score in sorted(found, key=badness)[:number]:
-            sample = self._evaluation.dataset[index]
-            number_of_phrase = _phrase(score)
-            phrase = sample.phrases[number_of_phrase]
-            words = sample.caption[phrase.start : phrase.stop]
-            way = self._evaluation.ways[which]
-            findings.append(
-                Finding(sample, words, phrase.label, name, score.value, way, number_of_phrase)
-            )
-        return tuple(findings)
+        asked = [one for one in found.of(name, which) if label in (None, found.label(one))]
+        return tuple(self._finding(one) for one in sorted(asked, key=badness)[:number])
 
     def browse(self, number: int = 6, metric: str | None = None, **options: Any) -> "Accordion":
         """Return the worst examples as a list of titles, each opening as its linked view.
@@ -454,8 +313,9 @@ class Report:
         """
         from .drawing import draw_classes
 
-        name, number = self._phrase_metric(metric), self._run(run)
-        table = self.classes(name, number, most=most)
+        found = self._found
+        name, number = found.phrase_metric_named(metric), found.run_number(run)
+        table = tables.classes(found, name, number, most)
         return draw_classes(table, self.summary(name, number).mean)
 
     def plot_comparison(self, metric: str | None = None) -> "Figure":
@@ -468,53 +328,17 @@ class Report:
         """
         from .drawing import draw_runs
 
-        name = self._metric(metric)
-        found = [(str(run), self._of(name, i)) for i, run in enumerate(self.runs)]
-        lines = [(label, _estimated(rows), _mean_chance(rows)) for label, rows in found if rows]
-        return draw_runs(name, lines, name in self._less_is_better)
+        found, name = self._found, self._found.metric_named(metric)
+        runs = [(str(run), found.of(name, number)) for number, run in enumerate(self.runs)]
+        lines = [(said, estimated(own), mean_chance(own)) for said, own in runs if own]
+        return draw_runs(name, lines, name in found.less_is_better)
 
-    # Inside
-
-    @cached_property
-    def labels(self) -> tuple[str, ...]:
-        """The classes of all phrases that were measured, sorted."""
-        found = {self._label(*row) for row in self._rows if row[1].phrase is not None}
-        return tuple(sorted(found))
-
-    @cached_property
-    def _phrase_metrics(self) -> tuple[str, ...]:
-        of_phrases = {score.metric for _, score in self._rows if score.phrase is not None}
-        return tuple(name for name in self.metrics if name in of_phrases)
-
-    @property
-    def _less_is_better(self) -> frozenset[str]:
-        return frozenset().union(*(one.less_is_better for one in self._evaluation.metrics))
-
-    def _label(self, sample: int, score: Score) -> str:
-        return self._evaluation.dataset[sample].phrases[_phrase(score)].label
-
-    def _of(self, metric: str, run: int) -> list[tuple[int, Score]]:
-        return [row for row in self._rows if row[1].metric == metric and row[1].run == run]
-
-    def _by_phrase(self, metric: str, run: int) -> dict[tuple[str, int], float]:
-        dataset = self._evaluation.dataset
-        return {(dataset[i].name, _phrase(s)): s.value for i, s in self._of(metric, run)}
-
-    def _has_chance(self, metric: str) -> bool:
-        return any(s.chance is not None for _, s in self._rows if s.metric == metric)
-
-    def _metric(self, metric: str | None) -> str:
-        return _one_of("metric", metric, self.metrics)
-
-    def _phrase_metric(self, metric: str | None) -> str:
-        return _one_of("metric", metric, self._phrase_metrics)
-
-    def _run(self, run: int | Run) -> int:
-        if isinstance(run, Run) and run in self.runs:
-            return self.runs.index(run)
-        if isinstance(run, int) and -len(self.runs) <= run < len(self.runs):
-            return run % len(self.runs)
-        raise InputError(f"`run` is {run!r}: pass one of `runs`, or its number.")
+    def _finding(self, one: Measurement) -> Finding:
+        sample, score = self._found.sample(one), one.score
+        phrase = sample.phrases[one.phrase]
+        words = sample.caption[phrase.start : phrase.stop]
+        way = self._evaluation.ways[score.run]
+        return Finding(sample, words, phrase.label, score.metric, score.value, way, one.phrase)
 
 
 def finish(evaluation: Evaluation, progress: bool) -> Report:
@@ -528,31 +352,3 @@ def finish(evaluation: Evaluation, progress: bool) -> Report:
     if not report.metrics and report.skipped and report.complete:
         raise InputError(f"no sample of `dataset` could be used: {report.skipped[0].reason}")
     return report
-
-
-def _one_of(argument: str, name: str | None, names: Iterable[str]) -> str:
-    there = tuple(names)
-    if name is None and there:
-        return there[0]
-    if name not in there:
-        known = ", ".join(there) or "nothing"
-        raise InputError(f"`{argument}` is {name!r}: measured is {known}.")
-    return name
-
-
-def _estimated(rows: Sequence[tuple[int, Score]]) -> Estimate:
-    return estimate([score.value for _, score in rows], [sample for sample, _ in rows])
-
-
-def _phrase(score: Score) -> int:
-    assert score.phrase is not None, "a number of a whole sample"
-    return score.phrase
-
-
-def _interval(said: Estimate) -> str | None:
-    return None if np.isnan(said.low) else f"{said.low:.3f}–{said.high:.3f}"
-
-
-def _mean_chance(rows: Sequence[tuple[int, Score]]) -> float | None:
-    chances = [score.chance for _, score in rows if score.chance is not None]
-    return float(np.mean(chances)) if chances else None

@@ -1,0 +1,52 @@
+"""One phrase of one sample, with its score."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..pairs import FeaturePairs
+from .dataset import Sample
+from .explained import Explained, Read
+from .plan import Way
+
+if TYPE_CHECKING:
+    from ..widget import PairsWidget
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One phrase of one sample, with its score.
+
+    Attributes
+    ----------
+    sample
+        The sample.
+    words
+        The phrase's words.
+    label
+        Its class.
+    metric, value
+        How it was judged.
+    """
+
+    sample: Sample
+    words: str
+    label: str
+    metric: str
+    value: float
+    _way: Way
+    _number: int
+
+    def pairs(self) -> FeaturePairs:
+        """Explain the sample anew; nothing is computed yet."""
+        return self._explained().pairs
+
+    def widget(self, **options: Any) -> "PairsWidget":
+        """Return the linked view with the phrase's words pinned; options as for ``PairsWidget``."""
+        explained = self._explained()
+        view = explained.pairs.widget(**options)
+        target = next(one for one in explained.targets if one.number == self._number)
+        view.selected_tokens = list(target.tokens)
+        return view
+
+    def _explained(self) -> Explained:
+        return self._way.explain(Read(self._way.encoder, self.sample))
