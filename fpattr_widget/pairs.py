@@ -239,6 +239,8 @@ class FeaturePairs:
             # A single token's row is kept; a longer span's tokens are not computed one by one.
             alone = [len(span) == 1 or bool(self._ready[span].all()) for span in chosen]
             sides = None if all(alone) else self._measured()
+            if single := {span[0] for span in chosen if len(span) == 1}:
+                self.feature_rows(single)  # together, which is cheaper
             rest = []
             for number, span in enumerate(chosen):
                 if sides is None or alone[number]:

@@ -30,11 +30,20 @@ _MOST_IMAGES = 2
 class Defaults:
     """What the encoder explains with when the user does not say.
 
-    ``layer`` is ``(text, image)``, by the paper the last block of each tower.
+    Attributes
+    ----------
+    layer
+        ``(text, image)``, by the paper the last block of each tower.
+    text_reference
+        See :class:`~fpattr_widget.IntegratedJacobians`.
+    nodes
+        ``(text, image)``: how many quadrature nodes mostly suffice at these
+        layers, so that they are tried first; ``None`` where nobody knows.
     """
 
     layer: tuple[int, int] = (-1, -1)
     text_reference: str = "pad"
+    nodes: tuple[int, int] | None = None
 
 
 class DualEncoder:

@@ -178,8 +178,11 @@ def _read_defaults(source: str) -> Defaults:
     try:
         settings = json.loads(path.read_text("utf-8"))
         text, image = settings["layer"]
-        return Defaults((int(text), int(image)), str(settings["text_reference"]))
-    except (ValueError, KeyError, TypeError) as error:
+        nodes = settings.get("nodes")
+        if nodes is not None:
+            nodes = int(nodes[0]), int(nodes[1])
+        return Defaults((int(text), int(image)), str(settings["text_reference"]), nodes)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(
             f"`model` has a damaged {DEFAULTS_FILE}: it holds "
             '{"layer": [text, image], "text_reference": "pad"}; mend or delete it.'

@@ -36,7 +36,8 @@ class IntegratedJacobians(ReadsLayers):
     ----------
     steps
         Number of nodes, or ``"auto"``: the fewest that bring the completeness
-        residual ``‖Σ c_i − (g(x) − g(r))‖ / ‖g(x) − g(r)‖`` under ``tolerance``.
+        residual ``‖Σ c_i − (g(x) − g(r))‖ / ‖g(x) − g(r)‖`` under ``tolerance``,
+        or as many as the encoder names for its own layers, where these do.
     rule
         ``"gauss-legendre"``, or ``"right"`` as in the published code.
     text_reference
@@ -77,18 +78,30 @@ class IntegratedJacobians(ReadsLayers):
     def measure_text(
         self, encoder: DualEncoder, text: PreparedText, layer: int
     ) -> "IntegratedContributions":
-        return self._measure(encoder, encoder.split_text(text, layer, self.text_reference))
+        split = encoder.split_text(text, layer, self.text_reference)
+        return self._measure(encoder, split, self._usual(encoder, layer, 0))
 
     def measure_image(
         self, encoder: DualEncoder, image: PreparedImage, layer: int
     ) -> "IntegratedContributions":
-        return self._measure(encoder, encoder.split_image(image, layer, self.image_reference))
+        split = encoder.split_image(image, layer, self.image_reference)
+        return self._measure(encoder, split, self._usual(encoder, layer, 1))
 
-    def _measure(self, encoder: DualEncoder, split: Split) -> "IntegratedContributions":
+    def _usual(self, encoder: DualEncoder, layer: int, tower: int) -> int | None:
+        """Return the count that the encoder names, if it is for this rule and layer."""
+        own = encoder.defaults.nodes
+        at_home = layer == encoder.resolve_layers(None)[tower]
+        return own[tower] if own and at_home and self.rule == "gauss-legendre" else None
+
+    def _measure(
+        self, encoder: DualEncoder, split: Split, usual: int | None
+    ) -> "IntegratedContributions":
         path = Path.of(encoder, split)
         if self.steps != "auto":
             return path.integrate(*quadrature(self.rule, int(self.steps)))
         tolerance = max(self.tolerance, 4 * torch.finfo(split.states.dtype).eps)
+        if usual is not None and path.residual(*quadrature(self.rule, usual)) <= tolerance:
+            return path.integrate(*quadrature(self.rule, usual))
         if path.closed:
             # One pass for the node counts that mostly suffice.
             path.derivative(np.concatenate([quadrature(self.rule, n)[0] for n in _AT_ONCE]))

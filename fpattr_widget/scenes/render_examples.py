@@ -47,11 +47,11 @@ _RECIPES: dict[str, tuple[str, int, list[tuple[str, float, float, float, bool]],
         ],
         "a cow, a pig and a tree",
     ),
-    "night-watch": (
+    "wrong-place": (
         "night",
         5,
         [("owl", 0.36, 0.25, 0.36, False), ("castle", 0.56, 0.72, 0.46, False)],
-        "an owl over a castle at night",
+        "an owl under a castle at night",
     ),
     "wrong-word": (
         "road",

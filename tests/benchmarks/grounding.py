@@ -1,7 +1,7 @@
 """What the bundled model knows, and at which settings its words find their objects best.
 
-``python -m tests.benchmarks.grounding`` prints Markdown, in about a quarter of
-an hour on two cores; ``--only record layers quadrature`` does a part of it.
+``python -m tests.benchmarks.grounding`` prints Markdown, in about 20 minutes on
+two cores; ``--only record``, ``layers`` or ``settings`` does a part of it.
 All scenes are held out: training never draws them.
 """
 
@@ -68,24 +68,19 @@ def compare(model: str, number: int, methods: Sequence[Method], layers: object) 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", nargs="?", default="bundled")
-    parts = ("record", "layers", "quadrature")
+    parts = ("record", "layers", "settings")
     parser.add_argument("--only", nargs="+", choices=parts, default=parts)
     parser.add_argument("--scenes", type=int, default=1000, help="for the record")
-    parser.add_argument("--choice", type=int, default=100, help="scenes for each comparison")
+    parser.add_argument("--choice", type=int, default=40, help="scenes for each comparison")
     options = parser.parse_args(arguments)
     if "record" in options.only:
         record(options.model, options.scenes)
     if "layers" in options.only:
-        references = [fp.IntegratedJacobians(text_reference=one) for one in ("pad", "exclip")]
-        compare(options.model, options.choice, references, "all")
-    if "quadrature" in options.only:
-        nodes: list[int | str] = ["auto", 1, 2, 4, 8, 16]
-        compare(
-            options.model,
-            options.choice,
-            [fp.IntegratedJacobians(steps=one) for one in nodes],
-            None,
-        )
+        compare(options.model, options.choice, [fp.IntegratedJacobians()], "all")
+    if "settings" in options.only:
+        methods = [fp.IntegratedJacobians(text_reference=one) for one in ("pad", "exclip")]
+        methods += [fp.IntegratedJacobians(steps=steps) for steps in (1, 2, 4, 8, 16)]
+        compare(options.model, options.choice, methods, None)
 
 
 if __name__ == "__main__":

@@ -90,9 +90,15 @@ def test_missing_weights_are_told(saved_model, tmp_path):
 def test_damaged_files_are_told(saved_model, tmp_path):
     for path in saved_model.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    (tmp_path / "attribution.json").write_text('{"layer": 3}')
-    with pytest.raises(fp.InputError, match=r"damaged attribution\.json"):
-        fp.load_encoder(tmp_path)
+    for damaged in (
+        '{"layer": 3}',
+        "[]",
+        '{"layer": [1, 2], "text_reference": "pad", "nodes": [1]}',
+        '{"layer": [1, 2], "text_reference": "pad", "nodes": "many"}',
+    ):
+        (tmp_path / "attribution.json").write_text(damaged)
+        with pytest.raises(fp.InputError, match=r"damaged attribution\.json"):
+            fp.load_encoder(tmp_path)
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(fp.InputError, match="cannot be loaded"):

@@ -10,6 +10,7 @@ import torch
 from transformers import CLIPConfig, CLIPModel
 
 import fpattr_widget as fp
+from fpattr_widget.encoders.encoder import Defaults
 from fpattr_widget.methods import path
 from fpattr_widget.methods.closed_form import AttentionIntegral
 from fpattr_widget.methods.path import PathIntegral
@@ -72,6 +73,26 @@ def test_auto_takes_the_fewest_nodes(encoder, picture, layer, rule, tolerance):
     assert found.residual == pytest.approx(residuals[-1], rel=1e-9)
     assert residuals[-1] <= tolerance
     assert all(residual > tolerance for residual in residuals[:-1])
+
+
+def test_auto_takes_the_encoders_own_count_where_that_suffices(picture):
+    encoder = random_encoder()
+    image, text = encoder.prepare_image(picture), encoder.prepare_text(CAPTION)
+    method = fp.IntegratedJacobians(tolerance=0.01)
+    fewest = method.measure_image(encoder, image, 1).steps
+    assert 1 < fewest < 40
+    encoder.defaults = Defaults(layer=(0, 1), nodes=(40, fewest + 3))
+    assert method.measure_image(encoder, image, 1).steps == fewest + 3
+    assert method.measure_text(encoder, text, 0).steps == 40
+    # Too few, at another layer, or for another rule: the fewest that suffice.
+    other = method.measure_image(encoder, image, 0)
+    encoder.defaults = Defaults(layer=(0, 1), nodes=(40, fewest - 1))
+    assert method.measure_image(encoder, image, 1).steps == fewest
+    right = fp.IntegratedJacobians(rule="right", tolerance=0.3)
+    expected = right.measure_image(encoder, image, 1).steps
+    encoder.defaults = Defaults(layer=(0, 1))
+    assert method.measure_image(encoder, image, 0).steps == other.steps
+    assert right.measure_image(encoder, image, 1).steps == expected
 
 
 # What is computed again, and what is not
