@@ -1,6 +1,5 @@
 """The paper's method: Jacobians integrated from a reference to the input."""
 
-import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -105,7 +104,7 @@ class IntegratedJacobians(ReadsLayers):
         if path.closed:
             # One pass for the node counts that mostly suffice.
             path.derivative(np.concatenate([quadrature(self.rule, n)[0] for n in _AT_ONCE]))
-        count = _fewest_nodes(lambda n: path.residual(*quadrature(self.rule, n)), tolerance)
+        count = _fewest_nodes(lambda n: path.residual(*quadrature(self.rule, n)) <= tolerance)
         found = path.integrate(*quadrature(self.rule, count))
         if found.residual > tolerance:
             warnings.warn(
@@ -116,34 +115,17 @@ class IntegratedJacobians(ReadsLayers):
         return found
 
 
-def _fewest_nodes(residual: Callable[[int], float], tolerance: float) -> int:
-    """Return the fewest nodes that bring the residual under a tolerance.
-
-    A rule's error falls exponentially with its nodes, so that a straight line
-    through the logarithms of two residuals tells where to look next.
-    """
-    found = {0: math.inf}
-
-    def log(count: int) -> float:
-        return math.log(max(found[count], 1e-300))
-
-    few, enough, count = 0, _MOST_NODES + 1, 2
-    while enough - few > 1:
-        found[count] = residual(count)
-        if found[count] <= tolerance:
-            enough = count
-        else:
-            few = count
-        # The nearest two counts between which the line is drawn, or beyond which.
-        known = sorted(set(found) - {0}, key=lambda other: abs(other - few))[:2]
-        count = 2 * few or 1
-        if len(known) == 2:
-            slope = (log(known[0]) - log(known[1])) / (known[0] - known[1])
-            if slope < 0:
-                count = known[0] + math.ceil((math.log(tolerance) - log(known[0])) / slope)
-        most = min(enough - 1, max(4 * few, few + 1), _MOST_NODES)
-        count = min(max(count, few + 1), most)
-    return min(enough, _MOST_NODES)
+def _fewest_nodes(suffices: Callable[[int], bool]) -> int:
+    """Double the nodes until they suffice, then halve the gap to those that did not."""
+    below, count = 0, 1
+    while not suffices(count):
+        if count == _MOST_NODES:
+            return count
+        below, count = count, 2 * count
+    while count - below > 1:
+        middle = (below + count) // 2
+        below, count = (below, middle) if suffices(middle) else (middle, count)
+    return count
 
 
 class Path:

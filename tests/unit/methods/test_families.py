@@ -1,5 +1,7 @@
 """Features can be removed from every family's towers, and looked at alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -96,7 +98,7 @@ def test_what_a_hidden_patch_shows_reaches_no_one(made, picture):
         noise = torch.randn_like(image.inputs["pixel_values"])
         hidden = shown["pixel_values"] == 0
         pixels = torch.where(hidden, noise, image.inputs["pixel_values"])
-        changed = type(image)(image.picture, {**image.inputs, "pixel_values": pixels})
+        changed = replace(image, inputs={**image.inputs, "pixel_values": pixels})
         other = image_game(encoder, changed, layer)
         torch.testing.assert_close(other.values(without), game.values(without), rtol=0, atol=1e-7)
         assert (other.everything() - game.everything()).norm() > 1e-6
