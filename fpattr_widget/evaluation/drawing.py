@@ -69,9 +69,10 @@ def draw_runs(
 
 
 def _axes(rows: int, label: str) -> "tuple[Figure, Axes]":
-    from matplotlib.figure import Figure
+    # Imported here because few need it, and it takes its time.
+    from ..sharing.drawing.canvas import NotebookFigure
 
-    figure = Figure(figsize=(7, 0.8 + _ROW * max(rows, 1)), layout="constrained")
+    figure = NotebookFigure(figsize=(7, 0.8 + _ROW * max(rows, 1)), layout="constrained")
     axes = figure.add_subplot()
     axes.set_xlabel(_plain(label.replace("_", " ")))
     axes.spines[["top", "right", "left"]].set_visible(False)

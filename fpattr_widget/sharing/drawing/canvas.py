@@ -49,7 +49,7 @@ def rgb(colour: Rgb, alpha: float = 1.0) -> tuple[float, float, float, float]:
     return red, green, blue, alpha
 
 
-class PairsFigure(Figure):
+class NotebookFigure(Figure):
     """A matplotlib figure that a notebook shows, with or without pyplot."""
 
     def _repr_png_(self) -> bytes:
@@ -73,7 +73,7 @@ class Page:
 
     def __init__(self, width: float, height: float, face: Typeface, dpi: float):
         self.face = face
-        self.figure = PairsFigure(
+        self.figure = NotebookFigure(
             figsize=(width / _POINTS, height / _POINTS), dpi=dpi, facecolor="white",
             edgecolor="white", linewidth=0, frameon=True,
         )  # fmt: skip

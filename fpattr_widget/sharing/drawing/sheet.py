@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-from .canvas import EDGE, SETTINGS, Page, PairsFigure
+from .canvas import EDGE, SETTINGS, NotebookFigure, Page
 from .caption import CaptionBlock
 from .content import Content
 from .ledger import LedgerBlock
@@ -38,7 +38,7 @@ def settled() -> Iterator[None]:
 
 def draw(
     content: Content, words: Sequence[Chip], region: Sequence[int] = (), *, dpi: float
-) -> PairsFigure:
+) -> NotebookFigure:
     """Draw pairs, ``settled``.
 
     Parameters

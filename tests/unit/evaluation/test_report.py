@@ -450,3 +450,8 @@ def test_other_captions_under_the_same_names_are_not_compared(encoder):
     else:
         with pytest.raises(fp.InputError, match="same samples"):
             report.change(other)
+
+
+def test_a_notebook_shows_drawings_without_pyplot(report):
+    for figure in (report.plot(), report.plot_comparison()):
+        assert figure._repr_png_().startswith(b"\x89PNG")
