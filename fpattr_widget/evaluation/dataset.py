@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
 
@@ -136,10 +136,6 @@ class Dataset(Sequence[Sample]):
         """Return the same samples in a random order; ``dataset.shuffled()[:100]`` draws some."""
         order = np.random.default_rng(seed).permutation(len(self))
         return Dataset(self.name, [self.samples[i] for i in order], self.problems)
-
-    def filtered(self, keep: Callable[[Sample], bool]) -> "Dataset":
-        """Return the samples that ``keep`` is true of."""
-        return Dataset(self.name, filter(keep, self.samples), self.problems)
 
     def fingerprint(self) -> str:
         """Return a hash of all captions, phrases and boxes, in order; images are not read."""
