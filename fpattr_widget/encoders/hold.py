@@ -3,7 +3,7 @@
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
 from typing import Any
 
@@ -89,6 +89,12 @@ class _SinglePrecisionNorms(TorchFunctionMode):
         return wide.to(arguments[0].dtype)
 
 
+def _single_precision_norms(model: nn.Module) -> AbstractContextManager[object]:
+    # Every operation passes through it, so only where it is needed.
+    half = any(weight.dtype in HALF for weight in model.parameters())
+    return _SinglePrecisionNorms() if half else nullcontext()
+
+
 @contextmanager
 def differentiable(model: nn.Module) -> Iterator[None]:
     """Hold the model, and use attention kernels that have a forward-mode derivative.
@@ -100,7 +106,7 @@ def differentiable(model: nn.Module) -> Iterator[None]:
         fast_path = torch.backends.mha.get_fastpath_enabled()
         torch.backends.mha.set_fastpath_enabled(False)
         try:
-            with sdpa_kernel(SDPBackend.MATH), _SinglePrecisionNorms():
+            with sdpa_kernel(SDPBackend.MATH), _single_precision_norms(model):
                 yield
         finally:
             torch.backends.mha.set_fastpath_enabled(fast_path)

@@ -6,7 +6,7 @@ comes after acts at the pooled position alone. What is needed to say so in
 closed form is gathered here; the mathematics is in ``methods.closed_form``.
 
 A description is trusted only after the value that it gives for the input has
-been compared with the model's own embedding.
+been compared with the model's own embedding: :func:`agree`.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,6 +15,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+# How far a description's value may be from the model's own embedding; eager
+# attention rounds its softmax to float32 in any precision.
+_TRUSTED = {torch.float64: 1e-6, torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 
 Inputs = Mapping[str, Tensor]
 #: The rest of a tower after its last block, at the pooled position: (B, width) to (B, K).
@@ -56,12 +60,41 @@ class AttentionPooling:
     seen: Tensor | None
     finish: Callable[[Tensor, Tensor], Tensor]
 
+    def embed(self, states: Tensor) -> Tensor:
+        """Return what the block, and all that follows, make of the states that enter it.
+
+        ``(B, features, width)`` to ``(B, K)``. Far less work than the block
+        does itself, which computes what leaves it at every position; so it is
+        for blocks that have a ``position``.
+        """
+        assert self.position is not None
+        assert not isinstance(self.query, Tensor)
+        linear = nn.functional.linear
+        read = states if self.norm is None else self.norm(states)
+        query = linear(read[:, self.position], *self.query).unflatten(-1, (self.heads, 1, -1))
+        key, value = (
+            linear(read, *part).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for part in (self.key, self.value)
+        )
+        scores = query @ key.transpose(-1, -2) * key.shape[-1] ** -0.5  # (B, heads, 1, features)
+        if self.seen is not None:
+            scores = scores.masked_fill(~self.seen, -torch.inf)
+        mixed = (scores.softmax(-1) @ value).flatten(1)
+        return self.finish(mixed, states[:, self.position])
+
 
 @dataclass(frozen=True)
 class MeanPooling:
     """The features' mean, and all that follows it: ``finish``, (B, width) to (B, K)."""
 
     finish: Tail
+
+
+def agree(value: Tensor, embedding: Tensor) -> bool:
+    """Tell whether a description's value for an input is the model's own embedding."""
+    allowed = _TRUSTED.get(embedding.dtype, 1e-3)
+    gap = (value.double() - embedding.double()).norm()
+    return bool(gap <= allowed * embedding.double().norm())
 
 
 def attention_pooling(

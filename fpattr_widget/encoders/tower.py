@@ -16,7 +16,7 @@ from torch.utils.hooks import RemovableHandle
 
 from ..errors import InputError
 from .hold import HALF, condition, differentiable, undisturbed
-from .last_block import AttentionPooling, Inputs, MeanPooling
+from .last_block import AttentionPooling, Inputs, MeanPooling, agree
 from .recent import Recent
 
 LastBlock = Callable[[Inputs], AttentionPooling | MeanPooling]
@@ -32,6 +32,15 @@ def _removed_afterwards(*hooks: RemovableHandle) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def _entering(block: nn.Module, states: list[Tensor]) -> RemovableHandle:
+    """Add to ``states`` what enters a block, until the hook is removed."""
+
+    def keep(_module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        states.append(_first(arguments, named))
+
+    return block.register_forward_pre_hook(keep, with_kwargs=True)
 
 
 def _first(arguments: tuple[Any, ...], named: dict[str, Any]) -> Tensor:
@@ -74,10 +83,21 @@ PLAIN = Arrangement(pack=lambda states, _: states, unpack=lambda features, _: fe
 
 @dataclass(frozen=True)
 class Reading:
-    """What one input gives: states at a layer, as the tower has them, and the embedding."""
+    """What one input gives, as the tower has it.
+
+    Attributes
+    ----------
+    states
+        What enters the layer.
+    embedding
+        The embedding.
+    last
+        What enters the last block.
+    """
 
     states: Tensor
     embedding: Tensor
+    last: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -209,22 +229,24 @@ class Tower:
             reading = self.read(inputs, layer)
             states = self.features(inputs, layer)
             start = self.features(reference, layer)
+            last = self.last_block(inputs) if self.last_block else None
+            at_last = layer == len(self.blocks) - 1
+            end = None if at_last else self._shortcut(last, reading, inputs)
 
             def embed(features: Tensor) -> Tensor:
                 if layer not in self._tried:
                     self._try_to_start_at(layer, reading, inputs)
                 if self._shares_inputs is None:
                     self._shares_inputs = self._try_to_share(reading.states, inputs, layer)
-                return self._run_from(features, reading.states, inputs, layer)
+                return self._run_from(features, reading.states, inputs, layer, end=end)
 
-            last = self.last_block if layer == len(self.blocks) - 1 else None
             return Split(
                 self.name,
                 states,
                 start,
                 reading.embedding[0],
                 embed,
-                last(inputs) if last else None,
+                last if at_last else None,
                 lambda: differentiable(self.model),
                 lambda: frozenset(
                     weight.untyped_storage().data_ptr() for weight in self.model.parameters()
@@ -321,19 +343,31 @@ class Tower:
     def _read(self, inputs: Inputs, layer: int) -> Reading:
         read: list[Tensor] = []
 
-        def keep(_module: nn.Module, arguments: tuple, named: dict) -> None:
-            read.append(_first(arguments, named).detach())
+        last: list[Tensor] = []
 
         with (
             torch.no_grad(),
             _removed_afterwards(
-                self.blocks[layer].register_forward_pre_hook(keep, with_kwargs=True),
+                _entering(self.blocks[layer], read),
+                _entering(self.blocks[-1], last),
                 self.blocks[0].register_forward_hook(self._see_form),
             ),
         ):
             embedding = self._encode(inputs)
         self._require_once(layer, len(read))
-        return Reading(read[0], embedding)
+        return Reading(read[0].detach(), embedding, last[0].detach() if last else None)
+
+    def _shortcut(
+        self, last: AttentionPooling | MeanPooling | None, reading: Reading, inputs: Inputs
+    ) -> AttentionPooling | None:
+        """Return what may stand for the last block, where only one position of it counts."""
+        if not isinstance(last, AttentionPooling) or last.position is None:
+            return None
+        if reading.last is None or self._gives_more:
+            return None
+        with torch.no_grad():
+            value = last.embed(self._arrangement.pack(reading.last, inputs))
+        return last if agree(value, reading.embedding) else None
 
     def _run_from(
         self,
@@ -342,7 +376,9 @@ class Tower:
         inputs: Inputs,
         layer: int,
         shared: bool | None = None,
+        end: AttentionPooling | None = None,
     ) -> Tensor:
+        """Run the tower from block ``layer``; ``end`` stands for the last block, if given."""
         count = len(features)
         share = self._shares_inputs if shared is None else shared
         states = self._arrangement.unpack(features, own)
@@ -355,12 +391,16 @@ class Tower:
                 return (states, *arguments[1:]), named
             return arguments, {**named, _first_name(named): states}
 
-        with undisturbed(self.model), self._skipping(self.blocks[:layer]):
-            hook = self.blocks[layer].register_forward_pre_hook(put, with_kwargs=True)
-            with _removed_afterwards(hook):
+        last: list[Tensor] = []
+        skipped = (*self.blocks[:layer], *(self.blocks[-1:] if end else ()))
+        with undisturbed(self.model), self._skipping(skipped):
+            with _removed_afterwards(
+                self.blocks[layer].register_forward_pre_hook(put, with_kwargs=True),
+                *([_entering(self.blocks[-1], last)] if end else ()),
+            ):
                 embedding = self._encode(inputs if share else repeat_inputs(inputs, count), count)
-        self._require_once(layer, replaced)
-        return embedding
+            self._require_once(layer, replaced)
+            return end.embed(self._arrangement.pack(last[0], inputs)) if end else embedding
 
     def _encode(self, inputs: Inputs, count: int = 1) -> Tensor:
         """Run the tower; refuse what is not an embedding for each of ``count`` inputs."""

@@ -23,15 +23,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.func import jvp, vmap
+from torch.func import vmap
 
 from ..encoders import AttentionPooling, MeanPooling, Split
-from .integral import Integral, at_least_float32, relative_distance
+from ..encoders.last_block import agree
+from .forward_mode import Push, pushed, pushed_together
+from .integral import Integral, at_least_float32
 from .memory import Portions
-
-# How far a description's value may be from the model's own embedding; eager
-# attention rounds its softmax to float32 in any precision.
-_TRUSTED = {torch.float64: 1e-6, torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 
 _REMEDY = "pass fewer `steps`, or choose a smaller `model`"
 
@@ -81,9 +79,9 @@ def closed_form(split: Split, memory_limit: int) -> ClosedForm | None:
     def derivative(nodes: np.ndarray) -> Tensor:
         return integrator(nodes, np.ones(len(nodes))).derivatives()
 
-    tolerance = _TRUSTED.get(split.states.dtype, 1e-3)
-    gap = relative_distance(ends[0], split.embedding.to(ends.dtype))
-    return ClosedForm(integrator, derivative, ends[0], ends[1]) if gap <= tolerance else None
+    if not agree(ends[0], split.embedding):
+        return None
+    return ClosedForm(integrator, derivative, ends[0], ends[1])
 
 
 @dataclass(frozen=True)
@@ -223,7 +221,7 @@ class AttentionIntegral:
         everything = self._mixed.new_ones(1, self._gain.shape[-1])
         mixed, residual = self._tangents(everything)
         with self._held(), torch.no_grad():
-            return self._pushed(mixed[0], residual[0])
+            return self._pushed(mixed[0], residual[0], pushed)
 
     def of(self, weights: np.ndarray) -> Tensor:
         shares = torch.as_tensor(weights).to(self._mixed)
@@ -237,7 +235,7 @@ class AttentionIntegral:
 
     def _of(self, shares: Tensor) -> Tensor:
         def along(mixed: Tensor, residual: Tensor) -> Tensor:
-            return self._weights @ self._pushed(mixed, residual)
+            return self._weights @ self._pushed(mixed, residual, pushed_together)
 
         mixed, residual = self._tangents(shares)
         with self._held(), torch.no_grad():
@@ -259,10 +257,9 @@ class AttentionIntegral:
                 mixed += own[..., None] * self._own
         return mixed.flatten(2), residual
 
-    def _pushed(self, mixed: Tensor, residual: Tensor) -> Tensor:
+    def _pushed(self, mixed: Tensor, residual: Tensor, push: Push) -> Tensor:
         """Push tangents at the pooled position through all that follows, to ``(N, K)``."""
-        point = self._mixed.flatten(1), self._states
-        return jvp(self._after, point, (mixed, residual))[1]
+        return push(self._after, (self._mixed.flatten(1), mixed), (self._states, residual))
 
     def _against(self, directions: Tensor) -> Tensor:
         with self._held(), torch.enable_grad():
@@ -331,12 +328,12 @@ class MeanIntegral:
     def derivatives(self) -> Tensor:
         """Return the derivative along the whole change at each node, ``(N, K)``."""
         with self._held(), torch.no_grad():
-            return self._pushed(self._parts.sum(0))
+            return self._pushed(self._parts.sum(0), pushed)
 
     def of(self, weights: np.ndarray) -> Tensor:
         tangents = torch.as_tensor(weights).to(self._parts) @ self._parts
         with self._held(), torch.no_grad():
-            return vmap(lambda tangent: self._weights @ self._pushed(tangent))(tangents)
+            return vmap(lambda one: self._weights @ self._pushed(one, pushed_together))(tangents)
 
     def against(self, directions: Tensor) -> Tensor:
         with self._held(), torch.enable_grad():
@@ -350,9 +347,8 @@ class MeanIntegral:
     def release(self) -> None:
         """Hold on to everything: it is small."""
 
-    def _pushed(self, tangent: Tensor) -> Tensor:
-        each = tangent.expand_as(self._pooled)
-        return jvp(self._after, (self._pooled,), (each,))[1]
+    def _pushed(self, tangent: Tensor, push: Push) -> Tensor:
+        return push(self._after, (self._pooled, tangent.expand_as(self._pooled)))
 
     def _after(self, pooled: Tensor) -> Tensor:
         return at_least_float32(self._finish(pooled.to(self._model_dtype)))

@@ -12,7 +12,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 import fpattr_widget as fp
-from fpattr_widget.encoders import PreparedImage, PreparedText, Split
+from fpattr_widget.encoders import AttentionPooling, PreparedImage, PreparedText, Split
+from fpattr_widget.encoders.tower import Tower
 from fpattr_widget.methods.closed_form import closed_form
 from fpattr_widget.methods.path import PathIntegral
 from fpattr_widget.methods.quadrature import quadrature
@@ -103,12 +104,49 @@ def assert_closed_form_is_differentiation(
             one.split_image(seen, layers[1], "zeros"),
         ):
             assert_split_has_closed_form(split, tolerance=tolerance)
+        references_of = references(one, text, seen)
+        for tower, inputs, reference in (
+            (one.text_tower, text.inputs, references_of[0]),
+            (one.image_tower, seen.inputs, references_of[1]),
+        ):
+            assert_last_block_is_cut_short(tower, inputs, reference, tolerance=tolerance)
         method = fp.IntegratedJacobians(steps=3)
         for measured in (
             method.measure_text(one, text, layers[0]),
             method.measure_image(one, seen, layers[1]),
         ):
             assert measured.describe() == "3 nodes, closed form"
+
+
+def assert_last_block_is_cut_short(
+    tower: Tower, inputs: Inputs, reference: Inputs, *, tolerance: float
+) -> None:
+    """From the block before the last on, any states give what the whole tower gives.
+
+    Where one position is pooled, the last block itself does not run for it.
+    """
+    layer = len(tower.blocks) - 2
+    last = tower.last_block(inputs) if tower.last_block else None
+    if layer < 0 or not isinstance(last, AttentionPooling) or last.position is None:
+        return
+    split = tower.split(inputs, reference, layer)
+    noise = torch.randn(3, *split.states.shape, generator=torch.Generator().manual_seed(1))
+    states = split.reference + noise.to(split.states) * (split.states - split.reference)
+    attention = next(part for name, part in tower.blocks[-1].named_children() if "att" in name)
+    ran: list[nn.Module] = []
+    hook = attention.register_forward_hook(lambda module, _inputs, _output: ran.append(module))
+    try:
+        split.embed(states)  # the first time, the whole block runs for comparison
+        tried = len(ran)
+        found = split.embed(states)
+        assert len(ran) == tried, "the last block ran at all positions"
+        expected = tower._run_from(states, tower.read(inputs, layer).states, inputs, layer)
+        assert len(ran) > tried
+    finally:
+        hook.remove()
+    if split.states.dtype != torch.float64:
+        tolerance = max(tolerance, 1e-5)
+    torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
 
 
 def assert_split_has_closed_form(split: Split, *, steps: int = 5, tolerance: float = 1e-10) -> None:
