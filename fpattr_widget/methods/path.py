@@ -5,15 +5,17 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from torch import Tensor
-from torch.func import jvp, vmap
+from torch.func import vmap
 
 from ..encoders import Split
+from .forward_mode import Push, pushed, pushed_together
 from .integral import at_least_float32
 from .memory import block_numbers, halved
 
 # Directions that are pulled back together where that is faster: on a GPU. On a
 # CPU one alone keeps all cores busy, even on small models.
 _TOGETHER = {"cuda": 64}
+_MANY_BLOCKS = 16
 
 
 class PathIntegral:
@@ -41,11 +43,12 @@ class PathIntegral:
         self._weights = torch.as_tensor(weights, device=device).to(dtype)
         self._limit = memory_limit
         self._graphs: list[_Graph] | None = None
-        self._graph_chunk: int | None = None  # nodes recorded together
         positions, width = self._change.shape
-        # Twice: value and derivative.
-        size = 2 * block_numbers(positions, width) * self._change.element_size()
-        self._push_chunk = max(1, memory_limit // size)
+        size = block_numbers(positions, width) * self._change.element_size()
+        self._push_chunk = max(1, memory_limit // (2 * size))  # value and derivative
+        # Nodes recorded together; unknown where many blocks of them would be large.
+        small = _MANY_BLOCKS * size * len(nodes) <= memory_limit
+        self._graph_chunk = len(nodes) if small else None
 
     def of(self, weights: np.ndarray) -> Tensor:
         shares = torch.as_tensor(weights).to(self._change)
@@ -89,19 +92,20 @@ class PathIntegral:
                 def along(
                     tangent: Tensor, states: Tensor = states, weights: Tensor = weights
                 ) -> Tensor:
-                    return weights @ self._along(states, tangent)
+                    return weights @ self._along(states, tangent, pushed_together)
 
                 if together == 1 or len(tangents) == 1:
-                    parts.append(torch.stack([along(tangent) for tangent in tangents]))
+                    each = [weights @ self._along(states, tangent) for tangent in tangents]
+                    parts.append(torch.stack(each))
                 else:
                     parts.append(vmap(along, chunk_size=together)(tangents))
         return torch.stack(parts).sum(0)
 
-    def _along(self, states: Tensor, tangent: Tensor) -> Tensor:
+    def _along(self, states: Tensor, tangent: Tensor, push: Push = pushed) -> Tensor:
         # Of length one and scaled afterwards, for half precision's short range.
         length = tangent.norm().clamp(min=torch.finfo(tangent.dtype).tiny)
         each = (tangent / length).to(states.dtype).expand_as(states)
-        return length * at_least_float32(jvp(self._split.embed, (states,), (each,))[1])
+        return length * at_least_float32(push(self._split.embed, (states, each)))
 
     def _pull(self, directions: Tensor) -> Tensor:
         if self._graphs is not None:
@@ -131,10 +135,10 @@ class PathIntegral:
         return states.to(self._split.states.dtype)
 
     def _record_all(self) -> Iterator["_Graph"]:
-        """Record the graph of all nodes; the first alone, to see how large it is."""
+        """Record the graph of all nodes; the first alone where it may be large."""
         done = 0
         while done < len(self._nodes):
-            count = 1 if done == 0 else (self._graph_chunk or 1)
+            count = self._graph_chunk or 1
             nodes, weights = self._nodes[done:][:count], self._weights[done:][:count]
             graph = _Graph.record(self._split, self._states(nodes), weights)
             if self._graph_chunk is None:
