@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from .captions import contradict, describe, locate
+from .captions import Caption, contradict, describe, locate
 from .kinds import TRAINED_KINDS, Kind
 from .layout import Scene, join, mirror, sample_quarters, sample_scene
 from .model import IMAGE_SIZE
@@ -17,18 +17,41 @@ _TRAINING_STREAM = 0  # held-out scenes come from others
 _SCENES, _WORDS = 0, 1
 _MIRRORED_AFTER = 8  # rendered batches
 _LOCATED = 0.7  # share of the pictures of which it is said where something is
-_JOINED = 0.1  # share of the pictures that are four in one
+_JOINED, _JOINED_LATER = 0.1, 0.3  # share of the pictures that are four in one
+_REFINING = 2 / 7  # share of the steps, at the end
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures, ``(batch, size, size, 3)`` uint8, and for each of them a caption of what
-    is there, one of where something is, and one that is false in a single word."""
+    """Pictures and what is said of them.
+
+    Attributes
+    ----------
+    pictures
+        ``(batch, size, size, 3)`` uint8.
+    captions, located, false
+        For each picture a caption of what is there, one of where something is,
+        and one that is false in a single word.
+    strangers
+        Which captions name nothing that a picture shows, ``(batch, 2 · batch)``
+        bool for ``captions`` and ``located``; ``None`` where it is not asked.
+    """
 
     pictures: torch.Tensor
     captions: list[str]
     located: list[str]
     false: list[str]
+    strangers: torch.Tensor | None
+
+
+def _strangers(scenes: Sequence[Scene], written: Sequence[Sequence[Caption]]) -> torch.Tensor:
+    shown = [{thing.kind for thing in scene.objects} for scene in scenes]
+    named = [
+        {scene.objects[index].kind for mention in caption.mentions for index in mention.objects}
+        for captions in written
+        for scene, caption in zip(scenes, captions, strict=True)
+    ]
+    return torch.tensor([[there.isdisjoint(said) for said in named] for there in shown])
 
 
 class Batches(Dataset[Batch]):
@@ -44,7 +67,8 @@ class Batches(Dataset[Batch]):
     seed
         Of all that is drawn.
     steps
-        Number of batches.
+        Number of batches. The last of them, from ``refined_from`` on, tell
+        which captions and pictures have nothing in common.
     size
         Number of scenes in each.
     sprites
@@ -64,6 +88,7 @@ class Batches(Dataset[Batch]):
         new_kinds: Sequence[Kind] = (),
     ):
         self.seed, self.steps, self.size = seed, steps, size
+        self.refined_from = steps - round(_REFINING * steps)
         self.new_kinds = tuple(new_kinds)
         self.sprites_folder = sprites
         self.sprites: Sprites | None = None
@@ -86,15 +111,22 @@ class Batches(Dataset[Batch]):
         generator = np.random.default_rng([_TRAINING_STREAM, self.seed, _WORDS, step])
         captions, located, false = [], [], []
         for scene in scenes:
-            captions.append(describe(scene, generator).text)
+            captions.append(describe(scene, generator))
             if pair := locate(scene, generator) if generator.random() < _LOCATED else None:
-                located.append(pair[0].text)
+                located.append(pair[0])
                 false.append(pair[1])
             else:
                 caption = describe(scene, generator)
-                located.append(caption.text)
+                located.append(caption)
                 false.append(contradict(scene, caption, generator, self._known))
-        return Batch(torch.from_numpy(pictures), captions, located, false)
+        refining = self.new_kinds or step >= self.refined_from
+        return Batch(
+            torch.from_numpy(pictures),
+            [caption.text for caption in captions],
+            [caption.text for caption in located],
+            false,
+            _strangers(scenes, [captions, located]) if refining else None,
+        )
 
     def _render(self, number: int) -> tuple[list[Scene], np.ndarray]:
         if self.sprites is None:
@@ -102,12 +134,13 @@ class Batches(Dataset[Batch]):
         sprites = self.sprites
         generator = np.random.default_rng([_TRAINING_STREAM, self.seed, _SCENES, number])
         # From nothing: one object at first, then two, then up to four.
-        progress = 1.0 if self.new_kinds else 2 * number / self.steps
+        progress = 1.0 if self.new_kinds else 2 * number / self.refined_from
+        joined_share = _JOINED if progress < 1 else _JOINED_LATER
         counts = np.arange(1, 2 if progress < 0.08 else 3 if progress < 0.3 else 5)
         scenes, pictures = [], []
         for _ in range(self.size):
             kinds = self._kinds(generator)
-            if len(counts) > 2 and generator.random() < _JOINED:
+            if len(counts) > 2 and generator.random() < joined_share:
                 quarters = sample_quarters(generator, sprites.aspect_ratios, kinds=kinds)
                 scenes.append(join(quarters))
                 picture = render_joined(quarters, sprites, IMAGE_SIZE)

@@ -8,6 +8,8 @@ from torch.nn import functional
 
 from .batches import Batch
 
+_Tokens = dict[str, torch.Tensor]
+
 
 class Learner:
     """A CLIP with its optimizer.
@@ -54,7 +56,14 @@ class Learner:
         embeddings = self.model.vision_model.embeddings
         hook = embeddings.register_forward_hook(_hide_patches(self._hidden))
         try:
-            loss, told = _loss(self.model, pixels, dict(tokens))
+            images, texts = self._embed(pixels, dict(tokens))
+            scale = self.model.logit_scale.exp().clamp(max=100)
+            loss, told = _contrast(scale * images @ texts.T)
+            if batch.strangers is not None:
+                emptied, length = self._emptied(tokens)
+                grey, empty = self._embed(torch.zeros_like(pixels[:1]), emptied)
+                gained = scale.detach() * (images - grey) @ (texts - empty[length]).T
+                loss = loss + _weigh(gained, batch.strangers.to(place))
         finally:
             hook.remove()
         self.optimizer.zero_grad()
@@ -62,6 +71,24 @@ class Learner:
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         return loss.item(), told.item()
+
+    def _embed(self, pixels: torch.Tensor, tokens: _Tokens) -> tuple[torch.Tensor, torch.Tensor]:
+        with torch.autocast(pixels.device.type, torch.bfloat16):
+            images = self.model.get_image_features(pixels).pooler_output
+            texts = self.model.get_text_features(**tokens).pooler_output
+        # In float32: bfloat16 rounds away what sets two captions apart that differ in a word.
+        images, texts = (functional.normalize(side.float(), dim=-1) for side in (images, texts))
+        return images, texts
+
+    def _emptied(self, tokens: _Tokens) -> tuple[_Tokens, torch.Tensor]:
+        """Put padding in all words' places: captions of each length, and which one each has."""
+        counts = tokens["attention_mask"].sum(1)
+        lengths, length = counts.unique(return_inverse=True)
+        first = (lengths[:, None] == counts).int().argmax(1)
+        ids = tokens["input_ids"][first]
+        special = torch.tensor(self._tokenizer.all_special_ids, device=ids.device)
+        ids = ids.where(torch.isin(ids, special), self._tokenizer.pad_token_id)
+        return {"input_ids": ids, "attention_mask": tokens["attention_mask"][first]}, length
 
 
 def _hide_patches(share: float) -> Callable[..., torch.Tensor]:
@@ -77,23 +104,15 @@ def _hide_patches(share: float) -> Callable[..., torch.Tensor]:
     return hook
 
 
-def _loss(
-    model: Any, pixels: torch.Tensor, tokens: dict[str, torch.Tensor]
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _contrast(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the loss, and how often a true caption beat the false one made of it.
 
     CLIP's symmetric loss, for both true captions of a picture. Each picture
     faces the false captions of all; a last term asks for its own true one to
     beat its own false one, which a batch of strangers hardly asks for.
     """
-    with torch.autocast(pixels.device.type, torch.bfloat16):
-        images = model.get_image_features(pixels).pooler_output
-        texts = model.get_text_features(**tokens).pooler_output
-    # In float32: bfloat16 rounds away what sets two captions apart that differ in a word.
-    images, texts = (functional.normalize(side.float(), dim=-1) for side in (images, texts))
-    logits = model.logit_scale.exp().clamp(max=100) * images @ texts.T
     described, located, false = logits.chunk(3, dim=1)
-    target = torch.arange(len(images), device=logits.device)
+    target = torch.arange(len(logits), device=logits.device)
     lead = (located - false).diagonal()
     loss = functional.softplus(-lead).mean()
     for true in (described, located):
@@ -101,3 +120,16 @@ def _loss(
         to_image = functional.cross_entropy(true.T, target)
         loss = loss + (to_text + to_image) / 4
     return loss, (lead > 0).float().mean()
+
+
+def _weigh(gained: torch.Tensor, strangers: torch.Tensor) -> torch.Tensor:
+    """Return the loss of what pictures and captions gain over a grey one and an empty one.
+
+    Contrast only asks which fits better, wherever zero may be. Attributions
+    start from a grey picture and an empty caption: what fits has to count for
+    more than these do, and what has nothing in common for less.
+    """
+    described, located, _ = gained.chunk(3, dim=1)
+    fits = torch.cat([described.diagonal(), located.diagonal()])
+    against = functional.softplus(torch.cat([described, located], 1))[strangers]
+    return functional.softplus(-fits).mean() + against.sum() / max(1, len(against))

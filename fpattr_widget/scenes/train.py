@@ -3,7 +3,8 @@
 ``python -m fpattr_widget.scenes.train --output FOLDER`` takes 78 minutes on
 two cores, picks up where it was stopped, and writes a Hugging Face folder.
 Half of the patches are hidden from the vision tower while it learns: that
-halves the work and keeps each patch's state about that patch.
+halves the work and keeps each patch's state about that patch. In the last
+steps it also learns what is neither for nor against a caption: a grey picture.
 """
 
 import argparse
@@ -22,12 +23,20 @@ from .batches import Batches
 from .learning import Learner
 from .model import new_model, new_tokenizer, save
 
+_WARMUP = 200  # steps
+_REFINING_RATE = 0.5  # of the learning rate before
 
-def _learning_rate(step: int, steps: int, warmup: int = 200) -> float:
-    if step < warmup:
-        return (step + 1) / warmup
-    progress = (step - warmup) / max(1, steps - warmup)
-    return 0.5 * (1 + math.cos(math.pi * progress)) + 0.001
+
+def _learning_rate(step: int, refined_from: int, steps: int) -> float:
+    """Return what the learning rate is multiplied by: warm up and fall, twice."""
+    if step >= refined_from:
+        step, steps, highest = step - refined_from, steps - refined_from, _REFINING_RATE
+    else:
+        steps, highest = refined_from, 1.0
+    if step < _WARMUP:
+        return highest * (step + 1) / _WARMUP
+    progress = (step - _WARMUP) / max(1, steps - _WARMUP)
+    return highest * 0.5 * (1 + math.cos(math.pi * progress)) + 0.001
 
 
 def _save_state(path: Path, **state: object) -> None:
@@ -39,7 +48,7 @@ def _save_state(path: Path, **state: object) -> None:
 def train(
     output: Path,
     *,
-    steps: int = 5000,
+    steps: int = 7000,
     batch: int = 128,
     seed: int = 0,
     hidden: float = 0.5,
@@ -74,7 +83,10 @@ def train(
     model.to(place)
     learner = Learner(model, tokenizer, 1e-3, hidden)
     optimizer = learner.optimizer
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: _learning_rate(i, steps))
+    scenes = Batches(seed, steps, batch, sprites)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda i: _learning_rate(i, scenes.refined_from, steps)
+    )
     state_path, done = output / "state.pt", 0
     if state_path.exists():
         state = torch.load(state_path, map_location=place, weights_only=True)
@@ -84,7 +96,7 @@ def train(
         torch.set_rng_state(state["random"].cpu())
         done = state["done"]
     batches = DataLoader(
-        Batches(seed, steps, batch, sprites),
+        scenes,
         batch_size=None,
         sampler=range(done, steps),
         num_workers=1 if place.type == "cpu" else max(1, (os.cpu_count() or 2) - 1),
@@ -116,7 +128,7 @@ def train(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("model"))
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--steps", type=int, default=7000)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--hidden", type=float, default=0.5)

@@ -1,5 +1,7 @@
 """Scenes: the boxes are true, the captions are true, contradictions are not."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -25,6 +27,7 @@ from fpattr_widget.scenes.captions import locate
 from fpattr_widget.scenes.check import recognition, relations, retrieval
 from fpattr_widget.scenes.fine_tune import fine_tune
 from fpattr_widget.scenes.layout import join, mirror, sample_quarters
+from fpattr_widget.scenes.learning import _weigh
 from fpattr_widget.scenes.model import new_tokenizer
 from fpattr_widget.scenes.render import render_joined
 from fpattr_widget.scenes.train import train
@@ -282,6 +285,41 @@ def test_fine_tuning_shows_new_kinds_among_known_ones(sprites):
     known = sum(kind.name in said for kind in TRAINED_KINDS)
     assert new == len(WITHHELD_KINDS)
     assert known > len(TRAINED_KINDS) // 2
+
+
+def test_strangers_are_captions_that_name_nothing_of_a_picture():
+    batches = Batches(0, 14, 24)
+    assert batches.refined_from == 10
+    assert batches[9].strangers is None
+    names = {name: kind.name for kind in KINDS.values() for name in (kind.name, kind.plural)}
+    for step in (12, 13):
+        batch = batches[step]
+        scenes, _ = batches.rendered[(12 // 2 if step == 12 else 0)]
+        captions = [*batch.captions, *batch.located]
+        assert batch.strangers.shape == (24, 48)
+        for scene, strange in zip(scenes, batch.strangers, strict=True):
+            there = {thing.kind for thing in scene.objects}
+            for caption, stranger in zip(captions, strange, strict=True):
+                named = {names[word] for word in re.findall("[a-z]+", caption) if word in names}
+                assert named
+                assert stranger == (not named & there), (caption, there)
+        assert 0.5 < batch.strangers.float().mean() < 1
+        assert not batch.strangers[:, :24].diagonal().any()
+
+
+def test_a_grey_picture_and_an_empty_caption_are_the_middle():
+    """What fits is asked to count for more, strangers for less, and all others for nothing."""
+    gained = torch.tensor([[1.0, -2.0, 3.0, 0.5, 9.0, 9.0], [4.0, -1.0, 0.0, 2.0, 9.0, 9.0]])
+    gained.requires_grad_()
+    strangers = torch.tensor([[False, True, False, False], [True, False, False, False]])
+    loss = _weigh(gained, strangers)
+    fits, against = np.array([1.0, -1.0, 3.0, 2.0]), np.array([-2.0, 4.0])
+    expected = np.log1p(np.exp(-fits)).mean() + np.log1p(np.exp(against)).mean()
+    assert loss.item() == pytest.approx(expected, rel=1e-6)
+    loss.backward()
+    signs = [[-1, 1, -1, 0, 0, 0], [1, -1, 0, -1, 0, 0]]
+    np.testing.assert_array_equal(gained.grad.sign(), signs)
+    assert torch.isfinite(_weigh(gained, torch.zeros_like(strangers)))
 
 
 def test_only_what_was_trained_on_scenes_is_fine_tuned(encoder):
