@@ -8,6 +8,10 @@ from typing import Any, overload
 
 import numpy as np
 
+from ..errors import InputError
+
+_ROUNDED = 1e-3  # edges may be off by as much
+
 #: ``(left, top, right, bottom)`` as fractions of the image's sides.
 Box = tuple[float, float, float, float]
 
@@ -24,12 +28,28 @@ class Phrase:
         The class that it is counted under.
     boxes
         Where the image shows what it names, as fractions of the image's sides.
+
+    Raises
+    ------
+    InputError
+        When a box is none.
     """
 
     start: int
     stop: int
     label: str
     boxes: tuple[Box, ...]
+
+    def __post_init__(self) -> None:
+        for box in self.boxes:
+            left, top, right, bottom = box
+            if not (
+                -_ROUNDED < left < right < 1 + _ROUNDED and -_ROUNDED < top < bottom < 1 + _ROUNDED
+            ):
+                raise InputError(
+                    f"`boxes` of {self.label!r} holds {box}: pass left, top, right and bottom as "
+                    "fractions of the image's sides, from 0 to 1."
+                )
 
 
 @dataclass(frozen=True)
@@ -47,12 +67,25 @@ class Sample:
         What is said of the image.
     phrases
         Which words name what; may be empty.
+
+    Raises
+    ------
+    InputError
+        When a phrase is not in the caption.
     """
 
     name: str
     source: Any = field(repr=False)
     caption: str
     phrases: tuple[Phrase, ...] = ()
+
+    def __post_init__(self) -> None:
+        for phrase in self.phrases:
+            if not 0 <= phrase.start < phrase.stop <= len(self.caption):
+                raise InputError(
+                    f"`phrases` of {self.name!r} holds characters {phrase.start} to {phrase.stop} "
+                    f"of a caption of {len(self.caption)}: pass a place inside it."
+                )
 
     @property
     def image(self) -> Any:

@@ -19,7 +19,8 @@ class Estimate:
     mean
         Their mean.
     low, high
-        The interval; NaN where one sample alone tells nothing of the spread.
+        The interval; NaN where one sample alone tells nothing of the spread,
+        nor several whose sums happen to agree.
     """
 
     count: int
@@ -67,6 +68,8 @@ def estimate(values: Sequence[float], samples: Sequence[int], *, shares: bool = 
         return Estimate(len(array), mean, np.nan, np.nan)
     sums = np.bincount(number, weights=array - mean)
     error = np.sqrt(clusters / (clusters - 1) * np.square(sums).sum()) / len(array)
+    if np.ptp(array) > 0 and error < 1e-9 * np.ptp(array):
+        return Estimate(len(array), mean, np.nan, np.nan)
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, clusters - 1) * error)
     low, high = mean - reach, mean + reach
     if shares and array.min() >= 0 and array.max() <= 1:  # so is the mean

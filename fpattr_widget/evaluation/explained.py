@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..methods import Method
 from ..methods.game import Game, image_game, text_game
 from ..pairs import FeaturePairs, attribute
-from .dataset import Phrase, Sample
+from .dataset import Box, Phrase, Sample
 from .geometry import patches_in_boxes, seen_boxes
 
 
@@ -28,6 +28,8 @@ class Target:
         The phrase.
     tokens
         Numbers of its tokens.
+    boxes
+        What the model sees of its boxes, as fractions of that.
     inside
         Which patches lie in its boxes, ``(rows, columns)`` bool.
     """
@@ -35,6 +37,7 @@ class Target:
     number: int
     phrase: Phrase
     tokens: tuple[int, ...]
+    boxes: tuple[Box, ...]
     inside: np.ndarray
 
 
@@ -56,15 +59,21 @@ class Read:
         except OSError as error:  # made by a function, which may read a file
             raise InputError(f"the image cannot be read ({error})") from error
         self.image: PreparedImage = encoder.prepare_image(image)
-        if sample.phrases and self.image.crop is None:
+        self._image_games: dict[tuple[int, int], Game] = {}
+
+    def targets(self, grid: tuple[int, int]) -> tuple[Target, ...]:
+        """Return the phrases whose boxes are seen, on a grid of patches.
+
+        Raises
+        ------
+        InputError
+            When it cannot be told what the model sees of the image.
+        """
+        if self.sample.phrases and self.image.crop is None:
             raise InputError(
                 "where the boxes lie in what the model sees cannot be told: the image processor "
                 "of `model` does more than scale and crop, or the image is a few pixels wide"
             )
-        self._image_games: dict[tuple[int, int], Game] = {}
-
-    def targets(self, grid: tuple[int, int]) -> tuple[Target, ...]:
-        """Return the phrases whose boxes are seen, on a grid of patches."""
         found = []
         for number, phrase in enumerate(self.sample.phrases):
             assert self.image.crop is not None
@@ -79,7 +88,8 @@ class Read:
                 and phrase.start < token.stop
             )
             if boxes and tokens:
-                found.append(Target(number, phrase, tokens, patches_in_boxes(boxes, grid)))
+                inside = patches_in_boxes(boxes, grid)
+                found.append(Target(number, phrase, tokens, boxes, inside))
         return tuple(found)
 
     def image_game(self, layer: int) -> Game:
@@ -108,8 +118,6 @@ class Explained:
         The sample as the encoder reads it.
     pairs
         Its pair attributions.
-    targets
-        The phrases whose boxes the model sees.
     run
         What a reader calls the way in which it was explained.
     beside
@@ -121,11 +129,15 @@ class Explained:
         self.pairs: FeaturePairs = attribute(
             read.encoder, read.image, read.text, method=method, layer=layer
         )
-        self.targets = read.targets(self.pairs.grid)
         # As attribute() resolves it.
         _, self._image_layer = read.encoder.resolve_layers(layer if method.reads_at is None else -1)
         self.run = run
         self.beside: Sequence[Explained] = ()
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """See ``Read.targets``."""
+        return self.read.targets(self.pairs.grid)
 
     @cached_property
     def maps(self) -> np.ndarray:

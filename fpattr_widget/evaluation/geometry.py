@@ -34,6 +34,24 @@ def seen_boxes(boxes: Iterable[Box], crop: Box) -> tuple[Box, ...]:
     return tuple(seen)
 
 
+def patches_across(boxes: Iterable[Box], grid: tuple[int, int]) -> np.ndarray:
+    """Return which patches lie partly in a box and partly outside it, ``grid`` bool."""
+    rows, columns = grid
+    across = np.zeros(grid, bool)
+    for left, top, right, bottom in boxes:
+        down, along = _covered(top, bottom, rows), _covered(left, right, columns)
+        share = down[:, None] * along[None, :]
+        across |= (share > 1e-6) & (share < 1 - 1e-6)
+    return across
+
+
+def _covered(start: float, stop: float, count: int) -> np.ndarray:
+    """Return the share of each of ``count`` equal pieces of the unit interval that is covered."""
+    edges = np.arange(count + 1) / count
+    covered = np.minimum(edges[1:], stop) - np.maximum(edges[:-1], start)
+    return np.maximum(covered, 0) * count
+
+
 def patches_in_boxes(boxes: Iterable[Box], grid: tuple[int, int]) -> np.ndarray:
     """Return which patches lie in at least one box, ``grid`` bool.
 

@@ -1,6 +1,6 @@
 """All numbers of an evaluation as they are at a moment, to be looked up."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -40,8 +40,9 @@ class Measurements:
         What was looked at.
     every
         All numbers, in the order of the samples.
-    less_is_better
-        Names of the numbers that are good when they are small.
+    less_is_better, shares
+        Names of the numbers that are good when they are small, and of those
+        that lie between zero and one by definition.
     """
 
     def __init__(self, evaluation: Evaluation):
@@ -58,11 +59,17 @@ class Measurements:
         self.less_is_better: frozenset[str] = frozenset().union(
             *(metric.less_is_better for metric in evaluation.metrics)
         )
+        self.shares: frozenset[str] = frozenset().union(
+            *(metric.shares for metric in evaluation.metrics)
+        )
 
     @cached_property
     def metrics(self) -> tuple[str, ...]:
         """Names of all numbers, in the order of the metrics."""
-        return tuple(dict.fromkeys(one.score.metric for one in self.every))
+        named = [tuple(dict.fromkeys(s.metric for s in record.scores)) for record in self.records]
+        # A sample may lack some: those that have most say the order.
+        named.sort(key=len, reverse=True)
+        return tuple(dict.fromkeys(name for names in named for name in names))
 
     @cached_property
     def phrase_metrics(self) -> tuple[str, ...]:
@@ -80,13 +87,32 @@ class Measurements:
         """The classes of all phrases that were measured, sorted."""
         return tuple(sorted({self.label(m) for m in self.every if m.score.phrase is not None}))
 
+    @cached_property
+    def _sorted(self) -> dict[tuple[str, int], list[Measurement]]:
+        found: dict[tuple[str, int], list[Measurement]] = {}
+        for one in self.every:
+            found.setdefault((one.score.metric, one.score.run), []).append(one)
+        return found
+
     def of(self, metric: str, run: int) -> list[Measurement]:
         """Return all numbers of a name in one run."""
-        return [one for one in self.every if (one.score.metric, one.score.run) == (metric, run)]
+        return self._sorted.get((metric, run), [])
+
+    def by_label(self, metric: str, run: int) -> dict[str, list[Measurement]]:
+        """Return numbers of phrases by the phrases' classes."""
+        found: dict[str, list[Measurement]] = {}
+        for one in self.of(metric, run):
+            found.setdefault(self.label(one), []).append(one)
+        return found
 
     def by_phrase(self, metric: str, run: int) -> dict[tuple[int, int], float]:
         """Return numbers by sample and phrase."""
         return {(one.sample, one.phrase): one.score.value for one in self.of(metric, run)}
+
+    def estimated(self, found: Sequence[Measurement]) -> Estimate:
+        """Return the mean of numbers of one name with its interval."""
+        values, samples = zip(*((one.score.value, one.sample) for one in found), strict=True)
+        return estimate(values, samples, shares=found[0].score.metric in self.shares)
 
     def sample(self, one: Measurement) -> Sample:
         """Return the sample that a number is of."""
@@ -113,12 +139,6 @@ class Measurements:
         if isinstance(run, int) and -len(self.runs) <= run < len(self.runs):
             return run % len(self.runs)
         raise InputError(f"`run` is {run!r}: pass one of `runs`, or its number.")
-
-
-def estimated(found: Iterable[Measurement]) -> Estimate:
-    """Return the mean of numbers with its interval."""
-    values, samples = zip(*((one.score.value, one.sample) for one in found), strict=True)
-    return estimate(values, samples)
 
 
 def mean_chance(found: Iterable[Measurement]) -> float | None:

@@ -39,5 +39,7 @@ def report_page(report: "Report", heading: str, tables: Sequence[Table], example
             said = f"“{finding.words}” in “{finding.sample.caption}”"
             score = f"{finding.metric.replace('_', ' ')} {finding.value:.2f}"
             body.append(f"<h2>{html.escape(f'{said}: {score}')}</h2>")
-            body.append(section(finding.widget()))
+            widget = finding.widget()
+            body.append(section(widget))
+            widget.close()
     return page(body, "Do the words find their objects?")

@@ -1,4 +1,4 @@
-"""Judge how well a model's words find their objects, over a data set."""
+"""What is to be measured, checked before it begins, and the measuring itself."""
 
 import hashlib
 import itertools
@@ -82,22 +82,22 @@ class Evaluation:
         self.ways = tuple(ways)
         self.dataset = dataset
         self.metrics = tuple(metrics)
+        encoders = {id(way.encoder): way.encoder for way in ways}
+        weights = {key: _weights(one) for key, one in encoders.items()} if scores else {}
         plan = {
             "dataset": dataset.fingerprint(),
-            "models": [_weights(way.encoder) for way in ways],
+            "models": [weights.get(id(way.encoder)) for way in ways],
             "methods": [[str(way.run), repr(way.method)] for way in ways],
             "metrics": [repr(metric) for metric in metrics],
         }
         self.records = Records(plan, scores)
 
-    @property
-    def complete(self) -> bool:
-        """Whether every sample has been looked at."""
-        return all(sample.name in self.records for sample in self.dataset)
-
     def proceed(self, progress: bool = True) -> None:
-        """Measure what is missing; an interrupt loses no more than the sample under way."""
-        missing = [sample for sample in self.dataset if sample.name not in self.records]
+        """Measure what is missing; an interrupt loses no more than the sample under way.
+
+        What could not be used is tried again: a file may be there now.
+        """
+        missing = [sample for sample in self.dataset if not self.records.holds(sample.name)]
         done = len(self.dataset) - len(missing)
         with tqdm(
             total=len(self.dataset),
@@ -162,13 +162,23 @@ def plan(
         raise InputError("`dataset` is empty: pass one with at least one sample.")
     chosen_methods = _chosen(methods, "methods", METHODS, "measure_text", "Occlusion()")
     chosen_metrics = _chosen(metrics, "metrics", METRICS, "measure", "Agreement()")
+    kinds = [type(metric).__name__ for metric in chosen_metrics]
+    if twice := [name for name in kinds if kinds.count(name) > 1]:
+        raise InputError(
+            f"`metrics` holds {twice[0]} twice, whose numbers would be mixed: pass one."
+        )
     ways: dict[Run, Way] = {}
     for name, encoder in _encoders(model).items():
         for method in chosen_methods:
             method.check(encoder)
             for layer in _layers(encoder, method, layers):
                 run = Run(name, _said(method, chosen_methods), layer)
-                ways.setdefault(run, Way(run, encoder, method))
+                way = ways.setdefault(run, Way(run, encoder, method))
+                if repr(way.method) != repr(method):
+                    raise InputError(
+                        f"`methods` holds two that are both called {run.method!r}: give each a "
+                        "`label` of its own."
+                    )
     alone = len({id(way.encoder) for way in ways.values()}) == len(ways)
     if alone and any(isinstance(metric, Agreement) for metric in chosen_metrics):
         raise InputError(
@@ -237,7 +247,7 @@ def _said(method: Method, methods: Sequence[Method]) -> str:
         if any(getattr(other, name, None) != getattr(method, name) for other in alike)
     ]
     told = ", ".join(f"{name}={getattr(method, name)!r}" for name in settings)
-    return f"{method.label} ({told})"
+    return f"{method.label} ({told})" if told else method.label
 
 
 def _layers(encoder: DualEncoder, method: Method, layers: Any) -> Sequence[tuple[int, int] | None]:
@@ -254,7 +264,10 @@ def _layers(encoder: DualEncoder, method: Method, layers: Any) -> Sequence[tuple
     chosen: list[Layer] = layers if isinstance(layers, list) else [layers]
     if not chosen:
         raise InputError("`layers` is empty: pass 'all', a layer or a list of layers.")
-    return [encoder.resolve_layers(layer) for layer in chosen]
+    try:
+        return [encoder.resolve_layers(layer) for layer in chosen]
+    except InputError as error:
+        raise InputError(str(error).replace("`layer`", "`layers`", 1)) from error
 
 
 def _weights(encoder: DualEncoder) -> str:

@@ -75,6 +75,10 @@ class Records:
                 raise InputError(str(error).replace("`path`", "`scores`", 1)) from error
             self._open(self._path)
 
+    def holds(self, sample: str) -> bool:
+        """Whether a sample was measured; one that could not be used was not."""
+        return sample in self._found and self._found[sample].refusal is None
+
     def __contains__(self, sample: str) -> bool:
         return sample in self._found
 
@@ -85,8 +89,11 @@ class Records:
         return iter(self._found.values())
 
     def add(self, record: Record) -> None:
-        """Keep a record, in the file too if there is one."""
-        if self._path is not None:
+        """Keep a record, in the file too if there is one.
+
+        Not in the file where the sample could not be used: next time it may.
+        """
+        if self._path is not None and record.refusal is None:
             self._append(asdict(record))
         self._found[record.sample] = record
 

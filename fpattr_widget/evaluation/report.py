@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from ..sharing.atomic import checked_path, writable, write_atomically
 from . import tables
+from .datasets.reading import as_count
 from .estimate import Estimate
 from .finding import Finding
-from .measurements import Measurement, Measurements, estimated, mean_chance
+from .measurements import Measurement, Measurements, mean_chance
 from .plan import Evaluation, Run
 from .table import Table, markdown_text
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A sample, or all of it that a metric of phrases needs, that was left out, and why."""
+    """A sample that was left out, and why."""
 
     sample: str
     reason: str
@@ -115,7 +116,7 @@ class Report:
                 f"`metric` is {name!r}, which {self.runs[number]} has no value of: pass another "
                 "`run` or metric."
             )
-        return estimated(found)
+        return self._found.estimated(found)
 
     def comparison(self) -> Table:
         """Return a table with a line for each run, and each number's mean and interval."""
@@ -153,7 +154,7 @@ class Report:
         """
         found = self._found
         name, number = found.phrase_metric_named(metric), found.run_number(run)
-        return tables.classes(found, name, number, most)
+        return tables.classes(found, name, number, _how_many(most, "most"))
 
     def change(self, before: "Report", metric: str | None = None, run: int | Run = 0) -> Table:
         """Return a table of what has changed since another report on the same samples.
@@ -216,6 +217,7 @@ class Report:
         InputError
             When the ending is another one or the file cannot be written.
         """
+        _how_many(examples, "examples")
         ending = Path(checked_path(path)).suffix.lower()
         if ending not in (".html", ".md", ".csv"):
             raise InputError(f"`path` ends in {ending!r}: pass .html, .md or .csv.")
@@ -271,7 +273,7 @@ class Report:
         InputError
             When there is no such number, run or class.
         """
-        found = self._found
+        found, most = self._found, _how_many(number, "number")
         name, which = found.phrase_metric_named(metric), found.run_number(run)
         if label is not None and label not in self.labels:
             raise InputError(f"`label` is {label!r}, which has no phrase: pass one of `labels`.")
@@ -282,7 +284,7 @@ class Report:
             return sign * one.score.value, tie.get((one.sample, one.phrase), 0.0)
 
         asked = [one for one in found.of(name, which) if label in (None, found.label(one))]
-        return tuple(self._finding(one) for one in sorted(asked, key=badness)[:number])
+        return tuple(self._finding(one) for one in sorted(asked, key=badness)[:most])
 
     def browse(self, number: int = 6, metric: str | None = None, **options: Any) -> "Accordion":
         """Return the worst examples as a list of titles, each opening as its linked view.
@@ -315,7 +317,7 @@ class Report:
 
         found = self._found
         name, number = found.phrase_metric_named(metric), found.run_number(run)
-        table = tables.classes(found, name, number, most)
+        table = tables.classes(found, name, number, _how_many(most, "most"))
         return draw_classes(table, self.summary(name, number).mean)
 
     def plot_comparison(self, metric: str | None = None) -> "Figure":
@@ -330,7 +332,7 @@ class Report:
 
         found, name = self._found, self._found.metric_named(metric)
         runs = [(str(run), found.of(name, number)) for number, run in enumerate(self.runs)]
-        lines = [(said, estimated(own), mean_chance(own)) for said, own in runs if own]
+        lines = [(said, found.estimated(own), mean_chance(own)) for said, own in runs if own]
         return draw_runs(name, lines, name in found.less_is_better)
 
     def _finding(self, one: Measurement) -> Finding:
@@ -339,6 +341,10 @@ class Report:
         words = sample.caption[phrase.start : phrase.stop]
         way = self._evaluation.ways[score.run]
         return Finding(sample, words, phrase.label, score.metric, score.value, way, one.phrase)
+
+
+def _how_many(number: int | None, argument: str) -> int | None:
+    return None if number is None else as_count(number, argument, least=0)
 
 
 def finish(evaluation: Evaluation, progress: bool) -> Report:

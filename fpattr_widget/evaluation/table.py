@@ -64,10 +64,13 @@ class Table:
         return pandas.DataFrame(list(self.rows), columns=list(self.columns))
 
     def to_csv(self) -> str:
-        """Return the same as comma-separated values, numbers unrounded."""
+        """Return the same as comma-separated values, numbers unrounded.
+
+        Text that a spreadsheet would take for a formula begins with an apostrophe.
+        """
         buffer = io.StringIO(newline="")
         writer = csv.writer(buffer)
-        writer.writerows([self.columns, *self.rows])
+        writer.writerows([self.columns, *(map(_no_formula, row) for row in self.rows)])
         return buffer.getvalue()
 
     def to_markdown(self) -> str:
@@ -89,7 +92,12 @@ class Table:
 
 def markdown_text(said: str) -> str:
     """Return text of others as Markdown that shows it as it is, on one line."""
-    return re.sub(r"([\\`*\[\]<>&|])", r"\\\1", " ".join(said.split()))
+    return re.sub(r"([\\`*_~$\[\]<>&|])", r"\\\1", " ".join(said.split()))
+
+
+def _no_formula(cell: Cell) -> Cell:
+    formula = isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{cell}" if formula else cell
 
 
 def _shown(cell: Cell) -> str:

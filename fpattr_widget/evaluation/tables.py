@@ -7,7 +7,7 @@ import numpy as np
 
 from ..errors import InputError
 from .estimate import estimate
-from .measurements import Measurements, estimated, mean_chance
+from .measurements import Measurement, Measurements, mean_chance
 from .table import Table
 
 _SCORE_COLUMNS = (
@@ -29,17 +29,19 @@ def comparison(found: Measurements) -> Table:
         row: list[Any] = [run.model, run.method, *(run.layers or (None, None))]
         for metric in found.metrics:
             own = found.of(metric, number)
-            row += _mean_and_interval(own)
+            row += _mean_and_interval(found, own)
             if metric in found.metrics_with_chance:
                 row.append(mean_chance(own))
         rows.append(tuple(row))
     return Table(tuple(columns), tuple(rows), "Means over all phrases or samples.")
 
 
-def _mean_and_interval(own: Sequence[Any]) -> tuple[float | None, str | None]:
+def _mean_and_interval(
+    found: Measurements, own: Sequence[Measurement]
+) -> tuple[float | None, str | None]:
     if not own:
         return None, None
-    said = estimated(own)
+    said = found.estimated(own)
     return said.mean, None if np.isnan(said.low) else f"{said.low:.3f}–{said.high:.3f}"
 
 
@@ -49,11 +51,8 @@ def classes(found: Measurements, metric: str, run: int, most: int | None) -> Tab
     whole = float(np.mean([one.score.value for one in every])) if every else np.nan
     sign = -1 if metric in found.less_is_better else 1
     rows: list[tuple[Any, ...]] = []
-    for label in found.labels:
-        own = [one for one in every if found.label(one) == label]
-        if not own:
-            continue
-        said = estimated(own)
+    for label, own in found.by_label(metric, run).items():
+        said = found.estimated(own)
         gap = sign * (whole - said.mean)
         clear = bool(gap > 0 and (said.high < whole if sign > 0 else said.low > whole))
         measured = said.count, said.mean, said.low, said.high

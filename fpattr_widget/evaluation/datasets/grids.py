@@ -131,7 +131,8 @@ def grids(
         order = [int(place) for place in generator.permutation(len(_QUADRANTS))[:named]]
         caption, marked = _caption(labels, order)
         samples.append(Sample(f"grid-{index}", picture, caption, marked))
-    return finished("grids", samples, problems, "source", str(source))
+    shown = "scenes" if drawn else Path(source).name
+    return finished(f"grids of {shown}, {side} pixels", samples, problems, "source", str(source))
 
 
 _Draw = Callable[[], tuple[list[str], Callable[[], Image.Image]]]

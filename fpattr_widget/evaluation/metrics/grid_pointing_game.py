@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..explained import Explained
+from ..geometry import patches_across
 from .metric import Measured, OfPhrases
 
 
@@ -16,6 +17,8 @@ class GridPointingGame(OfPhrases):
     of them show. A word's mass is where it belongs when it is positive in the
     word's own quadrant or negative in another one; the score is its share of
     all mass, zero where there is none. A map of random signs reaches one half.
+    Patches that lie in two quadrants, as those in the middle of an odd grid do,
+    are left out.
     Baniecki et al., arXiv 2508.05430, section 5; without colours, pointing by
     Böhle et al., *Convolutional Dynamic Alignment Networks* (CVPR 2021).
 
@@ -23,9 +26,13 @@ class GridPointingGame(OfPhrases):
     set; :func:`fpattr_widget.datasets.grids` makes those that it is meant for.
     """
 
+    shares = frozenset({"grid_pointing_game"})
+
     def measure(self, explained: Explained) -> tuple[Measured, ...]:
         scores = tuple(
-            rightly_placed(heat, target.inside)
+            rightly_placed(
+                np.where(patches_across(target.boxes, heat.shape), 0, heat), target.inside
+            )
             for heat, target in zip(explained.maps, explained.targets, strict=True)
         )
         return (Measured("grid_pointing_game", scores, (0.5,) * len(scores)),)

@@ -35,12 +35,15 @@ class Metric(Protocol):
         Whether it gives a number for each target, or one for the sample.
     less_is_better
         Names of those of its numbers that are good when they are small.
+    shares
+        Names of those that lie between zero and one by definition.
     reads_first_order
         Whether it reads ``Explained.first_order``.
     """
 
     of_phrases: ClassVar[bool]
     less_is_better: ClassVar[frozenset[str]]
+    shares: ClassVar[frozenset[str]]
     reads_first_order: ClassVar[bool]
 
     def measure(self, explained: Explained) -> tuple[Measured, ...]:
@@ -53,6 +56,7 @@ class OfPhrases:
 
     of_phrases: ClassVar[bool] = True
     less_is_better: ClassVar[frozenset[str]] = frozenset()
+    shares: ClassVar[frozenset[str]] = frozenset()
     reads_first_order: ClassVar[bool] = False
 
 

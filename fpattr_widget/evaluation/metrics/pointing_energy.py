@@ -18,6 +18,8 @@ class PointingEnergy(OfPhrases):
     section 4.
     """
 
+    shares = frozenset({"pointing_energy"})
+
     def measure(self, explained: Explained) -> tuple[Measured, ...]:
         scores, chances = [], []
         for heat, target in zip(explained.maps, explained.targets, strict=True):

@@ -19,6 +19,8 @@ class PointingGame(OfPhrases):
     Möller et al., arXiv 2408.14153, section 4.
     """
 
+    shares = frozenset({"pointing_game"})
+
     def measure(self, explained: Explained) -> tuple[Measured, ...]:
         scores, chances = [], []
         for heat, target in zip(explained.maps, explained.targets, strict=True):

@@ -75,6 +75,13 @@ def test_one_sample_tells_nothing_of_the_spread():
         assert np.isnan([found.low, found.high]).all()
 
 
+def test_samples_that_agree_in_sum_tell_nothing_of_the_spread():
+    """In each of two samples one phrase hits and one misses; a third might be all hits."""
+    found = estimate([1, 0, 0, 1], [0, 0, 1, 1])
+    assert found.mean == 0.5
+    assert np.isnan([found.low, found.high]).all()
+
+
 @pytest.mark.parametrize("all_of_them", [0, 1])
 def test_phrases_that_all_miss_are_not_certain_to(all_of_them):
     """Four phrases in two samples tell no less than two phrases and no more than four."""

@@ -7,12 +7,25 @@ import pytest
 from PIL import Image
 
 import fpattr_widget as fp
-from fpattr_widget.evaluation import Dataset
-from fpattr_widget.evaluation.metrics import Agreement, InsertionDeletion
+from fpattr_widget.evaluation import Dataset, plan
+from fpattr_widget.evaluation.measurements import Measurement
+from fpattr_widget.evaluation.metrics import Agreement, InsertionDeletion, PointingGame
+from fpattr_widget.evaluation.records import Score
 from tests.conftest import Processor, random_clip, random_encoder
 from tests.unit.evaluation.planted import CAPTION, cell, counted, phrase, picture, sample
 
 DOG, BALL = phrase("dog", "dog", cell(0, 0, 2, 2)), phrase("red ball", "ball", cell(2, 2))
+
+
+class Named(fp.Occlusion):
+    """A method that tells nothing of its settings."""
+
+    def __init__(self, secret: int):
+        super().__init__()
+        object.__setattr__(self, "secret", secret)
+
+    def __repr__(self) -> str:
+        return f"Named({self.secret})"
 
 
 def tiny(count: int = 4, opened: list[str] | None = None, **images) -> Dataset:
@@ -305,6 +318,54 @@ def test_samples_that_cannot_be_used_are_left_out_and_told(encoder, path):
     assert again.skipped == report.skipped
 
 
+def test_what_could_not_be_used_is_tried_again(encoder, path, tmp_path):
+    """The drive was not there; now it is."""
+    file = tmp_path / "late.png"
+    late = Dataset("late", [*tiny(1), sample("late", DOG, image=str(file))])
+    report = evaluate(encoder, late, scores=path)
+    assert [one.sample for one in report.skipped] == ["late"]
+    picture(7).save(file)
+    for again in (report.resume(progress=False), evaluate(encoder, late, scores=path)):
+        assert not again.skipped
+        assert {row[0] for row in numbers(again)} == {"s0", "late"}
+
+
+def test_metrics_stand_in_the_order_asked_for_whatever_the_first_sample_lacks(encoder):
+    data = Dataset("mixed", [sample("none", caption="a dog"), *tiny(2)])
+    asked = ["pointing_energy", "completeness", "pointing_game"]
+    report = evaluate(encoder, data, metrics=asked)
+    assert report.metrics == ("pointing_energy", "completeness_residual", "pointing_game")
+    assert evaluate(encoder, data).metrics[0] == "pointing_game"
+
+
+def test_methods_named_twice_are_one(encoder):
+    report = evaluate(encoder, tiny(1), methods=["occlusion", fp.Occlusion()])
+    assert [run.method for run in report.runs] == ["occlusion"]
+
+
+def test_only_shares_end_at_zero_and_one(encoder):
+    data = tiny(2)
+    report = evaluate(
+        encoder, data, metrics=["pointing_game", "insertion_deletion", "faithfulness"]
+    )
+    found = report._found
+    assert found.shares == {"pointing_game"}
+    for name, free in (("deletion_gap", True), ("faithfulness_r2", True), ("pointing_game", False)):
+        wide = [Measurement(i, Score(0, name, None, v, None)) for i, v in enumerate((0.02, 0, 0.0))]
+        assert (found.estimated(wide).low < 0) == free
+
+
+def test_weights_are_read_once_for_each_model_and_only_for_a_file(encoder, path, monkeypatch):
+    read = []
+    original = plan._weights
+    monkeypatch.setattr(plan, "_weights", lambda one: read.append(one) or original(one))
+    options = {"methods": fp.GradientTimesInput(), "layers": "all"}
+    evaluate(encoder, tiny(1), **options)
+    assert not read
+    evaluate(encoder, tiny(1), scores=path, **options)
+    assert read == [encoder]
+
+
 def test_when_no_sample_can_be_used_it_is_told_why(encoder):
     nothing = Dataset("nothing", [sample(str(i), DOG, image=f"/none/{i}.png") for i in range(3)])
     with pytest.raises(fp.InputError, match=r"no sample of `dataset` .* names no file"):
@@ -317,6 +378,8 @@ def test_where_boxes_lie_must_be_known(encoder):
     report = evaluate(encoder, few)
     assert [one.sample for one in report.skipped] == ["few"]
     assert "boxes" in report.skipped[0].reason
+    # Who asks for nothing about boxes need not know.
+    assert not evaluate(encoder, few, metrics="completeness").skipped
 
 
 @pytest.mark.parametrize(
@@ -337,9 +400,12 @@ def test_where_boxes_lie_must_be_known(encoder):
         ({"metrics": "agreement"}, "metrics"),
         ({"layers": "last"}, "layers"),
         ({"layers": []}, "layers"),
-        ({"layers": 3}, "layers?"),
-        ({"layers": (0, 1, 2)}, "layers?"),
-        ({"layers": [0, "x"]}, "layers?"),
+        ({"layers": 3}, "layers"),
+        ({"layers": (0, 1, 2)}, "layers"),
+        ({"layers": [0, "x"]}, "layers"),
+        ({"metrics": ["pointing_game", PointingGame()]}, "metrics"),
+        ({"metrics": [InsertionDeletion(4), InsertionDeletion(8)]}, "metrics"),
+        ({"methods": [Named(1), Named(2)]}, "methods"),
         ({"model": []}, "model"),
         ({"model": {}}, "model"),
     ],

@@ -1,6 +1,7 @@
 """Boxes against crops and grids: by counting, and by what a model is shown."""
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fpattr_widget.evaluation.explained import Read
-from fpattr_widget.evaluation.geometry import patches_in_boxes, seen_boxes
+from fpattr_widget.evaluation.geometry import patches_across, patches_in_boxes, seen_boxes
 from tests.unit.evaluation.planted import phrase, sample
 
 ALL = (0.0, 0.0, 1.0, 1.0)
@@ -196,3 +197,36 @@ def test_tokens_are_those_that_share_characters_with_the_phrase(encoder):
     read = Read(encoder, sample("one", *(phrase(words, "x", whole) for words in asked)))
     tokens = [target.tokens for target in read.targets((3, 3))]
     assert tokens == [(1, 2), (2, 3), (2,), (5, 6)]  # a blank alone is no word
+
+
+def in_sixtieths(start: float, stop: float) -> tuple[Fraction, Fraction]:
+    return Fraction(round(60 * start), 60), Fraction(round(60 * stop), 60)
+
+
+@given(some_boxes(), grids)
+def test_patches_across_are_those_that_a_box_cuts(box, grid):
+    """Each patch, one by one, in fractions."""
+    (left, right), (top, bottom) = in_sixtieths(*box[::2]), in_sixtieths(*box[1::2])
+    rows, columns = grid
+    expected = np.zeros(grid, bool)
+    for row, column in itertools.product(range(rows), range(columns)):
+        high = min(Fraction(row + 1, rows), bottom) - max(Fraction(row, rows), top)
+        wide = min(Fraction(column + 1, columns), right) - max(Fraction(column, columns), left)
+        share = max(high, 0) * max(wide, 0) * rows * columns
+        expected[row, column] = 0 < share < 1
+    np.testing.assert_array_equal(patches_across([box], grid), expected)
+
+
+@given(st.lists(some_boxes(), max_size=3), grids)
+def test_patches_across_any_of_several_boxes(boxes, grid):
+    expected = np.any([np.zeros(grid, bool), *(patches_across([b], grid) for b in boxes)], axis=0)
+    np.testing.assert_array_equal(patches_across(boxes, grid), expected)
+
+
+def test_the_seams_of_an_odd_grid_are_no_quadrants():
+    top_left = [(0.0, 0.0, 0.5, 0.5)]
+    assert not patches_across(top_left, (8, 6)).any()
+    odd = patches_across(top_left, (7, 7))
+    expected = np.zeros((7, 7), bool)
+    expected[3, :4] = expected[:4, 3] = True
+    np.testing.assert_array_equal(odd, expected)

@@ -108,6 +108,7 @@ def test_grids_of_scenes():
     assert np.array_equal(copy.image, found[0].image)
     assert quietly("scenes", 1, size=64)[0].image.size == (64, 64)
     assert grids("scenes", 10, objects=4, seed=1).fingerprint() != found.fingerprint()
+    assert grids("scenes", 10, objects=4, size=64).fingerprint() != found.fingerprint()
 
 
 def test_what_is_no_picture_is_told_and_not_used(folder):
@@ -116,7 +117,7 @@ def test_what_is_no_picture_is_told_and_not_used(folder):
     for name in ("1.png", "2.png"):
         (folder / "ape" / name).write_bytes(b"")
     os.mkdir(os.fsencode(folder) + b"/caf\xe9")
-    with pytest.warns(UserWarning, match="'grids' has 5 problems"):
+    with pytest.warns(UserWarning, match=f"'grids of {folder.name}, 448 pixels' has 5 problems"):
         found = grids(folder, 30, objects=4)
     assert [str(problem) for problem in found.problems] == [
         "ape/1.png: is no image that can be opened",

@@ -179,6 +179,17 @@ def test_random_signs_reach_one_half_in_the_grid_pointing_game(encoder):
     assert measured.chance == (0.5,)
 
 
+def test_patches_of_two_quadrants_are_left_out(encoder):
+    """Of three by three patches, a quadrant has one whole and shares three with others."""
+    one = explained(
+        encoder,
+        sample("one", phrase("dog", "dog", (0.0, 0.0, 0.5, 0.5))),
+        {2: [[4, 9, -1], [-9, 9, -1], [1, -1, 0]]},
+    )
+    (measured,) = GridPointingGame().measure(one)
+    assert measured.values == pytest.approx(((4 + 1 + 1 + 1) / 8,))
+
+
 # Insertion and deletion
 
 

@@ -14,7 +14,7 @@ RECORDS = (
     Record(
         "one", (Score(0, "pointing_game", 2, 0.5, 0.25), Score(1, "residual", None, -1e-9, None))
     ),
-    Record("zwei\n“<b>”\ud800", (), "`caption` has 40 tokens\nand the model reads 24"),
+    Record("zwei\n“<b>”\ud800", (Score(0, "a\nmetric\ud800", 0, 1.0, None),)),
     Record("three", ()),
 )
 
@@ -41,6 +41,17 @@ def test_records_are_there_again(written):
     again.add(Record("four", ()))
     assert [record.sample for record in Records(PLAN, str(written))][3:] == ["four"]
     assert written.read_bytes().count(b"\n") == 5
+
+
+def test_what_could_not_be_used_is_not_kept_for_the_next_time(written):
+    records = Records(PLAN, written)
+    before = written.read_bytes()
+    records.add(Record("four", (), "`image` names no file"))
+    assert "four" in records
+    assert not records.holds("four")
+    assert records.holds("three")
+    assert written.read_bytes() == before
+    assert "four" not in Records(PLAN, written)
 
 
 def test_without_a_file_nothing_is_written(tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """Tables in a terminal, a notebook, Markdown and pandas."""
 
+import csv
+import io
 from html.parser import HTMLParser
 
 import numpy as np
@@ -87,12 +89,12 @@ def unescaped(line: str) -> list[str]:
         elif character == "|":
             cells.append("")
         else:
-            assert character not in "<>&`*[]", f"{character!r} means something in Markdown"
+            assert character not in "<>&`*[]_~$", f"{character!r} means something in Markdown"
             cells[-1] += character
     return [cell.strip() for cell in cells]
 
 
-@given(st.text(alphabet=" ab|\\`*<>&[]$\n_", max_size=12))
+@given(st.text(alphabet=" ab|\\`*<>&[]$\n_~", max_size=12))
 def test_markdown_cells_are_the_text_that_was_said(said):
     table = Table(("class", said), ((said, 1.5), ("x", None)))
     head, marks, *rows = table.to_markdown().split("\n")
@@ -100,6 +102,14 @@ def test_markdown_cells_are_the_text_that_was_said(said):
     expected = [["class", plain], [plain, "1.500"], ["x", "–"]]
     assert [unescaped(line) for line in (head, *rows)] == expected
     assert marks == "| --- | ---: |"
+
+
+def test_csv_holds_no_formula():
+    said = ["=HYPERLINK(1)", "+1", "-1", "@SUM(A1)", "\t=1", "a=b", "", "'"]
+    table = Table(("said", "number"), tuple((one, -1.5) for one in said))
+    rows = list(csv.reader(io.StringIO(table.to_csv())))[1:]
+    assert [row[0] for row in rows] == [*(f"'{one}" for one in said[:5]), *said[5:]]
+    assert {row[1] for row in rows} == {"-1.5"}
 
 
 def test_a_dataframe_holds_the_numbers_unrounded():
