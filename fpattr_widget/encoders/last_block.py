@@ -126,19 +126,13 @@ def attention_pooling(
         ``None`` when the block is of no shape known here; the general path
         then does the same work.
     """
-    for recognise in _KNOWN_SHAPES:
-        try:
-            parts = recognise(block)
-        except AttributeError:
-            continue
-        break
-    else:
-        return None
-    norm, query, key, value, heads, body = parts
-    if norm is not None and not isinstance(norm, nn.LayerNorm):
+    recognise = next((shape for shape in _KNOWN_SHAPES if _fits(shape, block)), None)
+    if recognise is None:
         return None
 
     def describe(inputs: Inputs) -> AttentionPooling:
+        # Anew each time: parts of weights do not follow a model that is moved elsewhere.
+        norm, query, key, value, heads, body = recognise(block)
         pooled = position(inputs)
         seen = inputs[mask][0].bool() if mask in inputs else None
         if causal:
@@ -187,6 +181,14 @@ def mean_pooling(finish: Tail = lambda pooled: pooled) -> Callable[[Inputs], Mea
 # The shapes of block that are known: norm, query, key, value, heads, and the
 # block's own way from mixed values and state to its output at that position.
 _Parts = tuple[nn.LayerNorm | None, Linear, Linear, Linear, int, Callable[[Tensor, Tensor], Tensor]]
+
+
+def _fits(shape: Callable[[Any], _Parts], block: nn.Module) -> bool:
+    try:
+        norm, *_ = shape(block)
+    except AttributeError:
+        return False
+    return norm is None or isinstance(norm, nn.LayerNorm)
 
 
 def _linear(module: Any) -> Linear:

@@ -1,7 +1,8 @@
 """Cut a tower at a layer, with the model's own forward doing all the work.
 
 A hook reads the hidden states that enter the layer; another puts other states
-in their place. Nothing of a model is written again here, so nothing can differ.
+in their place, and the model does the rest. Where one position is pooled, the
+last block is computed there alone, once that has given the model's own embedding.
 """
 
 import hashlib
@@ -363,7 +364,7 @@ class Tower:
         """Return what may stand for the last block, where only one position of it counts."""
         if not isinstance(last, AttentionPooling) or last.position is None:
             return None
-        if reading.last is None or self._gives_more:
+        if reading.last is None or self._gives_more or reading.embedding.dtype in HALF:
             return None
         with torch.no_grad():
             value = last.embed(self._arrangement.pack(reading.last, inputs))

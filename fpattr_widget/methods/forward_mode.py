@@ -38,15 +38,13 @@ class _ConstantWeights(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, arguments: tuple = (), named: dict | None = None
     ) -> Any:
-        named = named or {}
-        if function is nn.functional.linear:
-            return _linear(*arguments, **named)
-        if function is nn.functional.layer_norm:
-            return _layer_norm(*arguments, **named)
-        return function(*arguments, **named)
+        faster = _FASTER.get(function, function)
+        return faster(*arguments, **(named or {}))
 
 
 def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
+    if not _constant(weight, bias):
+        return nn.functional.linear(input, weight, bias)
     return _Linear.apply(input, weight, bias)
 
 
@@ -57,9 +55,15 @@ def _layer_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Any:
-    if weight is None or bias is None or len(normalized_shape) > 1 or input.dtype in HALF:
+    usual = weight is not None and bias is not None and len(normalized_shape) == 1
+    if not usual or input.dtype in HALF or not _constant(weight, bias):
         return nn.functional.layer_norm(input, normalized_shape, weight, bias, eps)
     return _LayerNorm.apply(input, weight, bias, eps)
+
+
+def _constant(*weights: Tensor | None) -> bool:
+    """Tell whether weights are a model's own; others may depend on the input."""
+    return all(weight is None or isinstance(weight, nn.Parameter) for weight in weights)
 
 
 class _Linear(torch.autograd.Function):
@@ -89,3 +93,9 @@ class _LayerNorm(torch.autograd.Function):
         shared = (normal * tangent).mean(-1, keepdim=True)
         moved = tangent - tangent.mean(-1, keepdim=True) - normal * shared
         return moved * context.scale
+
+
+_FASTER: dict[Any, Callable[..., Any]] = {
+    nn.functional.linear: _linear,
+    nn.functional.layer_norm: _layer_norm,
+}

@@ -154,6 +154,18 @@ def test_words_of_its_own_tokenizer(encoder, picture):
         encoder.prepare_text("a dog " * 20)
 
 
+def test_a_model_that_is_moved_later_takes_its_weights_along(picture):
+    """Packed weights are cut in three; the parts must be those that the model has now."""
+    encoder, exact = openai_encoder(), openai_encoder()
+    method = fp.IntegratedJacobians(steps=4)
+    fp.attribute(encoder, picture, CAPTION, method).ledger  # noqa: B018
+    encoder.model.float()
+    for layer in (0, -1):
+        found = fp.attribute(encoder, picture, CAPTION, method, layer).matrix
+        expected = fp.attribute(exact, picture, CAPTION, method, layer).matrix
+        np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+
+
 def test_the_model_is_left_as_it_was_found(picture):
     model = openai_clip()
     encoder = fp.load_encoder(model, processor=processor())

@@ -50,6 +50,20 @@ def test_several_arguments_move_together():
     torch.testing.assert_close(pushed(function, *points), jvp(function, at, along)[1])
 
 
+def test_weights_that_move_with_the_input_are_differentiated():
+    """As in towers whose maps depend on what they see."""
+    scale = nn.Parameter(torch.ones(12, dtype=torch.float64), requires_grad=False)
+    for function in (
+        lambda x: nn.functional.linear(x, x.sin()),
+        lambda x: nn.functional.linear(x, torch.eye(12, dtype=x.dtype), x[0].cos()),
+        lambda x: nn.functional.layer_norm(x, (12,), x[0].cos(), x[1].sin()),
+        lambda x: nn.functional.layer_norm(x, (12,), scale, x[1].sin()),
+    ):
+        states, along = torch.randn(2, 12, 12, dtype=torch.float64)
+        expected = jvp(function, (states,), (along,))[1]
+        torch.testing.assert_close(pushed(function, (states, along)), expected)
+
+
 def test_what_does_not_depend_on_its_argument_has_no_derivative():
     point = torch.randn(3), torch.randn(3)
     assert torch.equal(pushed(lambda states: states.detach() + 1, point), torch.zeros(3))
