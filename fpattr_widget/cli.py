@@ -8,7 +8,7 @@ import argparse
 import csv
 import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,8 @@ _STEP = 8  # rows between two looks at the progress
 
 def explain(arguments: argparse.Namespace) -> None:
     """Explain an image and write it in the form that the output's ending names."""
-    output = Path(arguments.output)
-    write = _WRITERS.get(output.suffix.lower())
-    if write is None:
-        raise InputError(f"`--output` ends in {output.suffix!r}: pass {', '.join(_WRITERS)}.")
-    if not output.parent.is_dir():
-        raise InputError(f"`--output` is in {output.parent.name!r}, which is no folder: make it.")
+    output = _checked_output(arguments.output, _WRITERS)
+    write = _WRITERS[output.suffix.lower()]
     print(f"loading {arguments.model} …", file=sys.stderr)
     encoder = load_encoder(arguments.model)
     pairs = attribute(
@@ -52,8 +48,8 @@ def explain(arguments: argparse.Namespace) -> None:
 
 def evaluate(arguments: argparse.Namespace) -> int:
     """Evaluate models on a data set; tell the tables, and write a report if asked to."""
-    if arguments.output and Path(arguments.output).suffix.lower() not in _REPORTS:
-        raise InputError(f"`--output` ends in no known way: pass {', '.join(_REPORTS)}.")
+    if arguments.output:
+        _checked_output(arguments.output, _REPORTS)
     dataset = _dataset(arguments)
     if arguments.limit is not None:
         dataset = dataset.shuffled(arguments.seed)[: arguments.limit]
@@ -75,6 +71,16 @@ def evaluate(arguments: argparse.Namespace) -> int:
         print(f"fpattr-widget: stopped early; {rest}.", file=sys.stderr)
         return 130
     return 0
+
+
+def _checked_output(named: str, endings: Collection[str]) -> Path:
+    """Return the path of a file that can be written, told before anything is computed."""
+    output = Path(named)
+    if output.suffix.lower() not in endings:
+        raise InputError(f"`--output` ends in {output.suffix!r}: pass {', '.join(endings)}.")
+    if not output.parent.is_dir():
+        raise InputError(f"`--output` is in {output.parent.name!r}, which is no folder: make it.")
+    return output
 
 
 def _dataset(arguments: argparse.Namespace) -> Dataset:
@@ -171,7 +177,7 @@ _WRITERS: dict[str, Callable[[Path, FeaturePairs, argparse.Namespace], None]] = 
 
 
 def _layer(text: str) -> int | tuple[int, int]:
-    numbers = [int(part) for part in text.split(",")]
+    numbers = [int(part.replace("−", "-")) for part in text.split(",")]
     if len(numbers) > 2:
         raise ValueError
     return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
@@ -202,8 +208,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--layer",
         type=_layer,
-        help="the block whose input is split into features, −1 the last, or TEXT,IMAGE "
-        "(default: the model's own)",
+        help="the block whose input is split into features, -1 the last, or TEXT,IMAGE as in "
+        "--layer=-1,2 (default: the model's own)",
     )
     command.add_argument("--title", help="of an HTML page (default: the caption)")
     command.add_argument("--strip-image", action="store_true", help="leave the picture out")
