@@ -59,8 +59,8 @@ class Batches(Dataset[Batch]):
 
     Every other batch shows the mirrored pictures of an earlier one, in words of
     its own: rendering costs as much as learning, and left and right have to be
-    told apart by more than habit. Not of the one just before it, whose lesson
-    they would undo.
+    told apart by more than habit. After the first few, not of the one just
+    before it, whose lesson they would undo.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 from transformers import CLIPModel
 
 from ..encoders import DualEncoder, load_encoder
+from ..encoders.hold import undisturbed
 from ..errors import InputError
 from .batches import Batches
 from .kinds import WITHHELD_KINDS, Kind
@@ -68,7 +69,9 @@ def fine_tune(
         raise InputError(
             f"`encoder` {encoder.name!r} was not trained on scenes: pass load_encoder('bundled')."
         )
-    model = copy.deepcopy(model)
+    with undisturbed(model):  # another thread may be explaining with it
+        model = copy.deepcopy(model)
+    model.requires_grad_(True)
     learner = Learner(model, encoder.tokenizer, learning_rate, hidden=0.5)
     schedule = torch.optim.lr_scheduler.LambdaLR(learner.optimizer, lambda i: 1 - i / (steps + 1))
     batches = Batches(seed, steps, batch, sprites, kinds)

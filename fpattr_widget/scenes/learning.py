@@ -97,8 +97,9 @@ def _hide_patches(share: float) -> Callable[..., torch.Tensor]:
     def hook(_module: object, _arguments: object, states: torch.Tensor) -> torch.Tensor:
         examples, positions, width = states.shape
         kept = round((positions - 1) * (1 - share))
-        order = torch.rand(examples, positions - 1, device=states.device).argsort(1)[:, :kept] + 1
-        order = functional.pad(order, (1, 0))
+        # Drawn on the CPU, whose generator a resumed run takes up again.
+        order = torch.rand(examples, positions - 1).argsort(1)[:, :kept] + 1
+        order = functional.pad(order, (1, 0)).to(states.device)
         return states.gather(1, order[:, :, None].expand(-1, -1, width))
 
     return hook

@@ -1,6 +1,6 @@
 """Train the bundled model from nothing on freshly rendered scenes.
 
-``python -m fpattr_widget.scenes.train --output FOLDER`` takes 78 minutes on
+``python -m fpattr_widget.scenes.train --output FOLDER`` takes 110 minutes on
 two cores, picks up where it was stopped, and writes a Hugging Face folder.
 Half of the patches are hidden from the vision tower while it learns: that
 halves the work and keeps each patch's state about that patch. In the last
@@ -33,9 +33,10 @@ def _learning_rate(step: int, refined_from: int, steps: int) -> float:
         step, steps, highest = step - refined_from, steps - refined_from, _REFINING_RATE
     else:
         steps, highest = refined_from, 1.0
-    if step < _WARMUP:
-        return highest * (step + 1) / _WARMUP
-    progress = (step - _WARMUP) / max(1, steps - _WARMUP)
+    warmup = min(_WARMUP, max(1, steps // 10))
+    if step < warmup:
+        return highest * (step + 1) / warmup
+    progress = (step - warmup) / max(1, steps - warmup)
     return highest * 0.5 * (1 + math.cos(math.pi * progress)) + 0.001
 
 

@@ -1,6 +1,6 @@
 """Speed, memory and accuracy of the engine, as Markdown tables.
 
-``python -m tests.benchmarks`` runs everything (about six minutes on two cores);
+``python -m tests.benchmarks`` runs everything (about eight minutes on two cores);
 ``--only exclip models layers nodes devices`` some of it. Ratios are between
 measurements of one run; peak memory is that of the process.
 """

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 from tests.browser.conftest import FLAGS, chromium
 from tests.browser.harness import EPOCH, View, harness, state_of, synthetic_pairs
 from tests.browser.hosts import Lab, Marimo, Notebook7, Voila
-from tests.browser.notebook import open_page
+from tests.browser.notebook import open_page, write_notebook
 from tests.browser.page import drag_region, wait_for_rows
 from tests.browser.test_hosts import MARIMO
 from tests.browser.test_jupyterlab import QUICKSTART
@@ -70,6 +70,32 @@ def in_jupyterlab(browser: Browser, folder: Path, temporary: Path) -> None:
         view.locator(".fpattr-editor textarea").fill("")
         view.locator(".fpattr-refused[data-kind=caption]").wait_for()
         shoot(explorer, folder / f"explorer-{name}-refused.png")
+        notebook.shut_down()
+        page.context.close()
+    lab.stop()
+
+
+def reports(browser: Browser, folder: Path, temporary: Path) -> None:
+    """Shoot a report, its drawing and its worst examples, one of them open."""
+    lab = Lab(temporary)
+    cells = (
+        "import fpattr_widget as fp\n"
+        "report = fp.evaluate('bundled', fp.datasets.scenes(40, seed=7), progress=False)\n"
+        "report",
+        "report.plot()",
+        "report.browse(5)",
+    )
+    for name, dark, width in (("light", False, 1280), ("dark", True, 1280), ("narrow", False, 700)):
+        page = new_page(browser, width=width)
+        path = write_notebook(lab.root / "report.ipynb", *cells)
+        notebook = open_page(page, lab, path, dark=dark)
+        notebook.run_all()
+        outputs = page.locator(".jp-OutputArea-output")
+        accordion = page.locator(".jupyter-widget-Accordion, .widget-accordion").first
+        accordion.locator(".jp-Collapse-header").first.click()
+        wait_for_rows(accordion.locator(".fpattr"))
+        for number, part in enumerate(("table", "plot", "examples")):
+            shoot(outputs.nth(number), folder / f"report-{part}-{name}.png")
         notebook.shut_down()
         page.context.close()
     lab.stop()
@@ -158,6 +184,7 @@ def new_page(browser: Browser, *, width: int = SIZE["width"]) -> Page:
 
 SCENES = {
     "lab": in_jupyterlab,
+    "reports": reports,
     "hosts": in_other_hosts,
     "widths": at_widths,
     "situations": in_situations,
