@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from .captions import Caption, contradict, describe, locate
+from .captions import Caption, contradict, describe, ground_named, locate, misplace
 from .kinds import TRAINED_KINDS, Kind
-from .layout import Scene, join, mirror, sample_quarters, sample_scene
+from .layout import GROUNDS, Scene, join, mirror, sample_quarters, sample_scene
 from .model import IMAGE_SIZE
 from .render import Sprites, render, render_joined
 
@@ -18,6 +18,7 @@ _SCENES, _WORDS = 0, 1
 _MIRRORED_AFTER = 8  # rendered batches
 _LOCATED = 0.7  # share of the pictures of which it is said where something is
 _JOINED, _JOINED_LATER = 0.1, 0.3  # share of the pictures that are four in one
+_MISPLACED = 0.5  # share of the captions whose ground is exchanged, if they tell of it
 _REFINING = 2 / 7  # share of the steps, at the end
 
 
@@ -45,13 +46,17 @@ class Batch:
 
 
 def _strangers(scenes: Sequence[Scene], written: Sequence[Sequence[Caption]]) -> torch.Tensor:
-    shown = [{thing.kind for thing in scene.objects} for scene in scenes]
+    shown = [{GROUNDS[scene.ground], *(thing.kind for thing in scene.objects)} for scene in scenes]
     named = [
-        {scene.objects[index].kind for mention in caption.mentions for index in mention.objects}
+        {ground_named(scene, caption), *_kinds_named(scene, caption)} - {None}
         for captions in written
         for scene, caption in zip(scenes, captions, strict=True)
     ]
     return torch.tensor([[there.isdisjoint(said) for said in named] for there in shown])
+
+
+def _kinds_named(scene: Scene, caption: Caption) -> set[str]:
+    return {scene.objects[i].kind for mention in caption.mentions for i in mention.objects}
 
 
 class Batches(Dataset[Batch]):
@@ -109,6 +114,7 @@ class Batches(Dataset[Batch]):
         if mirrored:
             scenes, pictures = [mirror(scene) for scene in scenes], pictures[:, :, ::-1].copy()
         generator = np.random.default_rng([_TRAINING_STREAM, self.seed, _WORDS, step])
+        refining = bool(self.new_kinds) or step >= self.refined_from
         captions, located, false = [], [], []
         for scene in scenes:
             captions.append(describe(scene, generator))
@@ -119,7 +125,8 @@ class Batches(Dataset[Batch]):
                 caption = describe(scene, generator)
                 located.append(caption)
                 false.append(contradict(scene, caption, generator, self._known))
-        refining = self.new_kinds or step >= self.refined_from
+            if refining and generator.random() < _MISPLACED:
+                false[-1] = misplace(scene, located[-1], generator) or false[-1]
         return Batch(
             torch.from_numpy(pictures),
             [caption.text for caption in captions],

@@ -177,6 +177,21 @@ def describe(scene: Scene, generator: np.random.Generator, *, complete: bool = F
     return writer.caption()
 
 
+def ground_named(scene: Scene, caption: Caption) -> str | None:
+    """Return the words in which a caption of ``scene`` tells of its ground, if it does."""
+    phrase = GROUNDS[scene.ground]
+    return phrase if phrase and caption.text.endswith(" " + phrase) else None
+
+
+def misplace(scene: Scene, caption: Caption, generator: np.random.Generator) -> str | None:
+    """Put another ground into ``caption``; ``None`` where it tells of none."""
+    phrase = ground_named(scene, caption)
+    if phrase is None:
+        return None
+    others = [other for other in GROUNDS.values() if other not in (None, phrase)]
+    return f"{caption.text.removesuffix(phrase)}{generator.choice(others)}"
+
+
 def _ground_phrase(writer: _Writer, scene: Scene, generator: np.random.Generator) -> None:
     phrase = GROUNDS[scene.ground]
     if phrase and generator.random() < 0.35:

@@ -10,6 +10,8 @@ from .batches import Batch
 
 _Tokens = dict[str, torch.Tensor]
 
+_ALONE = 0.1  # weight of what pictures and captions count for by themselves
+
 
 class Learner:
     """A CLIP with its optimizer.
@@ -62,8 +64,9 @@ class Learner:
             if batch.strangers is not None:
                 emptied, length = self._emptied(tokens)
                 grey, empty = self._embed(torch.zeros_like(pixels[:1]), emptied)
-                gained = scale.detach() * (images - grey) @ (texts - empty[length]).T
-                loss = loss + _weigh(gained, batch.strangers.to(place))
+                strangers = batch.strangers.to(place)
+                sides = images, grey, texts, empty[length]
+                loss = loss + _weigh(scale.detach(), *sides, strangers)
         finally:
             hook.remove()
         self.optimizer.zero_grad()
@@ -123,14 +126,28 @@ def _contrast(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return loss, (lead > 0).float().mean()
 
 
-def _weigh(gained: torch.Tensor, strangers: torch.Tensor) -> torch.Tensor:
-    """Return the loss of what pictures and captions gain over a grey one and an empty one.
+def _weigh(
+    scale: torch.Tensor,
+    images: torch.Tensor,
+    grey: torch.Tensor,
+    texts: torch.Tensor,
+    empty: torch.Tensor,
+    strangers: torch.Tensor,
+) -> torch.Tensor:
+    """Return the loss of what pictures and captions gain over a grey one and empty ones.
 
     Contrast only asks which fits better, wherever zero may be. Attributions
     start from a grey picture and an empty caption: what fits has to count for
-    more than these do, and what has nothing in common for less.
+    more than these do, and what has nothing in common for less. By itself
+    neither a picture nor a caption is to count for anything.
     """
+    gained = scale * (images - grey) @ (texts - empty).T
     described, located, _ = gained.chunk(3, dim=1)
     fits = torch.cat([described.diagonal(), located.diagonal()])
     against = functional.softplus(torch.cat([described, located], 1))[strangers]
-    return functional.softplus(-fits).mean() + against.sum() / max(1, len(against))
+    alone = torch.cat([((images - grey) @ empty.T).ravel(), (grey @ (texts - empty).T).ravel()])
+    return (
+        functional.softplus(-fits).mean()
+        + against.sum() / max(1, len(against))
+        + _ALONE * functional.smooth_l1_loss(scale * alone, torch.zeros_like(alone))
+    )

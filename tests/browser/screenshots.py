@@ -91,8 +91,8 @@ def reports(browser: Browser, folder: Path, temporary: Path) -> None:
         notebook = open_page(page, lab, path, dark=dark)
         notebook.run_all()
         outputs = page.locator(".jp-OutputArea-output")
-        accordion = page.locator(".jupyter-widget-Accordion, .widget-accordion").first
-        accordion.locator(".jp-Collapse-header").first.click()
+        accordion = page.locator(".jupyter-widget-Accordion")
+        accordion.locator(".jupyter-widget-Collapse-header").first.click()
         wait_for_rows(accordion.locator(".fpattr"))
         for number, part in enumerate(("table", "plot", "examples")):
             shoot(outputs.nth(number), folder / f"report-{part}-{name}.png")

@@ -24,10 +24,10 @@ from fpattr_widget.scenes import (
     sample_scene,
 )
 from fpattr_widget.scenes.batches import Batches
-from fpattr_widget.scenes.captions import locate
+from fpattr_widget.scenes.captions import locate, misplace
 from fpattr_widget.scenes.check import recognition, relations, retrieval
 from fpattr_widget.scenes.fine_tune import fine_tune
-from fpattr_widget.scenes.layout import join, mirror, sample_quarters
+from fpattr_widget.scenes.layout import GROUNDS, join, mirror, sample_quarters
 from fpattr_widget.scenes.learning import _weigh
 from fpattr_widget.scenes.model import new_tokenizer
 from fpattr_widget.scenes.render import render_joined
@@ -307,28 +307,56 @@ def test_strangers_are_captions_that_name_nothing_of_a_picture():
         captions = [*batch.captions, *batch.located]
         assert batch.strangers.shape == (24, 48)
         for scene, strange in zip(scenes, batch.strangers, strict=True):
-            there = {thing.kind for thing in scene.objects}
+            there = {thing.kind for thing in scene.objects} | {GROUNDS[scene.ground]}
             for caption, stranger in zip(captions, strange, strict=True):
                 named = {names[word] for word in re.findall("[a-z]+", caption) if word in names}
                 assert named
+                named |= {one for one in GROUNDS.values() if one and caption.endswith(one)}
                 assert stranger == (not named & there), (caption, there)
         assert 0.5 < batch.strangers.float().mean() < 1
         assert not batch.strangers[:, :24].diagonal().any()
 
 
 def test_a_grey_picture_and_an_empty_caption_are_the_middle():
-    """What fits is asked to count for more, strangers for less, and all others for nothing."""
-    gained = torch.tensor([[1.0, -2.0, 3.0, 0.5, 9.0, 9.0], [4.0, -1.0, 0.0, 2.0, 9.0, 9.0]])
-    gained.requires_grad_()
+    """What fits is asked to count for more, strangers for less, and nobody alone for anything."""
+    generator = torch.Generator().manual_seed(0)
+    images, grey = torch.randn(2, 5, generator=generator), torch.randn(1, 5, generator=generator)
+    texts, empty = torch.randn(2, 6, 5, generator=generator)
     strangers = torch.tensor([[False, True, False, False], [True, False, False, False]])
-    loss = _weigh(gained, strangers)
-    fits, against = np.array([1.0, -1.0, 3.0, 2.0]), np.array([-2.0, 4.0])
+    found = _weigh(torch.tensor(3.0), images, grey, texts, empty, strangers)
+
+    def gained(image: int, text: int) -> float:
+        return 3 * float((images[image] - grey[0]) @ (texts[text] - empty[text]))
+
+    fits = np.array([gained(0, 0), gained(1, 1), gained(0, 2), gained(1, 3)])
+    against = np.array([gained(0, 1), gained(1, 0)])
+    alone = [3 * float((one - grey[0]) @ other) for one in images for other in empty]
+    alone += [3 * float(grey[0] @ (one - other)) for one, other in zip(texts, empty, strict=True)]
+    size = np.abs(alone)
+    smooth = np.where(size < 1, size**2 / 2, size - 0.5)
     expected = np.log1p(np.exp(-fits)).mean() + np.log1p(np.exp(against)).mean()
-    assert loss.item() == pytest.approx(expected, rel=1e-6)
-    loss.backward()
-    signs = [[-1, 1, -1, 0, 0, 0], [1, -1, 0, -1, 0, 0]]
-    np.testing.assert_array_equal(gained.grad.sign(), signs)
-    assert torch.isfinite(_weigh(gained, torch.zeros_like(strangers)))
+    assert found.item() == pytest.approx(expected + 0.1 * smooth.mean(), rel=1e-5)
+    nobody = torch.zeros_like(strangers)
+    assert torch.isfinite(_weigh(torch.tensor(3.0), images, grey, texts, empty, nobody))
+
+
+@settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**31))
+def test_a_ground_is_exchanged_for_one_that_is_not_there(sprites, seed):
+    generator = np.random.default_rng(seed)
+    scene = sample_scene(generator, sprites.aspect_ratios)
+    caption = describe(scene, generator)
+    phrases = [phrase for phrase in GROUNDS.values() if phrase]
+    told = [phrase for phrase in phrases if caption.text.endswith(phrase)]
+    found = misplace(scene, caption, generator)
+    if not told:
+        assert found is None
+        return
+    (own,) = told
+    assert own == GROUNDS[scene.ground]
+    (other,) = [phrase for phrase in phrases if found.endswith(phrase)]
+    assert other != own
+    assert found.removesuffix(other) == caption.text.removesuffix(own)
 
 
 def test_only_what_was_trained_on_scenes_is_fine_tuned(encoder):
