@@ -19,7 +19,7 @@ _MIRRORED_AFTER = 8  # rendered batches
 _LOCATED = 0.7  # share of the pictures of which it is said where something is
 _JOINED, _JOINED_LATER = 0.1, 0.3  # share of the pictures that are four in one
 _MISPLACED = 0.5  # share of the captions whose ground is exchanged, if they tell of it
-_REFINING = 2 / 7  # share of the steps, at the end
+_REFINED_FROM = 5 / 8  # of the steps
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Batches(Dataset[Batch]):
         new_kinds: Sequence[Kind] = (),
     ):
         self.seed, self.steps, self.size = seed, steps, size
-        self.refined_from = steps - round(_REFINING * steps)
+        self.refined_from = round(_REFINED_FROM * steps)
         self.new_kinds = tuple(new_kinds)
         self.sprites_folder = sprites
         self.sprites: Sprites | None = None

@@ -1,6 +1,6 @@
 """Train the bundled model from nothing on freshly rendered scenes.
 
-``python -m fpattr_widget.scenes.train --output FOLDER`` takes 110 minutes on
+``python -m fpattr_widget.scenes.train --output FOLDER`` takes two hours on
 two cores, picks up where it was stopped, and writes a Hugging Face folder.
 Half of the patches are hidden from the vision tower while it learns: that
 halves the work and keeps each patch's state about that patch. In the last
@@ -23,20 +23,24 @@ from .batches import Batches
 from .learning import Learner
 from .model import new_model, new_tokenizer, save
 
+# The learning rate falls to zero three times, from half as high each time:
+# while matching is learned, and twice while it is refined.
+_CYCLES = (5, 2, 1)  # eighths of the steps
 _WARMUP = 200  # steps
-_REFINING_RATE = 0.5  # of the learning rate before
 
 
-def _learning_rate(step: int, refined_from: int, steps: int) -> float:
-    """Return what the learning rate is multiplied by: warm up and fall, twice."""
-    if step >= refined_from:
-        step, steps, highest = step - refined_from, steps - refined_from, _REFINING_RATE
-    else:
-        steps, highest = refined_from, 1.0
-    warmup = min(_WARMUP, max(1, steps // 10))
+def _learning_rate(step: int, steps: int) -> float:
+    """Return what the learning rate is multiplied by."""
+    highest, length = 1.0, 0
+    for eighths in _CYCLES:
+        length = round(steps * eighths / sum(_CYCLES))
+        if step < length:
+            break
+        step, highest = step - length, highest / 2
+    warmup = min(_WARMUP, max(1, length // 10))
     if step < warmup:
         return highest * (step + 1) / warmup
-    progress = (step - warmup) / max(1, steps - warmup)
+    progress = (step - warmup) / max(1, length - warmup)
     return highest * 0.5 * (1 + math.cos(math.pi * progress)) + 0.001
 
 
@@ -49,7 +53,7 @@ def _save_state(path: Path, **state: object) -> None:
 def train(
     output: Path,
     *,
-    steps: int = 7000,
+    steps: int = 8000,
     batch: int = 128,
     seed: int = 0,
     hidden: float = 0.5,
@@ -85,9 +89,7 @@ def train(
     learner = Learner(model, tokenizer, 1e-3, hidden)
     optimizer = learner.optimizer
     scenes = Batches(seed, steps, batch, sprites)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda i: _learning_rate(i, scenes.refined_from, steps)
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: _learning_rate(i, steps))
     state_path, done = output / "state.pt", 0
     if state_path.exists():
         state = torch.load(state_path, map_location=place, weights_only=True)
@@ -129,7 +131,7 @@ def train(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("model"))
-    parser.add_argument("--steps", type=int, default=7000)
+    parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--hidden", type=float, default=0.5)

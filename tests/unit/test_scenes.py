@@ -1,5 +1,6 @@
 """Scenes: the boxes are true, the captions are true, contradictions are not."""
 
+import itertools
 import re
 
 import numpy as np
@@ -31,7 +32,7 @@ from fpattr_widget.scenes.layout import GROUNDS, join, mirror, sample_quarters
 from fpattr_widget.scenes.learning import _weigh
 from fpattr_widget.scenes.model import new_tokenizer
 from fpattr_widget.scenes.render import render_joined
-from fpattr_widget.scenes.train import train
+from fpattr_widget.scenes.train import _learning_rate, train
 
 
 @pytest.fixture(scope="module")
@@ -257,6 +258,16 @@ def test_training_runs_resumes_and_reproduces(tmp_path):
     assert np.isfinite(encoder.similarity(example("picnic").image, "a dog"))
 
 
+@pytest.mark.parametrize("steps", [8000, 800, 8])
+def test_the_learning_rate_falls_three_times_from_half_as_high(steps):
+    rates = [_learning_rate(step, steps) for step in range(steps)]
+    ends = [steps * eighths // 8 for eighths in (0, 5, 7, 8)]
+    for cycle, (start, stop) in enumerate(itertools.pairwise(ends)):
+        assert max(rates[start:stop]) == pytest.approx(0.5**cycle, abs=0.1 if steps == 8 else 2e-3)
+        assert rates[stop - 1] == min(rates[stop - 1 - steps // 80 : stop])
+    assert Batches(0, steps, 1).refined_from == ends[1]
+
+
 def test_fine_tuning_leaves_the_model_that_it_starts_from(bundled):
     before = {name: weight.clone() for name, weight in bundled.model.state_dict().items()}
     torch.manual_seed(1)
@@ -297,7 +308,7 @@ def test_fine_tuning_starts_from_a_model_that_is_just_being_used(bundled):
 
 
 def test_strangers_are_captions_that_name_nothing_of_a_picture():
-    batches = Batches(0, 14, 24)
+    batches = Batches(0, 16, 24)
     assert batches.refined_from == 10
     assert batches[9].strangers is None
     names = {name: kind.name for kind in KINDS.values() for name in (kind.name, kind.plural)}
