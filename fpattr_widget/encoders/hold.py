@@ -91,7 +91,7 @@ class _SinglePrecisionNorms(TorchFunctionMode):
 
 def _single_precision_norms(model: nn.Module) -> AbstractContextManager[object]:
     # Every operation passes through it, so only where it is needed.
-    half = any(weight.dtype in HALF for weight in model.parameters())
+    half = any(w.dtype in HALF for module in _modules(model) for w in _own(module))
     return _SinglePrecisionNorms() if half else nullcontext()
 
 

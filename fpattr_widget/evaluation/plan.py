@@ -12,6 +12,7 @@ import torch
 from tqdm.auto import tqdm
 
 from ..encoders import DualEncoder, Layer, load_encoder, shared_encoder
+from ..encoders.hold import undisturbed
 from ..errors import InputError
 from ..methods import METHODS, Method
 from .dataset import Dataset, Sample
@@ -115,20 +116,25 @@ class Evaluation:
         try:
             for _, group in itertools.groupby(enumerate(self.ways), lambda one: id(one[1].encoder)):
                 ways = list(group)
-                read = Read(ways[0][1].encoder, sample)
-                # Kept side by side only for who compares them: each holds graphs.
-                if any(isinstance(metric, Agreement) for metric in self.metrics):
-                    explained = [way.explain(read) for _, way in ways]
-                    for one in explained:
-                        one.beside = [other for other in explained if other is not one]
-                    for (number, _), one in zip(ways, explained, strict=True):
-                        scores += self._judge(number, one)
-                else:
-                    for number, way in ways:
-                        scores += self._judge(number, way.explain(read))
+                encoder = ways[0][1].encoder
+                read = Read(encoder, sample)
+                with undisturbed(encoder.model):  # once, and not for every pass
+                    scores += self._scores(ways, read)
         except InputError as error:
             return Record(sample.name, (), str(error))
         return Record(sample.name, tuple(scores))
+
+    def _scores(self, ways: Sequence[tuple[int, Way]], read: Read) -> Iterable[Score]:
+        # Kept side by side only for who compares them: each holds graphs.
+        if any(isinstance(metric, Agreement) for metric in self.metrics):
+            explained = [way.explain(read) for _, way in ways]
+            for one in explained:
+                one.beside = [other for other in explained if other is not one]
+            for (number, _), one in zip(ways, explained, strict=True):
+                yield from self._judge(number, one)
+        else:
+            for number, way in ways:
+                yield from self._judge(number, way.explain(read))
 
     def _judge(self, run: int, explained: Explained) -> Iterable[Score]:
         if any(metric.reads_first_order for metric in self.metrics):
