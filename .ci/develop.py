@@ -28,8 +28,9 @@ APART = (
     *sorted((ROOT / "tests" / "browser").glob("ipykernel-*.txt")),
 )
 NPM = shutil.which("npm") or "npm"
-# Much of the tests' time is waiting for kernels and pages.
-SIDE_BY_SIDE = ("--numprocesses", "2", "--dist", "loadfile")
+# Much of the tests' time is waiting for kernels and pages. In their own order: files of
+# few long tests would else come last, each alone.
+SIDE_BY_SIDE = ("--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 

@@ -232,13 +232,16 @@ class Tower:
             start = self.features(reference, layer)
             last = self.last_block(inputs) if self.last_block else None
             at_last = layer == len(self.blocks) - 1
-            end = None if at_last else self._shortcut(last, reading, inputs)
+            cut_short = not at_last and self._may_cut_short(last, reading, inputs)
 
             def embed(features: Tensor) -> Tensor:
                 if layer not in self._tried:
                     self._try_to_start_at(layer, reading, inputs)
                 if self._shares_inputs is None:
                     self._shares_inputs = self._try_to_share(reading.states, inputs, layer)
+                # Described anew: the model may have got other weights since.
+                found = self.last_block(inputs) if self.last_block and cut_short else None
+                end = found if isinstance(found, AttentionPooling) else None
                 return self._run_from(features, reading.states, inputs, layer, end=end)
 
             return Split(
@@ -358,17 +361,17 @@ class Tower:
         self._require_once(layer, len(read))
         return Reading(read[0].detach(), embedding, last[0].detach() if last else None)
 
-    def _shortcut(
+    def _may_cut_short(
         self, last: AttentionPooling | MeanPooling | None, reading: Reading, inputs: Inputs
-    ) -> AttentionPooling | None:
-        """Return what may stand for the last block, where only one position of it counts."""
+    ) -> bool:
+        """Tell whether the last block's description may stand for it, at its one position."""
         if not isinstance(last, AttentionPooling) or last.position is None:
-            return None
+            return False
         if reading.last is None or self._gives_more or reading.embedding.dtype in HALF:
-            return None
+            return False
         with torch.no_grad():
             value = last.embed(self._arrangement.pack(reading.last, inputs))
-        return last if agree(value, reading.embedding) else None
+        return agree(value, reading.embedding)
 
     def _run_from(
         self,

@@ -92,7 +92,9 @@ class Table:
 
 def markdown_text(said: str) -> str:
     """Return text of others as Markdown that shows it as it is, on one line."""
-    return re.sub(r"([\\`*_~$\[\]<>&|])", r"\\\1", " ".join(said.split()))
+    # An underscore inside a word means nothing.
+    marks = r"([\\`*~$\[\]<>&|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))"
+    return re.sub(marks, r"\\\1", " ".join(said.split()))
 
 
 def _no_formula(cell: Cell) -> Cell:

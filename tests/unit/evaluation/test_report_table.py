@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fpattr_widget.evaluation.table import Table
+from fpattr_widget.evaluation.table import Table, markdown_text
 
 EVIL = "<script>alert('&amp;')</script> | `x` \\| *y* <b>"
 TABLE = Table(
@@ -89,7 +89,7 @@ def unescaped(line: str) -> list[str]:
         elif character == "|":
             cells.append("")
         else:
-            assert character not in "<>&`*[]_~$", f"{character!r} means something in Markdown"
+            assert character not in "<>&`*[]~$", f"{character!r} means something in Markdown"
             cells[-1] += character
     return [cell.strip() for cell in cells]
 
@@ -102,6 +102,10 @@ def test_markdown_cells_are_the_text_that_was_said(said):
     expected = [["class", plain], [plain, "1.500"], ["x", "–"]]
     assert [unescaped(line) for line in (head, *rows)] == expected
     assert marks == "| --- | ---: |"
+
+
+def test_markdown_emphasises_nothing():
+    assert markdown_text("_dog_ a_b __x__ ~no~ $1$") == r"\_dog\_ a_b \_\_x\_\_ \~no\~ \$1\$"
 
 
 def test_csv_holds_no_formula():
