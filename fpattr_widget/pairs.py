@@ -5,7 +5,8 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,11 +69,15 @@ class About:
 
 @dataclass(frozen=True)
 class _Sides:
-    """Both towers' contributions and the scale that turns their products into cosines."""
+    """Both towers' contributions and the scale that turns their products into cosines.
+
+    ``unchanged`` makes a context in which the model has to be what it was.
+    """
 
     text: Contributions
     image: Contributions
     scale: float
+    unchanged: "Unchanged"
 
     def release(self) -> None:
         self.text.release()
@@ -104,8 +109,10 @@ class Known:
     error_of_words: np.ndarray | None
 
 
+#: Makes a context that raises ``InputError`` at its end if the model has changed.
+Unchanged = Callable[[], AbstractContextManager[None]]
 #: Measures both towers, text first.
-Measure = Callable[[], "tuple[Contributions, Contributions] | Known"]
+Measure = Callable[[], "tuple[Contributions, Contributions, Unchanged] | Known"]
 
 
 class FeaturePairs:
@@ -200,7 +207,9 @@ class FeaturePairs:
         with self._lock:
             sides = self._measured()
             if sides is not None and _sampled(sides) and self._standard_error is None:
-                self._standard_error = _standard_error(sides)
+                with sides.unchanged():
+                    error = _standard_error(sides)
+                self._standard_error = error
                 self._let_go()
             error = self._standard_error
             return None if error is None else error[:, self._specials :]
@@ -308,21 +317,22 @@ class FeaturePairs:
                     "`pairs` that attribute() returned."
                 )
             text, image = sides.text, sides.image
-            parts = (
-                text.against(image.reference[None])[0] / sides.scale,
-                image.against(text.reference[None])[0] / sides.scale,
-            )
+            with sides.unchanged():
+                parts = (
+                    text.against(image.reference[None])[0] / sides.scale,
+                    image.against(text.reference[None])[0] / sides.scale,
+                )
             return parts[0].astype(np.float32), parts[1].astype(np.float32)
 
     def words(self) -> "FeaturePairs":
         """Return the same pairs with the rows of each word's tokens summed."""
         members = self._members()
 
-        def measure() -> tuple[Contributions, Contributions] | Known:
+        def measure() -> tuple[Contributions, Contributions, Unchanged] | Known:
             with self._lock:
                 sides = self._measured()
                 if sides is not None:
-                    return GroupedContributions(sides.text, members), sides.image
+                    return GroupedContributions(sides.text, members), sides.image, sides.unchanged
                 values = np.stack([self._values[indices].sum(0) for indices in members])
                 error = self._error_of_words
                 return Known(values, self.ledger, self._nodes, error, error)
@@ -383,7 +393,9 @@ class FeaturePairs:
             if self._ledger is None:
                 sides = self._measured()
                 if sides is not None:
-                    self._ledger = _close_ledger(sides)
+                    with sides.unchanged():
+                        ledger = _close_ledger(sides)
+                    self._ledger = ledger
                     self._let_go()
             assert self._ledger is not None
             return self._ledger
@@ -529,7 +541,7 @@ class FeaturePairs:
                 if isinstance(measured, Known):
                     self._take(measured)
                     return None
-                text, image = measured
+                text, image, unchanged = measured
                 if text.embedding.shape != image.embedding.shape:
                     raise InputError(
                         f"`model` embeds a caption in {len(text.embedding)} numbers and an image "
@@ -538,7 +550,7 @@ class FeaturePairs:
                 scale = float(text.embedding.norm()) * float(image.embedding.norm())
                 said = text.describe(), image.describe()
                 self._nodes = said[0] if said[0] == said[1] else "text {} · image {}".format(*said)
-                self._sides = _Sides(text, image, scale)
+                self._sides = _Sides(text, image, scale, unchanged)
                 self._measure = None  # it holds the prepared image
             return self._sides
 
@@ -556,7 +568,8 @@ class FeaturePairs:
     def _finite(self, sides: _Sides, compute: Callable[[], np.ndarray]) -> np.ndarray:
         """Compute with both sides; where that fails, let go of what they have recorded."""
         try:
-            values = compute() / sides.scale
+            with sides.unchanged():
+                values = compute() / sides.scale
             if np.isfinite(values).all():
                 return values.astype(np.float32)
         except Exception:
@@ -577,7 +590,7 @@ class FeaturePairs:
             if self._standard_error is None:
                 return
             words = GroupedContributions(sides.text, self._members())
-            self._error_of_words = _standard_error(_Sides(words, sides.image, sides.scale))
+            self._error_of_words = _standard_error(replace(sides, text=words))
         self._sides = None
 
     def _members(self) -> list[list[int]]:
@@ -701,16 +714,18 @@ def attribute(
     seen = encoder.prepare_image(image)
     grid, special = encoder.image_layout(seen, image_layer)
 
-    def measure_image() -> Contributions:
-        return chosen.measure_image(encoder, seen, image_layer)
+    # Where passes begin, for methods that run the towers from a layer on.
+    layers = (text_layer, image_layer) if chosen.reads_at is None else None
 
-    def measure() -> tuple[Contributions, Contributions]:
+    def measure() -> tuple[Contributions, Contributions, Unchanged]:
         what = (chosen, image_layer, encoder.memory_limit)
-        return (
-            chosen.measure_text(encoder, text, text_layer),
+        with encoder.steady() as fixed:
+            text_side = chosen.measure_text(fixed, text, text_layer)
             # Another caption on the same image finds the image measured.
-            encoder.for_image(seen, what, measure_image),
-        )
+            image_side = fixed.for_image(
+                seen, what, lambda: chosen.measure_image(fixed, seen, image_layer)
+            )
+        return text_side, image_side, lambda: fixed.unchanged(layers)
 
     return FeaturePairs(
         measure,

@@ -1,6 +1,9 @@
 """``DualEncoder``: a model with its towers, its way of reading inputs and its defaults."""
 
-from collections.abc import Callable, Hashable, Sequence
+import copy
+import threading
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -10,11 +13,14 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from .captions import PreparedText, prepare_text, reference_text
-from .family import ImageTower, TextTower
+from .family import Family, ImageTower, TextTower
+from .fingerprint import Fingerprint
+from .kept import Kept
 from .last_block import Inputs
 from .pictures import PreparedImage, prepare_image, reference_image
 from .recent import Recent
 from .tower import Split, Tower
+from .twin import Twin
 
 T = TypeVar("T")
 Layer = int | tuple[int, int] | None
@@ -46,6 +52,63 @@ class Defaults:
     nodes: tuple[int, int] | None = None
 
 
+class Version:
+    """A model as it is between two changes: its twin, and what tells a change.
+
+    Attributes
+    ----------
+    text_tower, image_tower
+        The twin's.
+    """
+
+    def __init__(self, model: nn.Module, family: Family):
+        self._fingerprint = Fingerprint(model)
+        self._fingerprint.read()
+        self._model = model
+        self._twin = Twin(model)
+        self.text_tower, self.image_tower = family.towers(self._twin.module)
+        for tower in (self.text_tower, self.image_tower):
+            tower.attach(self._twin)
+        self.for_images: Recent[Any] = Recent(_MOST_IMAGES)
+
+    def has_same_outline(self) -> bool:
+        """Tell whether structure, settings and hooks are what they were."""
+        now = Fingerprint(self._model)
+        return now.has_same_outline(self._fingerprint, self._twin.overwritten)
+
+    def looks_the_same(self) -> bool:
+        """Tell whether nothing has changed, by a look at a few numbers of each weight."""
+        return self.has_same_outline() and self._fingerprint.weights_look_the_same()
+
+    def is_the_same(self, layers: tuple[int, int] | None = None) -> bool:
+        """Tell whether nothing has changed, by reading the weights again.
+
+        Parameters
+        ----------
+        layers
+            ``(text, image)``: only what a pass from these blocks up reads.
+        """
+        without = set() if layers is None else self._below(layers)
+        return self.has_same_outline() and self._fingerprint.weights_are_the_same(without)
+
+    def _below(self, layers: tuple[int, int]) -> set[int]:
+        """Return the ids of the user's modules that no pass from these blocks up reads."""
+        towers = self.text_tower, self.image_tower
+        skipped = [
+            module
+            for tower, layer in zip(towers, layers, strict=True)
+            for block in tower.before(layer)
+            for module in block.modules()
+        ]
+        skipped += [
+            module
+            for module in self._twin.module.modules()
+            if isinstance(module, nn.Embedding)
+            and module.num_embeddings == self.text_tower.vocabulary
+        ]
+        return {id(self._twin.source(module)) for module in skipped}
+
+
 class DualEncoder:
     """An image tower and a text tower that meet in one space.
 
@@ -56,10 +119,10 @@ class DualEncoder:
     name
         Shown to the user.
     model
-        The module that holds both towers. It is never changed for longer than
-        a forward pass, and always put back as it was found.
-    text_tower, image_tower
-        Its towers.
+        The module that holds both towers. It is never changed: everything runs
+        on a twin, which shares its weights.
+    family
+        What its towers are.
     tokenizer
         A Hugging Face tokenizer, or ``None`` if captions come as token ids.
     image_processor
@@ -75,8 +138,7 @@ class DualEncoder:
         self,
         name: str,
         model: Any,
-        text_tower: TextTower,
-        image_tower: ImageTower,
+        family: Family,
         *,
         tokenizer: Any = None,
         image_processor: Any = None,
@@ -85,13 +147,17 @@ class DualEncoder:
     ):
         self.name = name
         self.model = model
-        self.text_tower = text_tower
-        self.image_tower = image_tower
+        self._family = family
         self.tokenizer = tokenizer
         self.image_processor = image_processor
         self.defaults = defaults or Defaults()
         self.memory_limit = memory_limit
-        self._for_images: Recent[Any] = Recent(_MOST_IMAGES)
+        # Held while the model is looked at. Whoever holds it takes no other lock.
+        self._lock = threading.Lock()
+        self._version: Version | None = Version(model, family)
+        self.kept = Kept()
+        self._fixed: Version | None = None
+        self._origin = self  # of a copy that is fixed to a version
 
     def __repr__(self) -> str:
         def described(tower: Tower) -> str:
@@ -102,6 +168,102 @@ class DualEncoder:
             f"DualEncoder({self.name!r}, {described(self.text_tower)}, "
             f"{described(self.image_tower)}, {self.device}, {self.dtype})"
         )
+
+    @property
+    def text_tower(self) -> TextTower:
+        """The text tower of the model's twin."""
+        return self._now.text_tower
+
+    @property
+    def image_tower(self) -> ImageTower:
+        """The image tower of the model's twin."""
+        return self._now.image_tower
+
+    def refresh(self) -> None:
+        """Forget all that was computed, and look at the model anew.
+
+        Changes of the model are noticed without it. Explanations that were
+        begun before keep the numbers that they have, and compute no others.
+        """
+        with self._lock:
+            self._version = None
+
+    @contextmanager
+    def steady(self, *, reading: bool = True) -> Iterator["DualEncoder"]:
+        """Compute with the model as it is now.
+
+        Parameters
+        ----------
+        reading
+            Whether to read all weights first, because something that was
+            computed earlier may be used.
+
+        Yields
+        ------
+        DualEncoder
+            This encoder, fixed to the model as it is.
+
+        Raises
+        ------
+        InputError
+            When the model is changed in the meantime.
+        """
+        if self._fixed is not None:
+            yield self
+            return
+        fixed = copy.copy(self)
+        version = fixed._fixed = self._follow(reading=reading)
+        with self._require(version, version.looks_the_same):
+            yield fixed
+
+    def unchanged(self, layers: tuple[int, int] | None) -> AbstractContextManager[None]:
+        """Return a context in which the model has to be what it was when this encoder was fixed.
+
+        Parameters
+        ----------
+        layers
+            ``(text, image)``, where passes begin; ``None`` for whole towers.
+
+        Returns
+        -------
+        context manager
+            Raises ``InputError`` if the model has changed by its end.
+        """
+        version = self._fixed
+        assert version is not None, "not fixed"
+        return self._origin._require(version, lambda: version.is_the_same(layers))
+
+    @contextmanager
+    def _require(self, version: "Version", same: Callable[[], bool]) -> Iterator[None]:
+        def require(reason: Exception | None = None) -> None:
+            if version is self._version and same():
+                return
+            with self._lock:
+                if self._version is version:
+                    self._version = None  # what it keeps may be of another model
+            raise InputError(
+                f"`model` {self.name!r} has changed since this explanation was begun, and further "
+                "numbers would not belong to those that are there: explain again."
+            ) from reason
+
+        try:
+            yield
+        except Exception as error:
+            require(error)
+            raise
+        require()
+
+    def _follow(self, *, reading: bool) -> "Version":
+        """Return the version of the model as it is now."""
+        with self._lock:
+            now = self._version
+            if now is None or not (now.is_the_same() if reading else now.has_same_outline()):
+                now = self._version = Version(self.model, self._family)
+            return now
+
+    @property
+    def _now(self) -> "Version":
+        return self._fixed or self._version or self._follow(reading=False)
 
     @property
     def device(self) -> torch.device:
@@ -117,18 +279,20 @@ class DualEncoder:
 
     def embed_image(self, images: Sequence[Any]) -> np.ndarray:
         """Return the unit-length embeddings of a list of images, ``(n, K)`` float32."""
-        return self._embed(self.image_tower, [self.prepare_image(i).inputs for i in images])
+        return self._embed([self.prepare_image(i).inputs for i in images], image=True)
 
     def embed_text(self, captions: Sequence[Any]) -> np.ndarray:
         """Return the unit-length embeddings of a list of captions, ``(n, K)`` float32."""
         if isinstance(captions, str):
             raise InputError("`captions` is one string: pass a list of strings.")
-        return self._embed(self.text_tower, [self.prepare_text(c).inputs for c in captions])
+        return self._embed([self.prepare_text(c).inputs for c in captions], image=False)
 
-    def _embed(self, tower: Tower, inputs: list[Inputs]) -> np.ndarray:
+    def _embed(self, inputs: list[Inputs], *, image: bool) -> np.ndarray:
         if not inputs:
-            raise InputError(f"nothing to embed: pass at least one {tower.name}.")
-        embeddings = torch.cat([tower.embed(one).float() for one in inputs])
+            raise InputError(f"nothing to embed: pass at least one {'image' if image else 'text'}.")
+        with self.steady(reading=False) as fixed:
+            tower = fixed.image_tower if image else fixed.text_tower
+            embeddings = torch.cat([tower.embed(one).float() for one in inputs])
         self.require_finite(embeddings, tower.name)
         return nn.functional.normalize(embeddings, dim=-1).cpu().numpy()
 
@@ -171,19 +335,27 @@ class DualEncoder:
 
     def split_text(self, text: PreparedText, layer: int, reference: str | None) -> Split:
         """Cut the text tower; ``reference`` is ``"pad"``, ``"exclip"`` or ``None``."""
-        return self.text_tower.split(text.inputs, self.reference_text(text, reference), layer)
+        start = self.reference_text(text, reference)
+        with self.steady() as fixed:
+            return fixed.text_tower.split(text.inputs, start, layer)
 
     def split_image(self, image: PreparedImage, layer: int, reference: str) -> Split:
         """Cut the image tower; ``reference`` is ``"zeros"``, the mean colour."""
-        return self.image_tower.split(image.inputs, reference_image(image, reference), layer)
+        start = reference_image(image, reference)
+        with self.steady() as fixed:
+            return fixed.image_tower.split(image.inputs, start, layer)
 
     def image_layout(
         self, image: PreparedImage, layer: int
     ) -> tuple[tuple[int, int], tuple[str, ...]]:
         """Return the grid of patches, and the names of the positions that stand before them."""
-        return self.image_tower.layout(reference_image(image, "zeros"), layer)
+        start = reference_image(image, "zeros")
+        if self.image_tower.tells_layout:
+            return self.image_tower.layout(start, layer)
+        with self.steady() as fixed:
+            return fixed.image_tower.layout(start, layer)
 
     def for_image(self, image: PreparedImage, what: Hashable, compute: Callable[[], T]) -> T:
         """Return what was computed for an image last time, unless the model has changed."""
         key = (what, self.image_tower.identify(image.inputs))
-        return self._for_images.get(key, compute)
+        return self._now.for_images.get(key, compute)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from .last_block import Inputs
-from .tower import PLAIN, Arrangement, LastBlock, Tower, repeat_inputs
+from .tower import PLAIN, Arrangement, LastBlock, Pass, Tower, repeat_inputs
 
 
 class TextTower(Tower):
@@ -73,9 +73,9 @@ class TextTower(Tower):
             )
         return features
 
-    def _encode(self, inputs: Inputs, count: int = 1) -> Tensor:
+    def _encode(self, inputs: Inputs, count: int = 1, passing: Pass | None = None) -> Tensor:
         try:
-            return super()._encode(inputs, count)
+            return super()._encode(inputs, count, passing)
         except IndexError as error:
             ids = inputs["input_ids"]
             raise InputError(
@@ -154,6 +154,11 @@ class ImageTower(Tower):
         self.channels = channels
         self.special = special
         self.packed = packed
+
+    @property
+    def tells_layout(self) -> bool:
+        """Whether the grid is known without running the tower."""
+        return self.special is not None and (self.packed or self.patch is not None)
 
     def layout(self, inputs: Inputs, layer: int) -> tuple[tuple[int, int], tuple[str, ...]]:
         """Return ``(rows, columns)`` of patches and the names of the positions before them.

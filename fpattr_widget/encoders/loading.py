@@ -105,7 +105,7 @@ def _from_module(
     return DualEncoder(
         shared_name(source or type(model).__name__),
         model,
-        *family.towers(model),
+        family,
         tokenizer=as_tokenizer(getattr(processor, "tokenizer", None)),
         image_processor=as_image_processor(getattr(processor, "image_processor", None)),
     )
@@ -151,7 +151,7 @@ def _from_pretrained(
     return DualEncoder(
         shared_name(name),
         module,
-        *family_of_module(module).towers(module),
+        family_of_module(module),
         tokenizer=tokenizer,
         image_processor=image_processor,
         defaults=_read_defaults(source),

@@ -1,24 +1,29 @@
 """Cut a tower at a layer, with the model's own forward doing all the work.
 
-A hook reads the hidden states that enter the layer; another puts other states
-in their place, and the model does the rest. Where one position is pooled, the
-last block is computed there alone, once that has given the model's own embedding.
+Each block of a tower is run by way of the tower, which reads the hidden states
+that enter it, puts others in their place, or passes by the block. Where one
+position is pooled, the last block is computed there alone, once that has given
+the model's own embedding.
+
+What a pass is to do is known to its own thread alone.
 """
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from ..errors import InputError
-from .hold import HALF, condition, differentiable, undisturbed
+from ..progress import checkpoint
+from .hold import HALF, differentiable, plain
 from .last_block import AttentionPooling, Inputs, MeanPooling, agree
 from .recent import Recent
+from .twin import Twin
 
 LastBlock = Callable[[Inputs], AttentionPooling | MeanPooling]
 
@@ -26,22 +31,33 @@ LastBlock = Callable[[Inputs], AttentionPooling | MeanPooling]
 _MOST_READINGS = 16
 
 
-@contextmanager
-def _removed_afterwards(*hooks: RemovableHandle) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
+@dataclass
+class Pass:
+    """What one pass through the tower does at its blocks, by their numbers.
+
+    Attributes
+    ----------
+    put
+        States that take the place of what enters a block.
+    put_last
+        States that take the place of what leaves the last block.
+    skipped
+        Blocks that pass on the states that they are given.
+    entered
+        What entered each block that ran or was skipped, each time.
+    left
+        What left the last block, each time.
+    """
+
+    put: Mapping[int, Tensor] = field(default_factory=dict)
+    put_last: Tensor | None = None
+    skipped: frozenset[int] = frozenset()
+    entered: dict[int, list[Tensor]] = field(default_factory=dict)
+    left: list[Tensor] = field(default_factory=list)
 
 
-def _entering(block: nn.Module, states: list[Tensor]) -> RemovableHandle:
-    """Add to ``states`` what enters a block, until the hook is removed."""
-
-    def keep(_module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        states.append(_first(arguments, named))
-
-    return block.register_forward_pre_hook(keep, with_kwargs=True)
+class _PerThread(threading.local):
+    passing: Pass | None = None
 
 
 def _first(arguments: tuple[Any, ...], named: dict[str, Any]) -> Tensor:
@@ -50,6 +66,12 @@ def _first(arguments: tuple[Any, ...], named: dict[str, Any]) -> Tensor:
 
 def _first_name(named: dict[str, Any]) -> str:
     return "hidden_states" if "hidden_states" in named else next(iter(named))
+
+
+def _stop_in_backward(gradient: Tensor) -> None:
+    checkpoint()
+    if gradient.requires_grad:  # it is differentiated once more
+        gradient.register_hook(_stop_in_backward)
 
 
 def _digest(inputs: Inputs) -> bytes:
@@ -120,11 +142,9 @@ class Split:
     last_block
         What the rest of the tower is, where it is one block of a known shape.
     held
-        Context in which ``embed`` may be differentiated: the model is locked,
-        in evaluation mode, its weights constant.
+        Context in which ``embed`` may be differentiated, on this thread.
     weights
-        Returns the addresses of the model's weights, which a graph holds but
-        does not own.
+        The addresses of the model's weights, which a graph holds but does not own.
     """
 
     tower: str
@@ -134,7 +154,7 @@ class Split:
     embed: Callable[[Tensor], Tensor]
     last_block: AttentionPooling | MeanPooling | None
     held: Callable[[], AbstractContextManager[None]]
-    weights: Callable[[], frozenset[int]]
+    weights: frozenset[int]
 
 
 class Tower:
@@ -145,7 +165,7 @@ class Tower:
     name
         ``"text"`` or ``"image"``, for messages.
     model
-        The module that owns the tower; it is locked while the tower runs.
+        The module that owns the tower.
     blocks
         The tower's blocks, first to last: modules whose first argument is the
         hidden states.
@@ -181,10 +201,46 @@ class Tower:
         self._encoder = encode
         self._arrangement = arrangement
         self._readings: Recent[Reading] = Recent(_MOST_READINGS)
+        self._twin: Twin | None = None
+        self._device = torch.device("cpu")
+        self._half = False
+        self._weights: frozenset[int] = frozenset()
+        self._here = _PerThread()
         self._gives_tuples = False
         self._gives_more = False
         self._shares_inputs: bool | None = None
         self._tried: set[int] = set()
+
+    def attach(self, twin: Twin) -> None:
+        """Run the blocks by way of this tower from now on.
+
+        Parameters
+        ----------
+        twin
+            Owns the modules that the tower was made of.
+
+        Raises
+        ------
+        InputError
+            When a block is no module of the twin's.
+        """
+        self._twin = twin
+        weights = list(self.model.parameters())
+        self._device = weights[0].device
+        self._half = any(weight.dtype in HALF for weight in weights)
+        self._weights = frozenset(weight.untyped_storage().data_ptr() for weight in weights)
+        for number, block in enumerate(self.blocks):
+            if block not in twin:
+                raise InputError(
+                    f"`blocks` of the {self.name} tower holds a {type(block).__name__} that is no "
+                    "part of `model`: make the towers of the `model` that the function is given."
+                )
+            twin.instrument(block, self._by_way_of_tower(number, block.forward))
+
+    def before(self, layer: int) -> Sequence[nn.Module]:
+        """Return the blocks below ``layer``, which a pass from there does not run."""
+        above = self.blocks[layer:]
+        return [block for block in self.blocks[:layer] if block not in above]
 
     def resolve_layer(self, layer: int) -> int:
         """Return ``layer`` counted from the first block; refuse one that does not exist."""
@@ -202,23 +258,20 @@ class Tower:
 
     def embed(self, inputs: Inputs) -> Tensor:
         """Return the embedding, ``(B, K)``, not normalised."""
-        with undisturbed(self.model), torch.no_grad():
+        with torch.no_grad():
             return self._encode(inputs, len(next(iter(inputs.values()))))
 
     def read(self, inputs: Inputs, layer: int) -> Reading:
         """Return what enters block ``layer``, and the embedding, in one pass of the tower.
 
-        What was read before comes from memory, as long as no weight or hook of
-        the model has changed.
+        What was read before comes from memory.
         """
-        with undisturbed(self.model):
-            key = (layer, self.identify(inputs))
-            return self._readings.get(key, lambda: self._read(inputs, layer))
+        return self._readings.get((layer, self.identify(inputs)), lambda: self._read(inputs, layer))
 
-    def identify(self, inputs: Inputs) -> Hashable:
-        """Return what tells these inputs, to the model as it is now, from all others."""
-        with undisturbed(self.model):  # a pass in another thread has hooks of its own
-            return _digest(inputs), condition(self.model)
+    @staticmethod
+    def identify(inputs: Inputs) -> Hashable:
+        """Return what tells these inputs from all others."""
+        return _digest(inputs)
 
     def features(self, inputs: Inputs, layer: int) -> Tensor:
         """Return what enters block ``layer`` feature by feature, ``(features, width)``."""
@@ -226,36 +279,31 @@ class Tower:
 
     def split(self, inputs: Inputs, reference: Inputs, layer: int) -> Split:
         """Cut the tower at block ``layer`` for one input and its reference."""
-        with undisturbed(self.model):
-            reading = self.read(inputs, layer)
-            states = self.features(inputs, layer)
-            start = self.features(reference, layer)
-            last = self.last_block(inputs) if self.last_block else None
-            at_last = layer == len(self.blocks) - 1
-            cut_short = not at_last and self._may_cut_short(last, reading, inputs)
+        reading = self.read(inputs, layer)
+        states = self.features(inputs, layer)
+        start = self.features(reference, layer)
+        last = self.last_block(inputs) if self.last_block else None
+        at_last = layer == len(self.blocks) - 1
+        may_cut_short = not at_last and self._may_cut_short(last, reading, inputs)
+        end = last if may_cut_short and isinstance(last, AttentionPooling) else None
 
-            def embed(features: Tensor) -> Tensor:
-                if layer not in self._tried:
-                    self._try_to_start_at(layer, reading, inputs)
-                if self._shares_inputs is None:
-                    self._shares_inputs = self._try_to_share(reading.states, inputs, layer)
-                # Described anew: the model may have got other weights since.
-                found = self.last_block(inputs) if self.last_block and cut_short else None
-                end = found if isinstance(found, AttentionPooling) else None
-                return self._run_from(features, reading.states, inputs, layer, end=end)
+        def embed(features: Tensor) -> Tensor:
+            if layer not in self._tried:
+                self._try_to_start_at(layer, reading, inputs)
+            if self._shares_inputs is None:
+                self._shares_inputs = self._try_to_share(reading.states, inputs, layer)
+            return self._run_from(features, reading.states, inputs, layer, end=end)
 
-            return Split(
-                self.name,
-                states,
-                start,
-                reading.embedding[0],
-                embed,
-                last if at_last else None,
-                lambda: differentiable(self.model),
-                lambda: frozenset(
-                    weight.untyped_storage().data_ptr() for weight in self.model.parameters()
-                ),
-            )
+        return Split(
+            self.name,
+            states,
+            start,
+            reading.embedding[0],
+            embed,
+            last if at_last else None,
+            lambda: differentiable(self._device, half=self._half),
+            self._weights,
+        )
 
     def embed_alone(self, inputs: Inputs, features: Sequence[int] | None = None) -> Tensor:
         """Return what the tower would say if it ended in one feature alone, ``(features, K)``.
@@ -271,7 +319,7 @@ class Tower:
             Numbers of the features; ``None`` for all, which takes as much
             memory as so many inputs.
         """
-        with undisturbed(self.model), torch.no_grad():
+        with torch.no_grad():
             if self._pools:
                 last = len(self.blocks) - 1
                 own = self.read(inputs, last).states
@@ -281,14 +329,9 @@ class Tower:
             own = self._readings.get(key, lambda: self._read_output(inputs)).states
             everywhere = self._everywhere(own, inputs, features)
             states = self._arrangement.unpack(everywhere, own)
-
-            def put(_module: nn.Module, _arguments: tuple, output: Any) -> Any:
-                return (states, *output[1:]) if isinstance(output, tuple) else states
-
+            passing = Pass(put_last=states, skipped=self._all_if_possible(self.blocks))
             count = len(everywhere)
-            hook = self.blocks[-1].register_forward_hook(put)
-            with _removed_afterwards(hook), self._skipping(self.blocks):
-                return self._encode(repeat_inputs(inputs, count), count)
+            return self._encode(repeat_inputs(inputs, count), count, passing)
 
     # Inside
 
@@ -298,21 +341,9 @@ class Tower:
         return chosen[:, None].expand(-1, len(states), -1)
 
     def _read_output(self, inputs: Inputs) -> Reading:
-        left: list[Tensor] = []
-
-        def keep(_module: nn.Module, _arguments: tuple, output: Any) -> None:
-            left.append(output[0] if isinstance(output, tuple) else output)
-
-        with _removed_afterwards(
-            self.blocks[-1].register_forward_hook(keep),
-            self.blocks[0].register_forward_hook(self._see_form),
-        ):
-            embedding = self._encode(inputs)
-        return Reading(left[0], embedding)
-
-    def _see_form(self, _module: nn.Module, _arguments: tuple, output: Any) -> None:
-        self._gives_tuples = isinstance(output, tuple)
-        self._gives_more = self._gives_tuples and len(output) > 1
+        passing = Pass()
+        embedding = self._encode(inputs, 1, passing)
+        return Reading(passing.left[0], embedding)
 
     def _try_to_start_at(self, layer: int, reading: Reading, inputs: Inputs) -> None:
         """Refuse a tower that, given its own states at ``layer``, ends elsewhere."""
@@ -345,21 +376,13 @@ class Tower:
         return bool((shared - expected).norm() <= 1e-3 * expected.norm())
 
     def _read(self, inputs: Inputs, layer: int) -> Reading:
-        read: list[Tensor] = []
-
-        last: list[Tensor] = []
-
-        with (
-            torch.no_grad(),
-            _removed_afterwards(
-                _entering(self.blocks[layer], read),
-                _entering(self.blocks[-1], last),
-                self.blocks[0].register_forward_hook(self._see_form),
-            ),
-        ):
-            embedding = self._encode(inputs)
-        self._require_once(layer, len(read))
-        return Reading(read[0].detach(), embedding, last[0].detach() if last else None)
+        passing = Pass()
+        with torch.no_grad():
+            embedding = self._encode(inputs, 1, passing)
+        entered = passing.entered.get(layer, [])
+        self._require_once(layer, len(entered))
+        last = passing.entered.get(len(self.blocks) - 1)
+        return Reading(entered[0].detach(), embedding, last[0].detach() if last else None)
 
     def _may_cut_short(
         self, last: AttentionPooling | MeanPooling | None, reading: Reading, inputs: Inputs
@@ -369,7 +392,7 @@ class Tower:
             return False
         if reading.last is None or self._gives_more or reading.embedding.dtype in HALF:
             return False
-        with torch.no_grad():
+        with torch.no_grad(), plain(self._device):
             value = last.embed(self._arrangement.pack(reading.last, inputs))
         return agree(value, reading.embedding)
 
@@ -383,32 +406,28 @@ class Tower:
         end: AttentionPooling | None = None,
     ) -> Tensor:
         """Run the tower from block ``layer``; ``end`` stands for the last block, if given."""
-        count = len(features)
+        count, last = len(features), len(self.blocks) - 1
         share = self._shares_inputs if shared is None else shared
-        states = self._arrangement.unpack(features, own)
-        replaced = 0
-
-        def put(_module: nn.Module, arguments: tuple, named: dict) -> tuple[tuple, dict]:
-            nonlocal replaced
-            replaced += 1
-            if arguments:
-                return (states, *arguments[1:]), named
-            return arguments, {**named, _first_name(named): states}
-
-        last: list[Tensor] = []
         skipped = (*self.blocks[:layer], *(self.blocks[-1:] if end else ()))
-        with undisturbed(self.model), self._skipping(skipped):
-            with _removed_afterwards(
-                self.blocks[layer].register_forward_pre_hook(put, with_kwargs=True),
-                *([_entering(self.blocks[-1], last)] if end else ()),
-            ):
-                embedding = self._encode(inputs if share else repeat_inputs(inputs, count), count)
-            self._require_once(layer, replaced)
-            return end.embed(self._arrangement.pack(last[0], inputs)) if end else embedding
+        passing = Pass(
+            put={layer: self._arrangement.unpack(features, own)},
+            skipped=self._all_if_possible(skipped),
+        )
+        embedding = self._encode(inputs if share else repeat_inputs(inputs, count), count, passing)
+        self._require_once(layer, len(passing.entered.get(layer, ())))
+        if end is None:
+            return embedding
+        return end.embed(self._arrangement.pack(passing.entered[last][0], inputs))
 
-    def _encode(self, inputs: Inputs, count: int = 1) -> Tensor:
+    def _encode(self, inputs: Inputs, count: int = 1, passing: Pass | None = None) -> Tensor:
         """Run the tower; refuse what is not an embedding for each of ``count`` inputs."""
-        embedding = self._encoder(inputs)
+        assert self._twin is not None, "the tower is not attached"
+        with self._twin.lock, plain(self._device):
+            self._here.passing = passing or Pass()
+            try:
+                embedding = self._encoder(inputs)
+            finally:
+                self._here.passing = None
         shape = tuple(embedding.shape) if isinstance(embedding, Tensor) else ()
         if len(shape) != 2 or shape[0] != count:
             what = f"a tensor {shape}" if shape else f"a {type(embedding).__name__}"
@@ -425,27 +444,50 @@ class Tower:
                 f"{times} times: list the modules that it runs once each, first to last."
             )
 
-    @contextmanager
-    def _skipping(self, blocks: Sequence[nn.Module]) -> Iterator[None]:
-        """Let these blocks pass on the states that they are given."""
+    def _by_way_of_tower(self, number: int, forward: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what takes the place of a block's own forward."""
 
-        def skip(*arguments: Any, **named: Any) -> Any:
-            below = _first(arguments, named)
-            return (below,) if self._gives_tuples else below
-
-        # What a block gives beside its states may be needed above: such a one runs.
-        skipped = () if self._gives_more else blocks
-        own = [(block, block.__dict__.get("forward")) for block in skipped]
-        try:
-            for block, _ in own:
-                block.forward = skip
-            yield
-        finally:
-            for block, forward in own:
-                if forward is None:
-                    block.__dict__.pop("forward", None)
+        def run(*arguments: Any, **named: Any) -> Any:
+            passing = self._here.passing
+            if passing is None:  # run by itself, as a part of a description
+                return forward(*arguments, **named)
+            checkpoint()
+            states = _first(arguments, named)
+            passing.entered.setdefault(number, []).append(states)
+            if number in passing.put:
+                states = passing.put[number]
+                if arguments:
+                    arguments = (states, *arguments[1:])
                 else:
-                    block.forward = forward
+                    named = {**named, _first_name(named): states}
+            if number in passing.skipped:
+                output: Any = (states,) if self._gives_tuples else states
+            else:
+                if states.requires_grad:
+                    states.register_hook(_stop_in_backward)
+                output = forward(*arguments, **named)
+            if number == 0 and 0 not in passing.skipped:
+                self._gives_tuples = isinstance(output, tuple)
+                self._gives_more = self._gives_tuples and len(output) > 1
+            return self._leave(output, passing) if number == len(self.blocks) - 1 else output
+
+        return run
+
+    @staticmethod
+    def _leave(output: Any, passing: Pass) -> Any:
+        passing.left.append(output[0] if isinstance(output, tuple) else output)
+        if passing.put_last is None:
+            return output
+        put = passing.put_last
+        return (put, *output[1:]) if isinstance(output, tuple) else put
+
+    def _all_if_possible(self, blocks: Sequence[nn.Module]) -> frozenset[int]:
+        """Return the numbers of blocks to skip.
+
+        None if they give more than their states, which may be needed above.
+        """
+        skipped = () if self._gives_more else blocks
+        return frozenset(n for n, block in enumerate(self.blocks) if block in skipped)
 
 
 def repeat_inputs(inputs: Inputs, count: int) -> Inputs:

@@ -12,7 +12,6 @@ import torch
 from tqdm.auto import tqdm
 
 from ..encoders import DualEncoder, Layer, load_encoder, shared_encoder
-from ..encoders.hold import undisturbed
 from ..errors import InputError
 from ..methods import METHODS, Method
 from .dataset import Dataset, Sample
@@ -118,8 +117,7 @@ class Evaluation:
                 ways = list(group)
                 encoder = ways[0][1].encoder
                 read = Read(encoder, sample)
-                with undisturbed(encoder.model):  # once, and not for every pass
-                    scores += self._scores(ways, read)
+                scores += self._scores(ways, read)
         except InputError as error:
             return Record(sample.name, (), str(error))
         return Record(sample.name, tuple(scores))

@@ -23,12 +23,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.func import vmap
 
 from ..encoders import AttentionPooling, MeanPooling, Split
 from ..encoders.last_block import agree
-from .forward_mode import Push, pushed, pushed_together
 from .integral import Integral, at_least_float32
+from .linearised import Linearised
 from .memory import Portions
 
 _REMEDY = "pass fewer `steps`, or choose a smaller `model`"
@@ -220,8 +219,8 @@ class AttentionIntegral:
         """Return the derivative along the whole change at each node, ``(N, K)``."""
         everything = self._mixed.new_ones(1, self._gain.shape[-1])
         mixed, residual = self._tangents(everything)
-        with self._held(), torch.no_grad():
-            return self._pushed(mixed[0], residual[0], pushed)
+        with self._held():
+            return self._linearised().push(mixed[0], residual[0])
 
     def of(self, weights: np.ndarray) -> Tensor:
         shares = torch.as_tensor(weights).to(self._mixed)
@@ -234,12 +233,9 @@ class AttentionIntegral:
         """Hold on to everything: it is small."""
 
     def _of(self, shares: Tensor) -> Tensor:
-        def along(mixed: Tensor, residual: Tensor) -> Tensor:
-            return self._weights @ self._pushed(mixed, residual, pushed_together)
-
-        mixed, residual = self._tangents(shares)
-        with self._held(), torch.no_grad():
-            return vmap(along)(mixed, residual)
+        tangents = self._tangents(shares)
+        with self._held():
+            return self._weights @ self._linearised().push_together(*tangents)
 
     def _tangents(self, shares: Tensor) -> tuple[Tensor, Tensor]:
         """Return how shares of the features move the mixed values and the pooled state.
@@ -257,9 +253,9 @@ class AttentionIntegral:
                 mixed += own[..., None] * self._own
         return mixed.flatten(2), residual
 
-    def _pushed(self, mixed: Tensor, residual: Tensor, push: Push) -> Tensor:
-        """Push tangents at the pooled position through all that follows, to ``(N, K)``."""
-        return push(self._after, (self._mixed.flatten(1), mixed), (self._states, residual))
+    def _linearised(self) -> Linearised:
+        """Linearise all that follows the attention, at each node: to ``(N, K)``."""
+        return Linearised.at(self._after, self._mixed.flatten(1), self._states)
 
     def _against(self, directions: Tensor) -> Tensor:
         with self._held(), torch.enable_grad():
@@ -327,13 +323,14 @@ class MeanIntegral:
 
     def derivatives(self) -> Tensor:
         """Return the derivative along the whole change at each node, ``(N, K)``."""
-        with self._held(), torch.no_grad():
-            return self._pushed(self._parts.sum(0), pushed)
+        with self._held():
+            return self._linearised().push(self._parts.sum(0).expand_as(self._pooled))
 
     def of(self, weights: np.ndarray) -> Tensor:
         tangents = torch.as_tensor(weights).to(self._parts) @ self._parts
-        with self._held(), torch.no_grad():
-            return vmap(lambda one: self._weights @ self._pushed(one, pushed_together))(tangents)
+        each = tangents[:, None].expand(-1, *self._pooled.shape)
+        with self._held():
+            return self._weights @ self._linearised().push_together(each)
 
     def against(self, directions: Tensor) -> Tensor:
         with self._held(), torch.enable_grad():
@@ -347,8 +344,8 @@ class MeanIntegral:
     def release(self) -> None:
         """Hold on to everything: it is small."""
 
-    def _pushed(self, tangent: Tensor, push: Push) -> Tensor:
-        return push(self._after, (self._pooled, tangent.expand_as(self._pooled)))
+    def _linearised(self) -> Linearised:
+        return Linearised.at(self._after, self._pooled)
 
     def _after(self, pooled: Tensor) -> Tensor:
         return at_least_float32(self._finish(pooled.to(self._model_dtype)))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..encoders import DualEncoder, PreparedImage, PreparedText, Split
+from ..encoders.kept import Kept
 from ..errors import InputError
 from .closed_form import ClosedForm, Integrator, closed_form
 from .contributions import Certain, ReadsLayers
@@ -141,8 +142,12 @@ class Path:
         Whether the last block's closed form is used.
     """
 
-    def __init__(self, split: Split, form: ClosedForm | None, memory_limit: int):
+    def __init__(
+        self, split: Split, form: ClosedForm | None, memory_limit: int, kept: Kept | None = None
+    ):
         self.split = split
+        self._kept = kept
+        self._latest: PathIntegral | None = None
         self.closed = form is not None
         self.embedding = at_least_float32(split.embedding)
         self._limit = memory_limit
@@ -159,7 +164,7 @@ class Path:
         """Open the path of a split, in closed form where there is one that holds."""
         encoder.require_finite(split.embedding, split.tower)
         limit = encoder.memory_limit
-        return Path(split, closed_form(split, limit), limit)
+        return Path(split, closed_form(split, limit), limit, encoder.kept)
 
     def integrate(self, nodes: np.ndarray, weights: np.ndarray) -> "IntegratedContributions":
         """Integrate over given nodes."""
@@ -167,7 +172,11 @@ class Path:
             return IntegratedContributions(self, nodes, weights, self._form.integrator)
 
         def integrator(nodes: np.ndarray, weights: np.ndarray) -> PathIntegral:
-            return PathIntegral(self.split, nodes, weights, self._limit)
+            latest, self._latest = self._latest, None
+            if latest is not None and latest.is_at(nodes):  # its graphs are there
+                latest.weigh(weights)
+                return latest
+            return PathIntegral(self.split, nodes, weights, self._limit, self._kept)
 
         return IntegratedContributions(self, nodes, weights, integrator)
 
@@ -178,7 +187,8 @@ class Path:
             if self._form is not None:
                 found = self._form.derivative(new)
             else:
-                found = PathIntegral(self.split, new, new, self._limit).derivatives()
+                self._latest = PathIntegral(self.split, new, new, self._limit, self._kept)
+                found = self._latest.derivatives()
             self._derivatives.update(zip(new, found, strict=True))
         return torch.stack([self._derivatives[node] for node in nodes])
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..progress import checkpoint
 
 _CHEAPER_LAYER = "choose a later `layer` (−1 is the cheapest) or a smaller `model`"
 
@@ -57,6 +58,7 @@ class Portions:
         done: list[Tensor] = []
         first = 0
         while first < len(items):
+            checkpoint()
             try:
                 done.append(work(items[first : first + self._size]))
                 first += len(done[-1])

@@ -10,7 +10,6 @@ from tqdm.auto import tqdm
 from transformers import CLIPModel
 
 from ..encoders import DualEncoder, load_encoder
-from ..encoders.hold import undisturbed
 from ..errors import InputError
 from .batches import Batches
 from .kinds import WITHHELD_KINDS, Kind
@@ -69,8 +68,7 @@ def fine_tune(
         raise InputError(
             f"`encoder` {encoder.name!r} was not trained on scenes: pass load_encoder('bundled')."
         )
-    with undisturbed(model):  # another thread may be explaining with it
-        model = copy.deepcopy(model)
+    model = copy.deepcopy(model)
     model.requires_grad_(True)
     learner = Learner(model, encoder.tokenizer, learning_rate, hidden=0.5)
     schedule = torch.optim.lr_scheduler.LambdaLR(learner.optimizer, lambda i: 1 - i / (steps + 1))

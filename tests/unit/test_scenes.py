@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fpattr_widget as fp
-from fpattr_widget.encoders.hold import differentiable
 from fpattr_widget.scenes import (
     KINDS,
     TRAINED_KINDS,
@@ -297,14 +296,6 @@ def test_fine_tuning_shows_new_kinds_among_known_ones(sprites):
     known = sum(kind.name in said for kind in TRAINED_KINDS)
     assert new == len(WITHHELD_KINDS)
     assert known > len(TRAINED_KINDS) // 2
-
-
-def test_fine_tuning_starts_from_a_model_that_is_just_being_used(bundled):
-    with differentiable(bundled.model):  # as another thread's rows do
-        tuned = fine_tune(bundled, steps=1, batch=4, progress=False)
-    assert all(weight.requires_grad for weight in tuned.model.parameters())
-    name = "text_projection.weight"
-    assert not torch.equal(tuned.model.state_dict()[name], bundled.model.state_dict()[name])
 
 
 def test_strangers_are_captions_that_name_nothing_of_a_picture():
