@@ -208,8 +208,8 @@ class FeaturePairs:
             sides = self._measured()
             if sides is not None and _sampled(sides) and self._standard_error is None:
                 with sides.unchanged():
-                    error = _standard_error(sides)
-                self._standard_error = error
+                    found = _standard_error(sides)
+                self._standard_error = found
                 self._let_go()
             error = self._standard_error
             return None if error is None else error[:, self._specials :]

@@ -117,12 +117,15 @@ class Fingerprint:
         self._seen.add(own)
         self._alive.append(module)
         state = module.__dict__
-        children = tuple((name, id(child)) for name, child in list(state["_modules"].items()))
-        hooks = tuple(
-            self._summary(list(state[name].values()), 0) for name in _HOOKS if state[name]
+        children = list(state["_modules"].items())
+        hooks = [list(state[name].values()) for name in _HOOKS if state[name]]
+        self.outline[own, ""] = (
+            type(module),
+            type(module).forward,
+            tuple((name, id(child)) for name, child in children),
+            self._summary(hooks, 0),
         )
-        self.outline[own, ""] = (type(module), type(module).forward, children, hooks)
-        self._waiting += [child for child in list(state["_modules"].values()) if child is not None]
+        self._waiting += [child for _, child in children if child is not None]
         for holder in ("_parameters", "_buffers"):
             for name, tensor in list(state[holder].items()):
                 if tensor is not None:
@@ -140,7 +143,7 @@ class Fingerprint:
         self.outline[own, name] = (id(tensor), *_place(tensor))
 
     def _summary(self, value: Any, depth: int, own: int = 0, name: str = "") -> Hashable:
-        if isinstance(value, _PLAIN):
+        if isinstance(value, (*_PLAIN, _Id)):
             return value
         if isinstance(value, nn.Module):
             self._waiting.append(value)
@@ -157,8 +160,8 @@ class Fingerprint:
             if dataclasses.is_dataclass(value) or type(value).__name__.endswith("Config"):
                 if id(value) not in self._settings:
                     self._settings[id(value)] = id(value)  # for what holds itself
-                    inside = self._summary(getattr(value, "__dict__", {}), depth + 1, own, name)
-                    self._settings[id(value)] = inside
+                    settings = self._summary(getattr(value, "__dict__", {}), depth + 1, own, name)
+                    self._settings[id(value)] = settings
                 return self._settings[id(value)]
         self._alive.append(value)
         return id(value)
@@ -172,7 +175,8 @@ class Fingerprint:
         if isinstance(value, set | frozenset):
             return sorted(value, key=repr)
         if isinstance(value, MethodType):
-            return [_Id(value.__func__), _Id(value.__self__)]
+            owner = value.__self__
+            return [_Id(value.__func__), owner if isinstance(owner, nn.Module) else _Id(owner)]
         if isinstance(value, functools.partial):
             return [value.func, value.args, value.keywords]
         if isinstance(value, FunctionType) and value.__closure__:
@@ -225,7 +229,7 @@ def _flat(tensor: Tensor) -> Tensor:
     if plain.layout != torch.strided or plain.is_quantized:
         return plain.to_dense().reshape(-1) if not plain.is_quantized else plain.int_repr().view(-1)
     if not plain.is_contiguous():
-        order = sorted(range(plain.ndim), key=lambda one: -plain.stride(one))
+        order = sorted(range(plain.ndim), key=plain.stride, reverse=True)
         plain = plain.permute(order)
     return plain.reshape(-1)
 
