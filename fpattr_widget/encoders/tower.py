@@ -2,7 +2,8 @@
 
 A hook reads the hidden states that enter the layer; another puts other states
 in their place, and the model does the rest. Where one position is pooled, the
-last block is computed there alone, once that has given the model's own embedding.
+last block is computed there alone, once that has given the model's own embedding
+and derivative.
 """
 
 import hashlib
@@ -17,10 +18,10 @@ from torch.utils.hooks import RemovableHandle
 
 from ..errors import InputError
 from .hold import HALF, condition, differentiable, undisturbed
-from .last_block import AttentionPooling, Inputs, MeanPooling, agree
+from .last_block import AttentionPooling, Inputs, MeanPooling, agree, witness
 from .recent import Recent
 
-LastBlock = Callable[[Inputs], AttentionPooling | MeanPooling]
+LastBlock = Callable[[Inputs], AttentionPooling | MeanPooling | None]
 
 # Inputs whose states are kept: references, and what was explained last.
 _MOST_READINGS = 16
@@ -125,6 +126,9 @@ class Split:
     weights
         Returns the addresses of the model's weights, which a graph holds but
         does not own.
+    verdicts
+        Whether what stands for the last block has the module's own derivative,
+        by what it is: found out once for the model as it is now.
     """
 
     tower: str
@@ -135,6 +139,7 @@ class Split:
     last_block: AttentionPooling | MeanPooling | None
     held: Callable[[], AbstractContextManager[None]]
     weights: Callable[[], frozenset[int]]
+    verdicts: dict[str, bool]
 
 
 class Tower:
@@ -156,8 +161,9 @@ class Tower:
         pools all positions by attention or by their mean. It counts as the
         tower's last block.
     last_block
-        Describes the last block for one input, where its shape is known; such
-        a block is attributed in closed form. See :mod:`.last_block`.
+        Describes the last block for one input, where its shape is known and
+        it is as its class made it; such a block is attributed in closed form.
+        See :mod:`.last_block`.
     arrangement
         How the states inside the tower lie.
     """
@@ -185,6 +191,7 @@ class Tower:
         self._gives_more = False
         self._shares_inputs: bool | None = None
         self._tried: set[int] = set()
+        self._verdicts: tuple[int, dict[str, bool]] = (0, {})
 
     def resolve_layer(self, layer: int) -> int:
         """Return ``layer`` counted from the first block; refuse one that does not exist."""
@@ -230,9 +237,10 @@ class Tower:
             reading = self.read(inputs, layer)
             states = self.features(inputs, layer)
             start = self.features(reference, layer)
+            before = self.read(reference, layer).last
             last = self.last_block(inputs) if self.last_block else None
             at_last = layer == len(self.blocks) - 1
-            cut_short = not at_last and self._may_cut_short(last, reading, inputs)
+            cut_short = not at_last and self._may_cut_short(last, reading, before, inputs)
 
             def embed(features: Tensor) -> Tensor:
                 if layer not in self._tried:
@@ -255,6 +263,7 @@ class Tower:
                 lambda: frozenset(
                     weight.untyped_storage().data_ptr() for weight in self.model.parameters()
                 ),
+                self._verdicts_now(),
             )
 
     def embed_alone(self, inputs: Inputs, features: Sequence[int] | None = None) -> Tensor:
@@ -361,17 +370,48 @@ class Tower:
         self._require_once(layer, len(read))
         return Reading(read[0].detach(), embedding, last[0].detach() if last else None)
 
+    def _verdicts_now(self) -> dict[str, bool]:
+        """Return what is known of the last block's description; nothing after a change."""
+        now = condition(self.model)
+        if self._verdicts[0] != now:
+            self._verdicts = now, {}
+        return self._verdicts[1]
+
     def _may_cut_short(
-        self, last: AttentionPooling | MeanPooling | None, reading: Reading, inputs: Inputs
+        self,
+        last: AttentionPooling | MeanPooling | None,
+        reading: Reading,
+        before: Tensor | None,
+        inputs: Inputs,
     ) -> bool:
-        """Tell whether the last block's description may stand for it, at its one position."""
+        """Tell whether the last block's description may stand for it, at its one position.
+
+        ``before`` is what enters the last block for the reference.
+        """
         if not isinstance(last, AttentionPooling) or last.position is None:
             return False
-        if reading.last is None or self._gives_more or reading.embedding.dtype in HALF:
+        if reading.last is None or before is None or self._gives_more:
             return False
+        if reading.embedding.dtype in HALF:
+            return False
+        own = reading.last
+        start, end = (self._arrangement.pack(states, inputs) for states in (before, own))
         with torch.no_grad():
-            value = last.embed(self._arrangement.pack(reading.last, inputs))
-        return agree(value, reading.embedding)
+            if not agree(last.embed(end), reading.embedding):
+                return False
+        verdicts = self._verdicts_now()
+        if "cut short" in verdicts:
+            return verdicts["cut short"]
+
+        def block(states: Tensor) -> Tensor:
+            return self._run_from(states, own, inputs, len(self.blocks) - 1, shared=False)
+
+        with differentiable(self.model):
+            theirs, ours = (witness(rest, start[0], end[0]) for rest in (block, last.embed))
+        right = theirs.confirms(ours.value, ours.products)
+        if theirs.conclusive:
+            verdicts["cut short"] = right
+        return right
 
     def _run_from(
         self,
