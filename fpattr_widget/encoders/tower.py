@@ -3,7 +3,7 @@
 Each block of a tower is run by way of the tower, which reads the hidden states
 that enter it, puts others in their place, or passes by the block. Where one
 position is pooled, the last block is computed there alone, once that has given
-the model's own embedding.
+the model's own embedding and derivative.
 
 What a pass is to do is known to its own thread alone.
 """
@@ -21,11 +21,11 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..progress import checkpoint
 from .hold import HALF, differentiable, plain
-from .last_block import AttentionPooling, Inputs, MeanPooling, agree
+from .last_block import AttentionPooling, Inputs, MeanPooling, agree, witness
 from .recent import Recent
 from .twin import Twin
 
-LastBlock = Callable[[Inputs], AttentionPooling | MeanPooling]
+LastBlock = Callable[[Inputs], AttentionPooling | MeanPooling | None]
 
 # Inputs whose states are kept: references, and what was explained last.
 _MOST_READINGS = 16
@@ -145,6 +145,9 @@ class Split:
         Context in which ``embed`` may be differentiated, on this thread.
     weights
         The addresses of the model's weights, which a graph holds but does not own.
+    verdicts
+        Whether what stands for the last block has the module's own derivative,
+        by what it is: found out once.
     """
 
     tower: str
@@ -155,6 +158,7 @@ class Split:
     last_block: AttentionPooling | MeanPooling | None
     held: Callable[[], AbstractContextManager[None]]
     weights: frozenset[int]
+    verdicts: dict[str, bool]
 
 
 class Tower:
@@ -176,8 +180,9 @@ class Tower:
         pools all positions by attention or by their mean. It counts as the
         tower's last block.
     last_block
-        Describes the last block for one input, where its shape is known; such
-        a block is attributed in closed form. See :mod:`.last_block`.
+        Describes the last block for one input, where its shape is known and
+        it is as its class made it; such a block is attributed in closed form.
+        See :mod:`.last_block`.
     arrangement
         How the states inside the tower lie.
     """
@@ -210,6 +215,7 @@ class Tower:
         self._gives_more = False
         self._shares_inputs: bool | None = None
         self._tried: set[int] = set()
+        self._verdicts: dict[str, bool] = {}
 
     def attach(self, twin: Twin) -> None:
         """Run the blocks by way of this tower from now on.
@@ -282,9 +288,10 @@ class Tower:
         reading = self.read(inputs, layer)
         states = self.features(inputs, layer)
         start = self.features(reference, layer)
+        before = self.read(reference, layer).last
         last = self.last_block(inputs) if self.last_block else None
         at_last = layer == len(self.blocks) - 1
-        may_cut_short = not at_last and self._may_cut_short(last, reading, inputs)
+        may_cut_short = not at_last and self._may_cut_short(last, reading, before, inputs)
         end = last if may_cut_short and isinstance(last, AttentionPooling) else None
 
         def embed(features: Tensor) -> Tensor:
@@ -303,6 +310,7 @@ class Tower:
             last if at_last else None,
             lambda: differentiable(self._device, half=self._half),
             self._weights,
+            self._verdicts,
         )
 
     def embed_alone(self, inputs: Inputs, features: Sequence[int] | None = None) -> Tensor:
@@ -385,16 +393,39 @@ class Tower:
         return Reading(entered[0].detach(), embedding, last[0].detach() if last else None)
 
     def _may_cut_short(
-        self, last: AttentionPooling | MeanPooling | None, reading: Reading, inputs: Inputs
+        self,
+        last: AttentionPooling | MeanPooling | None,
+        reading: Reading,
+        before: Tensor | None,
+        inputs: Inputs,
     ) -> bool:
-        """Tell whether the last block's description may stand for it, at its one position."""
+        """Tell whether the last block's description may stand for it, at its one position.
+
+        ``before`` is what enters the last block for the reference.
+        """
         if not isinstance(last, AttentionPooling) or last.position is None:
             return False
-        if reading.last is None or self._gives_more or reading.embedding.dtype in HALF:
+        if reading.last is None or before is None or self._gives_more:
             return False
+        if reading.embedding.dtype in HALF:
+            return False
+        own = reading.last
+        start, end = (self._arrangement.pack(states, inputs) for states in (before, own))
         with torch.no_grad(), plain(self._device):
-            value = last.embed(self._arrangement.pack(reading.last, inputs))
-        return agree(value, reading.embedding)
+            if not agree(last.embed(end), reading.embedding):
+                return False
+        if "cut short" in self._verdicts:
+            return self._verdicts["cut short"]
+
+        def block(states: Tensor) -> Tensor:
+            return self._run_from(states, own, inputs, len(self.blocks) - 1, shared=False)
+
+        with differentiable(self._device, half=self._half):
+            theirs, ours = (witness(rest, start[0], end[0]) for rest in (block, last.embed))
+        right = theirs.confirms(ours.value, ours.products)
+        if theirs.conclusive:
+            self._verdicts["cut short"] = right
+        return right
 
     def _run_from(
         self,
@@ -471,6 +502,7 @@ class Tower:
                 self._gives_more = self._gives_tuples and len(output) > 1
             return self._leave(output, passing) if number == len(self.blocks) - 1 else output
 
+        run.in_place_of = forward  # type: ignore[attr-defined]
         return run
 
     @staticmethod

@@ -74,9 +74,9 @@ def siglip() -> Any:
 
 def timm_tower(**settings: Any) -> Any:
     """Build a model whose image tower is a transformer of timm."""
+    model = clip({"timm_model_name": "test_vit", "timm_pool": "token"}, custom=True)
     import timm
 
-    model = clip({"timm_model_name": "test_vit", "timm_pool": "token"}, custom=True)
     small = {"img_size": (32, 24), "patch_size": 8, "embed_dim": 64, "depth": 2, "num_heads": 4}
     model.visual.trunk = timm.create_model(
         "vit_tiny_patch16_224", **{**small, "num_classes": 0, **settings}
@@ -243,6 +243,27 @@ def test_transformers_of_timm(settings, special, closed):
     if closed:
         checks.assert_closed_form_is_differentiation(encoder, pixels, IDS)
     checks.assert_closes_at_every_layer(double, pixels, IDS, tolerance=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "part"),
+    [
+        ({"global_pool": "map", "class_token": False}, "attn_pool.kv"),
+        ({"global_pool": "map", "class_token": False}, "attn_pool"),
+        ({"global_pool": "map", "class_token": False}, "norm"),
+        ({"global_pool": "token"}, "blocks.1.attn.qkv"),
+        ({"global_pool": "token"}, "blocks.1.attn.q_norm"),
+    ],
+)
+def test_a_part_of_timms_with_a_hook_is_differentiated(settings, part):
+    """Whatever the hook does: this one does nothing."""
+    encoder = load(timm_tower(**settings))
+    assert nodes(encoder) == (True, True)
+    trunk = encoder.model.visual.trunk
+    hook = trunk.get_submodule(part).register_forward_hook(lambda *_: None)
+    assert nodes(encoder) == (True, False)
+    hook.remove()
+    assert nodes(encoder) == (True, True)
 
 
 def test_a_tower_of_timm_made_of_stages():

@@ -62,7 +62,7 @@ def _text_tower(model: Any) -> TextTower:
         vocabulary=config.vocab_size,
         longest=config.max_position_embeddings,
         masks=True,
-        last_block=attention_pooling(blocks[-1], model.text_projection),
+        last_block=attention_pooling(blocks[-1], lambda state: model.text_projection(state)),
     )
 
 

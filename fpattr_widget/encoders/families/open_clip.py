@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from ..family import Family, ImageTower, TextTower, as_pair, largest_block_list
-from ..last_block import AttentionPooling, Inputs, attention_pooling, does_nothing
+from ..last_block import AttentionPooling, Inputs, attention_pooling, does_nothing, may_be_read
 from ..tower import LastBlock
 from .align import FEATURE_MAP
 from .altclip import places
@@ -118,7 +118,10 @@ def _latent_pooling(model: Any) -> LastBlock | None:
             state = state + head.mlp(head.norm(state))
         return model.visual.head(trunk.head(trunk.head_drop(trunk.fc_norm(state))))
 
-    def describe(_inputs: Inputs) -> AttentionPooling:
+    def describe(_inputs: Inputs) -> AttentionPooling | None:
+        called = [part for part in (head.q, head.proj, head.norm, head.mlp) if part is not None]
+        if not may_be_read(trunk.norm, head, read=[head.kv], called=called):
+            return None
         norm = None if does_nothing(trunk.norm) else trunk.norm
         biases = (None, None) if head.kv.bias is None else head.kv.bias.chunk(2)
         key, value = zip(head.kv.weight.chunk(2), biases, strict=True)

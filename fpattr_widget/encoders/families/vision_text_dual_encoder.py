@@ -15,7 +15,7 @@ from ..family import (
     largest_block_list,
     text_features,
 )
-from ..last_block import attention_head, attention_pooling
+from ..last_block import Tail, attention_head, attention_pooling
 from ..tower import LastBlock
 from .altclip import places
 
@@ -35,7 +35,7 @@ def _text_tower(model: Any) -> TextTower:
         vocabulary=config.vocab_size,
         **places_of_tokens,
         masks=True,
-        last_block=_first_token(text, blocks[-1], model.text_projection),
+        last_block=_first_token(text, blocks[-1], lambda state: model.text_projection(state)),
     )
 
 
@@ -47,6 +47,9 @@ def _image_tower(model: Any) -> ImageTower:
     distilled = hasattr(vision.embeddings, "distillation_token")
     probed = hasattr(getattr(vision, "head", None), "probe")  # as SigLIP pools
 
+    def project(state: Tensor) -> Tensor:
+        return model.visual_projection(state)
+
     return ImageTower(
         model,
         blocks,
@@ -57,9 +60,9 @@ def _image_tower(model: Any) -> ImageTower:
         special=("CLS", "distillation") if distilled else None,
         pooling=vision.post_layernorm if probed else None,
         last_block=(
-            attention_head(vision.post_layernorm, vision.head, model.visual_projection)
+            attention_head(vision.post_layernorm, vision.head, project)
             if probed
-            else _first_token(vision, blocks[-1], model.visual_projection)
+            else _first_token(vision, blocks[-1], project)
         ),
     )
 
@@ -74,7 +77,7 @@ def _blocks(tower: Any, config: Any) -> nn.ModuleList | nn.Sequential:
     return blocks
 
 
-def _first_token(tower: Any, block: nn.Module, projection: nn.Module) -> LastBlock | None:
+def _first_token(tower: Any, block: nn.Module, projection: Tail) -> LastBlock | None:
     """Describe the last block of a tower that is pooled at its first token.
 
     What follows is a norm (DINOv2, CLIP), a pooler with one dense layer (BERT)
