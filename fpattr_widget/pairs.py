@@ -426,9 +426,13 @@ class FeaturePairs:
             ``matrix`` with NaN in rows that are missing, and the ledger if it
             is there.
         """
+        rows, ledger = self.rows_so_far()
+        return rows[:, self._specials :], ledger
+
+    def rows_so_far(self) -> tuple[np.ndarray, Ledger | None]:
+        """Return what ``so_far`` does, with all features as ``feature_rows`` has them."""
         ready = self._ready.copy()  # before the values: rows are marked once they are whole
-        values = np.where(ready[:, None], self._values, np.float32(np.nan))
-        return values[:, self._specials :], self._ledger
+        return np.where(ready[:, None], self._values, np.float32(np.nan)), self._ledger
 
     # Other forms
 

@@ -94,10 +94,17 @@ def prepare() -> None:
 
 
 def png_so_far(
-    pairs: FeaturePairs, tokens: Sequence[int] | None = None, *, region: Sequence[int] = ()
+    pairs: FeaturePairs,
+    tokens: Sequence[int] | None = None,
+    *,
+    region: Sequence[int] = (),
+    why: str = "",
 ) -> bytes:
-    """Return the drawing of what is known of some pairs; computes nothing, waits for nobody."""
-    return _file(so_far(pairs), tokens, region, ".png", _SCREEN)
+    """Return the drawing of what is known of some pairs; computes nothing, waits for nobody.
+
+    ``why`` says why words are missing, if that is known.
+    """
+    return _file(so_far(pairs, why), tokens, region, ".png", _SCREEN)
 
 
 def _drawn(

@@ -4,6 +4,7 @@ import atexit
 import threading
 from collections.abc import Callable, Container, Sequence
 from dataclasses import fields, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -136,8 +137,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         exclude: Container[str] | None = None,
         **options: Any,
     ) -> Any:
-        bundle = super()._repr_mimebundle_(**options)
-        return with_still(bundle, include, exclude, self.view.draw_so_far)
+        bundle = partial(super()._repr_mimebundle_, **options)
+        return with_still(bundle, include, exclude, self.view.draw_so_far, self.view.left_out)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the last change has been worked on.

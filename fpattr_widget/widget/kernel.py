@@ -1,4 +1,4 @@
-"""What the notebook's kernel tells: which cell runs, when it runs again, when it is stopped.
+"""What the notebook's kernel tells: which cell runs, for whom, when it runs again or is stopped.
 
 A worker may run while the kernel is idle, and ipykernel ignores SIGINT between
 cells. So a handler of ours stands where ipykernel keeps the one that it puts
@@ -7,6 +7,8 @@ thread; workers look at the count between their steps.
 """
 
 import asyncio
+import os
+import re
 import signal
 import threading
 import weakref
@@ -18,14 +20,21 @@ from typing import Any, Protocol
 _interrupts = 0
 # Who was made in a cell, by the cell's id.
 _MADE: "dict[str, weakref.WeakSet[Resident]]" = {}
+_RESIDENTS: "weakref.WeakSet[Resident]" = weakref.WeakSet()  # all of them
 _MADE_GUARD = threading.Lock()
+_page_spoke = False
+_NUMBERED = re.compile(r"(_\d+)+")
 
 
 class Resident(Protocol):
-    """What was made in a cell, and wants to know when that runs again."""
+    """What was made in a cell, and wants to know of it and of those that follow."""
 
     def superseded(self) -> None:
         """Take note that the cell that made it starts again."""
+        ...
+
+    def cell_ended(self) -> None:
+        """Take note that a cell ends, whichever, in a notebook that no page shows."""
         ...
 
 
@@ -51,11 +60,37 @@ def watch() -> None:
     _hear_signals(shell.kernel)
 
 
+def attended() -> bool:
+    """Return whether a page may be there to show what the running cell displays.
+
+    Pages say something about the cell in an execution's metadata, JupyterLab,
+    Notebook and VS Code its id. Programs that execute a notebook (nbclient, and
+    with it nbconvert and papermill) leave it empty and number their messages as
+    jupyter_client does. So does Voilà, which shows a page afterwards.
+    """
+    shell = _shell()
+    if shell is None or _page_spoke or _in_voila():
+        return True
+    with suppress(Exception):  # a kernel that tells nothing of its messages
+        request = shell.kernel.get_parent("shell")
+        header = request["header"]
+        number = header["msg_id"].removeprefix(header["session"])
+        return bool(request["metadata"]) or _NUMBERED.fullmatch(number) is None
+    return True
+
+
+def heard_page() -> None:
+    """Keep in mind that a page is there, whoever runs the cells."""
+    global _page_spoke
+    _page_spoke = True
+
+
 def settle(resident: Resident) -> str | None:
     """Keep in mind the cell that runs now for a new resident; return the cell's id."""
     cell = _current_cell()
-    if cell is not None:
-        with _MADE_GUARD:
+    with _MADE_GUARD:
+        _RESIDENTS.add(resident)
+        if cell is not None:
             _MADE.setdefault(cell, weakref.WeakSet()).add(resident)
     return cell
 
@@ -63,6 +98,7 @@ def settle(resident: Resident) -> str | None:
 def leave(resident: Resident, cell: str | None) -> None:
     """Forget a resident of a cell."""
     with _MADE_GUARD:
+        _RESIDENTS.discard(resident)
         if cell in _MADE:
             _MADE[cell].discard(resident)
             if not _MADE[cell]:
@@ -77,6 +113,11 @@ def _shell() -> Any:
         return None
     shell = get_ipython()
     return shell if getattr(shell, "kernel", None) is not None else None
+
+
+def _in_voila() -> bool:
+    software = os.environ.get("SERVER_SOFTWARE", "")
+    return software.startswith("voila/") or "VOILA_BASE_URL" in os.environ
 
 
 def _current_cell() -> str | None:
@@ -102,6 +143,15 @@ def _after_cell(result: Any) -> None:
     error = getattr(result, "error_in_exec", None)
     # A cell with `await` is cancelled.
     if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
+        interrupt()
+    if attended():
+        return
+    with _MADE_GUARD:
+        residents = list(_RESIDENTS)
+    try:
+        for resident in residents:
+            resident.cell_ended()
+    except KeyboardInterrupt:  # the cell is over: there is nobody else to tell
         interrupt()
 
 

@@ -84,8 +84,14 @@ class RowServer:
         self._release = False
         self._interrupts = interrupts()  # that were noticed
         self._interrupted = False  # and not told yet
+        self._failure = ""
         self._quiet = False  # "done" would make a page ask for what the user stopped
         _LIVE.add(self)
+
+    @property
+    def failure(self) -> str:
+        """Why it gave up, in a sentence; ``""`` where it did not, or was asked again."""
+        return self._failure
 
     def fill(self) -> None:
         """Send the ledger and every row, computing those that are missing."""
@@ -133,6 +139,7 @@ class RowServer:
         inline = False
         with self._lock:
             self._notice_interrupts()
+            self._failure = ""
             yield
             if not self._busy and not self._stopped:
                 self._busy = True
@@ -157,13 +164,12 @@ class RowServer:
             while self._work():
                 pass
         except Exception as error:
+            self._failure = message = sentence(error)
             with suppress(Exception):
                 self._flush()
             self._rest()
             with suppress(Exception):  # the host may be gone
-                self._tell(
-                    FailureMessage(type="failure", epoch=self.epoch, message=sentence(error))
-                )
+                self._tell(FailureMessage(type="failure", epoch=self.epoch, message=message))
         except BaseException:  # stopped while computing on the thread of who asked
             self._rest()
             self._tell(InterruptedMessage(type="interrupted", epoch=self.epoch))

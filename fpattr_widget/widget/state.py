@@ -32,3 +32,16 @@ def computed_state(pairs: FeaturePairs) -> dict[str, Any]:
         "similarity": ledger.similarity,
         "rows": np.ascontiguousarray(rows, dtype="<f4").tobytes(),
     }
+
+
+def state_so_far(pairs: FeaturePairs) -> dict[str, Any]:
+    """Return the traits that hold what is known; computes nothing and waits for nobody."""
+    if pairs.complete:
+        return computed_state(pairs)
+    rows, ledger = pairs.rows_so_far()
+    state: dict[str, Any] = {}
+    if np.isfinite(rows).any():
+        state["rows"] = np.ascontiguousarray(rows, dtype="<f4").tobytes()
+    if ledger is not None:
+        state.update(ledger=asdict(ledger), similarity=ledger.similarity)
+    return state

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -15,10 +16,11 @@ from ..pairs import FeaturePairs
 from . import kernel
 from .encoded import Encoded, encode
 from .locked import LockedState
+from .patience import Patience
 from .protocol import PROTOCOL, FailureMessage, Hello, Outgoing, RefusedMessage, parse
 from .server import RowServer
 from .settings import CHOICES, check_settings
-from .state import computed_state, subject_state
+from .state import computed_state, state_so_far, subject_state
 from .still import draw_so_far, with_still
 
 #: Takes ``"caption"`` and a string, or ``"image"`` and a file's bytes.
@@ -120,8 +122,9 @@ class PairsWidget(LockedState):
         Whether the caption and the picture can be changed in the view; see
         :meth:`on_edit`.
     precompute
-        Compute everything before the widget is displayed: for notebooks that
-        are executed with no page open, and for hosts without threads.
+        Compute everything before the widget is displayed: for hosts without
+        threads, and for notebooks that are executed with no page open, where a
+        view is waited for ten seconds at most.
 
     Attributes
     ----------
@@ -154,7 +157,7 @@ class PairsWidget(LockedState):
     epoch = traitlets.Int().tag(sync=True)
     _view_count = traitlets.Int(0, allow_none=True).tag(sync=True)  # a number: views are counted
     # The page fills these from messages and saves them: Python's worker must
-    # not set traits from its thread.
+    # not set traits from its thread. Where no page is open, the end of a cell does.
     about = traitlets.Dict().tag(sync=True, echo_update=False)
     similarity = traitlets.Float(None, allow_none=True).tag(sync=True, echo_update=False)
     ledger = traitlets.Dict().tag(sync=True, echo_update=False)
@@ -200,6 +203,7 @@ class PairsWidget(LockedState):
         self._server: RowServer | None = None
         self._encoded: Encoded | None = None
         self._stay = _Stay()
+        self._patience = Patience()
         self._page_follows = True  # it knows which pairs are shown now
         super().__init__(
             **settings, **self._shown(pairs), epoch=1, hovered={"tokens": [], "patches": []}
@@ -249,21 +253,32 @@ class PairsWidget(LockedState):
         exclude: Container[str] | None = None,
         **options: Any,
     ) -> Any:
-        bundle = super()._repr_mimebundle_(**options)
+        bundle = partial(super()._repr_mimebundle_, **options)
+        _ = self.model_id  # which opens the view again if it was let go of
         self._stay.displayed = True
-        return with_still(bundle, include, exclude, self.draw_so_far)
+        return with_still(bundle, include, exclude, self.draw_so_far, self.left_out)
 
     def draw_so_far(self) -> bytes | None:
-        """Return a PNG of what is known by now, waiting but shortly for the worker.
+        """Return a PNG of what is known by now.
+
+        The worker is waited for: half a second, or ten seconds where no page
+        is there to show what comes later.
 
         Returns
         -------
         bytes or None
             ``None`` where nothing can be drawn.
         """
-        server = self._server
-        wait = server.wait if server is not None else (lambda _: None)
-        return draw_so_far(self.pairs, wait, self.selected_tokens, self.selected_patches)
+        pins = self.selected_tokens, self.selected_patches
+        return draw_so_far(self.pairs, self._wait, *pins, lambda: self._failure)
+
+    def left_out(self) -> str:
+        """Return in a sentence what is not computed by now and why; ``""`` where nothing is."""
+        ready = self.pairs.ready
+        if ready.all():
+            return ""
+        why = self._failure or "pass `precompute=True` to compute all before the view is shown."
+        return f"{(~ready).sum()} of {len(ready)} tokens were not computed: {why}"
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Draw the explanation into a file for a paper; computes what is missing.
@@ -303,6 +318,15 @@ class PairsWidget(LockedState):
             self._stay.runs += 1
             self._park_if_left()
 
+    def cell_ended(self) -> None:
+        """Keep what is known: the cell ends, and there is no page that keeps it."""
+        server, pairs = self._server, self.pairs
+        if server is None:
+            return
+        if self._stay.displayed or _is_held(self):
+            self._patience.wait(server.wait)
+        self._keep(pairs, state_so_far(pairs))
+
     def show(self, pairs: FeaturePairs) -> None:
         """Show other pairs in the same view, with nothing pinned; from any thread.
 
@@ -319,6 +343,7 @@ class PairsWidget(LockedState):
             if self._server is not None:
                 self._server.stop()
             self.pairs = pairs
+            self._patience = Patience()
             self._page_follows = False
             with self.hold_sync():
                 with self.hold_trait_notifications():
@@ -350,15 +375,31 @@ class PairsWidget(LockedState):
         """Compute everything now and keep it in the widget's state; return the widget.
 
         For notebooks that are executed with no page open, whose saved state
-        would otherwise hold the picture and the caption alone.
+        otherwise holds what was computed within ten seconds.
         """
         pairs = self.pairs
-        computed = computed_state(pairs)
+        self._keep(pairs, computed_state(pairs))
+        return self
+
+    def _keep(self, pairs: FeaturePairs, computed: dict[str, Any]) -> None:
+        """Set the traits that hold what was computed, if these pairs are still shown."""
         with self._state_lock, self.hold_sync():
             if pairs is self.pairs:
                 for name, value in computed.items():
                     self.set_trait(name, value)
-        return self
+
+    def _wait(self, seconds: float) -> None:
+        """Wait for the worker; with no page, for longer than these seconds."""
+        server = self._server
+        if server is not None and kernel.attended():
+            server.wait(seconds)
+        elif server is not None:
+            self._patience.wait(server.wait, at_least=seconds)
+
+    @property
+    def _failure(self) -> str:
+        server = self._server
+        return "" if server is None else server.failure
 
     def _shown(self, pairs: FeaturePairs) -> dict[str, Any]:
         """Return the traits that say what is shown."""
@@ -430,6 +471,7 @@ class PairsWidget(LockedState):
         if message.get("epoch") != server.epoch:  # it started while other pairs came
             self.send_state((*_SUBJECT, *_RESULTS, *_PINS))
         self._stay.greeted = self._page_follows = True
+        kernel.heard_page()
         # At once, so that the page knows that a kernel is there.
         self._post(Hello(type="hello", epoch=server.epoch, protocol=PROTOCOL))
         server.fill()

@@ -1,14 +1,17 @@
 """Texts that would run if anyone took them for more than text, wherever they are shown."""
 
+import struct
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
 
 import fpattr_widget as fp
 from tests.browser.harness import synthetic_pairs
-from tests.browser.notebook import write_notebook
+from tests.browser.hosts import Lab
+from tests.browser.notebook import Notebook, open_page, write_notebook
 from tests.browser.offline import SITE, offline, site
 from tests.injection import STRINGS
 
@@ -125,14 +128,28 @@ def test_in_a_drawing_that_can_hold_scripts(browser, tmp_path):
             assert_untouched(page, sorted({*found, "html", "head", "body"}))
 
 
-def test_in_a_drawing_that_is_a_picture(browser, tmp_path):
-    paths = drawings(tmp_path, ".png")
-    with offline(browser) as page:
-        for path in paths:
-            page.goto(path.as_uri())
-            assert page.evaluate("() => document.images[0].naturalWidth") > 300
-            assert page.evaluate("() => window.hacked") is None
-        assert page.refused == []
+def chunks(png: bytes) -> list[str]:
+    """Return the kinds of a PNG's chunks, in their order."""
+    kinds, place = [], 8
+    while place < len(png):
+        (length,) = struct.unpack(">I", png[place : place + 4])
+        kinds.append(png[place + 4 : place + 8].decode("ascii"))
+        place += 12 + length
+    assert place == len(png)  # nothing hangs on behind
+    return kinds
+
+
+def test_in_a_drawing_that_is_a_picture(tmp_path):
+    """It holds pixels and no text: that of its metadata is what others would show."""
+    for path in drawings(tmp_path, ".png"):
+        found = chunks(path.read_bytes())
+        assert {"IHDR", "IDAT", "IEND"} <= set(found) <= {
+            "IHDR", "IDAT", "IEND", "PLTE", "tRNS", "pHYs",
+        }  # fmt: skip
+        with Image.open(path) as drawing:
+            drawing.load()
+            assert drawing.width > 300
+            assert not {*drawing.info} - {"dpi", "transparency"}
 
 
 IMPORT = f"""
@@ -147,25 +164,41 @@ for text in STRINGS[{}::2]:
 """
 
 
-def test_in_a_notebook(open_notebook, lab):
-    notebook = open_notebook(
-        write_notebook(lab.root / "injection.ipynb", IMPORT, SHOW.format(0), SHOW.format(1))
-    )
-    page = notebook.page
+def opened(browser: Browser, lab: Lab, path: Path) -> tuple[Notebook, list[str]]:
+    """Open a notebook in a page of its own; return also what that asks the network for."""
+    page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    notebook.run_all()
-    notebook.wait_idle()
+    return open_page(page, lab, path), asked
+
+
+def assert_shown_as_text(notebook: Notebook, asked: list[str]) -> None:
+    page = notebook.page
     views = page.locator(".fpattr")
     expect(views).to_have_count(len(STRINGS), timeout=60_000)
     for view in (views.first, views.last):
         view.scroll_into_view_if_needed()
         view.locator(".fpattr-token").first.hover()
-    assert page.evaluate("() => window.hacked") is None
     shown = page.locator(".fpattr-special").all_text_contents()
     assert shown == [*STRINGS[::2], *STRINGS[1::2]]  # a cell shows fifty outputs at most
     assert page.locator(".fpattr script, .fpattr iframe, .fpattr a, .fpattr object").count() == 0
-    assert [url for url in asked if "evil" in url] == []
-    # Saved and opened anew, by the page alone.
-    notebook.save()
     assert page.evaluate("() => window.hacked") is None
+    assert [url for url in asked if "evil" in url] == []
+
+
+def test_in_a_notebook(browser, lab):
+    path = write_notebook(lab.root / "injection.ipynb", IMPORT, SHOW.format(0), SHOW.format(1))
+    notebook, asked = opened(browser, lab, path)
+    notebook.run_all()
+    notebook.wait_idle()
+    assert_shown_as_text(notebook, asked)
+    notebook.save()
+    notebook.shut_down()
+    notebook.page.context.close()
+
+    # Opened anew, by another page with a kernel that knows of nothing.
+    again, asked = opened(browser, lab, path)
+    assert again.python("print('hostile' in globals())") == "False\n"
+    assert_shown_as_text(again, asked)
+    again.shut_down()
+    again.page.context.close()

@@ -26,11 +26,6 @@ def move_away(page: Page) -> None:
     page.mouse.move(2, 2)
 
 
-@pytest.fixture(scope="module")
-def lab_errors() -> list[str]:
-    return []
-
-
 def run_until_kept(open_notebook, source: Path):
     """Run a notebook with one widget until the kernel has the rows that the page keeps."""
     write_notebook(source, EXPLAIN)

@@ -43,7 +43,10 @@ def test_a_pin_in_one_is_a_pin_in_the_other(link, open_notebook, lab):
         for index in (0, 1):
             wait_for_shown(views.nth(index), f"tokens:{token}")
         wait_until(notebook, f"one.selected_tokens == other.selected_tokens == [{token}]")
-    # Not more than was linked.
+    # Not more than was linked: a pin that is linked goes the same way, and comes later.
     notebook.python("one.selected_patches = [3]")
     wait_for_shown(views.nth(0), "tokens:6 patches:3")
-    wait_for_shown(views.nth(1), "tokens:6")
+    notebook.python("one.selected_tokens = [2]")
+    wait_for_shown(views.nth(0), "tokens:2 patches:3")
+    wait_for_shown(views.nth(1), "tokens:2")
+    wait_until(notebook, "(other.selected_tokens, other.selected_patches) == ([2], [])")

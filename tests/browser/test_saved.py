@@ -1,6 +1,5 @@
 """Shared notebooks stay explained: saved by a page, or run by nbclient, and opened by others."""
 
-import base64
 import json
 import re
 import xml.etree.ElementTree as ElementTree
@@ -27,13 +26,12 @@ from tests.browser.hosts import Jupyter, Notebook7
 from tests.browser.notebook import Notebook, numbers, open_page, wait_until, write_notebook
 from tests.browser.offline import assert_linked, expect_shown, offline
 from tests.browser.page import assert_chips, assert_painted, drag_region, wait_for_rows
+from tests.executed import Executed, buffers, rows
 
 pytestmark = pytest.mark.timeout(300)
 
 REPOSITORY = Path(__file__).parents[2]
 SHARING = REPOSITORY / "notebooks" / "sharing.ipynb"
-STATE = "application/vnd.jupyter.widget-state+json"
-VIEW = "application/vnd.jupyter.widget-view+json"
 WHOLE = """
 import numpy as np
 import fpattr_widget as fp
@@ -261,27 +259,6 @@ def test_without_trust_there_is_a_drawing(saved, lab, page):
     assert page.locator(".fpattr, iframe").count() == 0
 
 
-@dataclass(frozen=True)
-class Executed:
-    """The notebook on sharing, executed with no page, and the folder in which it ran."""
-
-    notebook: nbformat.NotebookNode
-    folder: Path
-
-    @property
-    def models(self) -> dict[str, dict]:
-        """The views' models by their ids."""
-        state = self.notebook.metadata["widgets"][STATE]["state"]
-        return {name: model for name, model in state.items() if "_esm" in model["state"]}
-
-    @property
-    def displayed(self) -> list[dict]:
-        """The models of the outputs, in their order."""
-        data = [output.get("data", {}) for cell in self.notebook.cells
-                for output in cell.get("outputs", [])]  # fmt: skip
-        return [self.models[one[VIEW]["model_id"]] for one in data if VIEW in one]
-
-
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory) -> Executed:
     folder = tmp_path_factory.mktemp("sharing")
@@ -299,10 +276,6 @@ def pairs() -> fp.FeaturePairs:
     return fp.explain(scene.image, scene.caption).bake().pairs
 
 
-def buffers(model: dict) -> dict[str, bytes]:
-    return {one["path"][0]: base64.b64decode(one["data"]) for one in model["buffers"]}
-
-
 def assert_bounded(model: dict) -> None:
     """Compare a model as it is saved with its picture, four bytes a pair, and the script."""
     state, held = model["state"], buffers(model)
@@ -317,8 +290,7 @@ def assert_bounded(model: dict) -> None:
 
 def test_a_notebook_run_with_no_page_holds_every_value(executed, pairs):
     for model in executed.displayed:
-        state, rows = model["state"], buffers(model)["rows"]
-        matrix = np.frombuffer(rows, "<f4").reshape(len(state["tokens"]), -1)
+        state, matrix = model["state"], rows(model)
         assert np.isfinite(matrix).all()
         assert state["similarity"] == state["ledger"]["similarity"]
         assert_bounded(model)

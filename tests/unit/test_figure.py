@@ -464,6 +464,7 @@ def test_what_is_missing_is_said_and_has_no_colour():
     with settled():
         figure = draw(content, shown_words(content, None), dpi=100)
     assert "4 of 6 words were computed" in texts(figure)
+    assert "precompute=True computes all before the view is shown" in texts(figure)
     assert "similarity not computed" in texts(figure)
     assert titles(figure) == ["a", "and", "a", "too"]
     tinted = {a.get_gid() for a in figure.findobj() if a.get_gid()}

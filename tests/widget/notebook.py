@@ -44,8 +44,15 @@ class Notebook:
             "code": code, "silent": False, "store_history": True, "user_expressions": {},
             "allow_stdin": False, "stop_on_error": False,
         }  # fmt: skip
-        metadata = {} if cell is None else {"cellId": cell}
+        # As JupyterLab has it; the cell's id is left out where it does not matter.
+        metadata: dict[str, Any] = {"deletedCells": [], "recordTiming": False, "trusted": True}
+        if cell is not None:
+            metadata["cellId"] = cell
         return self._send("execute_request", content, metadata)
+
+    def start_unattended(self, code: str) -> str:
+        """Send a cell as programs do that execute notebooks; return the request's id."""
+        return self.client.execute(code, stop_on_error=False)
 
     def finish(self, request: str, timeout: float = 120) -> dict[str, Any]:
         """Wait for a cell; return its last result's data, or its printed text under "text"."""

@@ -44,9 +44,10 @@ def test_a_drawing_stands_beside_the_view(view):
 def test_an_explorer_carries_that_of_its_view(bundled):
     explorer = fp.explore(model=bundled, precompute=True)
     assert drawing(explorer) == png(explorer.pairs)
-    plain = explorer._repr_mimebundle_(exclude={PNG})
+    plain, _ = explorer._repr_mimebundle_(exclude={PNG})
     assert VIEW in plain
     assert PNG not in plain
+    assert plain["text/plain"].startswith("Explorer(FeaturePairs(")
     explorer.close()
 
 

@@ -39,6 +39,12 @@ class Wire:
         contents = [message.get("content", {}) for message in self.messages]
         return [content for content in contents if content.get("type") == kind]
 
+    def buffers_of(self, content: dict) -> bytes:
+        """Return the one buffer that came with a message."""
+        (found,) = (message for message in self.messages if message.get("content") is content)
+        (buffer,) = found["buffers"]
+        return buffer
+
     def updates(self) -> list[dict]:
         """Return the states that were sent, with their buffers put back."""
         states = []
@@ -96,28 +102,43 @@ def test_nothing_of_the_file_travels_with_the_picture(encoder, picture, tmp_path
     view.close()
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        None,
-        "hello",
-        {},
-        {"type": "rows", "epoch": 1},
-        {"type": "rows", "epoch": 1, "tokens": ["1"]},
-        {"type": "rows", "epoch": 1, "tokens": [10_000, -1]},
-        {"type": "rows", "epoch": 0, "tokens": [1]},
-        {"type": "region", "epoch": 1, "id": 3, "patches": [9_999]},
-        {"type": "unheard of", "epoch": 1},
-        {"type": "hello", "epoch": None, "protocol": 2},
-        {"type": "hello", "epoch": 1, "protocol": [2]},
-        {"type": "caption", "caption": 3},
-        {"type": "image"},
-    ],
-)
-def test_malformed_messages_do_no_harm(widget, message):
-    widget._receive(widget, message, [])
-    widget._server.wait(30)
-    assert np.isfinite(widget.pairs.matrix).all()
+# With what each is answered.
+MALFORMED = [
+    (None, []),
+    ("hello", []),
+    ({}, []),
+    ({"type": "rows", "epoch": 1}, []),
+    ({"type": "rows", "epoch": 1, "tokens": ["1"]}, []),
+    ({"type": "rows", "epoch": 1, "tokens": [10_000, -1]}, ["done"]),
+    ({"type": "rows", "epoch": 0, "tokens": [1]}, []),
+    ({"type": "region", "epoch": 1, "id": 3}, []),
+    ({"type": "region", "epoch": 1, "id": 3, "patches": [9_999]}, ["region", "done"]),
+    ({"type": "unheard of", "epoch": 1}, []),
+    ({"type": "hello", "epoch": None, "protocol": 2}, ["hello", "ledger", "rows", "done"]),
+    ({"type": "hello", "epoch": 1, "protocol": [2]}, ["failure"]),
+    ({"type": "caption", "caption": 3}, []),
+    ({"type": "image"}, []),
+]
+
+
+@pytest.mark.parametrize(("message", "answers"), MALFORMED)
+def test_malformed_messages_do_no_harm(widget, message, answers):
+    edits = []
+    widget.editable = True
+    widget.on_edit(lambda kind, value: edits.append(kind))
+    assert widget._server.wait(30)  # it has filled the view
+    pairs, wire = widget.pairs, Wire(widget)
+    widget._handle_custom_msg(message, [])
+    assert widget._server.wait(30)
+    kinds = [sent["content"]["type"] for sent in wire.messages if sent["method"] == "custom"]
+    assert kinds == answers
+    assert (edits, widget.pairs) == ([], pairs)
+    for region in wire.said("region"):
+        assert np.frombuffer(wire.buffers_of(region), "<f4").tolist() == [0.0] * len(widget.tokens)
+    # It still answers.
+    widget._handle_custom_msg({"type": "rows", "epoch": 1, "tokens": [2]}, [])
+    assert widget._server.wait(30)
+    assert wire.said("rows")[-1]["tokens"] == [2]
 
 
 WRONG = [

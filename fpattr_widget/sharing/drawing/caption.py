@@ -35,7 +35,9 @@ class CaptionBlock:
         chips = content.chips
         words = [chip for chip in chips if chip.kind == "word"]
         known = sum(not isnan(content.value(chip)) for chip in words)
-        notes = [] if known == len(words) else [f"{known} of {len(words)} words were computed"]
+        notes = []
+        if known < len(words):
+            notes = [f"{known} of {len(words)} words were computed", content.why]
         for size in _SIZES:
             placed = place(chips, content.rest, face, size, room)
             lines = 1 + max((piece.line for piece in placed), default=-1)
@@ -43,20 +45,21 @@ class CaptionBlock:
                 break
         if lines > _MOST_LINES:
             notes.append("the caption goes on")
-        self._note = " · ".join(notes)
+        self._notes = [face.shortened(note, room, _NOTE) for note in notes if note]
         self._size = size
         self._placed = [piece for piece in placed if piece.line < _MOST_LINES]
         self.large = size >= _LARGE
         self.height = min(lines, _MOST_LINES) * size * _LEADING
-        self.height += _NOTE * _LEADING if self._note else 0
+        self.height += _NOTE * _LEADING * len(self._notes)
 
     def draw(self, page: Page, x: float, y: float) -> None:
         """Draw it with its top left corner at a place."""
         for number, piece in enumerate(self._placed):
             base = y + (piece.line + 0.68) * self._size * _LEADING
             self._draw_piece(page, piece, x + piece.x, base, number)
-        if self._note:
-            page.text(x, y + self.height - 1, self._note, _NOTE, colour=MUTED)
+        for above, note in enumerate(reversed(self._notes)):
+            base = y + self.height - 1 - _NOTE * _LEADING * above
+            page.text(x, base, note, _NOTE, colour=MUTED)
 
     def _draw_piece(self, page: Page, piece: Placed, x: float, base: float, number: int) -> None:
         chip, size = piece.chip, piece.size

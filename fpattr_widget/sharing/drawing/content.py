@@ -17,6 +17,7 @@ from .sentence import Chip, chosen, sentence
 _MOST_WORDS, _FEWEST_WORDS = 6, 4
 _LONGEST = 60  # characters of an argument that an error quotes
 _WEAK = 0.12  # of the strongest word
+_HOW = "precompute=True computes all before the view is shown"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Content:
         ``(tokens, rows · columns)``, NaN in rows that are not known.
     ledger
         ``None`` where it is not known.
+    why
+        Why something is not known, or how to have it.
     """
 
     caption: str
@@ -40,6 +43,7 @@ class Content:
     about: About
     values: np.ndarray
     ledger: Ledger | None
+    why: str = ""
 
     @cached_property
     def chips(self) -> list[Chip]:
@@ -78,16 +82,18 @@ def everything(pairs: FeaturePairs) -> Content:
     return _content(pairs, pairs.matrix, pairs.ledger)
 
 
-def so_far(pairs: FeaturePairs) -> Content:
+def so_far(pairs: FeaturePairs, why: str = "") -> Content:
     """Return what is known of some pairs; computes nothing and waits for nobody."""
     values, ledger = pairs.so_far()
-    return _content(pairs, values, ledger)
+    return _content(pairs, values, ledger, why or _HOW)
 
 
-def _content(pairs: FeaturePairs, values: np.ndarray, ledger: Ledger | None) -> Content:
+def _content(
+    pairs: FeaturePairs, values: np.ndarray, ledger: Ledger | None, why: str = ""
+) -> Content:
     return Content(
         pairs.caption, pairs.tokens, pairs.picture, pairs.grid, pairs.about,
-        values.astype(np.float64), ledger,
+        values.astype(np.float64), ledger, why,
     )  # fmt: skip
 
 

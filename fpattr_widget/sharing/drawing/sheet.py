@@ -53,7 +53,7 @@ def draw(
         Of the figure.
     """
     about = described(content.about)
-    face = Typeface([content.caption, about, *(chip.text for chip in content.chips)])
+    face = Typeface([content.caption, about, content.why, *(chip.text for chip in content.chips)])
     picture = _bounded(content.picture)
     limit = max([content.limit, *(float(np.abs(content.map(word)).max()) for word in words)])
     edges = outline(region, content.grid)

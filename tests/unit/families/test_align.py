@@ -88,6 +88,7 @@ def test_the_ledger_closes_at_every_layer(encoder, picture):
 
 
 def test_both_last_blocks_are_taken_in_closed_form(picture):
+    """To 1e-10 with an attention that does not round to float32, as the eager one does."""
     checks.assert_closed_form_is_differentiation(random_encoder, picture, CAPTION)
 
 

@@ -104,6 +104,26 @@ def test_what_a_hidden_patch_shows_reaches_no_one(made, picture):
         assert (other.everything() - game.everything()).norm() > 1e-6
 
 
+def test_a_pair_is_the_second_difference_of_cosines(made, picture):
+    """Of four cosines, worked out with other games than those of the method."""
+    encoder, caption, tokens = made
+    text, image = encoder.prepare_text(caption), encoder.prepare_image(picture)
+    games = text_game(encoder, text, tokens), image_game(encoder, image, last_layer(encoder))
+    pairs = fp.attribute(encoder, image, caption, fp.Occlusion(tokens=tokens))
+    values = pairs.feature_rows(range(len(pairs.tokens)))
+    for first, second in ((0, 0), (-1, len(games[1].players) // 2)):
+        embeddings = []
+        for game, player in zip(games, (first, second), strict=True):
+            kept = np.ones((2, len(game.players)), bool)
+            kept[1, player] = False
+            embeddings.append(game.values(kept).double())
+        (all_, patch), (token, neither) = (embeddings[0] @ embeddings[1].T).tolist()
+        row, column = games[0].players[first], games[1].players[second]
+        expected = all_ - patch - token + neither
+        assert values[row, column] == pytest.approx(expected, abs=1e-6)
+        assert abs(expected) > 1e-6
+
+
 def test_every_method_measures_every_family(made, picture):
     encoder, caption, tokens = made
     for method in (

@@ -309,14 +309,17 @@ def test_little_memory_changes_nothing_but_the_portions(encoder, picture):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_is_summed_in_single(encoder, picture, dtype):
     half = fp.load_encoder(random_clip(dtype=dtype), processor=Processor(24))
-    for method in (fp.Occlusion(), fp.Banzhaf(samples=512), fp.PatchTokenSimilarity()):
+    unit = torch.finfo(dtype).eps / 2  # by which each number is rounded
+    # Occlusion takes differences of cosines that are nearly equal.
+    bounds = {fp.Occlusion(): 32, fp.Banzhaf(samples=512): 10, fp.PatchTokenSimilarity(): 10}
+    for method, bound in bounds.items():
         side = method.measure_image(half, half.prepare_image(picture), 2)
         assert side.of(np.eye(10)).dtype == torch.float32
         assert side.embedding.dtype == torch.float32
         assert float(side.embedding.norm()) == pytest.approx(1, abs=1e-6)
         found = fp.attribute(half, picture, CAPTION, method).matrix
         expected = fp.attribute(encoder, picture, CAPTION, method).matrix
-        assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.9
+        assert np.abs(found - expected).max() <= bound * unit * np.abs(expected).max()
 
 
 def test_a_model_that_gives_nan_is_told(picture):
