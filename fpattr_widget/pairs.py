@@ -592,7 +592,8 @@ class FeaturePairs:
         if first.start is None or last.stop is None:
             return first
         text = self.caption[first.start : last.stop]
-        return Token(text, first.word, first.start, last.stop, first.special)
+        unknown = any(self.tokens[index].unknown for index in indices)
+        return Token(text, first.word, first.start, last.stop, first.special, unknown)
 
 
 # Pictures by their pixels: explaining one anew, in another caption say, costs no more memory.
