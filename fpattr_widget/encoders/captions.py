@@ -116,7 +116,7 @@ def _from_string(
     if all(marks):
         raise InputError("`caption` has no word that the tokenizer keeps: rewrite it.")
     written = [caption[start:stop].strip() for start, stop in offsets]
-    unknown = _unknown(tokenizer, ids, marks, written)
+    unknown = _unknown(tokenizer, ids, written)
     return caption, ids, align_tokens(caption, offsets, _roles(tokenizer, ids, marks), unknown)
 
 
@@ -131,9 +131,8 @@ def _from_ids(
     if written is not None:
         return written
     special = _special_ids(tokenizer) if tokenizer else set()
-    marks = [token in special for token in ids]
-    roles = _roles(tokenizer, ids, marks)
-    unknown = _unknown(tokenizer, ids, marks, [""] * len(ids))
+    roles = _roles(tokenizer, ids, [token in special for token in ids])
+    unknown = _unknown(tokenizer, ids, [""] * len(ids))
     text, tokens, words = "", list[Token](), 0
     for token, role, strange in zip(ids, roles, unknown, strict=True):
         if role is not None:
@@ -222,10 +221,8 @@ def _ends(tokenizer: Any) -> set[int | None]:
     return {getattr(tokenizer, f"{attribute}_token_id", None) for attribute, _ in _ROLES}
 
 
-def _unknown(
-    tokenizer: Any, ids: Sequence[int], special: Sequence[bool], written: Sequence[str]
-) -> list[bool]:
-    """Return which tokens stand for something in the caption that the tokenizer does not know.
+def _unknown(tokenizer: Any, ids: Sequence[int], written: Sequence[str]) -> list[bool]:
+    """Return which tokens of the caption stand for what the tokenizer does not know.
 
     CLIP's tokenizer has one token for what is unknown and for the end: who
     writes that token out, as ``<|endoftext|>``, asks for the end.
@@ -234,10 +231,7 @@ def _unknown(
     if number is None:
         return [False] * len(ids)
     spelt = tokenizer.unk_token if number in _ends(tokenizer) else None
-    return [
-        token == number and not mark and text != spelt
-        for token, mark, text in zip(ids, special, written, strict=True)
-    ]
+    return [token == number and text != spelt for token, text in zip(ids, written, strict=True)]
 
 
 def _pieces(tokenizer: Any, caption: str, ids: Sequence[int], special: Sequence[bool]) -> list[str]:

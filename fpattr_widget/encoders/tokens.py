@@ -66,7 +66,8 @@ def align_tokens(
     roles
         For special positions their role, else ``None``.
     unknown
-        Which tokens stand for a piece that the tokenizer does not know; none unless told.
+        Which tokens of the caption the tokenizer does not know; none unless told. Special
+        positions never count.
 
     Returns
     -------
