@@ -411,12 +411,12 @@ class FeaturePairs:
         Returns
         -------
         (numpy.ndarray, Ledger or None)
-            ``matrix`` with NaN in rows that are missing, and the ledger if it
-            is there.
+            All pairs, special positions first, ``(tokens, n_special + rows ·
+            columns)`` float32, with NaN in rows that are missing; and the
+            ledger if it is there.
         """
         ready = self._ready.copy()  # before the values: rows are marked once they are whole
-        values = np.where(ready[:, None], self._values, np.float32(np.nan))
-        return values[:, self._specials :], self._ledger
+        return np.where(ready[:, None], self._values, np.float32(np.nan)), self._ledger
 
     # Other forms
 

@@ -31,7 +31,9 @@ def photo(tmp_path, monkeypatch) -> str:
 
 def test_words_that_the_model_has_never_seen_are_told(photo, capsys):
     assert main(["explain", photo, "a dog and a zxq", "-o", "it.csv"]) == 0
-    assert "The model has never seen “zxq”: it reads its unknown word" in capsys.readouterr().err
+    assert (
+        "The model has never seen “zxq”: to it that is an unknown word." in capsys.readouterr().err
+    )
     assert main(["explain", photo, "a dog and a ball", "-o", "it.csv"]) == 0
     assert "never seen" not in capsys.readouterr().err
 

@@ -1,11 +1,14 @@
 """The caption, its words tinted by what they are worth."""
 
+from dataclasses import replace
 from math import isnan
 
 from .canvas import EDGE, INK, MUTED, Page
 from .caption_layout import Placed, place
-from .colours import WHITE, ink_on, tint
+from .colours import WHITE, ink_on, is_beyond, tint
 from .content import Content
+from .numbers import brief
+from .sentence import is_unknown, never_seen
 from .typeface import Typeface
 
 _SIZES = (12.0, 11.0, 10.0, 9.0, 8.0)
@@ -32,31 +35,40 @@ class CaptionBlock:
 
     def __init__(self, content: Content, face: Typeface, room: float, tall: float):
         self._content = content
-        chips = content.chips
+        # A special position has its number, for its colour may be cut.
+        chips = [
+            replace(chip, text=f"{chip.text} {brief(content.value(chip))}")
+            if chip.kind == "special" and not isnan(content.value(chip))
+            else chip
+            for chip in content.chips
+        ]
         words = [chip for chip in chips if chip.kind == "word"]
         known = sum(not isnan(content.value(chip)) for chip in words)
         notes = [] if known == len(words) else [f"{known} of {len(words)} words were computed"]
+        strange = [face.shortened(never_seen(content.unknown), room, _NOTE)]
+        strange = [line for line in strange if line]
         for size in _SIZES:
             placed = place(chips, content.rest, face, size, room)
             lines = 1 + max((piece.line for piece in placed), default=-1)
-            if lines * size * _LEADING + _NOTE * _LEADING * len(notes) <= tall:
+            if lines * size * _LEADING + _NOTE * _LEADING * (len(notes) + len(strange)) <= tall:
                 break
         if lines > _MOST_LINES:
             notes.append("the caption goes on")
-        self._note = " · ".join(notes)
+        self._notes = [" · ".join(notes), *strange] if notes else strange
         self._size = size
         self._placed = [piece for piece in placed if piece.line < _MOST_LINES]
         self.large = size >= _LARGE
         self.height = min(lines, _MOST_LINES) * size * _LEADING
-        self.height += _NOTE * _LEADING if self._note else 0
+        self.height += _NOTE * _LEADING * len(self._notes)
 
     def draw(self, page: Page, x: float, y: float) -> None:
         """Draw it with its top left corner at a place."""
         for number, piece in enumerate(self._placed):
             base = y + (piece.line + 0.68) * self._size * _LEADING
             self._draw_piece(page, piece, x + piece.x, base, number)
-        if self._note:
-            page.text(x, y + self.height - 1, self._note, _NOTE, colour=MUTED)
+        for number, note in enumerate(reversed(self._notes)):
+            base = y + self.height - 1 - number * _NOTE * _LEADING
+            page.text(x, base, note, _NOTE, colour=MUTED)
 
     def _draw_piece(self, page: Page, piece: Placed, x: float, base: float, number: int) -> None:
         chip, size = piece.chip, piece.size
@@ -70,10 +82,16 @@ class CaptionBlock:
         special = chip.kind == "special"
         height = size * (1.62 if special else 1.42)
         base -= 0.12 * self._size if special else 0
-        if mark or special:
+        unknown = is_unknown(chip, self._content.tokens)
+        top = base - 0.36 * size - height / 2
+        if mark or special or unknown:
             page.box(
-                x, base - 0.36 * size - height / 2, piece.width, height,
-                fill=mark.over(WHITE) if mark else None,
-                edge=EDGE if special else None, radius=2.2, name=f"chip-{number}",
+                x, top, piece.width, height, fill=mark.over(WHITE) if mark else None,
+                edge=MUTED if unknown else EDGE if special else None, radius=2.2, dotted=unknown,
+                name=f"chip-{number}",
             )  # fmt: skip
+        if mark and is_beyond(value, self._content.chip_limit):
+            # Two cuts: the colour would go on.
+            for place in (3.0, 1.7):
+                page.box(x + piece.width - place, top, 0.6, height, fill=WHITE, name="cut")
         page.text(x + piece.width / 2, base, piece.text, size, colour=colour, align="center")

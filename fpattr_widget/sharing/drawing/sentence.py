@@ -85,9 +85,13 @@ def never_seen(words: Sequence[str]) -> str:
     named = [f"“{word}”" for word in words[:_NAMED]]
     if len(words) > _NAMED:
         named.append(f"{len(words) - _NAMED} more")
-    listed = " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))
-    instead = "its unknown word in its place" if len(words) == 1 else "one unknown word for all"
-    return f"The model has never seen {listed}: it reads {instead}."
+    instead = "that is an unknown word" if len(words) == 1 else "they are one unknown word"
+    return f"The model has never seen {listed(named)}: to it {instead}."
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return ``a``, ``a and b`` or ``a, b and c``."""
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
 def chosen(chips: Iterable[Chip], tokens: Sequence[Token], numbers: Iterable[int]) -> list[Chip]:
