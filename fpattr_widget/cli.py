@@ -22,6 +22,7 @@ from .evaluation.evaluate import DEFAULT_METRICS
 from .evaluation.metrics import METRICS
 from .methods import METHODS
 from .sharing.atomic import write_atomically
+from .sharing.drawing.sentence import never_seen, unknown_words
 from .sharing.figure import save_figure
 from .sharing.strip import without_picture
 
@@ -41,6 +42,8 @@ def explain(arguments: argparse.Namespace) -> None:
         method=arguments.method,
         layer=arguments.layer,
     )
+    if strange := never_seen(unknown_words(pairs.caption, pairs.tokens)):
+        print(strange, file=sys.stderr)
     compute(pairs)
     write(output, without_picture(pairs) if arguments.strip_image else pairs, arguments)
     print(f"similarity {pairs.ledger.similarity:.3f}, written to {output}", file=sys.stderr)

@@ -423,8 +423,9 @@ class FeaturePairs:
         Returns
         -------
         (numpy.ndarray, Ledger or None)
-            ``matrix`` with NaN in rows that are missing, and the ledger if it
-            is there.
+            All pairs, special positions first, ``(tokens, n_special + rows ·
+            columns)`` float32, with NaN in rows that are missing; and the
+            ledger if it is there.
         """
         rows, ledger = self.rows_so_far()
         return rows[:, self._specials :], ledger
@@ -609,7 +610,8 @@ class FeaturePairs:
         if first.start is None or last.stop is None:
             return first
         text = self.caption[first.start : last.stop]
-        return Token(text, first.word, first.start, last.stop, first.special)
+        unknown = any(self.tokens[index].unknown for index in indices)
+        return Token(text, first.word, first.start, last.stop, first.special, unknown)
 
 
 # Pictures by their pixels: explaining one anew, in another caption say, costs no more memory.

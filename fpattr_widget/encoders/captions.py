@@ -115,7 +115,9 @@ def _from_string(
         offsets = find_offsets(caption, _pieces(tokenizer, caption, ids, marks), marks)
     if all(marks):
         raise InputError("`caption` has no word that the tokenizer keeps: rewrite it.")
-    return caption, ids, align_tokens(caption, offsets, _roles(tokenizer, ids, marks))
+    written = [caption[start:stop].strip() for start, stop in offsets]
+    unknown = _unknown(tokenizer, ids, written)
+    return caption, ids, align_tokens(caption, offsets, _roles(tokenizer, ids, marks), unknown)
 
 
 def _from_ids(
@@ -130,14 +132,15 @@ def _from_ids(
         return written
     special = _special_ids(tokenizer) if tokenizer else set()
     roles = _roles(tokenizer, ids, [token in special for token in ids])
+    unknown = _unknown(tokenizer, ids, [""] * len(ids))
     text, tokens, words = "", list[Token](), 0
-    for token, role in zip(ids, roles, strict=True):
+    for token, role, strange in zip(ids, roles, unknown, strict=True):
         if role is not None:
             tokens.append(Token(role, None, None, None, True))
             continue
         word = tokenizer.decode([token]).strip() if tokenizer else ""
         word = word or str(token)
-        tokens.append(Token(word, words, len(text), len(text) + len(word), False))
+        tokens.append(Token(word, words, len(text), len(text) + len(word), False, strange))
         text, words = text + word + " ", words + 1
     return text.strip(), ids, tokens
 
@@ -211,8 +214,24 @@ def _check_length(tower: TextTower, count: int) -> None:
 
 def _special_ids(tokenizer: Any) -> set[int]:
     """Return the ids that stand for no word; an unknown word is a word all the same."""
-    ends = {getattr(tokenizer, f"{attribute}_token_id", None) for attribute, _ in _ROLES}
-    return set(tokenizer.all_special_ids) - ({tokenizer.unk_token_id} - ends)
+    return set(tokenizer.all_special_ids) - ({tokenizer.unk_token_id} - _ends(tokenizer))
+
+
+def _ends(tokenizer: Any) -> set[int | None]:
+    return {getattr(tokenizer, f"{attribute}_token_id", None) for attribute, _ in _ROLES}
+
+
+def _unknown(tokenizer: Any, ids: Sequence[int], written: Sequence[str]) -> list[bool]:
+    """Return which tokens of the caption stand for what the tokenizer does not know.
+
+    CLIP's tokenizer has one token for what is unknown and for the end: who
+    writes that token out, as ``<|endoftext|>``, asks for the end.
+    """
+    number = getattr(tokenizer, "unk_token_id", None)
+    if number is None:
+        return [False] * len(ids)
+    spelt = tokenizer.unk_token if number in _ends(tokenizer) else None
+    return [token == number and text != spelt for token, text in zip(ids, written, strict=True)]
 
 
 def _pieces(tokenizer: Any, caption: str, ids: Sequence[int], special: Sequence[bool]) -> list[str]:

@@ -30,6 +30,9 @@ class Token:
         Its characters in the caption (code points); ``None`` where unknown.
     special
         Whether the tokenizer, not the caption, put it there.
+    unknown
+        Whether it stands in the caption and the tokenizer has no piece for it:
+        the model reads the same unknown word for all such.
     """
 
     text: str
@@ -37,6 +40,7 @@ class Token:
     start: int | None
     stop: int | None
     special: bool
+    unknown: bool = False
 
 
 def word_spans(caption: str) -> list[tuple[int, int]]:
@@ -45,7 +49,10 @@ def word_spans(caption: str) -> list[tuple[int, int]]:
 
 
 def align_tokens(
-    caption: str, offsets: Sequence[tuple[int, int]], roles: Sequence[str | None]
+    caption: str,
+    offsets: Sequence[tuple[int, int]],
+    roles: Sequence[str | None],
+    unknown: Sequence[bool] | None = None,
 ) -> tuple[Token, ...]:
     """Place tokens in the caption and number the words that they make up.
 
@@ -58,6 +65,9 @@ def align_tokens(
         for some tokenizers count the space before a word as its part.
     roles
         For special positions their role, else ``None``.
+    unknown
+        Which tokens of the caption the tokenizer does not know; none unless told. Special
+        positions never count.
 
     Returns
     -------
@@ -67,7 +77,8 @@ def align_tokens(
     tokens: list[Token] = []
     numbers: dict[int, int] = {}
     begun = {start for start, _ in offsets}
-    for (start, stop), role in zip(offsets, roles, strict=True):
+    marks = [False] * len(roles) if unknown is None else unknown
+    for (start, stop), role, mark in zip(offsets, roles, marks, strict=True):
         if role is not None:
             tokens.append(Token(role, None, None, None, True))
             continue
@@ -83,7 +94,7 @@ def align_tokens(
             start = stop = max(start, spans[touched][0]) if touched < len(spans) else spans[-1][1]
             touched = min(touched, len(spans) - 1)
         word = numbers.setdefault(touched, len(numbers))
-        tokens.append(Token(caption[start:stop], word, start, stop, False))
+        tokens.append(Token(caption[start:stop], word, start, stop, False, mark))
     return tuple(tokens)
 
 

@@ -37,6 +37,11 @@ class Document:
     nodes: str
 
     @property
+    def version(self) -> int:
+        """The oldest version of the format that holds it: the second tells unknown tokens."""
+        return 2 if any(token.unknown for token in self.tokens) else 1
+
+    @property
     def features(self) -> int:
         """The number of image positions, special ones included."""
         return len(self.image_special) + self.grid[0] * self.grid[1]
@@ -49,7 +54,11 @@ class Document:
 
     def dump(self) -> str:
         """Return it as JSON in ASCII, the same for the same content."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        parts = asdict(self)
+        for token in parts["tokens"]:
+            if not token["unknown"]:  # as files of the first version are
+                del token["unknown"]
+        return json.dumps(parts, separators=(",", ":"))
 
 
 def read_document(written: str) -> Document:
@@ -83,15 +92,16 @@ def _parts(value: Any, kind: type) -> dict[str, Any]:
 
 
 def _token(value: Any, caption: str) -> Token:
-    parts = _parts(value, Token)
+    parts = _parts({"unknown": False, **value} if isinstance(value, dict) else value, Token)
     word, start, stop, special = (parts[key] for key in ("word", "start", "stop", "special"))
-    if type(special) is not bool or (start is None) != (stop is None):
+    unknown = parts["unknown"]
+    if type(special) is not bool or type(unknown) is not bool or (start is None) != (stop is None):
         raise DamagedError("its tokens are not in order")
     if word is not None:
         _count(word, 0)
     if start is not None and _count(start, 0) > _count(stop, 0, len(caption)):
         raise DamagedError("its tokens are not in order")
-    return Token(_text(parts["text"]), word, start, stop, special)
+    return Token(_text(parts["text"]), word, start, stop, special, unknown)
 
 
 def _some(value: Any, count: int | None = None) -> list[Any]:

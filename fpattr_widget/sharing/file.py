@@ -35,7 +35,8 @@ from .document import Document, read_document
 from .strip import without_picture
 
 FORMAT = "fpattr_widget.pairs"
-VERSION = 1
+#: The newest that is read; each file is written in the oldest that holds it.
+VERSION = 2
 
 #: Bound of a picture; what is shown of one is far smaller.
 _MOST_PIXELS = 1 << 24
@@ -93,7 +94,7 @@ def pack_pairs(pairs: FeaturePairs, *, strip_image: bool = False) -> bytes:
         ) from None
     metadata = {
         "format": FORMAT,
-        "version": str(VERSION),
+        "version": str(document.version),
         "sha256": digest(written, tensors),
         "pairs": written,
     }

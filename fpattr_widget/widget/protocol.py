@@ -19,13 +19,17 @@ EditKind = Literal["caption", "image"]
 
 
 class TokenState(TypedDict):
-    """One text token; ``start`` and ``stop`` count code points of the caption."""
+    """One text token; ``start`` and ``stop`` count code points of the caption.
+
+    ``unknown`` says that the tokenizer has no piece for it.
+    """
 
     text: str
     word: int | None
     start: int | None
     stop: int | None
     special: bool
+    unknown: bool
 
 
 class LedgerState(TypedDict):
@@ -119,6 +123,14 @@ class RegionMessage(TypedDict):
     id: int
 
 
+class ProgressMessage(TypedDict):
+    """What is being done, in a plain sentence, until the next one or the end of the work."""
+
+    type: Literal["progress"]
+    epoch: int
+    message: str
+
+
 class FailureMessage(TypedDict):
     """Why nothing more comes, and what to do."""
 
@@ -152,7 +164,13 @@ class RefusedMessage(TypedDict):
 Incoming = Hello | RowsRequest | RegionRequest | CaptionEdit | ImageEdit
 #: What a worker sends.
 Result = (
-    RowsMessage | LedgerMessage | RegionMessage | FailureMessage | InterruptedMessage | DoneMessage
+    RowsMessage
+    | LedgerMessage
+    | RegionMessage
+    | ProgressMessage
+    | FailureMessage
+    | InterruptedMessage
+    | DoneMessage
 )
 Outgoing = Hello | Result | RefusedMessage
 

@@ -3,15 +3,13 @@
 import type { CaptionActions } from "./actions";
 import { captionKeyboard } from "./caption_keyboard";
 import { captionPointer } from "./caption_pointer";
-import { paintValue } from "./chip";
+import { paintValue, spoken } from "./chip";
 import type { Context, Part } from "./context";
-import { h, setAttributes } from "./dom";
-import { signed, valueAndShare } from "./format";
+import { h, setAttributes, setText } from "./dom";
+import { brief, readOut } from "./format";
 import { type Look, NOTHING } from "./look";
 import { createPieces } from "./pieces";
-import type { Chip, Sentence } from "./words";
-
-const IDLE = 0.45; // how strong the tints are while no part of the picture is chosen
+import { type Chip, neverSeen, type Sentence } from "./words";
 
 export function createCaption(context: Context): Part {
   const { store, signal } = context;
@@ -24,7 +22,8 @@ export function createCaption(context: Context): Part {
     "aria-label": "Caption",
   });
   const pieces = createPieces(context);
-  const element = h("section", { class: "fpattr-text" }, text, pieces.element);
+  const note = h("p", { class: "fpattr-note fpattr-small", hidden: true });
+  const element = h("section", { class: "fpattr-text" }, text, pieces.element, note);
   let drawn: Sentence | undefined;
   let chips: readonly Chip[] = [];
   let spans: HTMLSpanElement[] = [];
@@ -95,15 +94,17 @@ export function createCaption(context: Context): Part {
       text.append(chip.before, spans[i] as HTMLElement);
     });
     text.append(sentence.after);
+    const unseen = neverSeen(sentence);
+    setText(note, unseen);
+    setAttributes(note, { hidden: unseen === "" });
     tabStop(0);
   }
 
   function paint(look: Look): void {
     const { sentence } = store.subject;
     if (drawn !== sentence) draw(sentence);
-    const strength = look.column ? 1 : IDLE;
     const { signs } = store.settings;
-    const tinting = { limit: look.chipLimit, strength, signs, paper: context.paper };
+    const tinting = { limit: look.chipLimit, signs, paper: context.paper };
     const chosen = new Set(look.focus.tokens);
     const pinned = new Set(look.pinned.tokens);
     const { place } = context.state;
@@ -114,14 +115,18 @@ export function createCaption(context: Context): Part {
       paintValue(span, value, tinting);
       const held = chip.tokens.filter((token) => chosen.has(token)).length;
       const pins = chip.tokens.filter((token) => pinned.has(token)).length;
+      const unseen = chip.unknown ? ", never seen by the model" : "";
+      const said = Number.isNaN(value) ? "not computed" : spoken(value, tinting);
       setAttributes(span, {
+        "data-number": chip.kind === "special" ? brief(value) : undefined,
+        "data-room": chip.kind === "special" && !store.pairs.isNothing(chip.tokens),
         "data-missing": Number.isNaN(value),
         "data-chosen": held === 0 ? undefined : held < chip.tokens.length ? "part" : "whole",
         "data-pinned": pins > 0,
         "data-end": i === pointed && pastMiddle(span),
-        "data-readout": i === pointed ? valueAndShare(value, store.whole) : undefined,
+        "data-readout": i === pointed ? readOut(value) : undefined,
         "aria-selected": String(pins > 0),
-        "aria-label": `${chip.text}, ${Number.isNaN(value) ? "not computed" : signed(value)}`,
+        "aria-label": `${chip.text}${unseen}, ${said}`,
       });
     });
     pieces.paint(look, tinting);
@@ -136,6 +141,8 @@ function chipElement(chip: Chip): HTMLSpanElement {
       role: "option",
       "data-kind": chip.kind,
       "data-tokens": chip.tokens.join(),
+      "data-unknown": chip.unknown,
+      title: chip.unknown ? "The model has never seen this word" : undefined,
       "data-split": chip.kind === "word" && chip.tokens.length > 1,
       // An explicit direction keeps the name of a special token out of the sentence's own.
       dir: chip.kind === "special" ? "ltr" : undefined,

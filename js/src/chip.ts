@@ -1,8 +1,8 @@
 /** Showing a value as the background of a word, a piece of a word or CLS. */
 
-import { css, inkOn, over, type Rgb, tint } from "./colour";
+import { css, inkOn, isBeyond, over, type Rgb, tint } from "./colour";
 import { setAttributes, setStyle } from "./dom";
-import { exact } from "./format";
+import { exact, signed } from "./format";
 import type { Signs } from "./protocol";
 import { wanted } from "./settings";
 
@@ -15,23 +15,28 @@ export interface Paper {
 /** How values become tints. */
 export interface Tinting {
   limit: number;
-  strength: number;
   signs: Signs;
   paper: Paper;
 }
 
-/** Tint an element by a value, with text that can be read on it. */
+/** Tint an element by a value, with text that can be read on it, and a mark where it is cut. */
 export function paintValue(
   element: HTMLElement,
   value: number,
-  { limit, strength, signs, paper }: Tinting,
+  { limit, signs, paper }: Tinting,
 ): void {
-  const mark = wanted(value, signs) ? tint(value, limit, strength) : null;
+  const mark = wanted(value, signs) ? tint(value, limit) : null;
   setStyle(element, "background-color", mark ? css(mark) : "");
   const text = mark && inkOn(over(mark, paper.ground), paper.ink);
   setStyle(element, "color", text ? `rgb(${text.join(", ")})` : "");
   setAttributes(element, {
     "data-tinted": mark !== null,
+    "data-beyond": mark !== null && isBeyond(value, limit),
     "data-value": Number.isNaN(value) ? undefined : exact(value),
   });
+}
+
+/** A value for those who do not see colours. */
+export function spoken(value: number, { limit }: Tinting): string {
+  return isBeyond(value, limit) ? `${signed(value)}, beyond the colour scale` : signed(value);
 }

@@ -12,12 +12,17 @@ export interface Tint {
 }
 
 /** The tint of a value on a scale that ends at ±`limit`; none for zero and for no number. */
-export function tint(value: number, limit: number, strength = 1): Tint | null {
+export function tint(value: number, limit: number): Tint | null {
   if (!(Math.abs(value) > 0 && limit > 0)) return null;
   return {
     colour: value > 0 ? POSITIVE : NEGATIVE,
-    alpha: STRONGEST * strength * Math.min(1, Math.abs(value) / limit),
+    alpha: STRONGEST * Math.min(1, Math.abs(value) / limit),
   };
+}
+
+/** Whether a value lies beyond the end of a scale, but for rounding. */
+export function isBeyond(value: number, limit: number): boolean {
+  return limit > 0 && Math.abs(value) > limit * (1 + 1e-6);
 }
 
 export function css({ colour, alpha }: Tint): string {

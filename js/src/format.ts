@@ -12,17 +12,24 @@ export function signed(value: number): string {
   return (value < 0 ? MINUS : "+") + size.toFixed(decimals);
 }
 
+/** `+0.167`, `−83.1`: at most six characters, for a chip that must not grow. */
+export function brief(value: number): string {
+  const size = Math.abs(value);
+  if (!(size >= 0.0005)) return Number.isNaN(value) ? "–" : "0";
+  const decimals = size < 9.9995 ? 3 : size < 999.95 ? 1 : 0;
+  return (value < 0 ? MINUS : "+") + size.toFixed(decimals);
+}
+
 /** `0.85`, `−0.03`: two decimals, no plus. */
 export function plain(value: number): string {
   const text = Math.abs(value).toFixed(2);
   return value < 0 && Number(text) > 0 ? MINUS + text : text;
 }
 
-/** `26%`, `−4%`, `<1%`. */
+/** `26%`, `<1%`: a share of what it is a part of, from 0 to 1. */
 export function percent(share: number): string {
-  const rounded = Math.round(Math.abs(share) * 100);
-  const text = rounded === 0 && share !== 0 ? "<1%" : `${rounded}%`;
-  return share < 0 && rounded > 0 ? MINUS + text : text;
+  const rounded = Math.round(share * 100);
+  return rounded === 0 && share > 0 ? "<1%" : `${rounded}%`;
 }
 
 export function plural(count: number, noun: string, many = `${noun}s`): string {
@@ -34,8 +41,12 @@ export function exact(value: number): string {
   return String(Number(value.toPrecision(7)));
 }
 
-/** `+0.083 · 10%`: a value, and the share that it is of the whole, where it is one. */
-export function valueAndShare(value: number, whole: number | null): string {
-  if (Number.isNaN(value)) return "…";
-  return whole === null ? signed(value) : `${signed(value)} · ${percent(value / whole)}`;
+/** A value that may be on its way. */
+export function readOut(value: number): string {
+  return Number.isNaN(value) ? "…" : signed(value);
+}
+
+/** Whether a value would read `0`. */
+export function isNothing(value: number): boolean {
+  return Math.abs(value) < TINY;
 }

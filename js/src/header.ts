@@ -3,7 +3,7 @@
 import type { Context, Part } from "./context";
 import { h, setAttributes, setStyle, setText } from "./dom";
 import { plain } from "./format";
-import { ledgerBar, type Segment } from "./ledger";
+import { addsUp, doesNotAddUp, ledgerBar, type Segment } from "./ledger";
 import type { Look } from "./look";
 import type { About, LedgerState } from "./protocol";
 
@@ -47,6 +47,12 @@ export function createHeader(context: Context): Part {
     entries.replaceChildren();
     if (!now) {
       setAttributes(ledger, { "aria-label": "Ledger: not computed yet" });
+      return;
+    }
+    setAttributes(bar, { hidden: !addsUp(now) });
+    if (!addsUp(now)) {
+      entries.append(doesNotAddUp(now));
+      setAttributes(ledger, { "aria-label": "Ledger" });
       return;
     }
     const { segments, zero, sum } = ledgerBar(now);

@@ -1,5 +1,6 @@
 /** The ledger as a bar: parts that add up, on both sides of a zero line. Pure. */
 
+import { plain } from "./format";
 import type { LedgerState } from "./protocol";
 
 const PARTS = [
@@ -15,6 +16,25 @@ const PARTS = [
 ] as const;
 
 const VISIBLE = 0.005; // a smaller residual would read 0.00
+
+/** Share of what the parts amount to, that a residual may have: beyond it nothing is explained. */
+export const TOLERATED = 0.5;
+
+/** Whether a ledger's parts make up the similarity, but for an error. */
+export function addsUp(ledger: LedgerState): boolean {
+  const { pairs, caption_only, image_only, baseline, residual } = ledger;
+  const parts = [pairs, caption_only, image_only, baseline];
+  const size = parts.reduce((sum, part) => sum + Math.abs(part), 0);
+  return Math.abs(residual) <= TOLERATED * size;
+}
+
+/** What there is to say of a ledger whose parts are no parts. */
+export function doesNotAddUp({ pairs, residual }: LedgerState): string {
+  return (
+    "The pairs of this method do not add up to the similarity: their sum is " +
+    `${plain(pairs)}, which leaves ${plain(residual)}.`
+  );
+}
 
 export interface Segment {
   key: keyof LedgerState;

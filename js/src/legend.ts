@@ -1,26 +1,23 @@
 /** What the colours mean, which of them are shown, and the image features that are no patches. */
 
-import { paintValue } from "./chip";
+import { paintValue, spoken } from "./chip";
 import type { Context, Part } from "./context";
 import { choice } from "./controls";
 import { h, setAttributes, setText } from "./dom";
-import { signed } from "./format";
+import { brief, signed } from "./format";
 import { type Look, NOTHING } from "./look";
 import { same } from "./sets";
 
 /** `tools` are put at the end of the row. */
 export function createLegend(context: Context, ...tools: HTMLElement[]): Part {
   const { store, state, signal } = context;
-  const low = h("span", { class: "fpattr-limit" });
-  const high = h("span", { class: "fpattr-limit" });
-  const what = h("span", { class: "fpattr-what" });
+  const ends = { words: end("words"), patches: end("patches") };
   const scale = h(
     "div",
-    { class: "fpattr-scale" },
-    what,
-    low,
+    { class: "fpattr-scale", title: "Where the colours of words and of patches end" },
     h("span", { class: "fpattr-gradient", "aria-hidden": "true" }),
-    high,
+    ends.words.element,
+    ends.patches.element,
   );
   const signs = choice(
     "Signs that are shown",
@@ -61,11 +58,8 @@ export function createLegend(context: Context, ...tools: HTMLElement[]): Part {
   }
 
   function paint(look: Look): void {
-    const map = look.map !== null;
-    const limit = map ? look.mapLimit : look.chipLimit;
-    setText(what, map ? "patches" : "words");
-    setText(low, limit > 0 ? signed(-limit) : "–");
-    setText(high, limit > 0 ? signed(limit) : "–");
+    ends.words.show(look.chipLimit);
+    ends.patches.show(look.mapLimit);
     const { settings, subject } = store;
     signs.show(settings.signs);
     setAttributes(scale, { "data-signs": settings.signs });
@@ -74,18 +68,33 @@ export function createLegend(context: Context, ...tools: HTMLElement[]): Part {
       chips = named.map(specialChip);
       specials.replaceChildren(...chips);
     }
-    const { tokens } = look.focus;
-    const tinting = { limit: look.mapLimit, strength: 1, signs: settings.signs };
+    // What is no patch may be worth as much as all patches: it is on the words' scale.
+    const { signs: shown } = settings;
     chips.forEach((chip, index) => {
-      const column = store.pairs.column([], [index]);
-      const value = tokens.reduce((sum, token) => sum + (column[token] ?? Number.NaN), 0);
-      const shown = tokens.length > 0 ? value : Number.NaN;
-      paintValue(chip, shown, { ...tinting, paper: context.paper });
+      const value = look.specials[index] ?? Number.NaN;
+      // While chips show other places than this, their scale is not for it.
+      const meant = !look.column || look.focus.specials.includes(index);
+      const limit = meant ? look.chipLimit : 0;
+      const tinting = { limit, signs: shown, paper: context.paper };
+      paintValue(chip, value, tinting);
       setAttributes(chip, {
+        "data-number": brief(value),
         "data-chosen": look.focus.specials.includes(index),
         "aria-pressed": String(look.pinned.specials.includes(index)),
-        "aria-label": `${named[index]}${Number.isNaN(shown) ? "" : `, ${signed(shown)}`}`,
+        "aria-label": `${named[index]}${Number.isNaN(value) ? "" : `, ${spoken(value, tinting)}`}`,
       });
     });
   }
+}
+
+/** `patches ±0.110`: where a scale ends. */
+function end(name: string) {
+  const limit = h("span", { class: "fpattr-limit" });
+  const element = h("span", { class: "fpattr-end", "data-scale": name }, `${name} `, limit);
+  return {
+    element,
+    show(value: number): void {
+      setText(limit, value > 0 ? `±${signed(value).slice(1)}` : "–");
+    },
+  };
 }

@@ -15,7 +15,11 @@ export function createList(context: Context): Part {
     { class: "fpattr-strongest", "aria-label": "Strongest pairs" },
     h(
       "p",
-      { title: "For each word, the fewest patches that carry half of what is for, or against, it" },
+      {
+        title:
+          "For each word, the fewest patches that carry half of what is for, or against, it; and " +
+          "positions that are no words or no patches. Percent are of all pairs' magnitudes.",
+      },
       "Strongest pairs",
     ),
     items,
@@ -26,15 +30,15 @@ export function createList(context: Context): Part {
   return { element, paint };
 
   function paint(look: Look): void {
-    const { pairs, subject, settings, whole } = store;
-    const now = [pairs, pairs.version, subject, settings.signs, whole];
+    const { pairs, subject, settings } = store;
+    const now = [pairs, pairs.version, subject, settings.signs];
     if (now.some((value, i) => value !== drawn[i])) {
       drawn = now;
-      const words = subject.sentence.chips.filter((chip) => chip.kind === "word");
-      const strong = strongestPairs(
-        words.map(({ tokens, text }) => ({ tokens, text, map: pairs.map(tokens) })),
-        settings.signs,
-      );
+      const chips = subject.sentence.chips.filter((chip) => chip.kind !== "mark");
+      const rows = chips.map(({ tokens, text }) => {
+        return { tokens, text, map: pairs.map(tokens), specials: pairs.specialsOf(tokens) };
+      });
+      const strong = strongestPairs(rows, settings.signs);
       const longest = Math.abs(strong[0]?.value ?? 0);
       shown = strong.map((pair) => ({ pair, button: row(pair, longest) }));
       setAttributes(element, { "data-empty": shown.length === 0 });
@@ -42,29 +46,37 @@ export function createList(context: Context): Part {
     }
     for (const { pair, button } of shown) {
       const pinned =
-        same(pair.tokens, look.pinned.tokens) && same(pair.patches, look.pinned.patches);
+        same(pair.tokens, look.pinned.tokens) &&
+        same(pair.patches, look.pinned.patches) &&
+        same(pair.specials, look.pinned.specials);
       setAttributes(button, { "aria-pressed": String(pinned) });
     }
   }
 
-  function row({ tokens, text, patches, value }: StrongPair, longest: number): HTMLButtonElement {
+  function row(pair: StrongPair, longest: number): HTMLButtonElement {
+    const { tokens, text, patches, specials, value } = pair;
+    const { subject, pairs } = store;
+    const special = tokens.every((token) => subject.tokens[token]?.special);
+    const names = specials.map((i) => subject.specials[i] ?? "");
+    const place = names.join() || plural(patches.length, "patch", "patches");
     const bar = h("span", { class: "fpattr-stick" });
     setStyle(bar, "inline-size", `${(100 * Math.abs(value)) / longest}%`);
     const button = h(
       "button",
       { type: "button", "data-sign": value < 0 ? "negative" : "positive" },
-      h("bdi", { class: "fpattr-name" }, text),
-      h("span", { class: "fpattr-count" }, `↔ ${plural(patches.length, "patch", "patches")}`),
+      h("bdi", { class: "fpattr-name", "data-special": special }, text),
+      h("span", { class: "fpattr-count" }, `↔ ${place}`),
       h("span", { class: "fpattr-sticks", "aria-hidden": "true" }, bar),
       h("span", { class: "fpattr-amount" }, signed(value)),
-      h("span", { class: "fpattr-share" }, store.whole ? percent(value / store.whole) : ""),
+      h("span", { class: "fpattr-share" }, pairs.complete ? share(value, pairs.magnitude()) : ""),
     );
-    const show = () => context.update({ hover: { ...NOTHING, tokens, patches }, place: null });
+    const show = () => context.update({ hover: { tokens, patches, specials }, place: null });
     const hide = () => context.update({ hover: NOTHING });
     const pin = () => {
       const now = context.pinned();
-      const again = same(now.tokens, tokens) && same(now.patches, patches);
-      context.pin(again ? NOTHING : { tokens, patches, specials: [] });
+      const again =
+        same(now.tokens, tokens) && same(now.patches, patches) && same(now.specials, specials);
+      context.pin(again ? NOTHING : { tokens, patches, specials });
     };
     button.addEventListener("pointerenter", show, { signal });
     button.addEventListener("pointerleave", hide, { signal });
@@ -73,4 +85,8 @@ export function createList(context: Context): Part {
     button.addEventListener("click", pin, { signal });
     return button;
   }
+}
+
+function share(value: number, all: number): string {
+  return all > 0 ? percent(Math.abs(value) / all) : "";
 }

@@ -2,6 +2,7 @@
 
 import { largest, total } from "./pairs";
 import type { LedgerState } from "./protocol";
+import { FLOOR, limitOf, patchFloor } from "./scale";
 import type { Gesture } from "./sets";
 import type { Store } from "./store";
 
@@ -49,8 +50,10 @@ export interface Look {
   /** Values of the heat map `(patches,)`; null where none is shown or its rows are missing. */
   map: Float64Array | null;
   mapLimit: number;
-  /** Whether chips show the chosen image features; else they show the whole picture. */
+  /** Whether chips show the chosen image features; else they show all of them. */
   column: boolean;
+  /** What the chosen tokens, or all, have with each image feature that is no patch. */
+  specials: Float64Array;
   /** Value of each chip; NaN where rows are missing. */
   chips: Float64Array;
   chipLimit: number;
@@ -84,18 +87,26 @@ export function look(store: Store, state: ViewState): Look {
   if (focus.tokens.length > 0) store.want(focus.tokens);
   const map = pairs.map(focus.tokens);
   const own = map ? largest(map) : 0;
-  const mapLimit = map && settings.scale === "own" ? own : Math.max(pairs.limit(), own);
+  // A map's own scale is asked for to see weak maps, and has no floor; the legend tells its end.
+  const mapLimit =
+    map && settings.scale === "own"
+      ? own
+      : limitOf(Math.max(pairs.limit(), own), patchFloor(pairs.patches));
 
   const column = focus.patches.length + focus.specials.length > 0;
   let values: Float64Array;
-  if (!column) values = pairs.rowSums();
+  if (!column) values = pairs.rowTotals();
   else if (focus.specials.length > 0) values = pairs.column(focus.patches, focus.specials);
   else values = store.region(focus.patches);
   const { chips } = subject.sentence;
   const sums = Float64Array.from(chips, (chip) => total(chip.tokens.map((i) => values[i] ?? NaN)));
   const spoken = sums.filter((_, i) => chips[i]?.kind !== "special");
-  const chipLimit = largest(spoken) || largest(sums);
-  const seen = { focus, pinned, map, mapLimit, column, chips: sums, chipLimit, values };
+  const few = column && focus.specials.length === 0 ? focus.patches.length : Infinity;
+  const floor = Math.min(FLOOR, few * patchFloor(pairs.patches));
+  const chipLimit = limitOf(largest(spoken) || largest(sums), floor);
+  const all = focus.tokens.length > 0 ? focus.tokens : subject.tokens.map((_, token) => token);
+  const specials = pairs.specialsOf(all);
+  const seen = { focus, pinned, map, mapLimit, column, specials, chips: sums, chipLimit, values };
   return { ...seen, atPlace: valueAt(store, state.place, seen) };
 }
 

@@ -1,5 +1,7 @@
 /** The token × feature matrix as far as it is known, and sums over it. */
 
+import { isNothing } from "./format";
+
 const NONE: readonly number[] = [];
 
 export class Pairs {
@@ -9,6 +11,7 @@ export class Pairs {
   #count = 0;
   #version = 0;
   #limit: number | null = null;
+  #magnitude: number | null = null;
 
   /**
    * @param quiet for each token, whether it is left out of the shared limit (BOS, EOS, padding)
@@ -62,6 +65,7 @@ export class Pairs {
     this.#known[token] = true;
     this.#version++;
     this.#limit = null;
+    this.#magnitude = null;
     return true;
   }
 
@@ -94,11 +98,34 @@ export class Pairs {
     });
   }
 
-  /** Sum of each row over all patches, `(tokens,)`; NaN for rows that are not there. */
-  rowSums(): Float64Array {
+  /** Sum of each row, special features too, `(tokens,)`; NaN for rows that are not there. */
+  rowTotals(): Float64Array {
     return Float64Array.from(this.#known, (known, token) =>
-      known ? total(this.#patchesOf(token)) : Number.NaN,
+      known ? total(this.#rowOf(token)) : Number.NaN,
     );
+  }
+
+  /** What tokens have with each special feature, `(specials,)`; NaN where a row is not there. */
+  specialsOf(tokens: readonly number[]): Float64Array {
+    return Float64Array.from({ length: this.specials }, (_, special) =>
+      total(
+        tokens.map((token) =>
+          this.has(token) ? (this.values[token * this.width + special] ?? 0) : Number.NaN,
+        ),
+      ),
+    );
+  }
+
+  /** Whether tokens have nothing with anything, or are not known yet. */
+  isNothing(tokens: readonly number[]): boolean {
+    return tokens.every((token) => !this.has(token) || isNothing(largest(this.#rowOf(token))));
+  }
+
+  /** All magnitudes together, of which each value is a share; NaN while rows are missing. */
+  magnitude(): number {
+    if (!this.complete) return Number.NaN;
+    this.#magnitude ??= this.values.reduce((sum, value) => sum + Math.abs(value), 0);
+    return this.#magnitude;
   }
 
   /** Largest magnitude of a word's pair with a patch, over the rows that are there. */
@@ -112,6 +139,10 @@ export class Pairs {
     }
     this.#limit = limit;
     return limit;
+  }
+
+  #rowOf(token: number): Float32Array {
+    return this.values.subarray(token * this.width, (token + 1) * this.width);
   }
 
   #patchesOf(token: number): Float32Array {

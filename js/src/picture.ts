@@ -3,7 +3,7 @@
 import type { PictureActions } from "./actions";
 import type { Context, Part } from "./context";
 import { h, setAttributes, setStyle, svg } from "./dom";
-import { signed, valueAndShare } from "./format";
+import { readOut as reading, signed } from "./format";
 import { paintHeat } from "./heat";
 import { showImage } from "./image";
 import { patchName } from "./line";
@@ -89,7 +89,7 @@ export function createPicture(context: Context): Part {
     const patch = place && "patch" in place ? place.patch : -1;
     const on = patch >= 0 && look.atPlace !== null && !context.state.draft.patches;
     setAttributes(stage, {
-      "data-readout": on ? valueAndShare(look.atPlace ?? Number.NaN, store.whole) : undefined,
+      "data-readout": on ? reading(look.atPlace ?? Number.NaN) : undefined,
       "data-below": on && patch < columns * Math.ceil(rows / 8),
     });
     if (!on) return;

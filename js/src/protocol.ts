@@ -7,13 +7,17 @@
 /** Both sides have to speak the same one. */
 export const PROTOCOL = 2;
 
-/** One text token; `start` and `stop` count Unicode code points of the caption. */
+/**
+ * One text token; `start` and `stop` count Unicode code points of the caption. `unknown`: the
+ * tokenizer has no piece for it; older states do not tell.
+ */
 export interface TokenState {
   text: string;
   word: number | null;
   start: number | null;
   stop: number | null;
   special: boolean;
+  unknown?: boolean;
 }
 
 /** The sum that shows that nothing was lost. */
@@ -129,6 +133,13 @@ export interface RegionMessage {
   id: number;
 }
 
+/** What is being done, in a plain sentence, until the next one or the end of the work. */
+export interface ProgressMessage {
+  type: "progress";
+  epoch: number;
+  message: string;
+}
+
 export interface FailureMessage {
   type: "failure";
   epoch: number;
@@ -160,6 +171,7 @@ export type Incoming =
   | RowsMessage
   | LedgerMessage
   | RegionMessage
+  | ProgressMessage
   | FailureMessage
   | InterruptedMessage
   | DoneMessage

@@ -3,7 +3,7 @@
 import type { Context, Part } from "./context";
 import { h, setAttributes, setStyle, setText } from "./dom";
 import { plural } from "./format";
-import { line, type Piece } from "./line";
+import { line, type Piece, splitOf } from "./line";
 import type { Look } from "./look";
 import type { Store } from "./store";
 
@@ -13,20 +13,57 @@ export function createLine({ store, state }: Context): Part {
   return {
     element,
     paint(look: Look) {
-      const { subject, similarity, whole, ledger, absence, pairs } = store;
+      const { subject, ledger, absence, pairs, news } = store;
       const missing = pairs.tokens - pairs.count;
       const { explained } = state;
-      const input = { subject, look, similarity, whole, ledger, explained, absence, missing };
-      const pieces = line(input);
-      const now = JSON.stringify(pieces);
-      if (now === said) return;
+      const split = explained === "pairs" ? splitOf(subject, pairs) : [];
+      const pieces = line({ subject, look, ledger, split, explained, absence, missing, news });
+      // News come by themselves: what else is said is not said again for them.
+      const now = JSON.stringify(pieces, (key, value) =>
+        key === "" || value?.kind !== "news" ? value : "news",
+      );
+      if (now !== said) element.replaceChildren(...pieces.map(pieceElement));
+      else if (news) updateNews(pieces);
       said = now;
-      element.replaceChildren(...pieces.map(pieceElement));
+    },
+  };
+
+  function updateNews(pieces: readonly Piece[]): void {
+    pieces.forEach(({ text, kind }, i) => {
+      const shown = element.children[i];
+      if (kind === "news" && shown) setText(shown, text);
+    });
+  }
+}
+
+const BREATH = 5000; // ms between two news that are read out
+
+/** What Python is doing, for screen readers: now and then, and never while it is the same. */
+export function createNews({ store, signal }: Context): Part {
+  const element = h("div", { class: "fpattr-news", "aria-live": "polite" });
+  let due: ReturnType<typeof setTimeout> | undefined;
+  signal.addEventListener("abort", () => clearTimeout(due), { once: true });
+  const tell = () => {
+    due = undefined;
+    const { news } = store;
+    if (news === element.textContent) return;
+    setText(element, news);
+    if (news) due = setTimeout(tell, BREATH);
+  };
+  return {
+    element,
+    paint() {
+      if (store.news === "") {
+        clearTimeout(due);
+        due = undefined;
+        setText(element, "");
+      } else if (due === undefined) tell();
     },
   };
 }
 
 function pieceElement({ text, kind }: Piece): HTMLElement {
+  if (kind === "news") return h("span", { "data-kind": kind, "aria-hidden": "true" }, text);
   if (kind === "name") return h("bdi", { "data-kind": kind }, text);
   return h("span", { "data-kind": kind }, text);
 }
@@ -39,15 +76,17 @@ export function createProgress({ store }: Context): Part {
     paint() {
       const { count, tokens, complete } = store.pairs;
       const busy = !complete && store.absence === "computing";
+      const uncounted = busy && count === 0 && store.news !== "";
       setAttributes(element, {
+        "data-uncounted": uncounted,
         role: busy ? "progressbar" : undefined,
         "aria-label": busy ? "Rows computed" : undefined,
         "data-busy": busy,
-        "aria-valuenow": busy ? count : undefined,
+        "aria-valuenow": busy && !uncounted ? count : undefined,
         "aria-valuemin": busy ? 0 : undefined,
         "aria-valuemax": busy ? tokens : undefined,
       });
-      setStyle(bar, "inline-size", `${(100 * count) / (tokens || 1)}%`);
+      setStyle(bar, "inline-size", uncounted ? "" : `${(100 * count) / (tokens || 1)}%`);
     },
   };
 }

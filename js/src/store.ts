@@ -87,6 +87,7 @@ export class Store {
   readonly #handlers: [event: string, listener: (...values: any[]) => void][] = [];
   #shape = "";
   #writing = false;
+  #news = "";
   #stopped: "interrupted" | "left out" | null = null;
   /** The results that the model held when they were last read or written here. */
   #results: Pick<Traits, "rows" | "ledger">;
@@ -139,11 +140,9 @@ export class Store {
     return this.model.get("similarity") ?? null;
   }
 
-  /** What values are shares of; null where pairs do not make up the similarity. */
-  get whole(): number | null {
-    const { ledger } = this;
-    if (!ledger || ledger.similarity <= 1e-6) return null;
-    return Math.abs(ledger.residual) > ledger.similarity ? null : ledger.similarity;
+  /** What Python is doing, in its words, while rows are missing. */
+  get news(): string {
+    return this.absence === "computing" && !this.pairs.complete ? this.#news : "";
   }
 
   get about(): About {
@@ -211,6 +210,7 @@ export class Store {
   /** Ask Python to go on with what is missing. */
   resume(): void {
     this.failure = "";
+    this.#news = "";
     this.#stopped = null;
     this.#requests.restart(this.subject.epoch);
     this.#requests.hello();
@@ -265,16 +265,23 @@ export class Store {
         if (!this.#requests.answered(content.id, values)) return;
         break;
       }
+      case "progress":
+        this.#news = String(content.message ?? "");
+        this.#stopped = null;
+        break;
       case "failure":
+        this.#news = "";
         this.failure = String(content.message ?? "");
         this.#stopped = this.failure === "" ? null : "left out";
         this.#saver.flush();
         break;
       case "interrupted":
+        this.#news = "";
         this.#stopped = this.pairs.complete ? null : "interrupted";
         this.#saver.flush();
         break;
       case "done":
+        this.#news = "";
         this.#saver.flush();
         if (this.#stopped === "interrupted") return;
         this.#stopped =
@@ -314,6 +321,7 @@ export class Store {
     this.subject = readSubject(this.model);
     this.pairs = emptyPairs(this.subject);
     this.failure = "";
+    this.#news = "";
     this.refused.caption = this.refused.image = "";
     this.#stopped = null;
     // What still is there from before belongs to what was explained before.

@@ -1,5 +1,6 @@
-/** The strongest pairs of a word and a small set of patches. */
+/** The strongest pairs of a word and a small set of patches, or of either and a special position. */
 
+import { isNothing } from "./format";
 import { total } from "./pairs";
 import type { Signs } from "./protocol";
 import { wanted } from "./settings";
@@ -8,7 +9,18 @@ export interface StrongPair {
   tokens: number[];
   text: string;
   patches: number[];
+  /** Image features that are no patches, by their index; where there are any, no patches are. */
+  specials: number[];
   value: number;
+}
+
+export interface Row {
+  tokens: number[];
+  text: string;
+  /** Values with all patches; null where they are missing. */
+  map: Float64Array | null;
+  /** Values with image features that are no patches. */
+  specials: ArrayLike<number>;
 }
 
 /** The fewest patches that carry half of a map's positive, or of its negative, mass. */
@@ -40,17 +52,24 @@ export function halfOfMass(map: Float64Array, sign: 1 | -1): { patches: number[]
 
 /** Up to `count` pairs by magnitude; if any speaks against the match, the strongest of these is in. */
 export function strongestPairs(
-  words: Iterable<{ tokens: number[]; text: string; map: Float64Array | null }>,
+  rows: Iterable<Row>,
   signs: Signs = "both",
   count = 5,
 ): StrongPair[] {
   const pairs: StrongPair[] = [];
-  for (const { tokens, text, map } of words) {
+  for (const { tokens, text, map, specials } of rows) {
     if (!map) continue;
+    for (let i = 0; i < specials.length; i++) {
+      const value = specials[i] ?? 0;
+      if (isNothing(value) || !wanted(value, signs)) continue;
+      pairs.push({ tokens, text, patches: [], specials: [i], value });
+    }
     for (const sign of [1, -1] as const) {
       if (!wanted(sign, signs)) continue;
       const { patches, value } = halfOfMass(map, sign);
-      if (patches.length > 0) pairs.push({ tokens, text, patches, value });
+      if (patches.length > 0 && !isNothing(value)) {
+        pairs.push({ tokens, text, patches, specials: [], value });
+      }
     }
   }
   pairs.sort((a, b) => Math.abs(b.value) - Math.abs(a.value));

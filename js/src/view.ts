@@ -14,7 +14,7 @@ import { createList } from "./list";
 import { AT_FIRST, type Focus, look, NOTHING, shownAs, type ViewState } from "./look";
 import { createPicture } from "./picture";
 import { createPins } from "./pins";
-import { createLine, createProgress, createTrouble } from "./status";
+import { createLine, createNews, createProgress, createTrouble } from "./status";
 import type { Store } from "./store";
 import { prefersDark, resolveTheme, watchTheme } from "./theme";
 
@@ -75,6 +75,7 @@ export function mount(store: Store, el: HTMLElement, signal: AbortSignal): void 
     const display = createDisplay(context);
     const legend = createLegend(context, chooser.button, display.button);
     const line = createLine(context);
+    const news = createNews(context);
     const pins = createPins(context);
     text.after(editor.element);
     picture.element.append(legend.element, display.element, chooser.element);
@@ -86,7 +87,7 @@ export function mount(store: Store, el: HTMLElement, signal: AbortSignal): void 
         progress.element,
         trouble.element,
         h("div", { class: "fpattr-body" }, caption.element, picture.element, list.element),
-        h("footer", { class: "fpattr-footer" }, line.element, pins.element),
+        h("footer", { class: "fpattr-footer" }, line.element, news.element, pins.element),
       ),
     );
     return [
@@ -100,6 +101,7 @@ export function mount(store: Store, el: HTMLElement, signal: AbortSignal): void 
       display,
       legend,
       line,
+      news,
       pins,
     ];
   }

@@ -8,6 +8,8 @@ export interface Chip {
   tokens: number[];
   text: string;
   kind: "word" | "mark" | "special";
+  /** Whether the tokenizer does not know a piece of it. */
+  unknown: boolean;
   /** Text of the caption between the chip before and this one. */
   before: string;
 }
@@ -67,7 +69,7 @@ export function sentence(
     const first = parts[0] as TokenState;
     if (first.special) {
       const text = members.length < RUN ? first.text : `${first.text} ×${members.length}`;
-      chips.push({ tokens: members, text, kind: "special", before: space });
+      chips.push({ tokens: members, text, kind: "special", before: space, unknown: false });
       continue;
     }
     const starts = parts.flatMap((token) => token.start ?? []);
@@ -85,7 +87,8 @@ export function sentence(
     }
     text ||= written || BLANK;
     const kind = MARK.test(text) && !PICTOGRAPH.test(text) ? "mark" : "word";
-    chips.push({ tokens: members, text, kind, before });
+    const unknown = parts.some((token) => token.unknown);
+    chips.push({ tokens: members, text, kind, before, unknown });
   }
   const chipOf: number[] = [];
   chips.forEach((chip, index) => {
@@ -93,6 +96,24 @@ export function sentence(
   });
   const placed = tokens.some((token) => token.start !== null);
   return { chips, after: placed ? points.slice(cursor, points.length).trimEnd() : "", chipOf };
+}
+
+const NAMED = 3; // unknown words that are named
+
+/** Says which words the model does not know; nothing where there are none. */
+export function neverSeen({ chips }: Sentence): string {
+  const words = [...new Set(chips.filter(({ unknown }) => unknown).map(({ text }) => text))];
+  if (words.length === 0) return "";
+  const named = words.slice(0, NAMED).map((word) => `“${shorten(word)}”`);
+  if (words.length > NAMED) named.push(`${words.length - NAMED} more`);
+  const instead = words.length === 1 ? "that is an unknown word" : "they are one unknown word";
+  return `The model has never seen ${listed(named)}: to it ${instead}.`;
+}
+
+/** `a`, `a and b`, `a, b and c`. */
+export function listed(names: readonly string[]): string {
+  if (names.length < 2) return names[0] ?? "";
+  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 }
 
 /** How a set of tokens is called in a sentence: “dog”, “a red dog”, BOS, “dog” and “ball”. */
@@ -131,8 +152,7 @@ export function nameOf(
   }
   flush();
   if (names.length > 3) return `${touched.length} words`;
-  if (names.length < 2) return names[0] ?? "";
-  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+  return listed(names);
 }
 
 const LONGEST = 40; // characters of a caption that the line quotes

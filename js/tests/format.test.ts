@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { exact, percent, plain, plural, signed } from "../src/format";
+import { brief, exact, percent, plain, plural, signed } from "../src/format";
 
 test.each([
   [0.109, "+0.109"],
@@ -31,7 +31,20 @@ test("plain numbers have two decimals, and zero no sign", () => {
 });
 
 test("shares are whole percents, and small ones not nothing", () => {
-  expect([0.264, -0.04, 0.001, 0].map(percent)).toEqual(["26%", "−4%", "<1%", "0%"]);
+  expect([0.264, 1, 0.001, 0].map(percent)).toEqual(["26%", "100%", "<1%", "0%"]);
+});
+
+test("brief numbers have at most six characters, and as many digits as that leaves", () => {
+  const some = [0.16749, -0.0631, 9.9999, -83.104, 1234.5, 0.0001, -0, Number.NaN];
+  const texts = ["+0.167", "−0.063", "+10.0", "−83.1", "+1235", "0", "0", "–"];
+  expect(some.map(brief)).toEqual(texts);
+  fc.assert(
+    fc.property(fc.double({ min: -99999, max: 99999, noNaN: true }), (value) => {
+      expect(brief(value).length).toBeLessThanOrEqual(6);
+      const read = Number(brief(value).replace("−", "-"));
+      expect(Math.abs(read - value)).toBeLessThanOrEqual(0.0005001 + 0.006 * Math.abs(value));
+    }),
+  );
 });
 
 test("one patch, many patches", () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { ledgerBar } from "../src/ledger";
+import { addsUp, doesNotAddUp, ledgerBar } from "../src/ledger";
 
 const part = fc.double({ min: -1, max: 1, noNaN: true });
 const ledger = fc
@@ -40,4 +40,18 @@ test("a residual that would read 0.00 is not drawn", () => {
   const keys = (residual: number) => ledgerBar({ ...parts, residual }).segments.map((s) => s.key);
   expect(keys(0.004)).not.toContain("residual");
   expect(keys(-0.02)).toContain("residual");
+});
+
+test("a ledger whose residual is no error does not pretend to add up", () => {
+  const of = (pairs: number, baseline: number, residual: number) => ({
+    ...{ pairs, baseline, residual, caption_only: 0, image_only: 0 },
+    similarity: pairs + baseline + residual,
+  });
+  expect(addsUp(of(0.3, 0.3, -0.29))).toBe(true);
+  expect(addsUp(of(0.3, -0.3, -0.31))).toBe(false);
+  // A similarity of nothing has parts all the same; nothing at all has none.
+  expect(addsUp(of(0.3, -0.3, 0.002))).toBe(true);
+  expect(addsUp(of(0, 0, 0))).toBe(true);
+  expect(addsUp(of(83.1, 0, -82.87))).toBe(false);
+  expect(doesNotAddUp(of(83.1, 0, -82.87))).toMatch(/their sum is 83\.10, which leaves −82\.87\./);
 });

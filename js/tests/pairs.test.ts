@@ -61,8 +61,22 @@ describe("sums", () => {
     fc.assert(
       fc.property(filled, ({ pairs, rows }) => {
         fc.pre(!rows.includes(null));
-        const map = pairs.map(rows.map((_, i) => i)) as Float64Array;
-        expect(total(map)).toBeCloseTo(total(pairs.rowSums()), 4);
+        const all = rows.map((_, i) => i);
+        const map = pairs.map(all) as Float64Array;
+        const whole = total(rows.flatMap((row) => row ?? []));
+        expect(total(map) + total(pairs.specialsOf(all))).toBeCloseTo(whole, 4);
+        expect(total(pairs.rowTotals())).toBeCloseTo(whole, 4);
+      }),
+    );
+  });
+
+  test("magnitudes are of all pairs, and unknown while a row is missing", () => {
+    fc.assert(
+      fc.property(filled, ({ pairs, rows }) => {
+        const sizes = rows.flatMap((row) => row ?? []).map(Math.abs);
+        const expected = rows.includes(null) ? Number.NaN : total(sizes);
+        if (Number.isNaN(expected)) expect(pairs.magnitude()).toBeNaN();
+        else expect(pairs.magnitude()).toBeCloseTo(expected, 3);
       }),
     );
   });

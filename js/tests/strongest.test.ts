@@ -33,6 +33,7 @@ test("the strongest come first, and what speaks against the match is never left 
     tokens: [i],
     text: `w${i}`,
     map: Float64Array.of(size, i === 4 ? -0.5 : 0),
+    specials: [],
   }));
   const strong = strongestPairs(words, "both", 3);
   expect(strong.map((pair) => pair.value)).toEqual([5, 4, -0.5]);
@@ -40,11 +41,23 @@ test("the strongest come first, and what speaks against the match is never left 
 });
 
 test("only the sign that is asked for is listed", () => {
-  const words = [{ tokens: [0], text: "a", map: Float64Array.of(3, -2) }];
-  expect(strongestPairs(words, "for").map((pair) => pair.value)).toEqual([3]);
-  expect(strongestPairs(words, "against").map((pair) => pair.value)).toEqual([-2]);
+  const words = [{ tokens: [0], text: "a", map: Float64Array.of(3, -2), specials: [5, -4] }];
+  expect(strongestPairs(words, "for").map((pair) => pair.value)).toEqual([5, 3]);
+  expect(strongestPairs(words, "against").map((pair) => pair.value)).toEqual([-4, -2]);
+});
+
+test("special positions stand by themselves, and what is nothing is not listed", () => {
+  const rows = [
+    { tokens: [0], text: "BOS", map: Float64Array.of(0, 0), specials: [0] },
+    { tokens: [1], text: "grass", map: Float64Array.of(-2, 1), specials: [4, 1e-9] },
+  ];
+  expect(strongestPairs(rows)).toEqual([
+    { tokens: [1], text: "grass", patches: [], specials: [0], value: 4 },
+    { tokens: [1], text: "grass", patches: [0], specials: [], value: -2 },
+    { tokens: [1], text: "grass", patches: [1], specials: [], value: 1 },
+  ]);
 });
 
 test("words whose rows are missing are passed over", () => {
-  expect(strongestPairs([{ tokens: [0], text: "a", map: null }])).toEqual([]);
+  expect(strongestPairs([{ tokens: [0], text: "a", map: null, specials: [1] }])).toEqual([]);
 });

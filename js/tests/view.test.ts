@@ -106,7 +106,7 @@ describe("untrusted text", () => {
     expect(find(".fpattr-special").textContent).toBe(bold);
     expect(find(".fpattr-line").textContent).toContain("<img src=x onerr");
     const names = [...root.querySelectorAll(".fpattr-name")].map((name) => name.textContent);
-    expect(names).toEqual([close, evil]);
+    expect(new Set(names)).toEqual(new Set([close, evil, bold]));
     expect("hacked" in globalThis).toBe(false);
   });
 });
@@ -127,10 +127,10 @@ describe("with no rows", () => {
     const chip = find(".fpattr-token[data-tokens='2,3']");
     await point("pointermove", chip);
     expect(model.sent.at(-1)).toEqual({ type: "rows", epoch: 1, tokens: [2, 3] });
-    expect(find(".fpattr-line").textContent).toBe("“snowman” × whole picture: being computed …");
+    expect(find(".fpattr-line").textContent).toBe("“snowman” × all patches: being computed …");
     model.receive({ type: "rows", epoch: 1, tokens: ALL }, [rowsBuffer(ALL)]);
     await frame();
-    expect(find(".fpattr-line").textContent).toContain("whole picture: −");
+    expect(find(".fpattr-line").textContent).toContain("all patches: −");
     expect(pixels).toHaveLength(6);
     expect(root.querySelector("[role=progressbar]")).toBeNull();
   });
@@ -174,7 +174,9 @@ describe("the pointer", () => {
     expect(find(".fpattr-token[data-tokens='4']").style.backgroundColor).toMatch(
       /^rgba\(178, 24, 43/,
     );
-    expect(find(".fpattr-line").textContent).toMatch(/^patch row 1, column 3 × whole caption: \+/);
+    expect(find(".fpattr-line").textContent).toMatch(
+      /^patch row 1, column 3 × all words: −3\.300 · BOS \+0\.300 · EOS \+6\.300 · together \+3\.300/,
+    );
   });
 
   test("drags pin a region, shift adds, alt takes away, Escape clears", async () => {
@@ -216,13 +218,14 @@ describe("the pointer", () => {
 test("with both sides pinned the line reads their joint value, whatever is hovered", async () => {
   const { root, find, stage } = show({
     ...known(),
-    similarity: 0.31,
     selected_tokens: [4],
     selected_patches: [0, 1],
   });
   await point("pointermove", stage, at(5));
   expect(root.dataset.shown).toBe("tokens:4 patches:0,1");
-  expect(find(".fpattr-line").textContent).toMatch(/^“,” × 2 patches: \+8\.300 of 0\.31/);
+  expect(find(".fpattr-line").textContent).toMatch(
+    /^“,” × 2 patches: \+8\.300 · all patches \+26\.100$/,
+  );
   expect(find(".fpattr-over").getAttribute("d")).toBe("M0 0L2 0L2 1L0 1Z");
 });
 
@@ -294,16 +297,16 @@ describe("settings", () => {
     await frame();
     expect(model.get("signs")).toBe("for");
     expect(pixels.every(([, , , alpha]) => alpha === 0)).toBe(true);
-    // Words of this model have negative sums alone.
+    // Words of this model have negative sums alone, BOS and EOS positive ones.
     const listed = () =>
       [...root.querySelectorAll<HTMLElement>(".fpattr-strongest button")].map(
         (button) => button.dataset.sign,
       );
-    expect(listed()).toEqual([]);
+    expect(listed()).toEqual(["positive", "positive", "positive"]);
     press(root, "against");
     await frame();
     expect(pixels.every(([, , , alpha]) => (alpha ?? 0) > 0)).toBe(true);
-    expect(listed()).toEqual(["negative", "negative", "negative"]);
+    expect(listed()).toEqual(Array(5).fill("negative"));
   });
 
   test("the caption can be cut as the model reads it", async () => {
@@ -344,7 +347,10 @@ describe("the ledger", () => {
     const { root, find } = show({ ...known(), ledger: LEDGER, similarity: 0.5 });
     await point("pointerenter", find(".fpattr-part[data-part=pairs]"), { bubbles: false });
     const line = find(".fpattr-line");
-    expect(line.textContent).toMatch(/^pairs: \+0\.400 · 80% of the similarity · what words/);
+    // Of the model's own rows, which know nothing of this ledger.
+    expect(line.textContent).toMatch(
+      /^pairs: \+0\.400 = words × patches −20\.100 · words × CLS −3\.000 · BOS and EOS × patches \+40\.200 · BOS and EOS × CLS \+6\.000 · what words/,
+    );
     const faint = [...root.querySelectorAll<HTMLElement>(".fpattr-part[data-faint]")];
     expect(faint.map((part) => part.dataset.part)).toEqual([
       "caption_only",
@@ -358,26 +364,273 @@ describe("the ledger", () => {
     expect(line.textContent).toMatch(/^baseline: −0\.100/);
   });
 
-  test("shares are left out where pairs do not make up the similarity", async () => {
-    const shares = async (residual: number) => {
-      const ledger = { ...LEDGER, residual };
-      const { root, find } = show({ ...known(), ledger, similarity: 0.5, selected_tokens: [1] });
+  test("says so where pairs do not add up to the similarity, and draws no bar", async () => {
+    const ledger = { ...LEDGER, pairs: 83.1, residual: -82.7 };
+    const { root, find } = show({ ...known(), ledger, similarity: 0.5 });
+    expect(find(".fpattr-parts").textContent).toContain("do not add up to the similarity");
+    expect(find(".fpattr-bar").hidden).toBe(true);
+    expect(root.querySelector(".fpattr-part, .fpattr-entry")).toBeNull();
+  });
+});
+
+describe("all words and places", () => {
+  const sums = (line: string) =>
+    [...line.matchAll(/([+−][\d.]+)/g)].map(([text]) => Number(text?.replace("−", "-")));
+
+  test("a word's line says what special positions add, and the chip what is together", async () => {
+    const { find } = show(known());
+    const chip = find(".fpattr-token[data-tokens='4']");
+    expect(chip.dataset.value).toBe("30.1");
+    await point("pointermove", chip);
+    expect(find(".fpattr-line").textContent).toMatch(
+      /^“,” × all patches: \+26\.100 · CLS \+4\.000 · together \+30\.100 · strongest patch row 2/,
+    );
+    expect(chip.dataset.readout).toBe("+30.100");
+    expect(find(".fpattr-special").dataset.number).toBe("+4.000");
+  });
+
+  test("a place's line says what special tokens add", async () => {
+    const { find, stage } = show(known());
+    await point("pointermove", stage, at(1));
+    const text = find(".fpattr-line").textContent ?? "";
+    expect(text).toMatch(
+      /^patch row 1, column 2 × all words: −3\.200 · BOS \+0\.200 · EOS \+6\.200/,
+    );
+    const [words = 0, bos = 0, eos = 0, together = 0] = sums(text);
+    expect(words + bos + eos).toBeCloseTo(together, 3);
+    expect(stage.dataset.readout).toBe("+3.200");
+  });
+
+  test("what is hovered adds up, by words and by places, special ones too", async () => {
+    const { find, root, stage, model } = show(known());
+    let byWords = 0;
+    for (const chip of root.querySelectorAll<HTMLElement>(".fpattr-token")) {
+      await point("pointermove", chip);
+      byWords += Number(chip.dataset.readout?.replace("−", "-"));
+    }
+    await point("pointerleave", find(".fpattr-text"));
+    let byPlaces = Number(find(".fpattr-special").dataset.number?.replace("−", "-"));
+    for (const patch of [0, 1, 2, 3, 4, 5]) {
+      await point("pointermove", stage, at(patch));
+      byPlaces += Number(stage.dataset.readout?.replace("−", "-"));
+    }
+    const rows = new Float32Array((model.get("rows") as DataView).buffer);
+    const whole = rows.reduce((sum, value) => sum + value, 0);
+    expect(byWords).toBeCloseTo(whole, 3);
+    expect(byPlaces).toBeCloseTo(whole, 3);
+  });
+
+  test("many special positions are told together, and those that add nothing not at all", async () => {
+    const image_special = ["CLS", "register 1", "register 2", "register 3"];
+    const tokens = tokensOf(["BOS", ["red", 0, 0, 3]]);
+    const rows = (...values: number[]) =>
+      encodeFloats(Float32Array.from([0, 0, 0, 0, 0, ...values]));
+    const options = { caption: "red", tokens, grid: [1, 1], image_special };
+    const { find, model } = show({ ...options, rows: rows(1, 2, 0, 3, 5) });
+    const chip = find(".fpattr-token[data-tokens='1']");
+    await point("pointermove", chip);
+    expect(find(".fpattr-line").textContent).toMatch(
+      /patches: \+5\.000 · 3 special positions \+6\.000 · together \+11\.000/,
+    );
+    model.update({ epoch: 2, rows: rows(0, 0, 0, 0, 5) });
+    await frame();
+    await point("pointermove", find(".fpattr-token[data-tokens='1']"));
+    expect(find(".fpattr-line").textContent).toMatch(/^“red” × all patches: \+5\.000 · strongest/);
+  });
+
+  test("special positions are among the strongest pairs, and can be pinned there", async () => {
+    const { root, model } = show(known());
+    await frame();
+    await frame();
+    const buttons = [...root.querySelectorAll<HTMLElement>(".fpattr-strongest button")];
+    const cls = buttons.find((button) => button.textContent?.startsWith("EOS↔ CLS"));
+    expect(cls?.querySelector(".fpattr-amount")?.textContent).toBe("+6.000");
+    cls?.click();
+    await frame();
+    expect([model.get("selected_tokens"), root.dataset.shown]).toEqual([
+      [6],
+      "tokens:6 specials:0",
+    ]);
+    expect(cls?.getAttribute("aria-pressed")).toBe("true");
+  });
+
+  test("shares are of all magnitudes, and none are told while rows are missing", async () => {
+    const shares = async (traits: Partial<Traits>) => {
+      const { root } = show(traits);
       await frame();
       await frame(); // the list comes after all else
-      const listed = [...root.querySelectorAll(".fpattr-share")].map((share) => share.textContent);
-      return [find(".fpattr-line").textContent?.includes("%"), listed.some((text) => text !== "")];
+      return [...root.querySelectorAll(".fpattr-share")].map((share) => share.textContent);
     };
-    expect(await shares(0.01)).toEqual([true, true]);
-    expect(await shares(-4)).toEqual([false, false]);
+    const all = await shares(known());
+    // Half of the mass of EOS, 6.6 + 6.5 + 6.4, of magnitudes that sum up to 161.7.
+    expect(all[0]).toBe("12%");
+    expect(all.every((text) => /^\d+%$/.test(text ?? ""))).toBe(true);
+    expect(new Set(await shares(known([1, 4, 6])))).toEqual(new Set([""]));
+  });
+});
+
+describe("scales", () => {
+  const faint = (...row: number[]) => ({
+    ...{ caption: "red", tokens: tokensOf([["red", 0, 0, 3]]), grid: [1, 2] },
+    rows: encodeFloats(Float32Array.from(row)),
+  });
+
+  test("noise is faint: automatic scales end no lower than the floor, and the legend says where", async () => {
+    const { find, root, model } = show({ ...faint(0, 0.002, 0.001), selected_tokens: [0] });
+    expect(Number(find(".fpattr-heat").dataset.limit)).toBe(0.01);
+    expect(pixels[0]?.[3]).toBe(Math.round(0.85 * 255 * 0.2));
+    const ends = () => [...root.querySelectorAll(".fpattr-end")].map((end) => end.textContent);
+    expect(ends()).toEqual(["words ±0.010", "patches ±0.010"]);
+    model.update({ scale: "own" });
+    await frame();
+    expect(ends()).toEqual(["words ±0.010", "patches ±0.0020"]);
+    expect(pixels[0]?.[3]).toBe(Math.round(0.85 * 255));
+  });
+
+  test("what a special chip has beyond the words' scale is marked, and has its number", async () => {
+    const { find, model } = show(faint(0.4, 0.02, 0.01));
+    const cls = find(".fpattr-special");
+    expect([cls.dataset.number, cls.hasAttribute("data-beyond")]).toEqual(["+0.400", false]);
+    const tokens = tokensOf(["CLS", ["red", 0, 0, 3]]);
+    model.update({
+      epoch: 2,
+      tokens,
+      ...{ rows: encodeFloats(Float32Array.of(0.3, 0, 0.1, 0, 0.1, 0)) },
+    });
+    await frame();
+    const chip = find(".fpattr-token[data-kind=special]");
+    expect([chip.dataset.number, chip.hasAttribute("data-beyond")]).toEqual(["+0.400", true]);
+    expect(chip.getAttribute("aria-label")).toBe("CLS, +0.400, beyond the colour scale");
+    expect(find(".fpattr-token[data-kind=word]").hasAttribute("data-beyond")).toBe(false);
+  });
+});
+
+describe("unknown words", () => {
+  test("are marked, and it is said that the model has never seen them", async () => {
+    const [bos, a, snow, man, ...rest] = tokensOf([
+      "BOS",
+      ["a", 0, 0, 1],
+      ["snow", 1, 2, 6],
+      ["man", 1, 6, 9],
+      [",", 2, 9, 10],
+      ["red", 3, 11, 14],
+      "EOS",
+    ]) as [TokenState, TokenState, TokenState, TokenState];
+    const tokens = [bos, a, snow, { ...man, unknown: true }, ...rest];
+    const { find, root } = show({ ...known(), tokens });
+    const chip = find(".fpattr-token[data-unknown]");
+    expect(root.querySelectorAll("[data-unknown]")).toHaveLength(1);
+    expect(chip.textContent).toBe("snowman");
+    expect(chip.getAttribute("aria-label")).toMatch(/^snowman, never seen by the model, −/);
+    expect(chip.title).toContain("never seen");
+    expect(find(".fpattr-note").textContent).toContain("never seen “snowman”");
+    await point("pointermove", chip);
+    expect(find(".fpattr-line").textContent).toMatch(/the model has never seen it$/);
+  });
+
+  test("are not spoken of where there are none, or a state from before does not tell", () => {
+    const { find, root } = show(known());
+    expect(root.querySelector("[data-unknown]")).toBeNull();
+    expect(find(".fpattr-note").hidden).toBe(true);
+  });
+});
+
+describe("progress", () => {
+  const tell = async (model: FakeModel, message: string, epoch = 1) => {
+    model.receive({ type: "progress", epoch, message });
+    await frame();
+  };
+  const parts = ({ find }: ReturnType<typeof show>) => ({
+    line: find(".fpattr-line"),
+    bar: find(".fpattr-progress"),
+    news: find(".fpattr-news"),
+  });
+
+  test("is told in the line and to those who listen, until the next", async () => {
+    const view = show();
+    const { line, bar, news } = parts(view);
+    expect(bar.getAttribute("aria-valuenow")).toBe("0");
+    await tell(view.model, EVIL[0] ?? "");
+    await tell(view.model, "312 of 1,024 masks");
+    expect(line.textContent).toBe("312 of 1,024 masks");
+    expect(line.firstElementChild?.getAttribute("aria-hidden")).toBe("true");
+    // The next is not read out at once.
+    expect(news.textContent).toBe(EVIL[0]);
+    expect([bar.hasAttribute("data-uncounted"), bar.hasAttribute("aria-valuenow")]).toEqual([
+      true,
+      false,
+    ]);
+    await point("pointermove", view.find(".fpattr-token[data-tokens='4']"));
+    expect(line.textContent).toBe("“,” × all patches: being computed … · 312 of 1,024 masks");
+    const spoken = line.children[0];
+    await tell(view.model, "313 of 1,024 masks");
+    expect(line.textContent).toMatch(/313 of 1,024 masks$/);
+    expect(line.children[0]).toBe(spoken); // what else is said is not said again
+    view.model.receive({ type: "rows", epoch: 1, tokens: [1] }, [rowsBuffer([1])]);
+    await frame();
+    expect([bar.hasAttribute("data-uncounted"), bar.getAttribute("aria-valuenow")]).toEqual([
+      false,
+      "1",
+    ]);
+  });
+
+  test("is read out now and then", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const { model, find } = show();
+    const heard: (string | null)[] = [];
+    for (let second = 0; second < 12; second++) {
+      await tell(model, `step ${second}`);
+      heard.push(find(".fpattr-news").textContent);
+      vi.advanceTimersByTime(1000);
+    }
+    vi.useRealTimers();
+    expect([...new Set(heard)]).toEqual(["step 0", "step 4", "step 9"]);
+  });
+
+  test.each([
+    ["done", { type: "done", epoch: 1 }],
+    ["failure", { type: "failure", epoch: 1, message: "no" }],
+    ["interrupted", { type: "interrupted", epoch: 1 }],
+  ] as const)("goes with %s", async (_, message) => {
+    const view = show();
+    await tell(view.model, "row 3 of 7");
+    view.model.receive(message);
+    await frame();
+    const { line, news } = parts(view);
+    expect([line.textContent?.includes("row 3"), news.textContent]).toEqual([false, ""]);
+  });
+
+  test("goes with the last row and with another epoch, and stale news are none", async () => {
+    const view = show();
+    const { line } = parts(view);
+    await tell(view.model, "row 3 of 7", 0);
+    expect(line.textContent).toMatch(/^Hover/);
+    await tell(view.model, "row 3 of 7");
+    view.model.receive({ type: "rows", epoch: 1, tokens: ALL }, [rowsBuffer(ALL)]);
+    await frame();
+    expect(line.textContent).toMatch(/^Hover/);
+    const other = show();
+    await tell(other.model, "row 3 of 7");
+    other.model.update({ epoch: 2, rows: null });
+    await frame();
+    expect(parts(other).line.textContent).toMatch(/^Hover/);
+  });
+
+  test("is not kept with the notebook", async () => {
+    const { model } = show();
+    const before = JSON.stringify(Object.keys(model.traits));
+    await tell(model, "row 3 of 7");
+    expect(JSON.stringify(Object.keys(model.traits))).toBe(before);
+    expect(JSON.stringify(model.traits)).not.toContain("row 3");
   });
 });
 
 describe("the value at the pointer", () => {
-  test("is the chip's own, with its share", async () => {
+  test("is the chip's own", async () => {
     const { find } = show({ ...known(), ledger: LEDGER, similarity: 0.5 });
     const chip = find(".fpattr-token[data-tokens='4']");
     await point("pointermove", chip);
-    expect(chip.dataset.readout).toBe("+26.100 · 5220%");
+    expect(chip.dataset.readout).toBe("+30.100");
     await point("pointerleave", find(".fpattr-text"));
     expect(chip.dataset.readout).toBeUndefined();
   });
@@ -392,7 +645,7 @@ describe("the value at the pointer", () => {
     expect(stage.dataset.readout).toBe("+4.200");
     await point("pointerleave", stage, { bubbles: false });
     expect(stage.dataset.readout).toBeUndefined();
-    expect(find(".fpattr-line").textContent).toMatch(/^“,” × whole picture/);
+    expect(find(".fpattr-line").textContent).toMatch(/^“,” × all patches/);
   });
 });
 

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CodePoints } from "../src/codepoints";
 import type { TokenState } from "../src/protocol";
-import { nameOf, sentence } from "../src/words";
+import { nameOf, neverSeen, sentence } from "../src/words";
 import { tokensOf } from "./model";
 
 const text = fc.string({ unit: "binary", maxLength: 20 });
@@ -88,6 +88,35 @@ describe("sentence", () => {
     const { chips } = sentence("", tokensOf(["EOS", "PAD", "PAD", "PAD", "PAD"]));
     expect(chips.map((chip) => chip.text)).toEqual(["EOS", "PAD ×4"]);
     expect(chips[1]?.tokens).toEqual([1, 2, 3, 4]);
+  });
+});
+
+describe("neverSeen", () => {
+  const said = (...words: string[]) => {
+    let at = 0;
+    const tokens = words.map((text, word) => {
+      const start = at;
+      at += text.length + 1;
+      const stop = start + text.length;
+      return { text, word, start, stop, special: false, unknown: text !== "dog" };
+    });
+    return neverSeen(sentence(words.join(" "), tokens));
+  };
+
+  test("names each unknown word once, the first three of many", () => {
+    expect(said("dog")).toBe("");
+    expect(said("cup", "dog", "cup")).toMatch(/^The model has never seen “cup”: /);
+    expect(said("cup", "mug")).toContain("“cup” and “mug”: to it they are one unknown word");
+    expect(said("a", "b", "c", "d", "e")).toContain("“a”, “b”, “c” and 2 more: ");
+  });
+
+  test("a word is unknown as soon as one of its pieces is", () => {
+    const [snow, man] = tokensOf([
+      ["snow", 0, 0, 4],
+      ["man", 0, 4, 7],
+    ]) as [TokenState, TokenState];
+    const { chips } = sentence("snowman", [snow, { ...man, unknown: true }]);
+    expect(chips.map(({ text, unknown }) => [text, unknown])).toEqual([["snowman", true]]);
   });
 });
 

@@ -20,6 +20,7 @@ from tests.browser.notebook import open_page, write_notebook
 from tests.browser.page import drag_region, wait_for_rows
 from tests.browser.test_hosts import MARIMO
 from tests.browser.test_jupyterlab import QUICKSTART
+from tests.browser.test_view import show_progress, unknown_words
 
 EXPLORER = QUICKSTART.with_name("explorer.ipynb")
 SIZE = {"width": 1280, "height": 1100}
@@ -139,6 +140,7 @@ def at_widths(browser: Browser, folder: Path, _: Path) -> None:
 def in_situations(browser: Browser, folder: Path, _: Path) -> None:
     whole = state_of(synthetic_pairs(17, 7, 7, side=224))
     empty = state_of(synthetic_pairs(17, 7, 7, side=224), baked=False)
+    unknown = state_of(unknown_words(synthetic_pairs(17, 7, 7, side=224)))
     failure = "There is not enough memory for this attribution: choose a later `layer`."
     situations: dict[str, tuple[dict, Callable[[View], object]]] = {
         "failure": (
@@ -150,6 +152,8 @@ def in_situations(browser: Browser, folder: Path, _: Path) -> None:
             lambda view: view.receive({"type": "interrupted", "epoch": EPOCH}),
         ),
         "computing": (empty, lambda view: view.greet()),
+        "progress": (empty, show_progress),
+        "unknown": (unknown, lambda view: view.root.locator("[data-unknown]").first.hover()),
         "no-kernel": (empty, lambda view: view.page.wait_for_timeout(3500)),
         "display": (whole, lambda view: view.root.get_by_text("display").click()),
         "smooth-in-colour": (

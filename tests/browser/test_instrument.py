@@ -2,11 +2,14 @@
 
 import base64
 import io
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import fpattr_widget as fp
+from fpattr_widget.scenes import example
 from tests.browser.harness import harness, state_of, synthetic_pairs
 
 ROWS, COLUMNS = 4, 6
@@ -56,7 +59,16 @@ def line(view) -> str:
 
 
 def value_in(text: str) -> float:
-    return float(text.split(": ")[1].split(" ")[0].replace("−", "-"))
+    return number(text.split(": ")[1].split(" ")[0])
+
+
+def number(text: str) -> float:
+    return float(text.replace("−", "-"))
+
+
+def values_in(text: str) -> list[float]:
+    """Return the signed numbers of a line, or the zero that stands for all of them."""
+    return [number(found) for found in re.findall(r"[+−][\d.]+|(?<=: )0", text)]
 
 
 def test_regions_grow_shrink_and_meet_a_span(view, pairs):
@@ -90,6 +102,45 @@ def test_regions_grow_shrink_and_meet_a_span(view, pairs):
     assert view.get("selected_patches") == []
     keyboard.press("Escape")
     assert view.get("selected_tokens") == []
+
+
+def test_what_is_hovered_adds_up_to_the_ledger(browser):
+    """On the bundled model, by words and by places, CLS included; it turns the sign of grass."""
+    scene = example("picnic")
+    pairs = fp.attribute(fp.load_encoder("bundled"), scene.image, scene.caption)
+    whole = pairs.ledger.pairs
+    with harness(browser, state_of(pairs), width=900) as view:
+        together = {}
+        for chip in view.root.locator(".fpattr-token").all():
+            chip.hover()
+            tokens = [int(token) for token in chip.get_attribute("data-tokens").split(",")]
+            view.wait_shown("tokens:" + ",".join(map(str, tokens)))
+            said = values_in(line(view).split("strongest")[0])
+            shown = number(chip.get_attribute("data-readout"))
+            expected = [pairs.matrix[tokens].sum(), pairs.image_special[tokens].sum()]
+            expected = [*expected, sum(expected)] if abs(expected[1]) > 1e-6 else expected[:1]
+            assert said == pytest.approx(expected, abs=6e-4)
+            assert shown == pytest.approx(said[-1], abs=1e-9)
+            together[tokens[0]] = shown
+        assert sum(together.values()) == pytest.approx(whole, abs=6e-4 * len(together))
+        grass = [token.text for token in pairs.tokens].index("grass")
+        assert together[grass] > 0 > pairs.matrix[grass].sum()
+        strongest = view.root.locator(".fpattr-strongest li").first
+        assert strongest.inner_text().split() == ["grass", "↔", "CLS", "+0.167", "11%"]
+
+        view.page.mouse.move(2, 2)
+        view.wait_shown("")
+        cls = number(view.root.locator(".fpattr-special").get_attribute("data-number"))
+        view.update(selected_patches=list(range(pairs.matrix.shape[1])))
+        view.wait_shown("patches:" + ",".join(map(str, range(64))))
+        assert values_in(line(view))[0] + cls == pytest.approx(whole, abs=2e-3)
+        view.root.locator(".fpattr-entry", has_text="pairs").hover()
+        view.wait_painted()
+        total, *parts = values_in(line(view))
+        assert total == pytest.approx(whole, abs=6e-4)
+        assert sum(parts) == pytest.approx(whole, abs=2e-3)
+        assert line(view).startswith("pairs: +0.321 = words × patches +0.232 · words × CLS +0.089")
+        assert view.harness.errors == []
 
 
 def test_everything_by_keyboard(view):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
+from fpattr_widget.pairs import FeaturePairs
 from tests.benchmarks import view as view_benchmark
 
 from .harness import EPOCH, View, harness, open_harness, state_of, synthetic_pairs
@@ -22,6 +24,15 @@ SENTENCE = "a small brown dog runs along the wet sand beside a rusty bicycle"
 HARD = f"{'donaudampfschifffahrts' * 5} <b>dog</b> {'/very/long/path' * 6} كلب بجانب كرة 犬とボール"
 
 
+def unknown_words(pairs: FeaturePairs) -> FeaturePairs:
+    """Make every third token one that the tokenizer does not know."""
+    pairs.tokens = tuple(
+        replace(token, unknown=number % 3 == 0 and not token.special)
+        for number, token in enumerate(pairs.tokens)
+    )
+    return pairs
+
+
 @pytest.fixture(scope="module")
 def states() -> dict[str, dict[str, Any]]:
     """Return states of real widgets: whole, without rows, large, and hard to lay out."""
@@ -31,6 +42,7 @@ def states() -> dict[str, dict[str, Any]]:
         "empty": state_of(synthetic_pairs(17, 7, 7, **plain), baked=False),
         "large": state_of(synthetic_pairs()),
         "hard": state_of(synthetic_pairs(13, 16, 4, caption=HARD, side=224)),
+        "unknown": state_of(unknown_words(synthetic_pairs(17, 7, 7, **plain))),
         "small": state_of(synthetic_pairs(10, 4, 16, caption=SENTENCE, side=128)),
     }
 
@@ -132,6 +144,12 @@ def show_failure(view: View) -> None:
     view.root.locator(".fpattr-failure", has_text="choose a later").wait_for()
 
 
+def show_progress(view: View) -> None:
+    view.greet()
+    view.receive({"type": "progress", "epoch": EPOCH, "message": "312 of 1,024 masks"})
+    view.root.locator(".fpattr-line", has_text="312 of 1,024 masks").wait_for()
+
+
 def open_everything(view: View) -> None:
     for _ in range(10):
         closed = view.root.locator("[aria-expanded=false], details:not([open]) > summary")
@@ -151,6 +169,8 @@ SITUATIONS: dict[str, tuple[str, Callable[[View], None]]] = {
     "all opened": ("whole", open_everything),
     "rows missing": ("empty", do_nothing),
     "rows missing, word hovered": ("empty", hover_word),
+    "progress": ("empty", show_progress),
+    "unknown words": ("unknown", do_nothing),
     "77 words": ("large", do_nothing),
     "hard caption": ("hard", do_nothing),
 }
@@ -440,6 +460,24 @@ def test_a_page_whose_kernel_answers_does_not(open_view, states):
         view.page.clock.run_for(1_000)
         assert view.root.locator("[data-missing]").count() == 0
         assert view.root.locator("[role=progressbar]").count() == 0
+
+
+def test_progress_is_told_until_rows_are_there(open_view, states):
+    with open_view("empty") as view:
+        show_progress(view)
+        bar = view.root.get_by_role("progressbar")
+        style = "e => getComputedStyle(e.firstElementChild).animationName"
+        assert bar.get_attribute("aria-valuenow") is None
+        assert bar.evaluate(style) != "none"
+        # It is said, and not by the line, in which it would be said again and again.
+        spoken = view.root.locator("[aria-live] :not([aria-hidden=true])").all_inner_texts()
+        assert not any("masks" in text for text in spoken)
+        assert view.root.locator(".fpattr-news").inner_text() == "312 of 1,024 masks"
+        view.receive_rows(matrix(states["whole"]), [1, 2])
+        view.root.locator("[aria-valuenow='2']").wait_for()
+        assert bar.evaluate(style) == "none"
+        view.receive({"type": "done", "epoch": EPOCH})
+        view.root.locator(".fpattr-line", has_text="Hover").wait_for()
 
 
 def test_rows_arrive_from_python(open_view, states):

@@ -29,6 +29,15 @@ def photo(tmp_path, monkeypatch) -> str:
     return "photo.png"
 
 
+def test_words_that_the_model_has_never_seen_are_told(photo, capsys):
+    assert main(["explain", photo, "a dog and a zxq", "-o", "it.csv"]) == 0
+    assert (
+        "The model has never seen “zxq”: to it that is an unknown word." in capsys.readouterr().err
+    )
+    assert main(["explain", photo, "a dog and a ball", "-o", "it.csv"]) == 0
+    assert "never seen" not in capsys.readouterr().err
+
+
 def test_the_ending_says_what_is_written(photo, pairs, tmp_path, capsys):
     for ending in ("html", "png", "svg", "pdf", "npz", "csv", "fpattr"):
         assert main(["explain", photo, CAPTION, "-o", f"it.{ending}"]) == 0

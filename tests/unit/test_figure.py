@@ -9,13 +9,14 @@ import threading
 import time
 import warnings
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pytest
 from matplotlib.image import AxesImage
-from matplotlib.patches import Patch, Polygon, Rectangle
+from matplotlib.patches import FancyBboxPatch, Patch, Polygon, Rectangle
 from matplotlib.text import Text
 from PIL import Image
 
@@ -57,11 +58,12 @@ def made(
     columns: int = 7,
     *,
     values: np.ndarray | None = None,
+    special: np.ndarray | float = 0.0,
     ledger: fp.Ledger = LEDGER,
     colour: tuple[int, int, int] | None = None,
     model: str = "bundled",
 ) -> FeaturePairs:
-    """Return pairs that are known already, with one special position on each side."""
+    """Return pairs that are known already; ``special`` are those with CLS, ``(tokens,)``."""
     tokens = tokens_of(caption)
     random = np.random.default_rng(len(caption))
     if values is None:
@@ -70,8 +72,7 @@ def made(
     picture = Image.new("RGB", (32 * columns, 32 * rows), colour)
     if colour is None:
         picture = Image.fromarray(noise).resize(picture.size, Image.Resampling.BICUBIC)
-    special = np.full((len(tokens), 1), 9.0)  # CLS: no part of any map
-    everything = np.concatenate([special, values], 1).astype(np.float32)
+    everything = np.c_[np.broadcast_to(special, len(tokens)), values].astype(np.float32)
     return FeaturePairs(
         Known(everything, ledger, "4 nodes", None, None),
         caption=caption,
@@ -110,7 +111,7 @@ def test_patches_have_the_colours_of_the_view(folder):
     values = random.normal(0, 0.05, (6, 12))
     values[[0, -1]] *= 40  # special tokens do not stretch the scale
     values[2, 5], values[3, 0] = 0.4, 0.0
-    pairs = made("a dog barks loudly", 3, 4, values=values, colour=SKY)
+    pairs = made("a dog barks loudly", 3, 4, values=values, special=9.0, colour=SKY)
     figure = plot(pairs)
     figure.set_dpi(200)
     image = Image.open(io.BytesIO(saved(pairs, folder, ".png"))).convert("RGB")
@@ -222,23 +223,100 @@ def test_tokens_choose_the_words_or_a_part_of_one():
     assert titles(pairs.plot(tokens=np.array([3, -2]))) == ["apple", "two"]
     figure = pairs.plot(tokens=[0, 4])
     assert titles(figure) == [","]
-    assert texts(figure).count("BOS") == 2  # as a chip, and as a title that is not bold
-    assert f"+{values[0].sum():.3f}" in texts(figure)
+    # As a chip with its number, and as a title that is not bold.
+    assert {"BOS", f"BOS +{values[0].sum():.3f}", f"+{values[0].sum():.3f}"} <= set(texts(figure))
     assert len(titles(made("w " * 12).plot(tokens=range(1, 13)))) == 12
 
 
 def test_words_are_tinted_on_their_own_scale():
+    """Which is of all that they add: CLS turns the sign of the first."""
     values = np.zeros((5, 4))
-    values[1], values[2], values[0] = 0.1, -0.05, 9
-    pairs = made("red blue none", 2, 2, values=values)
-    figure = plot(pairs)
+    values[1], values[2], values[0] = -0.1, -0.05, 9
+    figure = plot(made("red blue none", 2, 2, values=values, special=[0, 0.8, 0, 0, -0.3]))
     chips = {a.get_gid(): a.get_facecolor() for a in figure.findobj(Patch) if a.get_gid()}
     against = 0.85 * 0.5
     expected = [against * c / 255 + 1 - against for c in (33, 102, 172)]
     np.testing.assert_allclose(chips["chip-1"][:3], [0.85 * c / 255 + 0.15 for c in (178, 24, 43)])
     np.testing.assert_allclose(chips["chip-2"][:3], expected)
     assert "chip-3" not in chips
-    assert "words (sums over patches) ±0.400" in texts(figure)
+    assert "words (all patches and CLS) ±0.400" in texts(figure)
+
+
+def test_special_positions_have_their_numbers_and_a_mark_where_their_colour_is_cut():
+    values = np.zeros((5, 4))
+    values[0], values[1], values[2], values[4] = 9, -0.1, 0.2, 0.05
+    special = [0, 0.8, 0, 0, -0.3]
+    figure = plot(made("red blue none", 2, 2, values=values, special=special))
+    shown = texts(figure)
+    assert {"BOS +36.0", "EOS −0.100", "CLS"} & set(shown) == {"BOS +36.0", "EOS −0.100"}
+    cuts = [a.get_bbox() for a in figure.findobj(Rectangle) if a.get_gid() == "cut"]
+    box = named(figure, "chip-0", FancyBboxPatch).get_bbox()
+    assert len(cuts) == 2
+    assert all(box.x1 - 4 < cut.x0 < cut.x1 < box.x1 for cut in cuts)
+    # A word's title has what it adds in all, and below it what that is made of.
+    assert titles(figure) == ["red", "blue"]
+    assert {"+0.400", "patches −0.400 · CLS +0.800", "+0.800"} <= set(shown)
+    # Words × patches 0.4, and so on: the four corners add up to all pairs.
+    said = next(text for text in shown if text.startswith("pairs: "))
+    assert (
+        said
+        == (
+            "pairs: words × patches +0.400 · words × CLS +0.800 · "
+            "BOS and EOS × patches +36.200 · BOS and EOS × CLS −0.300"
+        )
+        or said == "pairs: patches +36.600 · CLS +0.500"
+    )
+
+
+def test_weak_values_are_faint():
+    """A scale ends no lower than a cosine that matters, on words as on patches."""
+    values = np.zeros((3, 4))
+    values[1] = [0.001, 0, 0, 0.002]
+    figure = plot(made("dog", 2, 2, values=values))
+    assert {"+0.010", "−0.010", "words (all patches and CLS) ±0.010"} <= set(texts(figure))
+    pixels = named(figure, "map-0").get_array()
+    assert pixels[1, 1, 3] == round(0.85 * 255 * 0.2)
+    chip = named(figure, "chip-1", FancyBboxPatch).get_facecolor()
+    strength = 0.85 * 0.3
+    np.testing.assert_allclose(chip[0], strength * 178 / 255 + 1 - strength)
+    # A finer grid has smaller patches, and is not paler for it.
+    fine = np.zeros((3, 256))
+    fine[1, 7] = 0.001
+    assert "+0.0025" in texts(plot(made("dog", 16, 16, values=fine)))
+
+
+def test_the_view_has_the_same_limits():
+    from fpattr_widget.sharing.drawing import colours, ledger
+
+    source = Path(__file__).parents[2] / "js" / "src"
+    for name, file, ours in (
+        ("FLOOR", "scale.ts", colours.FLOOR),
+        ("COARSE", "scale.ts", colours.COARSE),
+        ("TOLERATED", "ledger.ts", ledger.TOLERATED),
+    ):
+        (written,) = re.findall(rf"export const {name} = ([\d.]+);", (source / file).read_text())
+        assert float(written) == ours, name
+
+
+def test_a_ledger_that_does_not_add_up_says_so():
+    figure = plot(made("a dog", ledger=fp.Ledger(0.23, 83.1, 0.0, 0.0, 0.0, -82.87)))
+    assert "their sum is 83.10, which leaves −82.87." in texts(figure)
+    assert not [a for a in figure.findobj() if (a.get_gid() or "").startswith("ledger")]
+    assert not any("residual" in text for text in texts(figure))
+
+
+def test_unknown_words_are_marked_and_told():
+    pairs = made("a zyx dog")
+    tokens = list(pairs.tokens)
+    tokens[2] = replace(tokens[2], unknown=True)
+    pairs.tokens = tuple(tokens)
+    figure = plot(pairs)
+    assert "The model has never seen “zyx”: to it that is an unknown word." in texts(figure)
+    chips = [a for a in figure.findobj(FancyBboxPatch) if (a.get_gid() or "").startswith("chip")]
+    muted = (89 / 255, 97 / 255, 107 / 255)
+    dotted = [chip.get_gid() for chip in chips if chip.get_edgecolor()[:3] == muted]
+    assert dotted == ["chip-2"]
+    assert not any("never seen" in text for text in texts(plot(made("a zyx dog"))))
 
 
 def test_the_region_is_outlined():

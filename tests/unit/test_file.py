@@ -701,10 +701,28 @@ def test_a_version_that_is_none_is_refused(plain, tmp_path, version):
 def test_a_newer_version_is_refused(plain, tmp_path):
     """Whatever else has changed in it."""
     forged = Forged(plain)
-    forged.metadata = {"format": forged.metadata["format"], "version": "2"}
+    forged.metadata = {"format": forged.metadata["format"], "version": "3"}
     forged.tensors = {"other": np.zeros(3, np.float32)}
     data = pack(forged.metadata, forged.tensors)
     refused(data, tmp_path, "a newer version of fpattr_widget saved: update yours")
+
+
+def test_files_from_before_unknown_tokens_are_read(plain, tmp_path):
+    """And files without such tokens are written as they were then."""
+    forged = Forged(plain)
+    assert forged.metadata["version"] == "1"
+    assert not any("unknown" in token for token in forged.document["tokens"])
+    assert not any(token.unknown for token in load(forged.sealed(), tmp_path).tokens)
+
+
+def test_unknown_tokens_come_back_from_a_file_of_the_second_version(tmp_path):
+    pairs = made()
+    pairs.tokens = (pairs.tokens[0], replace(pairs.tokens[1], unknown=True), pairs.tokens[2])
+    forged = Forged(pack_pairs(pairs))
+    assert forged.metadata["version"] == "2"
+    assert load(forged.sealed(), tmp_path).tokens == pairs.tokens
+    forged.document["tokens"][1]["unknown"] = 1
+    refused(forged.sealed(), tmp_path, "which is damaged (its tokens")
 
 
 def test_files_of_other_programs_are_refused(tmp_path):

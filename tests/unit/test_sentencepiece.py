@@ -153,6 +153,16 @@ def test_an_unknown_word_is_content(siglip):
     tokens = tokens_of(siglip, "κύων")
     assert siglip.unk_token_id in siglip("κύων")["input_ids"]
     assert words_of(tokens, "κύων") == ["κύων"]
+    strange = [token for token in tokens if token.unknown]
+    assert strange
+    assert not any(token.special for token in strange)
+
+
+def test_known_words_are_not_unknown(siglip, siglip2):
+    for tokenizer in (siglip, siglip2):
+        assert not any(token.unknown for token in tokens_of(tokenizer, "a black dog"))
+    # Gemma's spells what it does not know in bytes.
+    assert not any(token.unknown for token in tokens_of(siglip2, "κύων 犬"))
 
 
 def test_a_caption_of_punctuation_alone_is_told(siglip):

@@ -9,7 +9,8 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from transformers import CLIPConfig, CLIPModel
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
 from transformers.models.bert.tokenization_bert_legacy import BertTokenizerLegacy
 
 import fpattr_widget as fp
@@ -207,6 +208,65 @@ def test_an_unknown_word_is_a_word_in_ids_too(kind):
     assert [token.special for token in tokens] == [True] + [False] * (len(ids) - 2) + [True]
     if kind == "WordPiece":
         assert [token.word for token in tokens[1:-1]] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "caption", "expected"),
+    [
+        ("WordPiece", "a zyx dog, the kangaroo", "zyx kangaroo"),
+        ("WordPiece", "the red dog", ""),
+        ("Unigram", "the zebra ball", "zebra"),
+        # A byte-pair tokenizer has a piece for every byte.
+        ("byte pairs", "a zyx, 狗 and 🐶", ""),
+        ("byte pairs", "the end <|endoftext|> of it", ""),
+    ],
+)
+def test_unknown_pieces_are_told(kind, caption, expected):
+    """In a caption and in its token ids, where these are text again."""
+    encoder = MAKERS[kind]()
+    tokens = encoder.prepare_text(caption).tokens
+    assert " ".join(token.text for token in tokens if token.unknown) == expected
+    ids = [int(token) for token in encoder.prepare_text(caption).inputs["input_ids"][0]]
+    again = encoder.prepare_text([ids]).tokens
+    count = [token for token, piece in zip(ids, tokens, strict=True) if piece.unknown]
+    assert sum(token.unknown for token in again) == len(count)
+
+
+@pytest.mark.parametrize("slow", [False, True], ids=["fast", "slow"])
+def test_a_slow_tokenizer_tells_the_same_unknown_words(tmp_path, slow):
+    encoder = MAKERS["WordPiece"]()
+    tokenizer = encoder.tokenizer
+    if slow:
+        Path(tmp_path, "vocab.txt").write_text("\n".join(WORD_PIECES), "utf-8")
+        tokenizer = BertTokenizerLegacy(str(tmp_path / "vocab.txt"))
+    text = prepare_text(encoder.text_tower, tokenizer, "a zyx dog 🐶", encoder.device)
+    assert [token.text for token in text.tokens if token.unknown] == ["zyx", "🐶"]
+
+
+def test_one_token_for_what_is_unknown_the_end_and_padding():
+    """As CLIP's tokenizer has, here with words that it does not know."""
+    end = "<|endoftext|>"
+    words = Tokenizer(models.WordLevel({end: 0, "<|startoftext|>": 1, "dog": 2}, unk_token=end))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    words.post_processor = processors.TemplateProcessing(
+        single=f"<|startoftext|> $A {end}", special_tokens=[("<|startoftext|>", 1), (end, 0)]
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=words, bos_token="<|startoftext|>", eos_token=end, unk_token=end,
+        pad_token=end,
+    )  # fmt: skip
+    encoder = clip_bpe_encoder()
+    text = prepare_text(encoder.text_tower, tokenizer, f"dog zxq {end} dog", encoder.device)
+    assert [token.unknown for token in text.tokens] == [False, False, True, False, False, False]
+    assert [token.special for token in text.tokens] == [True, *[False] * 4, True]
+
+
+def test_the_word_of_an_unknown_piece_is_unknown():
+    encoder = MAKERS["Unigram"]()
+    pairs = fp.attribute(encoder, pixels(encoder), "the zebra ball", FAST)
+    assert [(t.text, t.unknown) for t in pairs.words().tokens][1:-1] == [
+        ("the", False), ("zebra", True), ("ball", False),
+    ]  # fmt: skip
 
 
 def test_ids_that_no_text_gives_are_shown_piece_by_piece():

@@ -99,6 +99,10 @@ def test_what_one_side_sends_the_other_takes(page, ours, theirs):
     assert {form.__name__ for form in get_args(ours)} == page.unions[theirs]
 
 
+def test_progress_is_something_that_a_worker_sends():
+    assert protocol.ProgressMessage in get_args(protocol.Result)
+
+
 def test_the_state_has_the_same_traits_of_the_same_kinds(page):
     traits = {
         name: trait

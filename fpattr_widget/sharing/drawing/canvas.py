@@ -122,6 +122,7 @@ class Page:
         line: float = 0.5,
         radius: float = 0.0,
         name: str | None = None,
+        dotted: bool = False,
     ) -> None:
         """Draw a rectangle, with an edge inside it or none."""
         inset = line / 2 if edge else 0.0
@@ -131,6 +132,7 @@ class Page:
             "facecolor": rgb(fill, alpha) if fill else "none",
             "edgecolor": rgb(edge) if edge else "none",
             "linewidth": line if edge else 0,
+            "linestyle": (0, (1, 1.4)) if dotted else "solid",
             "gid": name,
         }
         if radius:

@@ -1,11 +1,14 @@
 """The caption, its words tinted by what they are worth."""
 
+from dataclasses import replace
 from math import isnan
 
 from .canvas import EDGE, INK, MUTED, Page
 from .caption_layout import Placed, place
-from .colours import WHITE, ink_on, tint
+from .colours import WHITE, ink_on, is_beyond, tint
 from .content import Content
+from .numbers import brief
+from .sentence import is_unknown, never_seen
 from .typeface import Typeface
 
 _SIZES = (12.0, 11.0, 10.0, 9.0, 8.0)
@@ -32,12 +35,19 @@ class CaptionBlock:
 
     def __init__(self, content: Content, face: Typeface, room: float, tall: float):
         self._content = content
-        chips = content.chips
+        # A special position has its number, for its colour may be cut.
+        chips = [
+            replace(chip, text=f"{chip.text} {brief(content.value(chip))}")
+            if chip.kind == "special" and not isnan(content.value(chip))
+            else chip
+            for chip in content.chips
+        ]
         words = [chip for chip in chips if chip.kind == "word"]
         known = sum(not isnan(content.value(chip)) for chip in words)
-        notes = []
+        notes = [never_seen(content.unknown)]
         if known < len(words):
-            notes = [f"{known} of {len(words)} words were computed", content.why]
+            notes = [f"{known} of {len(words)} words were computed", content.why, *notes]
+        notes = [note for note in notes if note]
         for size in _SIZES:
             placed = place(chips, content.rest, face, size, room)
             lines = 1 + max((piece.line for piece in placed), default=-1)
@@ -45,7 +55,7 @@ class CaptionBlock:
                 break
         if lines > _MOST_LINES:
             notes.append("the caption goes on")
-        self._notes = [face.shortened(note, room, _NOTE) for note in notes if note]
+        self._notes = [face.shortened(note, room, _NOTE) for note in notes]
         self._size = size
         self._placed = [piece for piece in placed if piece.line < _MOST_LINES]
         self.large = size >= _LARGE
@@ -73,10 +83,16 @@ class CaptionBlock:
         special = chip.kind == "special"
         height = size * (1.62 if special else 1.42)
         base -= 0.12 * self._size if special else 0
-        if mark or special:
+        unknown = is_unknown(chip, self._content.tokens)
+        top = base - 0.36 * size - height / 2
+        if mark or special or unknown:
             page.box(
-                x, base - 0.36 * size - height / 2, piece.width, height,
-                fill=mark.over(WHITE) if mark else None,
-                edge=EDGE if special else None, radius=2.2, name=f"chip-{number}",
+                x, top, piece.width, height, fill=mark.over(WHITE) if mark else None,
+                edge=MUTED if unknown else EDGE if special else None, radius=2.2, dotted=unknown,
+                name=f"chip-{number}",
             )  # fmt: skip
+        if mark and is_beyond(value, self._content.chip_limit):
+            # Two cuts: the colour would go on.
+            for place in (3.0, 1.7):
+                page.box(x + piece.width - place, top, 0.6, height, fill=WHITE, name="cut")
         page.text(x + piece.width / 2, base, piece.text, size, colour=colour, align="center")

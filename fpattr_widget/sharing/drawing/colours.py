@@ -13,6 +13,17 @@ WHITE: Rgb = (255, 255, 255)
 BLACK: Rgb = (0, 0, 0)
 STRONGEST = 0.85
 
+#: A cosine that is too small to matter, at which no scale may end: noise would
+#: look like knowledge. CLIP-like models multiply their cosines by about a
+#: hundred before they choose among captions, so that this much is one logit.
+#: The similarity itself is no measure: it may be next to nothing. The view's
+#: ``scale.ts`` has both numbers too.
+FLOOR = 0.01
+
+#: A patch of a grid of so many is worth that much; smaller ones share it by
+#: their size, so that a finer grid does not pale.
+COARSE = 64
+
 _READABLE = 4.5  # contrast of text and ground, WCAG 2.2
 _LUMA = (0.2126, 0.7152, 0.0722)
 _GREYED = 0.72  # opacity of a picture that has lost its colour to a map
@@ -32,6 +43,21 @@ class Tint:
             for own, under in zip(self.colour, ground, strict=True)
         )
         return red, green, blue
+
+
+def patch_floor(patches: int) -> float:
+    """Return what the scale of single patches may not go below, on a grid of so many."""
+    return FLOOR * min(1.0, COARSE / max(patches, 1))
+
+
+def limit_of(size: float, floor: float) -> float:
+    """Return a scale's end for values of which ``size`` is the largest; 0 for nothing to show."""
+    return max(size, floor) if size > 0 else 0.0
+
+
+def is_beyond(value: float, limit: float) -> bool:
+    """Return whether a value lies beyond the end of a scale, but for rounding."""
+    return limit > 0 and abs(value) > limit * (1 + 1e-6)
 
 
 def tint(value: float, limit: float) -> Tint | None:

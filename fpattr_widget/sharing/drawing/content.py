@@ -11,12 +11,14 @@ from PIL import Image
 from ...encoders import Token
 from ...errors import InputError
 from ...pairs import About, FeaturePairs, Ledger
-from .numbers import plain, signed
-from .sentence import Chip, chosen, sentence
+from .colours import FLOOR, limit_of, patch_floor
+from .numbers import is_nothing, plain, signed
+from .sentence import Chip, chosen, listed, sentence, unknown_words
 
 _MOST_WORDS, _FEWEST_WORDS = 6, 4
 _LONGEST = 60  # characters of an argument that an error quotes
 _WEAK = 0.12  # of the strongest word
+_MOST_NAMED = 2  # special positions that are named one by one
 _HOW = "precompute=True computes all before the view is shown"
 
 
@@ -30,6 +32,11 @@ class Content:
         As those of :class:`~fpattr_widget.FeaturePairs`.
     values
         ``(tokens, rows · columns)``, NaN in rows that are not known.
+    specials
+        With image positions that are no patches, ``(tokens, n_special)``, NaN
+        as in ``values``.
+    special_names
+        Of these.
     ledger
         ``None`` where it is not known.
     why
@@ -42,6 +49,8 @@ class Content:
     grid: tuple[int, int]
     about: About
     values: np.ndarray
+    specials: np.ndarray
+    special_names: tuple[str, ...]
     ledger: Ledger | None
     why: str = ""
 
@@ -60,26 +69,70 @@ class Content:
         return self.values[list(chip.tokens)].sum(0).reshape(self.grid)
 
     def value(self, chip: Chip) -> float:
-        """Return a chip's sum over all patches; NaN where it is not known."""
-        return float(self.map(chip).sum())
+        """Return all that a chip adds, special positions too; NaN where it is not known."""
+        return float(self.map(chip).sum() + self.specials[list(chip.tokens)].sum())
+
+    def others(self, chip: Chip) -> list[tuple[str, float]]:
+        """Return what special positions add to a chip's sum over patches, where they add any."""
+        values = self.specials[list(chip.tokens)].sum(0)
+        some = [
+            (name, float(value))
+            for name, value in zip(self.special_names, values, strict=True)
+            if not is_nothing(value)
+        ]
+        if len(some) <= _MOST_NAMED:
+            return some
+        return [(f"{len(some)} special positions", sum(value for _, value in some))]
+
+    @cached_property
+    def beside_patches(self) -> str:
+        """What there is in the picture beside its patches, in words."""
+        names = self.special_names
+        return listed(names) if len(names) <= _MOST_NAMED else "special positions"
+
+    @cached_property
+    def split(self) -> list[tuple[str, float]]:
+        """What all pairs are made of, by what stands on their two sides; nothing is left out."""
+        special = np.array([token.special for token in self.tokens])
+        names = [chip.text for chip in self.chips if chip.kind == "special"]
+        named = listed(names) if len(names) <= _MOST_NAMED else "special positions"
+        parts = [
+            (f"{side} × {place}", float(values[members].sum()))
+            for side, members in (("words", ~special), (named, special))
+            for place, values in (("patches", self.values), (self.beside_patches, self.specials))
+        ]
+        # What is not known is nothing that could be told either.
+        return [(name, value) for name, value in parts if abs(value) > 0 and not is_nothing(value)]
+
+    @cached_property
+    def short_split(self) -> list[tuple[str, float]]:
+        """What all pairs are made of, by places of the picture alone."""
+        places = (("patches", self.values), (self.beside_patches, self.specials))
+        return [(name, float(values.sum())) for name, values in places if values.size]
+
+    @cached_property
+    def unknown(self) -> list[str]:
+        """Words that the model does not know."""
+        return unknown_words(self.caption, self.tokens)
 
     @cached_property
     def limit(self) -> float:
         """The largest magnitude of a word's token with a patch: one scale for all maps."""
         spoken = [not token.special for token in self.tokens]
-        return _largest(self.values[spoken])
+        return limit_of(_largest(self.values[spoken]), patch_floor(self.grid[0] * self.grid[1]))
 
     @cached_property
     def chip_limit(self) -> float:
         """The largest magnitude of a word's value; where there are no words, of a chip's."""
         chips = self.chips
         words = np.array([self.value(chip) for chip in chips if chip.kind != "special"])
-        return _largest(words) or _largest(np.array([self.value(chip) for chip in chips]))
+        size = _largest(words) or _largest(np.array([self.value(chip) for chip in chips]))
+        return limit_of(size, FLOOR)
 
 
 def everything(pairs: FeaturePairs) -> Content:
     """Return all of some pairs; computes what is missing."""
-    return _content(pairs, pairs.matrix, pairs.ledger)
+    return _content(pairs, pairs.feature_rows(range(len(pairs.tokens))), pairs.ledger)
 
 
 def so_far(pairs: FeaturePairs, why: str = "") -> Content:
@@ -91,9 +144,11 @@ def so_far(pairs: FeaturePairs, why: str = "") -> Content:
 def _content(
     pairs: FeaturePairs, values: np.ndarray, ledger: Ledger | None, why: str = ""
 ) -> Content:
+    names = pairs.image_special_names
+    specials, patches = np.split(values.astype(np.float64), [len(names)], axis=1)
     return Content(
         pairs.caption, pairs.tokens, pairs.picture, pairs.grid, pairs.about,
-        values.astype(np.float64), ledger, why,
+        patches, specials, names, ledger, why,
     )  # fmt: skip
 
 

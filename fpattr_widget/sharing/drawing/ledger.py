@@ -17,6 +17,10 @@ _NAMES: dict[str, tuple[str, Rgb]] = {
 }
 _VISIBLE = 0.005  # a smaller residual would read 0.00
 
+#: Share of what the parts amount to, that a residual may have: beyond it
+#: nothing is explained. The view's ``ledger.ts`` has the same number.
+TOLERATED = 0.5
+
 _NUMBER = 23.0  # sizes of text
 _SMALL = 7.0
 _SIZES = (7.0, 6.75, 6.5)  # of the parts' names
@@ -67,6 +71,12 @@ def ledger_bar(ledger: Ledger) -> Bar:
     return Bar(parts, zero, zero + ledger.similarity / size)
 
 
+def adds_up(ledger: Ledger) -> bool:
+    """Return whether a ledger's parts make up the similarity, but for an error."""
+    parts = ledger.pairs, ledger.caption_only, ledger.image_only, ledger.baseline
+    return abs(ledger.residual) <= TOLERATED * sum(map(abs, parts))
+
+
 class LedgerBlock:
     """The similarity to the left of its ledger.
 
@@ -83,7 +93,13 @@ class LedgerBlock:
     def __init__(self, ledger: Ledger | None, face: Typeface, room: float):
         self._number = "–" if ledger is None else plain(ledger.similarity)
         self._said = "cosine similarity" if ledger else "similarity not computed"
-        self._bar = ledger_bar(ledger) if ledger else None
+        self._bar = ledger_bar(ledger) if ledger and adds_up(ledger) else None
+        self._apart: tuple[str, ...] = ()
+        if ledger and not self._bar:
+            self._apart = (
+                "The pairs of this method do not add up to the similarity:",
+                f"their sum is {plain(ledger.pairs)}, which leaves {plain(ledger.residual)}.",
+            )
         number = face.width(self._number, _NUMBER, "bold")
         self._score = max(number, face.width(self._said, _SMALL)) + 16
         self._room = room - self._score
@@ -112,6 +128,8 @@ class LedgerBlock:
         """Draw it with its top left corner at a place."""
         page.text(x - 1, y + 17.5, self._number, _NUMBER, weight="bold")
         page.text(x, y + 28, self._said, _SMALL, colour=MUTED)
+        for number, text in enumerate(self._apart):
+            page.text(x + self._score, y + 11 + _LINE * number, text, _SMALL, colour=MUTED)
         if self._bar is None:
             return
         left, top = x + self._score, y + 3.5

@@ -15,6 +15,8 @@ from .typeface import Typeface
 
 GAP = 9.0
 _TITLE = 11.0  # height of a title's line
+_BELOW = 8.0  # height of the line below it
+_SMALL = 6.0  # size of that
 _SIZES = (7.5, 7.0, 6.5, 6.0)
 _TALLEST = 124.0
 
@@ -59,17 +61,20 @@ class MapsBlock:
         self._width = min(self._cell, _TALLEST * aspect)
         self._tall = self._width / aspect
         self._size = next((size for size in _SIZES if self._fit(size)), _SIZES[-1])
+        self._parts = [self._told(word) for word in words]
+        self._head = _TITLE + (_BELOW if any(self._parts) else 0)
         rows = ceil(len(words) / self._columns)
-        self.height = rows * (_TITLE + self._tall) + max(rows - 1, 0) * GAP
+        self.height = rows * (self._head + self._tall) + max(rows - 1, 0) * GAP
 
     def draw(self, page: Page, x: float, y: float) -> None:
         """Draw it with its top left corner at a place."""
         for number, word in enumerate(self._words):
             row, column = divmod(number, self._columns)
             left = x + column * (self._cell + GAP)
-            top = y + row * (_TITLE + self._tall + GAP)
+            top = y + row * (self._head + self._tall + GAP)
             self._draw_title(page, word, left, top + 7)
-            frame = left, top + _TITLE, self._width, self._tall
+            page.text(left, top + 7 + _BELOW, self._parts[number], _SMALL, colour=MUTED)
+            frame = left, top + self._head, self._width, self._tall
             page.image(self._grey, *frame, name=f"under-{number}", smooth=True)
             pixels = heat(self._content.map(word), self._limit)
             page.image(pixels, *frame, name=f"map-{number}", smooth=False)
@@ -86,6 +91,17 @@ class MapsBlock:
     def _titled(self, word: Chip, size: float) -> float:
         value = self._face.width(signed(self._content.value(word)), size)
         return self._face.width(word.text, size, _weight(word)) + 4 + value
+
+    def _told(self, word: Chip) -> str:
+        """Return what a word's value is made of, as far as there is room."""
+        others = self._content.others(word)
+        if not others:
+            return ""
+        patches = signed(float(self._content.map(word).sum()))
+        rest = "".join(f" · {name} {signed(value)}" for name, value in others)
+        texts = f"patches {patches}{rest}", patches + rest
+        room = self._cell
+        return next((text for text in texts if self._face.width(text, _SMALL) <= room), "")
 
     def _draw_title(self, page: Page, word: Chip, x: float, base: float) -> None:
         value = self._content.value(word)

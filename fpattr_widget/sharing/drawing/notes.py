@@ -6,7 +6,9 @@ from ...encoders.names import shared_name
 from ...pairs import About
 from .canvas import MUTED, QUIET, Page
 from .colours import heat
+from .content import Content
 from .numbers import signed
+from .sentence import listed
 from .typeface import Typeface
 
 _SIZE = 7.0
@@ -22,12 +24,14 @@ def described(about: About) -> str:
 
 
 class NotesBlock:
-    """The scales, and below them the model.
+    """What the pairs are made of, the scales, and below them the model.
 
     Parameters
     ----------
-    limit, chip_limit
-        Where the scales of patches and of words end; zero where nothing is known.
+    content
+        What is drawn.
+    limit
+        Where the scale of patches ends; zero where nothing is known.
     about
         One line about the model.
     face
@@ -36,21 +40,28 @@ class NotesBlock:
         Width, in points.
     """
 
-    def __init__(self, limit: float, chip_limit: float, about: str, face: Typeface, room: float):
+    def __init__(self, content: Content, limit: float, about: str, face: Typeface, room: float):
         self._limit, self._face = limit, face
+        texts = [_told(content.split), _told(content.short_split)]
+        fitting = (text for text in texts if face.width(text, _SIZE) <= room)
+        split = next(fitting, face.shortened(texts[-1], room, _SIZE))
+        self._split = split if len(content.split) > 1 else ""
         self._ends = signed(-limit), signed(limit)
         self._about = face.shortened(about, room, _SIZE)
         patches = sum(face.width(text, _SIZE) for text in ("patches", *self._ends)) + _SCALE[0] + 14
-        texts = [f"words (sums over patches) ±{signed(chip_limit)[1:]}"]
-        texts.append(texts[0].replace(" (sums over patches)", ""))
+        chip_limit = content.chip_limit
+        summed = listed(["all patches", *filter(None, [content.beside_patches])])
+        end = f"±{signed(chip_limit)[1:]}"
+        texts = [f"words ({summed}) {end}", f"words {end}"]
         fitting = (text for text in texts if patches + 14 + face.width(text, _SIZE) <= room)
         self._words = next(fitting, "") if chip_limit else ""
-        self.height = 2 * _LINE if limit else _LINE
+        self.height = _LINE * (1 + bool(limit) + bool(self._split))
 
     def draw(self, page: Page, x: float, y: float) -> None:
         """Draw it with its top left corner at a place."""
         base = y + self.height - 2.5
         page.text(x, base, self._about, _SIZE, colour=MUTED)
+        page.text(x, y + _LINE - 2.5, self._split, _SIZE, colour=MUTED)
         if self._limit:
             self._draw_scale(page, x, base - _LINE)
 
@@ -67,3 +78,7 @@ class NotesBlock:
         page.text(x, base, high, _SIZE, colour=MUTED)
         x += self._face.width(high, _SIZE) + 14
         page.text(x, base, self._words, _SIZE, colour=MUTED)
+
+
+def _told(parts: list[tuple[str, float]]) -> str:
+    return "pairs: " + " · ".join(f"{name} {signed(value)}" for name, value in parts)

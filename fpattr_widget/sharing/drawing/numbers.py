@@ -17,6 +17,22 @@ def signed(value: float) -> str:
     return (_MINUS if value < 0 else "+") + f"{size:.{decimals}f}"
 
 
+def brief(value: float) -> str:
+    """Return ``+0.167`` or ``−83.1``: at most six characters."""
+    size = abs(value)
+    if isnan(value):
+        return "–"
+    if size < 0.0005:
+        return "0"
+    decimals = 3 if size < 9.9995 else 1 if size < 999.95 else 0
+    return (_MINUS if value < 0 else "+") + f"{size:.{decimals}f}"
+
+
+def is_nothing(value: float) -> bool:
+    """Return whether a value would read ``0``."""
+    return abs(value) < _TINY
+
+
 def plain(value: float) -> str:
     """Return ``0.85`` or ``−0.03``: two decimals, no plus."""
     text = f"{abs(value):.2f}"

@@ -12,6 +12,7 @@ _MARK = regex.compile(r"[\p{P}\p{S}]+")
 _PICTOGRAPH = regex.compile(r"\p{Extended_Pictographic}")
 _RUN = 3  # equal special tokens in a row that share one chip: padding
 _BLANK = "␣"  # a token that is nothing but a space
+_NAMED = 3  # unknown words that are named
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,33 @@ def sentence(caption: str, tokens: Sequence[Token]) -> tuple[list[Chip], str]:
         chips.append(Chip(members, text, "mark" if mark else "word", before))
     placed = any(token.start is not None for token in tokens)
     return chips, caption[cursor:].rstrip() if placed else ""
+
+
+def unknown_words(caption: str, tokens: Sequence[Token]) -> list[str]:
+    """Return each word, once, of which the tokenizer does not know a piece."""
+    chips, _ = sentence(caption, tokens)
+    return list(dict.fromkeys(chip.text for chip in chips if is_unknown(chip, tokens)))
+
+
+def is_unknown(chip: Chip, tokens: Sequence[Token]) -> bool:
+    """Return whether the tokenizer does not know a piece of a chip."""
+    return any(tokens[index].unknown for index in chip.tokens)
+
+
+def never_seen(words: Sequence[str]) -> str:
+    """Say that a model does not know some words; nothing where there are none."""
+    if not words:
+        return ""
+    named = [f"“{word}”" for word in words[:_NAMED]]
+    if len(words) > _NAMED:
+        named.append(f"{len(words) - _NAMED} more")
+    instead = "that is an unknown word" if len(words) == 1 else "they are one unknown word"
+    return f"The model has never seen {listed(named)}: to it {instead}."
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return ``a``, ``a and b`` or ``a, b and c``."""
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
 def chosen(chips: Iterable[Chip], tokens: Sequence[Token], numbers: Iterable[int]) -> list[Chip]:

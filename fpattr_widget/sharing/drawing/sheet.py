@@ -53,7 +53,8 @@ def draw(
         Of the figure.
     """
     about = described(content.about)
-    face = Typeface([content.caption, about, content.why, *(chip.text for chip in content.chips)])
+    extra = (content.why, *content.special_names)
+    face = Typeface([content.caption, about, *extra, *(chip.text for chip in content.chips)])
     picture = _bounded(content.picture)
     limit = max([content.limit, *(float(np.abs(content.map(word)).max()) for word in words)])
     edges = outline(region, content.grid)
@@ -63,7 +64,7 @@ def draw(
         left = _MARGIN + width + _GUTTER
         room = _WIDTH - _MARGIN - left
         ledger = LedgerBlock(content.ledger, face, room)
-        notes = NotesBlock(limit, content.chip_limit, about, face, room)
+        notes = NotesBlock(content, limit, about, face, room)
         used = ledger.height + notes.height + 2 * _BETWEEN
         caption = CaptionBlock(content, face, room, max(height - used, _CAPTION))
         if used + caption.height <= height and caption.large:
