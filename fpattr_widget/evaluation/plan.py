@@ -5,13 +5,12 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from tqdm.auto import tqdm
 
-from ..encoders import DualEncoder, Layer, load_encoder, shared_encoder
+from ..encoders import DualEncoder, Layer, ModelLike, ProcessorLike, encoder_of
 from ..encoders.hold import undisturbed
 from ..errors import InputError
 from ..methods import METHODS, Method
@@ -150,9 +149,10 @@ class Evaluation:
 
 
 def plan(
-    model: Any,
+    model: ModelLike | Sequence[ModelLike] | Mapping[str, ModelLike],
     dataset: Dataset,
     *,
+    processor: ProcessorLike,
     methods: Any,
     metrics: Any,
     layers: Any,
@@ -174,7 +174,7 @@ def plan(
             f"`metrics` holds {twice[0]} twice, whose numbers would be mixed: pass one."
         )
     ways: dict[Run, Way] = {}
-    for name, encoder in _encoders(model).items():
+    for name, encoder in _encoders(model, processor).items():
         for method in chosen_methods:
             method.check(encoder)
             for layer in _layers(encoder, method, layers):
@@ -194,13 +194,13 @@ def plan(
     return Evaluation(list(ways.values()), dataset, chosen_metrics, scores)
 
 
-def _encoders(model: Any) -> dict[str, DualEncoder]:
+def _encoders(model: Any, processor: ProcessorLike) -> dict[str, DualEncoder]:
     found: dict[str, DualEncoder] = {}
     if isinstance(model, Mapping):
-        found = {str(name): _encoder(one) for name, one in model.items()}
+        found = {str(name): _encoder(one, processor) for name, one in model.items()}
         model = []
     for one in _several(model):
-        encoder = _encoder(one)
+        encoder = _encoder(one, processor)
         if encoder.name in found:
             raise InputError(
                 f"`model` names {encoder.name!r} twice: pass a dict that gives each a name."
@@ -211,10 +211,9 @@ def _encoders(model: Any) -> dict[str, DualEncoder]:
     return found
 
 
-def _encoder(model: Any) -> DualEncoder:
-    if isinstance(model, DualEncoder):
-        return model
-    return shared_encoder(model) if isinstance(model, str | Path) else load_encoder(model)
+def _encoder(model: Any, processor: ProcessorLike) -> DualEncoder:
+    """Return the encoder of one of several models; only modules among them need a processor."""
+    return encoder_of(model, processor if isinstance(model, torch.nn.Module) else None)
 
 
 def _several(one_or_more: Any) -> list[Any]:

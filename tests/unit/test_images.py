@@ -72,8 +72,10 @@ def test_an_animation_gives_its_first_frame(red_left):
     ("image", "sentence"),
     [
         ("/nowhere/at-all.png", "names no file"),
-        (b"this is text", "not in an image format"),
-        (b"", "not in an image format"),
+        (b"this is text", "it is not a picture"),
+        (b"", "it is not a picture"),
+        ("https://example.org/dog.jpg", "is an address: download it first"),
+        ("data:image/png;base64,AAAA", "is an address: download it first"),
         (np.zeros((0, 0, 3), np.uint8), "pass one that has pixels"),
         (np.zeros((4, 4, 3), np.float32), "float32: pass uint8"),
         (np.zeros((4, 4, 7), np.uint8), "shape (4, 4, 7)"),

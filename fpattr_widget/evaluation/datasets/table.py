@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
+from ...encoders.images import open_image
 from ...errors import InputError
 from ..dataset import Box, Dataset, Sample
 from .reading import (
@@ -154,7 +153,7 @@ class _Gathered:
 def _upright_size(path: Path) -> tuple[int, int]:
     """Return width and height; reads the header alone."""
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             width, height = image.size
             turned = image.getexif().get(_ORIENTATION) in _TURNED
     except Exception as error:  # Pillow's readers fail in many ways
