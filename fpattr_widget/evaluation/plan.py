@@ -1,6 +1,5 @@
 """What is to be measured, checked before it begins, and the measuring itself."""
 
-import hashlib
 import itertools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,8 +15,9 @@ from ..errors import InputError
 from ..methods import METHODS, Method
 from .dataset import Dataset, Sample
 from .explained import Explained, Read
+from .fingerprint import read_by, weights_of
 from .metrics import METRICS, Agreement, Metric
-from .records import Record, Records, Score
+from .records import SAID, Record, Records, Score
 
 T = TypeVar("T")
 
@@ -83,20 +83,40 @@ class Evaluation:
         self.dataset = dataset
         self.metrics = tuple(metrics)
         encoders = {id(way.encoder): way.encoder for way in ways}
-        weights = {key: _weights(one) for key, one in encoders.items()} if scores else {}
+        weights = {key: weights_of(one) for key, one in encoders.items()} if scores else {}
+        self._reading = self._how_it_is_read()
         plan = {
             "dataset": dataset.fingerprint(),
             "models": [weights.get(id(way.encoder)) for way in ways],
+            **self._reading,
             "methods": [[str(way.run), repr(way.method)] for way in ways],
             "metrics": [repr(metric) for metric in metrics],
         }
         self.records = Records(plan, scores)
+
+    def _how_it_is_read(self) -> dict[str, list[str]]:
+        """Return what beside weights and methods decides about the numbers, by what it is."""
+        parts = {id(way.encoder): read_by(way.encoder) for way in self.ways}
+        each = [parts[id(way.encoder)] for way in self.ways]
+        return {name: [one[name] for one in each] for name in each[0]}
 
     def proceed(self, progress: bool = True) -> None:
         """Measure what is missing; an interrupt loses no more than the sample under way.
 
         What could not be used is tried again: a file may be there now.
         """
+        # What cannot have changed yet is not looked at.
+        now = self._how_it_is_read() if len(self.records) else self._reading
+        for name, parts in now.items():
+            if parts != self._reading[name]:
+                raise InputError(
+                    f"the {SAID[name]} of `model` has changed since the evaluation began, and its "
+                    "scores would be mixed: call evaluate() anew."
+                )
+        with self.records.writing():
+            self._measure_missing(progress)
+
+    def _measure_missing(self, progress: bool) -> None:
         missing = [sample for sample in self.dataset if not self.records.holds(sample.name)]
         done = len(self.dataset) - len(missing)
         with tqdm(
@@ -129,11 +149,21 @@ class Evaluation:
             explained = [way.explain(read) for _, way in ways]
             for one in explained:
                 one.beside = [other for other in explained if other is not one]
-            for (number, _), one in zip(ways, explained, strict=True):
-                yield from self._judge(number, one)
+            try:
+                for (number, _), one in zip(ways, explained, strict=True):
+                    yield from self._judge(number, one)
+            finally:
+                for one in explained:
+                    one.pairs.release()
         else:
             for number, way in ways:
-                yield from self._judge(number, way.explain(read))
+                alone = way.explain(read)
+                try:
+                    yield from self._judge(number, alone)
+                finally:
+                    # The encoder keeps what it measured of the image; its graphs would
+                    # stay beside those of the next way.
+                    alone.pairs.release()
 
     def _judge(self, run: int, explained: Explained) -> Iterable[Score]:
         if any(metric.reads_first_order for metric in self.metrics):
@@ -273,14 +303,3 @@ def _layers(encoder: DualEncoder, method: Method, layers: Any) -> Sequence[tuple
         return [encoder.resolve_layers(layer) for layer in chosen]
     except InputError as error:
         raise InputError(str(error).replace("`layer`", "`layers`", 1)) from error
-
-
-def _weights(encoder: DualEncoder) -> str:
-    """Return a hash of an encoder's weights: a model trained further is another one."""
-    found = hashlib.sha256(encoder.defaults.text_reference.encode())
-    for name, weight in encoder.model.state_dict().items():
-        found.update(name.encode())
-        if isinstance(weight, torch.Tensor):
-            plain = weight.detach().reshape(-1).cpu().contiguous()
-            found.update(plain.view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()

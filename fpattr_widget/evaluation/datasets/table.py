@@ -54,7 +54,10 @@ def table(path: Any, images: Any = None, boxes: str = "pixels") -> Dataset:
         a phrase counts under its own text in lower case.
     images
         Path of the folder where relative names of images start; the file's
-        own when ``None``.
+        own when ``None``. All images have to lie in it or below it, so that
+        someone else's file cannot name what else is on your disk, which a
+        report would then show. For a file of your own with absolute names,
+        pass a folder that holds them all, if need be ``"/"``.
     boxes
         ``"pixels"`` of the upright image, or ``"fractions"`` of its sides;
         both from the left and from the top.
@@ -112,7 +115,7 @@ class _Gathered:
         """
         if image not in self._images:
             self._images[image] = None
-            path = self._folder.find(image)
+            path = self._folder.find_inside(image)
             self._images[image] = (path, *(_upright_size(path) if self._pixels else (1, 1)))
         return self._images[image] is not None
 
