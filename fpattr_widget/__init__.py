@@ -2,35 +2,35 @@
 
 Second-order attributions of a dual encoder's similarity (CLIP and its kin) to
 pairs of caption tokens and image patches, in a linked notebook view.
+
+Importing this is quick: what a name stands for is imported when it is first used.
 """
 
-from pathlib import Path
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from .encoders import (
-    DualEncoder,
-    Family,
-    ImageTower,
-    Layer,
-    TextTower,
-    Token,
-    load_encoder,
-    register_family,
-    shared_encoder,
-)
-from .errors import InputError
-from .evaluation import Dataset, Report, datasets, evaluate
-from .methods import (
-    Banzhaf,
-    GradientTimesInput,
-    IntegratedJacobians,
-    Method,
-    Occlusion,
-    PatchTokenSimilarity,
-)
-from .pairs import FeaturePairs, Ledger, attribute
-from .sharing import load_pairs, save_html, to_html
-from .widget import Explorer, PairsWidget, explore
+if TYPE_CHECKING:
+    from .encoders import (
+        DualEncoder,
+        Family,
+        ImageTower,
+        TextTower,
+        Token,
+        load_encoder,
+        register_family,
+    )
+    from .errors import InputError
+    from .evaluation import Dataset, Report, datasets, evaluate
+    from .methods import (
+        Banzhaf,
+        GradientTimesInput,
+        IntegratedJacobians,
+        Occlusion,
+        PatchTokenSimilarity,
+    )
+    from .pairs import FeaturePairs, Ledger, attribute
+    from .sharing import load_pairs, save_html, to_html
+    from .widget import Explorer, PairsWidget, explain, explore
 
 __version__ = "0.1.0"
 
@@ -64,47 +64,36 @@ __all__ = [
     "to_html",
 ]
 
+# The same imports as above, for when a name is used.
+_NAMES_OF: dict[str, tuple[str, ...]] = {
+    "encoders": (
+        "DualEncoder", "Family", "ImageTower", "TextTower", "Token", "load_encoder",
+        "register_family",
+    ),
+    "errors": ("InputError",),
+    "evaluation": ("Dataset", "Report", "datasets", "evaluate"),
+    "methods": (
+        "Banzhaf", "GradientTimesInput", "IntegratedJacobians", "Occlusion",
+        "PatchTokenSimilarity",
+    ),
+    "pairs": ("FeaturePairs", "Ledger", "attribute"),
+    "scenes": (),
+    "sharing": ("load_pairs", "save_html", "to_html"),
+    "widget": ("Explorer", "PairsWidget", "explain", "explore"),
+}  # fmt: skip
 
-def explain(
-    image: Any,
-    caption: Any,
-    *,
-    model: Any = "bundled",
-    processor: Any = None,
-    method: str | Method = "integrated_jacobians",
-    layer: Layer = None,
-    **options: Any,
-) -> PairsWidget:
-    """Show which words of a caption met which patches of an image.
+if not TYPE_CHECKING:  # a checker would take every name for one that is there
 
-    Parameters
-    ----------
-    image, caption, method, layer
-        See :func:`attribute`.
-    model
-        ``"bundled"``, a Hugging Face id, a local folder, a loaded module (with
-        ``processor``), or an encoder from :func:`load_encoder`. What is loaded
-        by name is kept for the next call.
-    processor
-        See :func:`load_encoder`.
-    **options
-        See :class:`PairsWidget`.
+    def __getattr__(name: str) -> object:
+        """Import what a public name stands for, or a part of the package, and keep it."""
+        for part, names in _NAMES_OF.items():
+            if name == part or name in names:
+                module = import_module(f".{part}", __name__)
+                found = module if name == part else getattr(module, name)
+                globals()[name] = found
+                return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-    Returns
-    -------
-    PairsWidget
-        Shown by a notebook cell that ends with it. Its numbers are in
-        ``.pairs``.
 
-    Raises
-    ------
-    InputError
-        When something cannot be used; the message names the argument.
-    """
-    if isinstance(model, DualEncoder):
-        encoder = model
-    elif isinstance(model, str | Path):
-        encoder = shared_encoder(model)
-    else:
-        encoder = load_encoder(model, processor=processor)
-    return attribute(encoder, image, caption, method=method, layer=layer).widget(**options)
+def __dir__() -> list[str]:
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

@@ -11,20 +11,15 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
-import numpy as np
-from tqdm import tqdm
+from . import __version__
+from .choices import MethodName, MetricName
+from .errors import InputError
 
-from . import Dataset, FeaturePairs, InputError, attribute, datasets, load_encoder, save_html
-from . import evaluate as run_evaluation
-from .evaluation.evaluate import DEFAULT_METRICS
-from .evaluation.metrics import METRICS
-from .methods import METHODS
-from .sharing.atomic import write_atomically
-from .sharing.drawing.sentence import never_seen, unknown_words
-from .sharing.figure import save_figure
-from .sharing.strip import without_picture
+# All else is imported where it is used: help is there at once, torch is not.
+if TYPE_CHECKING:
+    from . import Dataset, FeaturePairs
 
 _STEP = 8  # rows between two looks at the progress
 
@@ -34,6 +29,10 @@ def explain(arguments: argparse.Namespace) -> None:
     output = _checked_output(arguments.output, _WRITERS)
     write = _WRITERS[output.suffix.lower()]
     print(f"loading {arguments.model} …", file=sys.stderr)
+    from . import attribute, load_encoder
+    from .sharing.drawing.sentence import never_seen, unknown_words
+    from .sharing.strip import without_picture
+
     encoder = load_encoder(arguments.model)
     pairs = attribute(
         encoder,
@@ -53,6 +52,9 @@ def evaluate(arguments: argparse.Namespace) -> int:
     """Evaluate models on a data set; tell the tables, and write a report if asked to."""
     if arguments.output:
         _checked_output(arguments.output, _REPORTS)
+    from . import evaluate as run_evaluation
+    from .evaluation.evaluate import DEFAULT_METRICS
+
     dataset = _dataset(arguments)
     if arguments.limit is not None:
         dataset = dataset.shuffled(arguments.seed)[: arguments.limit]
@@ -86,7 +88,9 @@ def _checked_output(named: str, endings: Collection[str]) -> Path:
     return output
 
 
-def _dataset(arguments: argparse.Namespace) -> Dataset:
+def _dataset(arguments: argparse.Namespace) -> "Dataset":
+    from . import datasets
+
     name, files = arguments.dataset, arguments.files
     wanted = _FILES[name]
     if len(files) not in {len(wanted), sum(not one.startswith("[") for one in wanted)}:
@@ -118,8 +122,10 @@ _FILES: dict[str, tuple[str, ...]] = {
 _REPORTS = (".html", ".md", ".csv")
 
 
-def compute(pairs: FeaturePairs) -> None:
+def compute(pairs: "FeaturePairs") -> None:
     """Compute every row, telling on standard error how far it is."""
+    from tqdm import tqdm
+
     count = len(pairs.tokens)
     with tqdm(total=count, desc="attributing", unit="token", file=sys.stderr) as bar:
         for start in range(0, count, _STEP):
@@ -128,19 +134,27 @@ def compute(pairs: FeaturePairs) -> None:
             bar.update(len(tokens))
 
 
-def _write_html(path: Path, pairs: FeaturePairs, arguments: argparse.Namespace) -> None:
+def _write_html(path: Path, pairs: "FeaturePairs", arguments: argparse.Namespace) -> None:
+    from . import save_html
+
     save_html(path, pairs, title=arguments.title)
 
 
-def _write_figure(path: Path, pairs: FeaturePairs, _: argparse.Namespace) -> None:
+def _write_figure(path: Path, pairs: "FeaturePairs", _: argparse.Namespace) -> None:
+    from .sharing.figure import save_figure
+
     save_figure(pairs, path)
 
 
-def _write_pairs(path: Path, pairs: FeaturePairs, _: argparse.Namespace) -> None:
+def _write_pairs(path: Path, pairs: "FeaturePairs", _: argparse.Namespace) -> None:
     pairs.save(path)
 
 
-def _write_npz(path: Path, pairs: FeaturePairs, _: argparse.Namespace) -> None:
+def _write_npz(path: Path, pairs: "FeaturePairs", _: argparse.Namespace) -> None:
+    import numpy as np
+
+    from .sharing.atomic import write_atomically
+
     arrays: dict[str, Any] = {
         "matrix": pairs.matrix,
         "image_special": pairs.image_special,
@@ -153,22 +167,28 @@ def _write_npz(path: Path, pairs: FeaturePairs, _: argparse.Namespace) -> None:
     write_atomically(path, buffer.getvalue())
 
 
-def _write_csv(path: Path, pairs: FeaturePairs, _: argparse.Namespace) -> None:
-    """Write the columns of ``to_dataframe``, for which pandas need not be there."""
+def _write_csv(path: Path, pairs: "FeaturePairs", _: argparse.Namespace) -> None:
+    """Write the columns of ``to_dataframe``, for which pandas need not be there.
+
+    Text that a spreadsheet would take for a formula begins with an apostrophe.
+    """
+    from .sharing.atomic import write_atomically
+    from .sharing.formulas import no_formula
+
     rows, columns = pairs.grid
     features: list[tuple[str, int, int]] = [(name, -1, -1) for name in pairs.image_special_names]
-    features += [("patch", row, column) for row, column in np.ndindex(rows, columns)]
+    features += [("patch", row, column) for row in range(rows) for column in range(columns)]
     buffer = io.StringIO(newline="")
     table = csv.writer(buffer)
     table.writerow(["token", "text", "feature", "row", "column", "attribution"])
     values = pairs.feature_rows(range(len(pairs.tokens)))
     for index, token in enumerate(pairs.tokens):
         for feature, value in zip(features, values[index], strict=True):
-            table.writerow([index, token.text, *feature, f"{value:.9g}"])
+            table.writerow([index, no_formula(token.text), *feature, f"{value:.9g}"])
     write_atomically(path, buffer.getvalue().encode("utf-8", "replace"))
 
 
-_WRITERS: dict[str, Callable[[Path, FeaturePairs, argparse.Namespace], None]] = {
+_WRITERS: dict[str, Callable[[Path, "FeaturePairs", argparse.Namespace], None]] = {
     ".html": _write_html,
     ".png": _write_figure,
     ".svg": _write_figure,
@@ -191,6 +211,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="fpattr-widget",
         description="Which word met which part of the picture, and what spoke against the match?",
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     command = commands.add_parser("explain", help="explain an image and a caption in a file")
     command.set_defaults(run=explain)
@@ -206,7 +227,10 @@ def _parser() -> argparse.ArgumentParser:
         "--model", default="bundled", help="a Hugging Face id, a folder, or %(default)s"
     )
     command.add_argument(
-        "--method", default="integrated_jacobians", choices=METHODS, help="default: %(default)s"
+        "--method",
+        default="integrated_jacobians",
+        choices=get_args(MethodName),
+        help="default: %(default)s",
     )
     command.add_argument(
         "--layer",
@@ -233,8 +257,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--model", action="append", help="a Hugging Face id, a folder, or bundled; may be repeated"
     )
-    command.add_argument("--method", action="append", choices=METHODS, help="may be repeated")
-    command.add_argument("--metric", action="append", choices=METRICS, help="may be repeated")
+    command.add_argument(
+        "--method", action="append", choices=get_args(MethodName), help="may be repeated"
+    )
+    command.add_argument(
+        "--metric", action="append", choices=get_args(MetricName), help="may be repeated"
+    )
     command.add_argument(
         "--layer",
         action="append",

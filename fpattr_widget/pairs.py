@@ -7,12 +7,22 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from PIL import Image
 
-from .encoders import DualEncoder, Layer, Token
+from .choices import MethodName
+from .encoders import (
+    CaptionLike,
+    ImageLike,
+    Layer,
+    ModelLike,
+    ProcessorLike,
+    Token,
+    encoder_of,
+    find_words,
+)
 from .errors import InputError
 from .methods import METHODS, Contributions, GroupedContributions, Method
 
@@ -21,7 +31,10 @@ if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
 
-    from .widget import PairsWidget
+    from .widget import PairsWidget, ViewOptions
+
+#: A method or its name.
+MethodLike = MethodName | str | Method
 
 
 @dataclass(frozen=True)
@@ -214,33 +227,53 @@ class FeaturePairs:
             error = self._standard_error
             return None if error is None else error[:, self._specials :]
 
-    def row(self, token: int) -> np.ndarray:
-        """Return one token's patch map, ``(rows, columns)`` float32."""
+    def row(self, token: int | str) -> np.ndarray:
+        """Return the patch map of one token or one word, ``(rows, columns)`` float32.
+
+        Parameters
+        ----------
+        token
+            Number of the token, or a word of the caption as text, such as
+            ``"cup"``; see :meth:`of_tokens`.
+
+        Raises
+        ------
+        InputError
+            When there is no such token, or the word is not there exactly once.
+        """
         return self.of_tokens([token])
 
-    def of_tokens(self, tokens: Iterable[int]) -> np.ndarray:
+    def of_tokens(self, tokens: str | Iterable[int | str]) -> np.ndarray:
         """Return the joint patch map of several tokens, ``(rows, columns)`` float32.
 
         It is the sum of their rows; where these are not there yet, one backward
         pass gives it.
 
+        Parameters
+        ----------
+        tokens
+            Numbers of tokens, or words of the caption as text, whose tokens
+            are summed: ``[1, 2]``, ``"cup"``, ``"red cup"``, ``["red", "cup"]``.
+            Upper and lower case are the same unless they tell two words apart.
+            Where no word is so called, a special position may be: ``"CLS"``.
+
         Raises
         ------
         InputError
-            When there is no such token.
+            When there is no such token, or a word is not there exactly once.
         """
         return self.of_spans([tokens])[0]
 
-    def of_spans(self, spans: Iterable[Iterable[int]]) -> np.ndarray:
+    def of_spans(self, spans: Iterable[str | Iterable[int | str]]) -> np.ndarray:
         """Return the joint patch maps of several spans, ``(spans, rows, columns)`` float32.
 
         Each is the sum of its tokens' rows; where these are not there yet, one
-        backward pass for each span gives it.
+        backward pass for each span gives it. A span is what :meth:`of_tokens` takes.
 
         Raises
         ------
         InputError
-            When there is no such token.
+            When there is no such token, or a word is not there exactly once.
         """
         chosen = [self._check_tokens(tokens) for tokens in spans]
         joint = np.empty((len(chosen), self._values.shape[1]), np.float32)
@@ -347,7 +380,7 @@ class FeaturePairs:
             about=self.about,
         )
 
-    def feature_rows(self, tokens: Iterable[int]) -> np.ndarray:
+    def feature_rows(self, tokens: str | Iterable[int | str]) -> np.ndarray:
         """Return rows over all image features, ``(m, n_special + rows · columns)`` float32.
 
         Special positions come first, then the patches row by row.
@@ -494,7 +527,7 @@ class FeaturePairs:
             attrs={"caption": self.caption, **self.described()},
         )
 
-    def widget(self, **options: Any) -> "PairsWidget":
+    def widget(self, **options: "Unpack[ViewOptions]") -> "PairsWidget":
         """Return the linked view of these pairs; options as for ``PairsWidget``."""
         # Imported here because the widget stands above the pairs.
         from .widget import PairsWidget
@@ -531,8 +564,13 @@ class FeaturePairs:
     def _specials(self) -> int:
         return len(self.image_special_names)
 
-    def _check_tokens(self, tokens: Iterable[int]) -> list[int]:
-        chosen = [int(token) for token in tokens]
+    def _check_tokens(self, tokens: str | Iterable[int | str]) -> list[int]:
+        chosen: list[int] = []
+        for token in [tokens] if isinstance(tokens, str) else tokens:
+            if isinstance(token, str):
+                chosen += find_words(self.tokens, self.caption, token)
+            else:
+                chosen.append(int(token))
         count = len(self.tokens)
         if not chosen or min(chosen) < -count or max(chosen) >= count:
             raise InputError(f"`tokens` is {chosen}: pass token numbers from 0 to {count - 1}.")
@@ -666,18 +704,24 @@ def _close_ledger(sides: _Sides) -> Ledger:
 
 
 def attribute(
-    encoder: DualEncoder,
-    image: Any,
-    caption: Any,
-    method: str | Method = "integrated_jacobians",
+    model: ModelLike,
+    image: ImageLike,
+    caption: CaptionLike,
+    method: MethodLike = "integrated_jacobians",
     layer: Layer = None,
+    *,
+    processor: ProcessorLike = None,
 ) -> FeaturePairs:
     """Attribute the similarity of an image and a caption to pairs of their features.
 
     Parameters
     ----------
-    encoder
-        From :func:`fpattr_widget.load_encoder`.
+    model
+        ``"bundled"``, a Hugging Face model id, a local folder, a loaded module
+        (with ``processor``), or an encoder from
+        :func:`fpattr_widget.load_encoder`. What is loaded by name is kept for
+        the next call; for a module, an encoder of your own keeps what it has
+        computed.
     image
         A path, bytes, a PIL image, an array (H, W, 3) uint8, a tensor
         (1, 3, h, w) already preprocessed, or what a processor returned.
@@ -690,6 +734,8 @@ def attribute(
         the last; ``(text, image)`` sets the towers apart; ``None`` means the
         encoder's own default. For methods that differentiate; others read
         features at a place of their own.
+    processor
+        See :func:`fpattr_widget.load_encoder`.
 
     Returns
     -------
@@ -699,7 +745,8 @@ def attribute(
     Raises
     ------
     InputError
-        When the image, the caption, the method or the layer cannot be used.
+        When the model, the image, the caption, the method or the layer cannot
+        be used.
     """
     if isinstance(method, str):
         if method not in METHODS:
@@ -713,6 +760,7 @@ def attribute(
             f"`layer` is {layer!r}, but {chosen.label} knows no layers (it reads features "
             f"{chosen.reads_at}): leave `layer` out."
         )
+    encoder = encoder_of(model, processor)
     chosen.check(encoder)
     # The grid of a tower that has several is that of its last block.
     text_layer, image_layer = encoder.resolve_layers(layer if chosen.reads_at is None else -1)

@@ -1,5 +1,7 @@
 """From a caption to what a text tower takes, and to tokens that a reader knows."""
 
+import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +16,8 @@ from .last_block import Inputs
 from .tokens import Token, align_tokens, find_offsets
 
 TEXT_REFERENCES = ("pad", "exclip")
+
+_PICTURE = re.compile(r".*\.(?:png|jpe?g|webp|gif|bmp|tiff?|avif|heic)\s*", re.IGNORECASE)
 
 _ROLES = (
     ("bos", "BOS"),
@@ -33,8 +37,12 @@ class PreparedText:
     tokens: tuple[Token, ...]
 
 
+#: A caption in every form that is taken: text, token ids ``(1, S)``, or a tokenizer's mapping.
+CaptionLike = str | Sequence[Any] | np.ndarray | Tensor | Mapping[str, Any] | PreparedText
+
+
 def prepare_text(
-    tower: TextTower, tokenizer: Any, caption: Any, device: torch.device
+    tower: TextTower, tokenizer: Any, caption: CaptionLike, device: torch.device
 ) -> PreparedText:
     """Turn a caption, token ids ``(1, S)``, or a tokenizer's mapping into a tower's inputs.
 
@@ -91,7 +99,9 @@ def _from_string(
         raise InputError("`caption` is empty: write what the image may show.")
     if any("\ud800" <= character <= "\udfff" for character in caption):
         raise InputError("`caption` holds half of a character (a lone surrogate): remove it.")
-    options: dict[str, Any] = {"return_special_tokens_mask": True}
+    _refuse_path(caption)
+    # What is too long is told below, in a sentence of our own.
+    options: dict[str, Any] = {"return_special_tokens_mask": True, "verbose": False}
     if getattr(tokenizer, "is_fast", False):
         options["return_offsets_mapping"] = True
     encoded = tokenizer(caption, **options)
@@ -118,6 +128,19 @@ def _from_string(
     written = [caption[start:stop].strip() for start, stop in offsets]
     unknown = _unknown(tokenizer, ids, written)
     return caption, ids, align_tokens(caption, offsets, _roles(tokenizer, ids, marks), unknown)
+
+
+def _refuse_path(caption: str) -> None:
+    """Refuse the path of a file, which has taken the caption's place."""
+    slash = "/" in caption or "\\" in caption
+    picture = _PICTURE.fullmatch(caption) is not None
+    # Two slashes would be a server's, which is not asked.
+    local = (slash or picture) and "\0" not in caption and caption[:2] not in ("//", "\\\\")
+    if (slash and picture) or (local and len(caption) < 1024 and os.path.isfile(caption)):
+        raise InputError(
+            f"`caption` is {caption!r}, the path of a file: pass the image first and then what it "
+            "may show."
+        )
 
 
 def _from_ids(

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .captions import PreparedText, prepare_text, reference_text
+from .captions import CaptionLike, PreparedText, prepare_text, reference_text
 from .family import Family, ImageTower, TextTower
 from .fingerprint import Fingerprint
 from .kept import Kept
 from .last_block import Inputs
-from .pictures import PreparedImage, prepare_image, reference_image
+from .pictures import ImageLike, PreparedImage, prepare_image, reference_image
 from .recent import Recent
 from .tower import Split, Tower
 from .twin import Twin
@@ -273,15 +273,15 @@ class DualEncoder:
     def dtype(self) -> torch.dtype:
         return next(self.model.parameters()).dtype
 
-    def similarity(self, image: Any, caption: Any) -> float:
+    def similarity(self, image: ImageLike, caption: CaptionLike) -> float:
         """Return the cosine between the two embeddings."""
         return float(self.embed_image([image])[0] @ self.embed_text([caption])[0])
 
-    def embed_image(self, images: Sequence[Any]) -> np.ndarray:
+    def embed_image(self, images: Sequence[ImageLike]) -> np.ndarray:
         """Return the unit-length embeddings of a list of images, ``(n, K)`` float32."""
         return self._embed([self.prepare_image(i).inputs for i in images], image=True)
 
-    def embed_text(self, captions: Sequence[Any]) -> np.ndarray:
+    def embed_text(self, captions: Sequence[CaptionLike]) -> np.ndarray:
         """Return the unit-length embeddings of a list of captions, ``(n, K)`` float32."""
         if isinstance(captions, str):
             raise InputError("`captions` is one string: pass a list of strings.")
@@ -315,13 +315,13 @@ class DualEncoder:
             )
         return self.text_tower.resolve_layer(pair[0]), self.image_tower.resolve_layer(pair[1])
 
-    def prepare_text(self, caption: Any) -> PreparedText:
+    def prepare_text(self, caption: CaptionLike) -> PreparedText:
         """Turn a caption into the text tower's inputs; see :func:`.prepare_text`."""
         if isinstance(caption, PreparedText):
             return caption
         return prepare_text(self.text_tower, self.tokenizer, caption, self.device)
 
-    def prepare_image(self, image: Any) -> PreparedImage:
+    def prepare_image(self, image: ImageLike) -> PreparedImage:
         """Turn an image into the image tower's inputs; see :func:`.prepare_image`."""
         if isinstance(image, PreparedImage):
             return image

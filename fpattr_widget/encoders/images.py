@@ -1,25 +1,61 @@
 """Read an image from whatever a user holds, and find the crop that a model saw."""
 
 import io
-from pathlib import Path
+import os
+import re
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from ..errors import InputError
 
 #: Larger images are refused before they are decoded, for memory's sake.
 MOST_PIXELS = 100_000_000
 
+#: Pictures whose longer side is above this are made smaller as they are read.
+MOST_ALONG_A_SIDE = 4096
+
 #: Bound of a shown picture's longer side.
 LONGEST = 768
 
+#: Formats that Pillow or its plugins decode themselves; for others, such as EPS,
+#: Pillow starts a program.
+FORMATS = (
+    "AVIF", "BMP", "DIB", "GIF", "HEIF", "ICO", "JPEG", "JPEG2000", "JXL", "MPO", "PCX", "PNG",
+    "PPM", "QOI", "SGI", "TGA", "TIFF", "WEBP",
+)  # fmt: skip
+
+#: What :func:`read_image` takes.
+PictureLike = str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | np.ndarray
+
 _ACCEPTED = "a path, bytes, a PIL image, an array (H, W, 3) of uint8 or a preprocessed tensor"
+_ENDS = "pass a PNG, JPEG, WebP, GIF, BMP or TIFF file"
+_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.\-]+://|data:)", re.IGNORECASE)
+_BAND = 2**20  # pixels that are converted at a time
+_ORIENTATION = 0x0112  # EXIF
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
-def read_image(image: Any) -> Image.Image:
+def read_image(image: PictureLike) -> Image.Image:
     """Return ``image`` as an upright RGB picture.
+
+    Memory is bounded: beside what Pillow decodes (four bytes a pixel), it is
+    converted in bands, and a picture of more than ``MOST_ALONG_A_SIDE`` pixels
+    along a side is made smaller by the whole number that brings it below, each
+    pixel the mean of a square. Models see a few hundred pixels along a side,
+    so that this changes nothing that they could tell. (An image processor of
+    your own that cuts out a number of *pixels*, and does not scale, sees more
+    of such a picture.)
 
     Parameters
     ----------
@@ -36,14 +72,17 @@ def read_image(image: Any) -> Image.Image:
     Raises
     ------
     InputError
-        When it is no image, has no pixels, or has more than ``MOST_PIXELS``.
+        When it is no image in one of ``FORMATS``, has no pixels, or has more
+        than ``MOST_PIXELS``.
     """
     if isinstance(image, Image.Image):
         picture = image
+        if picture.format == "EPS":  # decoded when it is needed, by Ghostscript
+            raise InputError("`image` is an EPS drawing, which is no picture yet: draw it as PNG.")
     elif isinstance(image, np.ndarray):
         picture = _from_array(image)
-    elif isinstance(image, str | Path | bytes | bytearray | memoryview):
-        picture = _open(image)
+    elif isinstance(image, str | os.PathLike | bytes | bytearray | memoryview):
+        picture = open_image(image)
     else:
         raise InputError(f"`image` is a {type(image).__name__}: pass {_ACCEPTED}.")
     width, height = picture.size
@@ -56,30 +95,46 @@ def read_image(image: Any) -> Image.Image:
         )
     try:
         return _to_rgb(picture)
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise InputError(
             f"`image` is damaged and cannot be decoded ({error}): pass another file."
         ) from error
 
 
-def _open(source: str | Path | bytes | bytearray | memoryview) -> Image.Image:
-    in_memory = isinstance(source, bytes | bytearray | memoryview)
+def open_image(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> Image.Image:
+    """Open an image in one of ``FORMATS``; reads the header alone.
+
+    Raises
+    ------
+    InputError
+        When there is none.
+    """
+    if isinstance(source, str) and _ADDRESS.match(source):
+        raise InputError(
+            "`image` is an address: download it first, and pass the file's path or its bytes."
+        )
+    if isinstance(source, bytes | bytearray | memoryview):
+        file: str | os.PathLike[str] | io.BytesIO = io.BytesIO(source)
+        what = "it"
+    else:
+        file = source
+        what = os.fspath(source)
+    Image.init()  # all formats, of plugins too
     try:
-        # Opening reads the header alone; PIL's own limit is higher than ours.
-        return Image.open(source if isinstance(source, str | Path) else io.BytesIO(source))
+        # PIL's own limit of pixels is higher than ours.
+        return Image.open(file, formats=[name for name in FORMATS if name in Image.OPEN])
     except FileNotFoundError:
-        raise InputError(f"`image` names no file: there is nothing at {source!s}.") from None
+        raise InputError(f"`image` names no file: there is nothing at {what}.") from None
     except IsADirectoryError:
-        raise InputError(f"`image` is the folder {source!s}: pass one image file.") from None
+        raise InputError(f"`image` is the folder {what}: pass one image file.") from None
     except Image.DecompressionBombError:
         raise InputError(
             f"`image` has more than the {MOST_PIXELS // 10**6} million pixels that are read: "
             "make it smaller first."
         ) from None
-    except (UnidentifiedImageError, OSError, ValueError) as error:
-        what = "these bytes are" if in_memory else f"{source!s} is"
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise InputError(
-            f"`image` cannot be read: {what} not in an image format that Pillow knows."
+            f"`image` cannot be read: {what} is not a picture in a format that is known; {_ENDS}."
         ) from error
 
 
@@ -100,19 +155,49 @@ def _from_array(array: np.ndarray) -> Image.Image:
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
+    """Return a picture upright and as RGB, band by band, not larger than it needs to be."""
     picture.seek(0)
-    picture = ImageOps.exif_transpose(picture)
-    if picture.mode.startswith("I") or picture.mode == "F":
-        # Sixteen-bit and float pictures: their own range, not a clipped one.
-        values = np.asarray(picture, np.float64)
-        low, high = float(np.nanmin(values)), float(np.nanmax(values))
-        scaled = np.nan_to_num((values - low) / ((high - low) or 1.0))
-        return Image.fromarray((255 * scaled).astype(np.uint8)).convert("RGB")
-    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        white = Image.new("RGBA", picture.size, "white")
-        return Image.alpha_composite(white, picture).convert("RGB")
-    return picture.convert("RGB")
+    picture.load()
+    width, height = picture.size
+    shrink = -(-max(width, height) // MOST_ALONG_A_SIDE)
+    result = Image.new("RGB", (-(-width // shrink), -(-height // shrink)))
+    rows = shrink * max(1, _BAND // (width * shrink))
+    tops = range(0, height, rows)
+
+    def band(top: int) -> Image.Image:
+        return picture.crop((0, top, width, min(top + rows, height)))
+
+    deep = picture.mode.startswith("I") or picture.mode == "F"
+    ends = _ends(band(top) for top in tops) if deep else (0.0, 0.0)
+    for top in tops:
+        part = _scaled(band(top), *ends) if deep else _over_white(band(top))
+        result.paste(part.reduce(shrink) if shrink > 1 else part, (0, top // shrink))
+    turn = _UPRIGHT.get(picture.getexif().get(_ORIENTATION, 1))
+    return result if turn is None else result.transpose(turn)
+
+
+def _ends(bands: Iterable[Image.Image]) -> tuple[float, float]:
+    """Return the lowest and the highest value of a sixteen-bit or float picture."""
+    ends = np.array([(np.nanmin(values), np.nanmax(values)) for values in map(_values, bands)])
+    return float(np.nanmin(ends[:, 0])), float(np.nanmax(ends[:, 1]))
+
+
+def _scaled(band: Image.Image, low: float, high: float) -> Image.Image:
+    """Return a part of a sixteen-bit or float picture, whose own range is white to black."""
+    scaled = np.nan_to_num((_values(band) - low) / ((high - low) or 1.0))
+    return Image.fromarray((255 * scaled).astype(np.uint8)).convert("RGB")
+
+
+def _values(band: Image.Image) -> np.ndarray:
+    return np.asarray(band, np.float64)
+
+
+def _over_white(band: Image.Image) -> Image.Image:
+    if band.mode in ("RGBA", "LA", "PA") or "transparency" in band.info:
+        band = band.convert("RGBA")
+        white = Image.new("RGBA", band.size, "white")
+        return Image.alpha_composite(white, band).convert("RGB")
+    return band.convert("RGB")
 
 
 def run_processor(processor: Any, picture: Image.Image, **overrides: Any) -> dict[str, np.ndarray]:

@@ -1,6 +1,8 @@
 """Load an encoder by name, from a folder, or from a module that is already there."""
 
 import json
+import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -14,21 +16,26 @@ from torch import nn
 
 from ..errors import InputError
 from .encoder import MEMORY_LIMIT, Defaults, DualEncoder
-from .names import shared_name
-from .plain import as_image_processor, as_tokenizer
+from .names import looks_like_path, shared_name
+from .plain import ProcessorLike, parts_of
 from .registry import class_of_config, family_of_module
 
 #: A folder may carry this file: the layer and reference that ground best for its model.
 DEFAULTS_FILE = "attribution.json"
+
+#: What is loaded, or is an encoder already.
+ModelLike = str | os.PathLike[str] | nn.Module | DualEncoder
+
+_URL = re.compile(r"[a-z][a-z0-9+.\-]+:/", re.IGNORECASE)
 
 # Weights that turn a cosine into logits, after all that is attributed.
 _OF_LOGITS = ("logit_scale", "logit_bias")
 
 
 def load_encoder(
-    model: str | Path | nn.Module = "bundled",
+    model: str | os.PathLike[str] | nn.Module = "bundled",
     *,
-    processor: Any = None,
+    processor: ProcessorLike = None,
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
     memory_limit: int = MEMORY_LIMIT,
@@ -42,9 +49,11 @@ def load_encoder(
         module. Weights are read from safetensors; code that comes with a model
         is never run.
     processor
-        For a loaded module: its Hugging Face processor, or any object with a
-        ``tokenizer`` and an ``image_processor``, which may be those that
-        OpenAI's and OpenCLIP's packages hand out.
+        For a loaded module: its Hugging Face processor; any object with a
+        ``tokenizer`` and an ``image_processor``, or a dict of these; or the
+        two as a tuple, in either order. They may be those that OpenAI's and
+        OpenCLIP's packages hand out:
+        ``processor=(open_clip.get_tokenizer(name), preprocess)``.
     device
         Where to move the model; ``None`` leaves a loaded module where it is and
         puts others on the CPU.
@@ -61,17 +70,26 @@ def load_encoder(
     Raises
     ------
     InputError
-        When nothing is found under this name, or its family is not known.
+        When nothing is found under this name, its family is not known, its
+        weights are integers, or an argument cannot be used here.
     """
     if isinstance(memory_limit, bool) or not isinstance(memory_limit, int) or memory_limit < 1:
         raise InputError(f"`memory_limit` is {memory_limit!r}: pass a number of bytes.")
-    if not isinstance(model, str | Path | nn.Module):
+    if not isinstance(model, str | os.PathLike | nn.Module):
         raise InputError(
-            f"`model` is a {type(model).__name__}: pass 'bundled', a Hugging Face id, a folder or "
-            "a loaded module."
+            f"`model` is a {type(model).__name__}: pass 'bundled', a Hugging Face id, a folder, "
+            "a loaded module or an encoder."
         )
+    _require_device(device)
+    _require_floats(dtype)
     if isinstance(model, nn.Module):
+        _require_derivatives(model)
         encoder = _from_module(model, processor, device, dtype)
+    elif processor is not None:
+        raise InputError(
+            f"`processor` is for a loaded module, and `model` is the name {str(model)!r}, which "
+            "has its own: leave it out, or load the module and pass both."
+        )
     elif str(model) != "bundled":
         encoder = _from_pretrained(str(model), str(model), device, dtype)
     else:
@@ -81,7 +99,40 @@ def load_encoder(
     return encoder
 
 
-def shared_encoder(model: str | Path) -> DualEncoder:
+def encoder_of(model: ModelLike = "bundled", processor: ProcessorLike = None) -> DualEncoder:
+    """Return the encoder that a model is, or that is made of it.
+
+    Parameters
+    ----------
+    model
+        ``"bundled"``, a Hugging Face model id, a local folder, a loaded
+        module, or an encoder, which is returned as it is. What is loaded by
+        name is kept for the next call.
+    processor
+        See :func:`load_encoder`; for a loaded module.
+
+    Returns
+    -------
+    DualEncoder
+
+    Raises
+    ------
+    InputError
+        As :func:`load_encoder` does, and when an encoder comes with a processor.
+    """
+    if isinstance(model, DualEncoder):
+        if processor is not None:
+            raise InputError(
+                "`processor` is for a loaded module, and `model` is an encoder, which has its own: "
+                "leave it out."
+            )
+        return model
+    if isinstance(model, str | os.PathLike) and processor is None:
+        return shared_encoder(model)
+    return load_encoder(model, processor=processor)
+
+
+def shared_encoder(model: str | os.PathLike[str]) -> DualEncoder:
     """Return the encoder of a name, loaded once; a folder again when its files have changed."""
     inside = sorted(Path(model).iterdir()) if Path(model).is_dir() else []
     return _kept(str(model), tuple((path.name, path.stat().st_mtime_ns) for path in inside))
@@ -102,12 +153,13 @@ def _from_module(
     if device is not None or dtype is not None:
         model.to(device=device, dtype=dtype)
     source = getattr(getattr(model, "config", None), "_name_or_path", "")
+    tokenizer, image_processor = parts_of(processor)
     return DualEncoder(
         shared_name(source or type(model).__name__),
         model,
         family,
-        tokenizer=as_tokenizer(getattr(processor, "tokenizer", None)),
-        image_processor=as_image_processor(getattr(processor, "image_processor", None)),
+        tokenizer=tokenizer,
+        image_processor=image_processor,
     )
 
 
@@ -117,6 +169,7 @@ def _from_pretrained(
     import transformers
     from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
 
+    _require_place(source, name)
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as error:
@@ -156,6 +209,72 @@ def _from_pretrained(
         image_processor=image_processor,
         defaults=_read_defaults(source),
     )
+
+
+def _require_place(source: str, name: str) -> None:
+    """Refuse what names neither a folder with a model in it nor an id of Hugging Face."""
+    if _URL.match(source):
+        raise InputError(
+            f"`model` {name!r} is an address: pass a Hugging Face id alone, such as "
+            "'openai/clip-vit-base-patch32', or a folder that was downloaded."
+        )
+    if not source.strip():
+        raise InputError("`model` is empty: pass a Hugging Face id or a folder.")
+    if os.path.isdir(source):
+        if not os.path.isfile(os.path.join(source, "config.json")):
+            raise InputError(
+                f"`model` {name!r} cannot be loaded: the folder holds no config.json; pass one "
+                "that save_pretrained wrote."
+            )
+    elif os.path.isfile(source):
+        raise InputError(
+            f"`model` {name!r} cannot be loaded: it is a file; pass the folder that "
+            "save_pretrained wrote."
+        )
+    elif looks_like_path(source):
+        raise InputError(f"`model` {name!r} cannot be loaded: there is no folder {source}.")
+
+
+def _require_device(device: str | torch.device | None) -> None:
+    """Refuse a device that is not here, before anything is loaded."""
+    if device is None:
+        return
+    try:
+        kind = torch.device(device).type
+    except (RuntimeError, TypeError, ValueError):
+        raise InputError(f"`device` is {device!r}: pass 'cpu', 'cuda' or 'mps'.") from None
+    try:
+        if kind == "meta":
+            raise RuntimeError("it holds no numbers")
+        torch.empty(1, device=device)
+    except (AssertionError, RuntimeError, ImportError) as error:
+        raise InputError(
+            f"`device` is {str(device)!r}, which torch cannot use here "
+            f"({_first_sentence(error)}): pass 'cpu', or leave it out."
+        ) from error
+
+
+def _require_floats(dtype: torch.dtype | None) -> None:
+    usual = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+    if dtype is not None and dtype not in usual:
+        raise InputError(
+            f"`dtype` is {dtype!r}: pass torch.float32, torch.bfloat16, torch.float16 or None."
+        )
+
+
+def _require_derivatives(model: nn.Module) -> None:
+    """Refuse a module whose weights are integers: there is no derivative through them."""
+    for name, module in model.named_modules():
+        weight = getattr(module, "weight", None)
+        own = [kept for kept in module.parameters(recurse=False) if not kept.is_floating_point()]
+        # torch's quantised layers have a method of this name, others integers beside scales.
+        packed = callable(weight) and not isinstance(weight, torch.Tensor)
+        if own or packed or hasattr(module, "qweight"):
+            place = f" (first in {name!r})" if name else ""
+            raise InputError(
+                f"`model` is quantised: its weights are integers{place}, which have no "
+                "derivatives; load it in float32, bfloat16 or float16."
+            )
 
 
 def _require_trained(missing: Iterable[str], kind: str, config: Any, name: str) -> None:

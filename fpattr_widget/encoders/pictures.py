@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from .family import ImageTower
-from .images import LONGEST, Crop, read_image, run_processor, seen_crop
+from .images import LONGEST, Crop, PictureLike, read_image, run_processor, seen_crop
 from .last_block import Inputs
 
 IMAGE_REFERENCES = ("zeros",)
@@ -38,8 +38,16 @@ class PreparedImage:
     crop: Crop | None
 
 
+#: An image in every form that is taken; a mapping is what a processor returned.
+ImageLike = PictureLike | Tensor | Mapping[str, Any] | PreparedImage
+
+
 def prepare_image(
-    tower: ImageTower, processor: Any, image: Any, device: torch.device, dtype: torch.dtype
+    tower: ImageTower,
+    processor: Any,
+    image: PictureLike | Tensor | Mapping[str, Any],
+    device: torch.device,
+    dtype: torch.dtype,
 ) -> PreparedImage:
     """Turn an image into a tower's inputs.
 

@@ -4,8 +4,8 @@ OpenAI's and OpenCLIP's packages hand out a tokenizer whose ids are all that it
 tells, and a transform from a picture to a tensor.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -14,6 +14,95 @@ from ..errors import InputError
 
 # Room for any caption, so that one that is too long is told and not cut.
 _ROOM = 1024
+
+
+class HoldsBoth(Protocol):
+    """What Hugging Face calls a processor."""
+
+    tokenizer: Any
+    image_processor: Any
+
+
+#: What tells how captions and images become a module's inputs.
+ProcessorLike = HoldsBoth | Mapping[str, Any] | tuple[Any, Any] | None
+
+_BOTH = (
+    'pass a Hugging Face processor, (tokenizer, preprocess), or {"tokenizer": …, '
+    '"image_processor": …}'
+)
+
+
+def parts_of(processor: ProcessorLike) -> tuple[Any, Any]:
+    """Return the tokenizer and the image processor that a processor holds.
+
+    Parameters
+    ----------
+    processor
+        An object with a ``tokenizer`` and an ``image_processor``, a mapping of
+        these names, a tuple or list of the two in either order, or ``None``.
+
+    Returns
+    -------
+    (object or None, object or None)
+        Both with the face of Hugging Face's.
+
+    Raises
+    ------
+    InputError
+        When it holds neither, or something that cannot be used.
+    """
+    if processor is None:
+        return None, None
+    if isinstance(processor, tuple | list):
+        tokenizer, image_processor = _in_order(processor)
+    else:
+        if _is_tokenizer(processor):  # OpenCLIP's holds another one
+            raise InputError(f"`processor` is a tokenizer alone: {_BOTH}.")
+        found = processor if isinstance(processor, Mapping) else _attributes(processor)
+        tokenizer, image_processor = found.get("tokenizer"), found.get("image_processor")
+    if tokenizer is None and image_processor is None:
+        raise InputError(
+            f"`processor` is a {type(processor).__name__} that holds neither a tokenizer nor an "
+            f"image_processor: {_BOTH}."
+        )
+    return as_tokenizer(tokenizer), as_image_processor(image_processor)
+
+
+def _attributes(processor: Any) -> dict[str, Any]:
+    return {name: getattr(processor, name, None) for name in ("tokenizer", "image_processor")}
+
+
+def _in_order(pair: Sequence[Any]) -> tuple[Any, Any]:
+    """Return a tokenizer and a transform, which may stand the other way round."""
+    tokenizers = [one for one in pair if _is_tokenizer(one)]
+    others = [one for one in pair if not _is_tokenizer(one)]
+    if len(tokenizers) != 1 or len(others) != 1:
+        kinds = ", ".join(type(one).__name__ for one in pair) or "nothing"
+        raise InputError(
+            f"`processor` holds {kinds} in place of one tokenizer and one image transform: {_BOTH}."
+        )
+    return tokenizers[0], others[0]
+
+
+def _is_tokenizer(one: Any) -> bool:
+    return _like_hugging_face(one) or _of_byte_pairs(one) or _cleaning(one)
+
+
+def _like_hugging_face(one: Any) -> bool:
+    return hasattr(one, "convert_ids_to_tokens")
+
+
+def _of_byte_pairs(one: Any) -> bool:
+    return hasattr(one, "bpe") and hasattr(one, "encoder")
+
+
+def _cleaning(one: Any) -> bool:
+    """Whether it is OpenCLIP's ``HFTokenizer``, and not a processor of Hugging Face."""
+    return (
+        callable(one)
+        and not hasattr(one, "image_processor")
+        and _like_hugging_face(getattr(one, "tokenizer", None))
+    )
 
 
 def as_tokenizer(tokenizer: Any) -> Any:
@@ -30,11 +119,11 @@ def as_tokenizer(tokenizer: Any) -> Any:
     InputError
         When it is something else.
     """
-    if tokenizer is None or hasattr(tokenizer, "convert_ids_to_tokens"):
+    if tokenizer is None or _like_hugging_face(tokenizer):
         return tokenizer
-    if hasattr(tokenizer, "bpe") and hasattr(tokenizer, "encoder"):
+    if _of_byte_pairs(tokenizer):
         return BytePairs(tokenizer)
-    if hasattr(getattr(tokenizer, "tokenizer", None), "convert_ids_to_tokens"):
+    if _cleaning(tokenizer):
         return Cleaning(tokenizer)
     raise InputError(
         f"`processor` has a tokenizer of type {type(tokenizer).__name__}: pass a Hugging Face "
@@ -55,10 +144,15 @@ def as_image_processor(processor: Any) -> Any:
     Raises
     ------
     InputError
-        When it returns something else.
+        When it is no such callable, fails, or returns something else.
     """
     if processor is None or hasattr(processor, "preprocess") or hasattr(processor, "image_mean"):
         return processor
+    if not callable(processor):
+        raise InputError(
+            f"`processor` has an image_processor of type {type(processor).__name__}: pass a "
+            "Hugging Face image processor, or a transform from a PIL image to a tensor (3, h, w)."
+        )
     return Transform(processor)
 
 
@@ -127,8 +221,17 @@ class Transform:
 
     def __init__(self, transform: Any):
         self._transform = transform
-        ends = (self._pixels(Image.new("RGB", (64, 64), name)) for name in ("black", "white"))
-        low, high = (pixels.mean((1, 2)) for pixels in ends)
+        ends = (Image.new("RGB", (64, 64), name) for name in ("black", "white"))
+        try:
+            low, high = (self._pixels(picture).mean((1, 2)) for picture in ends)
+        except InputError:
+            raise
+        except Exception as error:  # it may be any function at all
+            raise InputError(
+                f"`processor` has an image_processor that fails on a PIL image "
+                f"({type(error).__name__}): pass a transform from a PIL image to a tensor "
+                "(3, h, w)."
+            ) from error
         if not (high > low).all():
             raise InputError(
                 "`processor` has an image_processor that does not tell white from black: pass a "

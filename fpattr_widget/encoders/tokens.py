@@ -8,6 +8,8 @@ from itertools import groupby
 import numpy as np
 import regex
 
+from ..errors import InputError
+
 # Letters with their marks and inner apostrophes or hyphens make a word; Han
 # characters stand alone, as does every other visible character (an emoji of
 # several code points is one).
@@ -46,6 +48,67 @@ class Token:
 def word_spans(caption: str) -> list[tuple[int, int]]:
     """Return the ``(start, stop)`` of each word and punctuation mark of ``caption``."""
     return [match.span() for match in _WORD.finditer(caption)]
+
+
+def find_words(tokens: Sequence[Token], caption: str, text: str) -> list[int]:
+    """Return the numbers of the tokens that make up a word, or words that follow each other.
+
+    Parameters
+    ----------
+    tokens, caption
+        What is looked through.
+    text
+        The words as they stand in the caption; upper and lower case are the
+        same unless they tell two places apart. Where no word is so called, a
+        special position may be.
+
+    Raises
+    ------
+    InputError
+        When they are not there exactly once.
+    """
+    groups: dict[object, list[int]] = {}
+    for number, token in enumerate(tokens):
+        groups.setdefault(("special", number) if token.special else token.word, []).append(number)
+    members = [(_spelt([tokens[n] for n in group], caption), group) for group in groups.values()]
+    words = [one for one in members if not tokens[one[1][0]].special]
+    specials = [one for one in members if tokens[one[1][0]].special]
+    asked = [text[start:stop] for start, stop in word_spans(text)]
+    found = _places(words, asked) or _places(specials, asked)
+    if not found:
+        there = ", ".join(repr(word) for word in dict.fromkeys(word for word, _ in words))
+        raise InputError(
+            f"`tokens` names {text!r}, which is not in the caption: pass one of {there}."
+        )
+    if len(found) > 1:
+        numbers = " or ".join(str(numbers) for numbers in found)
+        raise InputError(
+            f"`tokens` names {text!r}, which the caption has {len(found)} times: pass token "
+            f"numbers, {numbers}."
+        )
+    return found[0]
+
+
+def _places(members: Sequence[tuple[str, list[int]]], asked: Sequence[str]) -> list[list[int]]:
+    """Return the tokens of each place where words follow each other, as spelt or in any case."""
+    for plain in (str, str.casefold):
+        wanted = [plain(word) for word in asked]
+        spelt = [plain(word) for word, _ in members]
+        starts = [n for n in range(len(spelt)) if wanted and spelt[n : n + len(wanted)] == wanted]
+        if starts:
+            return [
+                [number for _, group in members[n : n + len(wanted)] for number in group]
+                for n in starts
+            ]
+    return []
+
+
+def _spelt(tokens: Sequence[Token], caption: str) -> str:
+    """Return what tokens of one word stand for."""
+    start, stop = tokens[0].start, tokens[-1].stop
+    if start is None or stop is None:
+        return "".join(token.text for token in tokens)
+    return caption[start:stop]
 
 
 def align_tokens(

@@ -1,22 +1,31 @@
 """One call from a model and a data set to a report."""
 
 import os
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
+from ..choices import MetricName
+from ..encoders import Layer, ModelLike, ProcessorLike
+from ..pairs import MethodLike
 from .dataset import Dataset
+from .metrics import Metric
 from .plan import plan
 from .report import Report, finish
+
+#: A metric or its name.
+MetricLike = MetricName | str | Metric
 
 DEFAULT_METRICS = ("pointing_game", "pointing_energy", "completeness")
 
 
 def evaluate(
-    model: Any,
+    model: ModelLike | Sequence[ModelLike] | Mapping[str, ModelLike],
     dataset: Dataset,
     *,
-    methods: Any = "integrated_jacobians",
-    metrics: Any = DEFAULT_METRICS,
-    layers: Any = None,
+    methods: MethodLike | Sequence[MethodLike] = "integrated_jacobians",
+    metrics: MetricLike | Sequence[MetricLike] = DEFAULT_METRICS,
+    layers: Layer | list[Layer] | Literal["all"] = None,
+    processor: ProcessorLike = None,
     scores: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> Report:
@@ -30,8 +39,10 @@ def evaluate(
     Parameters
     ----------
     model
-        An encoder from :func:`fpattr_widget.load_encoder`, or what that takes;
-        a list of several, or a dict that names them, to compare them.
+        ``"bundled"``, a Hugging Face model id, a local folder, a loaded module
+        (with ``processor``), or an encoder from
+        :func:`fpattr_widget.load_encoder`; a list of several, or a dict that
+        names them, to compare them.
     dataset
         From :mod:`fpattr_widget.datasets`, or one of your own.
     methods
@@ -45,6 +56,8 @@ def evaluate(
     layers
         A layer as in :func:`fpattr_widget.attribute`, a list of several, or
         ``"all"``: every pair of blocks of the two towers, to choose by.
+    processor
+        For loaded modules; see :func:`fpattr_widget.load_encoder`.
     scores
         A file of JSON lines in which every sample's scores are kept as soon as
         they are there. One that is there already is gone on from.
@@ -62,5 +75,13 @@ def evaluate(
         When an argument cannot be used, or no sample can. Single samples that
         cannot be used are left out and told in ``report.skipped``.
     """
-    asked = plan(model, dataset, methods=methods, metrics=metrics, layers=layers, scores=scores)
+    asked = plan(
+        model,
+        dataset,
+        processor=processor,
+        methods=methods,
+        metrics=metrics,
+        layers=layers,
+        scores=scores,
+    )
     return finish(asked, progress)

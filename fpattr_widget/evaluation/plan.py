@@ -1,23 +1,22 @@
 """What is to be measured, checked before it begins, and the measuring itself."""
 
-import hashlib
 import itertools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from tqdm.auto import tqdm
 
-from ..encoders import DualEncoder, Layer, load_encoder, shared_encoder
+from ..encoders import DualEncoder, Layer, ModelLike, ProcessorLike, encoder_of
 from ..errors import InputError
 from ..methods import METHODS, Method
 from .dataset import Dataset, Sample
 from .explained import Explained, Read
+from .fingerprint import read_by, weights_of
 from .metrics import METRICS, Agreement, Metric
-from .records import Record, Records, Score
+from .records import SAID, Record, Records, Score
 
 T = TypeVar("T")
 
@@ -83,20 +82,40 @@ class Evaluation:
         self.dataset = dataset
         self.metrics = tuple(metrics)
         encoders = {id(way.encoder): way.encoder for way in ways}
-        weights = {key: _weights(one) for key, one in encoders.items()} if scores else {}
+        weights = {key: weights_of(one) for key, one in encoders.items()} if scores else {}
+        self._reading = self._how_it_is_read()
         plan = {
             "dataset": dataset.fingerprint(),
             "models": [weights.get(id(way.encoder)) for way in ways],
+            **self._reading,
             "methods": [[str(way.run), repr(way.method)] for way in ways],
             "metrics": [repr(metric) for metric in metrics],
         }
         self.records = Records(plan, scores)
+
+    def _how_it_is_read(self) -> dict[str, list[str]]:
+        """Return what beside weights and methods decides about the numbers, by what it is."""
+        parts = {id(way.encoder): read_by(way.encoder) for way in self.ways}
+        each = [parts[id(way.encoder)] for way in self.ways]
+        return {name: [one[name] for one in each] for name in each[0]}
 
     def proceed(self, progress: bool = True) -> None:
         """Measure what is missing; an interrupt loses no more than the sample under way.
 
         What could not be used is tried again: a file may be there now.
         """
+        # What cannot have changed yet is not looked at.
+        now = self._how_it_is_read() if len(self.records) else self._reading
+        for name, parts in now.items():
+            if parts != self._reading[name]:
+                raise InputError(
+                    f"the {SAID[name]} of `model` has changed since the evaluation began, and its "
+                    "scores would be mixed: call evaluate() anew."
+                )
+        with self.records.writing():
+            self._measure_missing(progress)
+
+    def _measure_missing(self, progress: bool) -> None:
         missing = [sample for sample in self.dataset if not self.records.holds(sample.name)]
         done = len(self.dataset) - len(missing)
         with tqdm(
@@ -128,11 +147,21 @@ class Evaluation:
             explained = [way.explain(read) for _, way in ways]
             for one in explained:
                 one.beside = [other for other in explained if other is not one]
-            for (number, _), one in zip(ways, explained, strict=True):
-                yield from self._judge(number, one)
+            try:
+                for (number, _), one in zip(ways, explained, strict=True):
+                    yield from self._judge(number, one)
+            finally:
+                for one in explained:
+                    one.pairs.release()
         else:
             for number, way in ways:
-                yield from self._judge(number, way.explain(read))
+                alone = way.explain(read)
+                try:
+                    yield from self._judge(number, alone)
+                finally:
+                    # The encoder keeps what it measured of the image; its graphs would
+                    # stay beside those of the next way.
+                    alone.pairs.release()
 
     def _judge(self, run: int, explained: Explained) -> Iterable[Score]:
         if any(metric.reads_first_order for metric in self.metrics):
@@ -148,9 +177,10 @@ class Evaluation:
 
 
 def plan(
-    model: Any,
+    model: ModelLike | Sequence[ModelLike] | Mapping[str, ModelLike],
     dataset: Dataset,
     *,
+    processor: ProcessorLike,
     methods: Any,
     metrics: Any,
     layers: Any,
@@ -172,7 +202,7 @@ def plan(
             f"`metrics` holds {twice[0]} twice, whose numbers would be mixed: pass one."
         )
     ways: dict[Run, Way] = {}
-    for name, encoder in _encoders(model).items():
+    for name, encoder in _encoders(model, processor).items():
         for method in chosen_methods:
             method.check(encoder)
             for layer in _layers(encoder, method, layers):
@@ -192,13 +222,13 @@ def plan(
     return Evaluation(list(ways.values()), dataset, chosen_metrics, scores)
 
 
-def _encoders(model: Any) -> dict[str, DualEncoder]:
+def _encoders(model: Any, processor: ProcessorLike) -> dict[str, DualEncoder]:
     found: dict[str, DualEncoder] = {}
     if isinstance(model, Mapping):
-        found = {str(name): _encoder(one) for name, one in model.items()}
+        found = {str(name): _encoder(one, processor) for name, one in model.items()}
         model = []
     for one in _several(model):
-        encoder = _encoder(one)
+        encoder = _encoder(one, processor)
         if encoder.name in found:
             raise InputError(
                 f"`model` names {encoder.name!r} twice: pass a dict that gives each a name."
@@ -209,10 +239,9 @@ def _encoders(model: Any) -> dict[str, DualEncoder]:
     return found
 
 
-def _encoder(model: Any) -> DualEncoder:
-    if isinstance(model, DualEncoder):
-        return model
-    return shared_encoder(model) if isinstance(model, str | Path) else load_encoder(model)
+def _encoder(model: Any, processor: ProcessorLike) -> DualEncoder:
+    """Return the encoder of one of several models; only modules among them need a processor."""
+    return encoder_of(model, processor if isinstance(model, torch.nn.Module) else None)
 
 
 def _several(one_or_more: Any) -> list[Any]:
@@ -272,14 +301,3 @@ def _layers(encoder: DualEncoder, method: Method, layers: Any) -> Sequence[tuple
         return [encoder.resolve_layers(layer) for layer in chosen]
     except InputError as error:
         raise InputError(str(error).replace("`layer`", "`layers`", 1)) from error
-
-
-def _weights(encoder: DualEncoder) -> str:
-    """Return a hash of an encoder's weights: a model trained further is another one."""
-    found = hashlib.sha256(encoder.defaults.text_reference.encode())
-    for name, weight in encoder.model.state_dict().items():
-        found.update(name.encode())
-        if isinstance(weight, torch.Tensor):
-            plain = weight.detach().reshape(-1).cpu().contiguous()
-            found.update(plain.view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()

@@ -3,12 +3,25 @@
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
 from ..sharing.atomic import writable
+from .alone import alone
+
+#: What a plan's parts are called in a sentence.
+SAID = {
+    "dataset": "data set",
+    "models": "model",
+    "image_processors": "image processor",
+    "tokenizers": "tokenizer",
+    "defaults": "default layer, reference or number of nodes",
+    "methods": "list of methods or layers",
+    "metrics": "list of metrics",
+}
 
 _FORMAT = "fpattr-widget evaluation 1"
 
@@ -73,7 +86,25 @@ class Records:
                 self._path = writable(path)
             except InputError as error:
                 raise InputError(str(error).replace("`path`", "`scores`", 1)) from error
+            with self.writing():
+                pass
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keep others from writing to the file meanwhile, and read what they have written before.
+
+        Raises
+        ------
+        InputError
+            When another evaluation writes to it now, in this process or in
+            another one; it is left alone then.
+        """
+        if self._path is None:
+            yield
+            return
+        with alone(self._path):
             self._open(self._path)
+            yield
 
     def holds(self, sample: str) -> bool:
         """Whether a sample was measured; one that could not be used was not."""
@@ -112,7 +143,10 @@ class Records:
         if not isinstance(header, dict) or header.pop("format", None) != _FORMAT:
             raise InputError(f"`scores` names {path.name!r}, which holds no scores: name another.")
         if header != json.loads(json.dumps(self._plan)):
-            other = next((key for key in self._plan if header.get(key) != self._plan[key]), "plan")
+            other = next((key for key in self._plan if header.get(key) != self._plan[key]), "")
+            other = SAID.get(other, "plan")
+            if any(key not in header for key in self._plan):
+                other = "version of fpattr_widget"
             raise InputError(
                 f"`scores` names {path.name!r}, which was begun with another {other}: name "
                 "another file, or delete it."
@@ -127,18 +161,23 @@ class Records:
                 ) from error
             self._found[record.sample] = record
         if rest:
-            with open(path, "r+b") as file:
+            with _told(), open(path, "r+b") as file:
                 file.truncate(path.stat().st_size - len(rest))
 
     def _append(self, entry: dict[str, Any]) -> None:
         assert self._path is not None
-        try:
-            with open(self._path, "ab") as file:
-                file.write(json.dumps(entry).encode() + b"\n")
-        except OSError as error:
-            raise InputError(
-                f"`scores` cannot be written ({error.strerror}): make room, and run again to go on."
-            ) from error
+        with _told(), open(self._path, "ab") as file:
+            file.write(json.dumps(entry).encode() + b"\n")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"`scores` cannot be written ({error.strerror}): make room, and run again to go on."
+        ) from error
 
 
 def _read(line: bytes) -> Record:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..sharing.formulas import no_formula
+
 if TYPE_CHECKING:
     import pandas
 
@@ -70,7 +72,7 @@ class Table:
         """
         buffer = io.StringIO(newline="")
         writer = csv.writer(buffer)
-        writer.writerows([self.columns, *(map(_no_formula, row) for row in self.rows)])
+        writer.writerows([self.columns, *(map(no_formula, row) for row in self.rows)])
         return buffer.getvalue()
 
     def to_markdown(self) -> str:
@@ -95,11 +97,6 @@ def markdown_text(said: str) -> str:
     # An underscore inside a word means nothing.
     marks = r"([\\`*~$\[\]<>&|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))"
     return re.sub(marks, r"\\\1", " ".join(said.split()))
-
-
-def _no_formula(cell: Cell) -> Cell:
-    formula = isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))
-    return f"'{cell}" if formula else cell
 
 
 def _shown(cell: Cell) -> str:

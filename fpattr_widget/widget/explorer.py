@@ -6,21 +6,22 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import fields, is_dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import ipywidgets
 import traitlets
 
-from ..encoders import Layer
+from ..encoders import CaptionLike, ImageLike, Layer, ModelLike, ProcessorLike
 from ..errors import InputError
-from ..methods import METHODS, Method
-from ..pairs import FeaturePairs
+from ..methods import METHODS
+from ..pairs import FeaturePairs, MethodLike
 from ..scenes import example as scene_of
 from ..scenes import example_names
 from .failures import sentence
 from .menus import Field, Menu, ModelField, Option, both_layers, readable
 from .newest import Newest, Turn, stop_all
 from .protocol import EditKind
+from .settings import ViewOptions
 from .still import with_still
 from .trial import CHOICES, Models, Trial, Wish, blame, reading_place, try_out
 from .widget import PairsWidget
@@ -99,15 +100,15 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
     def __init__(
         self,
-        image: Any = None,
-        caption: Any = None,
+        image: ImageLike | None = None,
+        caption: CaptionLike | None = None,
         *,
-        model: Any = "bundled",
-        processor: Any = None,
-        models: Sequence[Any] = (),
-        method: str | Method = "integrated_jacobians",
+        model: ModelLike = "bundled",
+        processor: ProcessorLike = None,
+        models: Sequence[ModelLike] = (),
+        method: MethodLike = "integrated_jacobians",
         layer: Layer = None,
-        **options: Any,
+        **options: Unpack[ViewOptions],
     ):
         self._guard = threading.Lock()  # never held while a trait is set
         self._quiet = threading.local()  # a thread that sets traits without asking for work
@@ -121,7 +122,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         for known in (model, *_listed(models), "bundled"):
             self._models.add(known)
         self._shown = first = try_out(wish, None, self._models)
-        view = PairsWidget(self._shown.pairs, **{"editable": True, **options})
+        options.setdefault("editable", True)
+        view = PairsWidget(self._shown.pairs, **options)
         bar = self._make_bar()
         super().__init__([bar, view], layout=ipywidgets.Layout(overflow="visible"))
         self.set_trait("view", view)
@@ -392,15 +394,15 @@ def _close_all(widget: ipywidgets.Widget) -> None:
 
 
 def explore(
-    image: Any = None,
-    caption: Any = None,
+    image: ImageLike | None = None,
+    caption: CaptionLike | None = None,
     *,
-    model: Any = "bundled",
-    processor: Any = None,
-    models: Sequence[Any] = (),
-    method: str | Method = "integrated_jacobians",
+    model: ModelLike = "bundled",
+    processor: ProcessorLike = None,
+    models: Sequence[ModelLike] = (),
+    method: MethodLike = "integrated_jacobians",
     layer: Layer = None,
-    **options: Any,
+    **options: Unpack[ViewOptions],
 ) -> Explorer:
     """Try images, captions, models, methods and layers in one view.
 

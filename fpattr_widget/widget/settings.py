@@ -1,9 +1,25 @@
 """The settings of a view, and whether one can be used."""
 
-from typing import Any, get_args
+from typing import Any, TypedDict, get_args
 
 from ..errors import InputError
 from .protocol import Level, Scale, Signs, Theme
+
+
+class ViewOptions(TypedDict, total=False):
+    """What ``PairsWidget`` takes beside the pairs, where its docstring says what each means."""
+
+    theme: Theme
+    scale: Scale
+    signs: Signs
+    opacity: float
+    smooth: bool
+    keep_colour: bool
+    level: Level
+    report_hover: bool
+    editable: bool
+    precompute: bool
+
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "theme": get_args(Theme),

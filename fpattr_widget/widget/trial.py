@@ -1,15 +1,15 @@
 """What is to be tried, and what comes of it."""
 
+import os
 import re
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from ..encoders import DualEncoder, PreparedImage, load_encoder, shared_encoder
+from ..encoders import DualEncoder, ModelLike, PreparedImage, ProcessorLike, encoder_of
 from ..errors import InputError
 from ..methods import METHODS
 from ..pairs import FeaturePairs, attribute
@@ -63,7 +63,7 @@ class Models:
         For loaded modules.
     """
 
-    def __init__(self, processor: Any = None):
+    def __init__(self, processor: ProcessorLike = None):
         self._processor = processor
         self._given: dict[str, DualEncoder] = {}
         self._modules: dict[int, str] = {}
@@ -75,7 +75,7 @@ class Models:
         """Those that can be chosen, in the order in which they became known."""
         return tuple(self._names)
 
-    def add(self, model: Any) -> str:
+    def add(self, model: ModelLike) -> str:
         """Make a model known without loading it by name; return its name.
 
         Parameters
@@ -99,26 +99,21 @@ class Models:
             return self._given[name]
         # Loaded once, however many wait for it.
         with self._loading.setdefault(name, threading.Lock()):
-            return shared_encoder(name)
+            return encoder_of(name)
 
-    def name_of(self, model: Any) -> str:
+    def name_of(self, model: ModelLike) -> str:
         """Return the name under which ``encoder`` finds a model; raises as ``add`` does."""
-        if isinstance(model, str | Path):
+        if isinstance(model, str | os.PathLike):
             name = str(model).strip()
             if not name:
                 raise InputError("`model` is empty: write a Hugging Face id or a folder.")
             return name
-        if isinstance(model, DualEncoder):
-            return self._keep(model)
-        if isinstance(model, nn.Module):
-            if id(model) not in self._modules:
-                name = self._keep(load_encoder(model, processor=self._processor))
-                self._modules[id(model)] = name  # kept alive by its encoder
-            return self._modules[id(model)]
-        raise InputError(
-            f"`model` is a {type(model).__name__}: pass a Hugging Face id, a folder, a loaded "
-            "module or an encoder."
-        )
+        if not isinstance(model, nn.Module):
+            return self._keep(encoder_of(model))
+        if id(model) not in self._modules:
+            name = self._keep(encoder_of(model, self._processor))
+            self._modules[id(model)] = name  # kept alive by its encoder
+        return self._modules[id(model)]
 
     def _keep(self, encoder: DualEncoder) -> str:
         for name, given in self._given.items():

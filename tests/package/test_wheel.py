@@ -53,6 +53,7 @@ def test_it_carries_the_front_end_the_model_and_the_examples(wheel):
         "fpattr_widget/assets/model/attribution.json",
         "fpattr_widget/assets/examples/examples.json",
         "fpattr_widget/encoders/README.md",
+        "fpattr_widget/py.typed",
     } <= names
     assert not [name for name in names if name.startswith(("js/", "tests/", "node_modules/"))]
 

@@ -123,3 +123,33 @@ def test_a_bare_module_shows_token_numbers(picture):
         fp.attribute(bare, pixels, "a dog")
     with pytest.raises(fp.InputError, match="no image processor"):
         fp.attribute(bare, picture, [1, 3])
+
+
+def test_a_path_in_the_place_of_a_caption_is_told(encoder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes").mkdir()
+    for name in ("dog.png", "notes/dog", "dog"):
+        (tmp_path / name).write_bytes(b"")
+    paths = ["dog.png", "notes/dog", str(tmp_path / "dog"), "nowhere/cat.JPG", "C:\\cat.webp"]
+    for path in paths:
+        with pytest.raises(fp.InputError, match=r"^`caption` is .*, the path of a file"):
+            encoder.prepare_text(path)
+    # A word that is a file's name as well, and what only looks like a part of a path.
+    for caption in ("dog", "a dog / a cat", "dog.jpg", "notes/cat"):
+        assert encoder.prepare_text(caption).caption == caption
+
+
+def test_a_caption_that_is_too_long_is_told_by_us_alone(encoder, caplog, capfd):
+    import transformers
+
+    tokenizer = encoder.tokenizer
+    tokenizer.deprecation_warnings.pop("sequence-length-is-longer-than-the-specified-maximum", None)
+    tokenizer.model_max_length = 24
+    logger = transformers.logging.get_logger("transformers")
+    logger.addHandler(caplog.handler)
+    try:
+        with pytest.raises(fp.InputError, match="62 tokens and the model reads at most 24"):
+            encoder.prepare_text(" ".join(["dog"] * 60))
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert "indexing errors" not in caplog.text + capfd.readouterr().err

@@ -171,6 +171,14 @@ def test_evaluate_says_what_is_wrong(arguments, said, tmp_path, monkeypatch, cap
     assert said in error
 
 
+def test_no_word_becomes_a_formula(photo):
+    assert main(["explain", photo, "a dog =ball @cat -", "-o", "it.csv"]) == 0
+    with open("it.csv", newline="", encoding="utf-8") as file:
+        texts = list(dict.fromkeys(line["text"] for line in csv.DictReader(file)))
+    assert {"'=", "'@", "'-"} <= set(texts)
+    assert not [text for text in texts if text[0] in "=+-@"]
+
+
 def test_an_interrupted_evaluation_is_told_and_gone_on_from(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     arguments = ["evaluate", "examples", "--limit", "3", "--scores", "scores.jsonl"]

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from transformers import BertConfig, BertModel
 
 import fpattr_widget as fp
@@ -77,6 +78,125 @@ def test_unknown_models_are_named(tmp_path):
         fp.load_encoder(tmp_path)
     with pytest.raises(fp.InputError, match="not a dual encoder of a known family"):
         fp.load_encoder(BertModel(bert))
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("/no/such/folder", "there is no folder /no/such/folder."),
+        ("./model/", "there is no folder ./model/."),
+        ("https://huggingface.co/openai/clip", "is an address: pass a Hugging Face id alone"),
+        (" ", "`model` is empty"),
+        (__file__, "it is a file; pass the folder"),
+        (7, "`model` is a int: pass 'bundled'"),
+    ],
+)
+def test_what_names_no_model_is_told_in_one_sentence(name, sentence):
+    with pytest.raises(fp.InputError) as caught:
+        fp.attribute(name, torch.zeros(1, 3, 24, 24), "a dog")
+    assert sentence in str(caught.value)
+    assert str(caught.value).startswith("`model`")
+
+
+def test_every_call_takes_a_name_a_folder_a_module_and_an_encoder(saved_model, picture):
+    module, processor = random_clip(5, dtype=torch.float32), Processor(24)
+    encoder = fp.load_encoder(module, processor=processor)
+    layer = (1, 2)
+    expected = fp.attribute(encoder, picture, "a dog", FAST, layer).matrix
+    for model, with_it in ((str(saved_model), None), (saved_model, None), (module, processor)):
+        options = {"processor": with_it, "layer": layer, "method": FAST}
+        # A folder's own reference is another one.
+        same = fp.IntegratedJacobians(steps=2, text_reference="pad")
+        options["method"] = same
+        pairs = fp.attribute(model, picture, "a dog", **options)
+        np.testing.assert_allclose(pairs.matrix, expected, atol=1e-6)
+        view = fp.explain(picture, "a dog", model=model, **options)
+        np.testing.assert_allclose(view.pairs.matrix, expected, atol=1e-6)
+        explorer = fp.explore(picture, "a dog", model=model, **options)
+        np.testing.assert_allclose(explorer.pairs.matrix, expected, atol=1e-6)
+        explorer.close()
+        view.close()
+    assert fp.attribute("bundled", picture, "a dog").about.model == "bundled"
+    samples = fp.datasets.examples()[:1]
+    told = {"metrics": "completeness", "methods": same, "layers": layer, "progress": False}
+    reports = [
+        fp.evaluate(encoder, samples, **told),
+        fp.evaluate(module, samples, processor=processor, **told),
+        fp.evaluate({"a": module, "b": saved_model}, samples, processor=processor, **told),
+    ]
+    values = [row[9] for report in reports for row in report.scores().rows if row[9] is not None]
+    half = len(reports[0].scores().rows)
+    for start in range(half, len(values), half):
+        np.testing.assert_allclose(values[start : start + half], values[:half], atol=1e-6)
+
+
+def test_a_processor_beside_what_has_its_own_is_told(encoder, picture):
+    for model in (encoder, "bundled"):
+        with pytest.raises(fp.InputError, match="`processor` is for a loaded module"):
+            fp.attribute(model, picture, "a dog", processor=Processor(24))
+
+
+def test_a_processor_may_be_its_two_parts(encoder, picture):
+    parts = Processor(24).tokenizer, Processor(24).image_processor
+    expected = encoder.similarity(picture, "a dog")
+    named = {"tokenizer": parts[0], "image_processor": parts[1]}
+    for processor in (parts, parts[::-1], list(parts), named):
+        other = fp.load_encoder(random_clip(), processor=processor)
+        assert other.similarity(picture, "a dog") == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("processor", "sentence"),
+    [
+        (object(), "is a object that holds neither a tokenizer nor an image_processor"),
+        ({}, "is a dict that holds neither"),
+        ({"tok": Processor(24).tokenizer}, "is a dict that holds neither"),
+        (Processor(24).image_processor, "that holds neither"),
+        (Processor(24).tokenizer, "is a tokenizer alone"),
+        ((Processor(24).tokenizer,), "in place of one tokenizer and one image transform"),
+        ((1, 2), "holds int, int in place of"),
+        ((Processor(24).tokenizer, 7), "an image_processor of type int"),
+        ((Processor(24).tokenizer, lambda picture: picture + 1), "fails on a PIL image"),
+        ({"tokenizer": 7}, "a tokenizer of type int"),
+    ],
+)
+def test_a_processor_that_holds_nothing_usable_is_told_at_once(processor, sentence):
+    with pytest.raises(fp.InputError) as caught:
+        fp.load_encoder(random_clip(), processor=processor)
+    assert str(caught.value).startswith("`processor`")
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"device": "cuda:99"}, "`device` is 'cuda:99', which torch cannot use here"),
+        ({"device": "meta"}, "`device` is 'meta', which torch cannot use here"),
+        ({"device": "gpu"}, "`device` is 'gpu': pass 'cpu', 'cuda' or 'mps'."),
+        ({"dtype": "float16"}, "`dtype` is 'float16': pass torch.float32"),
+        ({"dtype": torch.int8}, "`dtype` is torch.int8: pass torch.float32"),
+    ],
+)
+def test_a_device_or_type_that_cannot_be_used_is_told_and_nothing_is_moved(options, sentence):
+    model = random_clip()
+    before = snapshot(model)
+    with pytest.raises(fp.InputError) as caught:
+        fp.load_encoder(model, processor=Processor(24), **options)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert snapshot(model) == before
+
+
+def test_a_model_of_integers_is_told():
+    model = random_clip(dtype=torch.float32)
+    quantised = torch.ao.quantization.quantize_dynamic(model, {nn.Linear}, dtype=torch.qint8)
+    whole = random_clip()
+    layer = whole.text_model.encoder.layers[1].mlp.fc1
+    layer.weight = nn.Parameter(layer.weight.detach().to(torch.int8), requires_grad=False)
+    for one, place in ((quantised, "layers.0.self_attn"), (whole, "layers.1.mlp.fc1")):
+        with pytest.raises(fp.InputError, match="`model` is quantised") as caught:
+            fp.load_encoder(one, processor=Processor(24))
+        assert place in str(caught.value)
 
 
 def test_missing_weights_are_told(saved_model, tmp_path):

@@ -2,13 +2,19 @@
 
 import io
 import re
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import EpsImagePlugin, Image, ImageOps
 
 import fpattr_widget as fp
+from fpattr_widget.encoders import images
 from fpattr_widget.encoders.images import read_image, seen_crop
 from tests.conftest import Processor
 
@@ -72,8 +78,10 @@ def test_an_animation_gives_its_first_frame(red_left):
     ("image", "sentence"),
     [
         ("/nowhere/at-all.png", "names no file"),
-        (b"this is text", "not in an image format"),
-        (b"", "not in an image format"),
+        (b"this is text", "it is not a picture"),
+        (b"", "it is not a picture"),
+        ("https://example.org/dog.jpg", "is an address: download it first"),
+        ("data:image/png;base64,AAAA", "is an address: download it first"),
         (np.zeros((0, 0, 3), np.uint8), "pass one that has pixels"),
         (np.zeros((4, 4, 3), np.float32), "float32: pass uint8"),
         (np.zeros((4, 4, 7), np.uint8), "shape (4, 4, 7)"),
@@ -104,6 +112,138 @@ def test_a_folder_a_broken_file_and_a_huge_header(encoder, tmp_path, picture):
     huge.write_bytes(png(Image.new("1", (20_000, 20_000))))
     with pytest.raises(fp.InputError, match="million"):
         fp.attribute(encoder, huge, "a dog")
+
+
+def test_a_drawing_is_refused_and_no_program_is_started(encoder, tmp_path, monkeypatch):
+    trace, program = tmp_path / "started", tmp_path / "gs"
+    program.write_text(f"#!/bin/sh\ntouch {trace}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", str(program))
+    drawing = tmp_path / "dog.eps"
+    drawing.write_text(
+        "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 24 24\n%%EndComments\nshowpage\n"
+    )
+    with Image.open(drawing) as opened:
+        assert opened.format == "EPS"
+        for form, sentence in (
+            (drawing, f"{drawing} is not a picture"),
+            (drawing.read_bytes(), "it is not a picture"),
+            (opened, "is an EPS drawing"),
+        ):
+            with pytest.raises(fp.InputError, match=r"^`image` ") as caught:
+                fp.attribute(encoder, form, "a dog")
+            assert sentence in str(caught.value)
+        assert not trace.exists()
+        with pytest.raises(OSError, match="cannot identify"):  # for it has drawn nothing
+            opened.load()
+    assert trace.exists()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "I;16", "L", "CMYK", "1", "F"])
+@pytest.mark.parametrize("size", [(101, 37), (37, 101), (64, 64)])
+def test_what_is_converted_in_bands_is_as_if_converted_at_once(mode, size, monkeypatch):
+    noise = np.random.default_rng(5)
+    if mode in ("I;16", "F"):
+        values = noise.integers(0, 60_000, size[::-1])
+        picture = Image.fromarray(values.astype(np.uint16 if mode == "I;16" else np.float32))
+    else:
+        colours = Image.fromarray(noise.integers(0, 255, (*size[::-1], 4), np.uint8))
+        picture = colours if mode == "RGBA" else colours.convert("RGB").convert(mode)
+        if mode == "P":
+            picture.info["transparency"] = 3
+    assert picture.mode == mode
+    picture.getexif()[0x0112] = 6
+    at_once = np.asarray(read_image(picture), int)
+    assert at_once.shape == (*size, 3)
+    monkeypatch.setattr(images, "_BAND", 300)
+    np.testing.assert_array_equal(np.asarray(read_image(picture)), at_once)
+    monkeypatch.setattr(images, "MOST_ALONG_A_SIDE", 40)
+    smaller = read_image(picture)
+    factor = -(-max(size) // 40)
+    assert max(smaller.size) <= 40
+    # Turned afterwards, so that the odd pixels at the end are those of the file.
+    whole = Image.fromarray(at_once.astype(np.uint8)).transpose(Image.Transpose.ROTATE_90)
+    expected = whole.reduce(factor).transpose(Image.Transpose.ROTATE_270)
+    np.testing.assert_allclose(np.asarray(smaller, int), np.asarray(expected, int), atol=1)
+
+
+def test_a_model_cannot_tell_that_a_large_picture_was_made_smaller(monkeypatch, picture):
+    large = picture.resize((1500, 1100), Image.Resampling.BICUBIC)
+    encoder = fp.load_encoder()
+    whole = encoder.prepare_image(large)
+    monkeypatch.setattr(images, "MOST_ALONG_A_SIDE", 600)
+    smaller = encoder.prepare_image(large)
+    assert read_image(large).size == (500, 367)
+    one, other = (one.inputs["pixel_values"] for one in (whole, smaller))
+    assert float((one - other).abs().max()) < 0.03  # of a range of about 4
+    assert smaller.crop == pytest.approx(whole.crop, abs=0.002)
+    assert ImageOps.contain(whole.picture, (99, 99)).size == pytest.approx(
+        ImageOps.contain(smaller.picture, (99, 99)).size, abs=1
+    )
+
+
+#: A PNG's kind of pixels: bits, colour type, bytes a pixel.
+LARGE = {"sixteen-bit": (16, 0, 2), "transparent": (8, 6, 4)}
+MEASURE = """
+import re, resource, sys
+import numpy as np
+from fpattr_widget.encoders.images import read_image, seen_crop
+from fpattr_widget.encoders.plain import Transform
+
+def most():
+    if sys.platform == "linux":  # where the other number begins with that of the parent
+        return int(re.search("VmHWM:(.*)kB", open("/proc/self/status").read())[1]) / 1e3
+    unit = 1e6 if sys.platform == "darwin" else 1e3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+def shrink(picture):
+    return np.asarray(picture.resize((32, 32)), np.float32).transpose(2, 0, 1) / 255
+
+def read(path):
+    return seen_crop(Transform(shrink), read_image(path))[0].getpixel((5, 5))
+
+read(sys.argv[1])
+before = most()
+for path in sys.argv[2:]:
+    print(read(path), most() - before)
+"""
+
+
+def large_png(path: Path, side: int, bits: int, kind: int, size: int) -> None:
+    """Write a picture whose upper half is black and clear, row by row."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
+
+    packer = zlib.compressobj(1)
+    rows = [b"\0" + bytes([value]) * (side * size) for value in (0, 255)]
+    packed = b"".join(packer.compress(rows[row >= side // 2]) for row in range(side))
+    header = struct.pack(">IIBBBBB", side, side, bits, kind, 0, 0, 0)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+        + chunk(b"IDAT", packed + packer.flush()) + chunk(b"IEND", b"")
+    )  # fmt: skip
+
+
+def test_the_largest_pictures_take_little_more_than_pillow_takes(tmp_path, picture):
+    """A hundred million pixels: Pillow decodes them to 200 and 400 MB."""
+    picture.save(tmp_path / "small.png")
+    paths = []
+    for name, (bits, kind, size) in LARGE.items():
+        paths.append(tmp_path / f"{name}.png")
+        large_png(paths[-1], 10_000, bits, kind, size)
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, tmp_path / "small.png", *paths],
+        capture_output=True, text=True, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    colours, taken = zip(*(line.rsplit(" ", 1) for line in done.stdout.splitlines()), strict=True)
+    # The upper half of the second one is clear, and so white.
+    assert colours == ("(0, 0, 0)", "(255, 255, 255)")
+    assert 200 < float(taken[0]) < 450
+    assert 400 < float(taken[1]) < 650
 
 
 def test_a_preprocessed_tensor_is_taken_as_it_is(encoder, picture):

@@ -190,3 +190,44 @@ def test_a_span_costs_one_backward_pass_and_a_region_one_forward_pass(
     passes.clear()
     pairs.row(2)
     assert passes == []
+
+
+def test_words_are_found_by_their_text(encoder, picture):
+    pairs = fp.attribute(encoder, picture, "a red dog next to The dog ball", layer=-1)
+    numbers = {token.text: number for number, token in enumerate(pairs.tokens)}
+    for asked, tokens in (
+        ("red", ["red"]),
+        ("RED", ["red"]),
+        ("red dog", ["red", "dog"]),
+        ("The", ["The"]),
+        ("EOS", ["EOS"]),
+    ):
+        wanted = [numbers[name] if name != "dog" else 3 for name in tokens]
+        np.testing.assert_array_equal(pairs.row(asked), pairs.of_tokens(wanted))
+        np.testing.assert_array_equal(pairs.of_tokens(asked), pairs.of_tokens(wanted))
+    joint = pairs.of_tokens(["ball", numbers["red"]])
+    np.testing.assert_allclose(joint, pairs.row("ball") + pairs.row("red"), atol=1e-6)
+    spans = pairs.of_spans(["ball", ["red", "next to"]])
+    np.testing.assert_array_equal(spans[0], pairs.row("ball"))
+    np.testing.assert_array_equal(pairs.words().row("ball"), pairs.row("ball"))
+    for asked, sentence in (
+        ("dog", "`tokens` names 'dog', which the caption has 2 times: pass token numbers, [3] or"),
+        ("cat", "`tokens` names 'cat', which is not in the caption: pass one of 'a', 'red', 'dog'"),
+        ("re", "which is not in the caption"),
+        ("dog red", "which is not in the caption"),
+        ("", "which is not in the caption"),
+    ):
+        with pytest.raises(fp.InputError) as caught:
+            pairs.row(asked)
+        assert sentence in str(caught.value)
+
+
+def test_the_tokens_of_a_word_are_summed(picture):
+    pairs = fp.attribute(spelling_encoder(), picture, "a dog", layer=-1)
+    letters = [number for number, token in enumerate(pairs.tokens) if token.text in tuple("dog")]
+    assert len(letters) == 3
+    np.testing.assert_allclose(
+        pairs.row("dog"), sum(pairs.row(number) for number in letters), atol=1e-6
+    )
+    with pytest.raises(fp.InputError, match="pass one of 'a', 'dog'"):
+        pairs.row("g")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from ...encoders.images import read_image
+from ...encoders.images import open_image, read_image
 from ...errors import InputError
 from ...scenes.kinds import KINDS
 from ...scenes.layout import Scene, sample_quarters
@@ -198,7 +198,7 @@ def _listed(folder: Path, problems: Problems) -> list[Path]:
 
 def _check(file: Path) -> None:
     try:
-        with Image.open(file):
+        with open_image(file):
             pass
     except Exception as error:  # Pillow's readers fail in many ways
         raise UnusableError("is no image that can be opened") from error

@@ -254,8 +254,12 @@ class ImageFolder:
         return path
 
     def find_inside(self, name: str) -> Path:
-        """Return the path of a file that lies in the folder or below it; see :meth:`find`."""
-        if Path(name).is_absolute() or ".." in Path(name).parts:
+        """Return the path of a file that lies in the folder or below it; see :meth:`find`.
+
+        An absolute name may lie there, too.
+        """
+        inside = Path(os.path.abspath(self.folder))
+        if ".." in Path(name).parts or not (inside / name).is_relative_to(inside):
             raise UnusableError(f"the image {quoted(name)} lies outside the folder")
         return self.find(name)
 

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
+from ...encoders.images import open_image
 from ...errors import InputError
 from ..dataset import Box, Dataset, Sample
 from .reading import (
@@ -55,7 +54,10 @@ def table(path: Any, images: Any = None, boxes: str = "pixels") -> Dataset:
         a phrase counts under its own text in lower case.
     images
         Path of the folder where relative names of images start; the file's
-        own when ``None``.
+        own when ``None``. All images have to lie in it or below it, so that
+        someone else's file cannot name what else is on your disk, which a
+        report would then show. For a file of your own with absolute names,
+        pass a folder that holds them all, if need be ``"/"``.
     boxes
         ``"pixels"`` of the upright image, or ``"fractions"`` of its sides;
         both from the left and from the top.
@@ -113,7 +115,7 @@ class _Gathered:
         """
         if image not in self._images:
             self._images[image] = None
-            path = self._folder.find(image)
+            path = self._folder.find_inside(image)
             self._images[image] = (path, *(_upright_size(path) if self._pixels else (1, 1)))
         return self._images[image] is not None
 
@@ -154,7 +156,7 @@ class _Gathered:
 def _upright_size(path: Path) -> tuple[int, int]:
     """Return width and height; reads the header alone."""
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             width, height = image.size
             turned = image.getexif().get(_ORIENTATION) in _TURNED
     except Exception as error:  # Pillow's readers fail in many ways

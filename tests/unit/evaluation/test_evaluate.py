@@ -1,16 +1,19 @@
 """From a model and a data set to numbers: each sample once, and each refusal in a sentence."""
 
+import dataclasses
+import gc
 import itertools
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import fpattr_widget as fp
 from fpattr_widget.evaluation import Dataset, plan
 from fpattr_widget.evaluation.measurements import Measurement
 from fpattr_widget.evaluation.metrics import Agreement, InsertionDeletion, PointingGame
-from fpattr_widget.evaluation.records import Score
+from fpattr_widget.evaluation.records import SAID, Score
 from tests.conftest import Processor, random_clip, random_encoder
 from tests.unit.evaluation.planted import CAPTION, cell, counted, phrase, picture, sample
 
@@ -256,6 +259,26 @@ def exclip_encoder() -> fp.DualEncoder:
     return other
 
 
+def encoder_of_other_nodes() -> fp.DualEncoder:
+    other = random_encoder()
+    other.defaults = dataclasses.replace(other.defaults, nodes=(3, 3))
+    return other
+
+
+def encoder_with(**settings: object) -> fp.DualEncoder:
+    other = random_encoder()
+    for name, value in settings.items():
+        assert getattr(other.image_processor, name) != value
+        setattr(other.image_processor, name, value)
+    return other
+
+
+def encoder_of_other_words() -> fp.DualEncoder:
+    other = random_encoder()
+    other.tokenizer.add_tokens(["dromedary"])
+    return other
+
+
 def fewer_phrases() -> Dataset:
     return Dataset("tiny", [sample(one.name, DOG, image=picture()) for one in tiny()])
 
@@ -264,7 +287,11 @@ def fewer_phrases() -> Dataset:
     ("changed", "part"),
     [
         ({"model": lambda: random_encoder(1)}, "models"),
-        ({"model": exclip_encoder}, "models"),
+        ({"model": exclip_encoder}, "defaults"),
+        ({"model": encoder_of_other_nodes}, "defaults"),
+        ({"model": lambda: encoder_with(image_mean=[0.4, 0.5, 0.5])}, "image_processors"),
+        ({"model": lambda: encoder_with(do_center_crop=False)}, "image_processors"),
+        ({"model": encoder_of_other_words}, "tokenizers"),
         ({"dataset": lambda: tiny(3)}, "dataset"),
         ({"dataset": fewer_phrases}, "dataset"),
         ({"metrics": lambda: "pointing_game"}, "metrics"),
@@ -279,9 +306,52 @@ def test_a_file_of_another_evaluation_is_refused_and_left(encoder, path, changed
     before = path.read_bytes()
     asked |= {"model": encoder, "dataset": tiny()}
     asked |= {name: make() for name, make in changed.items()}
-    with pytest.raises(fp.InputError, match=f"^`scores` names 'scores.jsonl', .* another {part}:"):
+    with pytest.raises(fp.InputError, match=f"^`scores` .*, .* another {SAID[part]}:"):
         evaluate(scores=path, **asked)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("keeps_a_file", [False, True])
+def test_a_processor_that_changes_before_resume_is_told(path, keeps_a_file):
+    encoder = random_encoder()
+    partial = evaluate(
+        encoder, tiny(3, s1=Interrupts(picture(2))), scores=path if keeps_a_file else None
+    )
+    assert not partial.complete
+    size = encoder.image_processor.size
+    encoder.image_processor.size = {"shortest_edge": 30}
+    with pytest.raises(fp.InputError, match="the image processor of `model` has changed since"):
+        partial.resume(progress=False)
+    encoder.image_processor.size = size
+    assert partial.resume(progress=False).complete
+
+
+def test_no_graph_is_alive_when_the_next_way_or_sample_begins(monkeypatch):
+    """Each holds as much as the memory limit allows."""
+
+    def recorded() -> int:
+        found = [one for one in gc.get_objects() if issubclass(type(one), torch.Tensor)]
+        return sum(one.grad_fn is not None for one in found)
+
+    encoder, seen = random_encoder(), []
+    explain = plan.Way.explain
+    gc.collect()
+    before = recorded()
+
+    def counted_first(way, read):
+        seen.append(recorded() - before)
+        return explain(way, read)
+
+    monkeypatch.setattr(plan.Way, "explain", counted_first)
+    options = {"methods": fp.IntegratedJacobians(steps=2), "layers": [0, 1]}
+    for metrics in ("pointing_game", ["pointing_game", "agreement"]):
+        evaluate(encoder, tiny(2), metrics=metrics, **options)
+        seen.append(recorded() - before)
+    assert seen == [0] * 10
+    # They are there while they are of use.
+    pairs = fp.attribute(encoder, picture(), CAPTION, layer=0)
+    pairs.row(1)
+    assert recorded() > before
 
 
 def test_a_model_trained_further_is_another_one(path):
@@ -357,8 +427,8 @@ def test_only_shares_end_at_zero_and_one(encoder):
 
 def test_weights_are_read_once_for_each_model_and_only_for_a_file(encoder, path, monkeypatch):
     read = []
-    original = plan._weights
-    monkeypatch.setattr(plan, "_weights", lambda one: read.append(one) or original(one))
+    original = plan.weights_of
+    monkeypatch.setattr(plan, "weights_of", lambda one: read.append(one) or original(one))
     options = {"methods": fp.GradientTimesInput(), "layers": "all"}
     evaluate(encoder, tiny(1), **options)
     assert not read

@@ -1,13 +1,16 @@
 """The file of scores: whole lines count, and nothing of others is touched."""
 
+import errno
 import json
+import subprocess
+import sys
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fpattr_widget as fp
-from fpattr_widget.evaluation.records import Record, Records, Score
+from fpattr_widget.evaluation.records import SAID, Record, Records, Score
 
 PLAN = {"dataset": "d", "models": ["m"], "methods": [["run", "Occlusion()"]], "metrics": ["x"]}
 RECORDS = (
@@ -133,9 +136,56 @@ def test_blank_lines_are_nothing(written):
 @pytest.mark.parametrize("part", PLAN)
 def test_a_file_of_another_plan_is_refused_and_left(written, part):
     before = written.read_bytes()
-    with pytest.raises(fp.InputError, match=rf"^`scores` names 'scores.jsonl', .* another {part}"):
+    said = rf"^`scores` names 'scores.jsonl', .* another {SAID[part]}:"
+    with pytest.raises(fp.InputError, match=said):
         Records({**PLAN, part: ["other"]}, written)
     assert written.read_bytes() == before
+
+
+def test_a_file_of_an_older_version_is_refused(written):
+    with pytest.raises(fp.InputError, match="another version of fpattr_widget"):
+        Records({**PLAN, "tokenizers": ["t"]}, written)
+
+
+def test_two_that_write_to_one_file_do_not_harm_each_other(written):
+    """Another process is in the middle of a line."""
+    half = written.read_bytes() + b'{"sample": "fo'
+    program = (
+        "import fcntl, sys\n"
+        "file = open(sys.argv[1], 'ab')\n"
+        "fcntl.flock(file, fcntl.LOCK_EX)\n"
+        'file.write(b\'{"sample": "fo\'); file.flush()\n'
+        "print('written', flush=True); sys.stdin.readline()\n"
+        'file.write(b\'ur", "scores": [], "refusal": null}\\n\')\n'
+    )
+    ours = Records(PLAN, written)
+    command = [sys.executable, "-c", program, written]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as other:
+        assert other.stdout.readline() == "written\n"
+        refused = r"^`scores` names 'scores.jsonl', to which another evaluation is writing now"
+        with pytest.raises(fp.InputError, match=refused):
+            Records(PLAN, written)
+        with pytest.raises(fp.InputError, match=refused), ours.writing():
+            pass
+        assert written.read_bytes() == half
+        other.stdin.write("\n")
+    with ours.writing():  # what the other one wrote is known now
+        assert ours.holds("four")
+        with pytest.raises(fp.InputError, match=refused):
+            Records(PLAN, written)
+        ours.add(Record("five", ()))
+    assert [record.sample for record in Records(PLAN, written)][3:] == ["four", "five"]
+
+
+def test_a_file_system_without_locks_is_written_to_all_the_same(path, monkeypatch):
+    def refuse(_file, _how):
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    records = Records(PLAN, path)
+    with records.writing():
+        records.add(RECORDS[0])
+    assert tuple(Records(PLAN, path)) == RECORDS[:1]
 
 
 def test_a_file_of_a_larger_plan_is_refused(written):

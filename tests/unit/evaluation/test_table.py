@@ -289,3 +289,26 @@ def test_what_a_spreadsheet_writes_is_read(write):
     (sample,) = quietly(write("\ufeff" + buffer.getvalue()))
     assert sample.caption == 'a "good" dog, indeed'
     assert sample.phrases[0].start == 9
+
+
+def test_a_file_names_nothing_outside_its_folder(tmp_path):
+    """A stranger's file would make a report show any picture of the reader's."""
+    mine = tmp_path / "secret.png"
+    Image.new("RGB", (40, 20)).save(mine)
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    Image.new("RGB", (40, 20)).save(folder / "dog.png")
+    inside = folder / "dog.png"
+    lines = [f"{name},a dog,dog,,2,2,9,9" for name in (mine, "../secret.png", inside, "./dog.png")]
+    (folder / "table.csv").write_text("\n".join([HEADER.strip(), *lines, ""]))
+    entries = [{"image": name, "caption": "a dog"} for name in (str(mine), "a/../../secret.png")]
+    entries.append({"image": "dog.png", "caption": "a dog"})
+    (folder / "table.jsonl").write_text("\n".join(map(json.dumps, entries)))
+    for name, problems, kept in (("table.csv", 2, 2), ("table.jsonl", 2, 1)):
+        found = quietly(folder / name)
+        assert [one.source for one in found if one.source.name != "dog.png"] == []
+        assert len(found) == kept
+        assert len(found.problems) == problems
+        assert all("lies outside the folder" in one.message for one in found.problems)
+    # Of one's own accord.
+    assert mine in [one.source for one in quietly(folder / "table.csv", tmp_path)]
