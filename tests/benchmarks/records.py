@@ -25,14 +25,10 @@ _PACKAGES = ("torch", "transformers", "numpy", "exclip")
 
 def keep(name: str, numbers: Any, folder: Path = FOLDER) -> Path:
     """Write the record of a benchmark and return its path."""
-    uncommitted = git(
-        "status", "--porcelain", "--", "fpattr_widget", "js/src", "tests/benchmarks/*.py"
-    )
     record = {
         "command": shlex.join(["python", *sys.orig_argv[1:]]),
         "date": datetime.date.today().isoformat(),
-        "commit": git("rev-parse", "--short=12", "HEAD"),
-        "uncommitted": None if uncommitted is None else uncommitted.splitlines(),
+        **_STATE,
         "machine": machine(),
         "numbers": numbers,
     }
@@ -53,9 +49,7 @@ def machine() -> dict[str, Any]:
     """Return what a reader has to know of this machine to compare times."""
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": _cores(),
         "threads": torch.get_num_threads(),
         "memory": f"{_memory() / 2**30:.0f} GiB",
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
@@ -72,6 +66,21 @@ def git(*arguments: str) -> str | None:
     except OSError:
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _state() -> dict[str, Any]:
+    """Return which commit this is, and what differs from it of what is measured."""
+    differs = git("status", "--porcelain", "--", "fpattr_widget", "js/src", "tests/benchmarks/*.py")
+    return {
+        "commit": git("rev-parse", "--short=12", "HEAD"),
+        "uncommitted": None if differs is None else differs.splitlines(),
+    }
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 0
 
 
 def _processor() -> str:
@@ -100,3 +109,7 @@ def _written(record: Any) -> str:
     text = json.dumps(record, indent=1, ensure_ascii=False)
     flat = re.compile(r"\[[-+\d.,eE\s]+\]")
     return flat.sub(lambda found: re.sub(r"\s+", " ", found.group()), text) + "\n"
+
+
+# As a benchmark begins: whoever works on while it runs does not change what it measures.
+_STATE = _state()

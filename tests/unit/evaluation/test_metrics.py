@@ -431,7 +431,7 @@ def test_a_wrong_scale_is_seen_by_r2_alone():
 
 def test_what_never_changes_is_foretold_by_nobody():
     found = judged(Faithfulness(), bilinear(varies=False))
-    assert found == {name: (0,) for name in found}
+    assert found == dict.fromkeys(found, (0,))
     assert len(found) == 3
 
 
