@@ -40,6 +40,7 @@ import fpattr_widget as fp
 from fpattr_widget.evaluation.estimate import Estimate, estimate
 from fpattr_widget.evaluation.explained import Explained, Read
 from fpattr_widget.evaluation.metrics.agreement import rank_correlation
+from fpattr_widget.evaluation.metrics.grid_pointing_game import masses_right_and_wrong
 from fpattr_widget.evaluation.metrics.pointing_energy import energy
 from fpattr_widget.evaluation.metrics.pointing_game import hit
 from fpattr_widget.evaluation.table import Table
@@ -77,6 +78,7 @@ def record(options: argparse.Namespace) -> None:
         "relations": relations(encoder, sprites, options.asked),
         "model": pointing(encoder, scenes, grids),
         "any object": any_object(encoder, scenes),
+        "negative everywhere": negative_everywhere(encoder, grids),
         "contrast alone": None,
     }
     with earlier_model(CONTRAST_ONLY) as folder:
@@ -85,7 +87,7 @@ def record(options: argparse.Namespace) -> None:
         else:
             found["contrast alone"] = pointing(fp.load_encoder(folder), scenes, grids)
     print("| | pointing game | energy | grid game, by word | pooled |\n|" + " --- |" * 5)
-    for name in ("model", "contrast alone", "any object"):
+    for name in ("model", "contrast alone", "any object", "negative everywhere"):
         if numbers := found[name]:
             keys = (*_POINTING[:2], *_GRIDS)
             cells = [f"{numbers[key]['mean']:.3f}" if key in numbers else "–" for key in keys]
@@ -129,6 +131,19 @@ def any_object(encoder: fp.DualEncoder, scenes: fp.Dataset) -> dict[str, Any]:
         "pointing_game": _said(estimate(hits, numbers)),
         "pointing_energy": _said(estimate(shares, numbers)),
     }
+
+
+def negative_everywhere(encoder: fp.DualEncoder, grids: fp.Dataset) -> dict[str, Any]:
+    """Play the grid game with a map of one sign, whatever the word."""
+    shares, numbers = [], []
+    for number, sample in enumerate(grids):
+        read = Read(encoder, sample)
+        grid, _ = encoder.image_layout(read.image, 0)
+        for target in read.targets(grid):
+            right, wrong = masses_right_and_wrong(np.full(grid, -1.0), target.inside)
+            shares.append(right / (right + wrong))
+            numbers.append(number)
+    return {name: _said(estimate(shares, numbers)) for name in _GRIDS}
 
 
 @contextmanager

@@ -71,9 +71,7 @@ def test_the_rest_of_the_similarity_is_the_published_one_but_for_where_a_referen
     # Theirs are cosines, ours parts of one cosine, in units of the inputs' norms.
     assert score == pytest.approx(ledger.similarity, abs=1e-6)
     with_caption = ledger.caption_only + ledger.baseline
-    assert caption_alone == pytest.approx(
-        with_caption * float(seen.norm() / grey.norm()), abs=1e-5
-    )
+    assert caption_alone == pytest.approx(with_caption * float(seen.norm() / grey.norm()), abs=1e-5)
     assert image_alone == pytest.approx(cosine(own_end, seen), abs=1e-5)
     assert neither == pytest.approx(cosine(own_end, grey), abs=1e-5)
     assert ledger.baseline == pytest.approx(float(same_end @ grey) / scale, abs=1e-6)
