@@ -198,12 +198,7 @@ def cascade(encoder: fp.DualEncoder, scenes: int, seeds: int) -> dict[str, dict[
         for name in (None, *parts):
             if name is None and seed:
                 continue
-            for own, other in zip(
-                parts_named(model, parts.get(name, ())),
-                parts_named(untrained, parts.get(name, ())),
-                strict=True,
-            ):
-                own.load_state_dict(other.state_dict())
+            randomise(model, untrained, parts.get(name, ()))
             found = word_maps(like(encoder, model), dataset)
             scores = stages.setdefault(name or "nothing", {})
             for (number, heat, inside), (_, before, _) in zip(found, trained, strict=True):
@@ -263,8 +258,10 @@ def from_the_last(model: nn.Module) -> dict[str, tuple[str, ...]]:
     return parts
 
 
-def parts_named(model: nn.Module, names: Sequence[str]) -> list[nn.Module]:
-    return [model.get_submodule(name) for name in names]
+def randomise(model: nn.Module, untrained: nn.Module, names: Sequence[str]) -> None:
+    """Give parts of a model the weights that they have in another one."""
+    for name in names:
+        model.get_submodule(name).load_state_dict(untrained.get_submodule(name).state_dict())
 
 
 def like(encoder: fp.DualEncoder, model: nn.Module) -> fp.DualEncoder:
@@ -304,7 +301,8 @@ def _rounded(value: float) -> float:
 
 def layers(options: argparse.Namespace) -> None:
     """Compare every pair of blocks, by other scenes than those of the record."""
-    report = compare(options.model, options.choice, [fp.IntegratedJacobians()], "all")
+    method = fp.IntegratedJacobians(steps=options.steps or "auto")
+    report = compare(options.model, options.choice, [method], "all")
     if options.model == "bundled":
         found = [
             {
@@ -359,6 +357,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sanity", type=int, default=50, help="scenes for random weights")
     parser.add_argument("--seeds", type=int, default=2, help="of random weights")
     parser.add_argument("--choice", type=int, default=40, help="scenes for each comparison")
+    parser.add_argument("--steps", type=int, help="nodes, where layers are compared")
     parser.add_argument("--records", type=Path, default=FOLDER, help="where to keep the numbers")
     options = parser.parse_args(arguments)
     for part in options.only:
