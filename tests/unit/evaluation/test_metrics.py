@@ -551,4 +551,29 @@ def test_masks_are_cut_on_the_grid_of_the_pairs(layer):
     deletion, insertion = InsertionDeletion(2).curves(one, heat)
     assert deletion[0] == pytest.approx(one.pairs.ledger.similarity, abs=1e-6)
     assert deletion.shape == insertion.shape == (3,)
-    assert np.isfinite(judged(Faithfulness(masks=2), one)["faithfulness_r2"]).all()
+    texts, images = [], []
+    watched(one.text_game, texts)
+    watched(one.image_game, images)
+    said, foretold = Faithfulness(masks=3).points(one)
+    expected = np.zeros((3, 3))
+    pixels = one.read.image.inputs["pixel_values"]
+    rows, columns = one.pairs.grid
+    height, width = (
+        side // count for side, count in zip(pixels.shape[2:], (rows, columns), strict=True)
+    )
+    for i, tokens in enumerate(texts[-1]):
+        mask = torch.ones_like(ids)
+        mask[0, 1:-1] = torch.from_numpy(tokens)
+        for j, patches in enumerate(images[-1]):
+            assert len(patches) == rows * columns
+            seen = pixels.clone()
+            for patch in np.flatnonzero(~patches):
+                top, left = height * (patch // columns), width * (patch % columns)
+                seen[:, :, top : top + height, left : left + width] = 0
+            with torch.no_grad():
+                found = encoder.model(input_ids=ids, attention_mask=mask, pixel_values=seen)
+            expected[i, j] = torch.cosine_similarity(found.text_embeds, found.image_embeds)
+    assert said == pytest.approx(expected, abs=1e-6)
+    assert np.ptp(said, axis=0).min() > 1e-4 < np.ptp(said, axis=1).min()
+    rest = np.square(said - foretold).sum() / np.square(said - said.mean()).sum()
+    assert judged(Faithfulness(masks=3), one)["faithfulness_r2"] == pytest.approx((1 - rest,))
