@@ -9,7 +9,7 @@ import numpy as np
 from ..encoders import DualEncoder, PreparedImage, PreparedText
 from ..encoders.captions import content
 from ..errors import InputError
-from ..methods import Method
+from ..methods import Banzhaf, Method, Occlusion
 from ..methods.game import Game, image_game, text_game
 from ..pairs import FeaturePairs, attribute
 from .dataset import Box, Phrase, Sample
@@ -60,6 +60,7 @@ class Read:
             raise InputError(f"the image cannot be read ({error})") from error
         self.image: PreparedImage = encoder.prepare_image(image)
         self._image_games: dict[tuple[int, int], Game] = {}
+        self._text_games: dict[str, Game] = {}
 
     def targets(self, grid: tuple[int, int]) -> tuple[Target, ...]:
         """Return the phrases whose boxes are seen, on a grid of patches.
@@ -102,11 +103,17 @@ class Read:
             self._image_games[grid] = image_game(self.encoder, self.image, layer)
         return self._image_games[grid]
 
-    @cached_property
-    def text_game(self) -> Game:
-        """The embeddings of the caption with tokens taken away, each encoded once."""
-        maskable = self.encoder.text_tower.masks
-        return text_game(self.encoder, self.text, "mask" if maskable else "reference")
+    def text_game(self, tokens: str | None = None) -> Game:
+        """Return the embeddings of the caption with tokens taken away, each encoded once.
+
+        ``tokens`` says how, see :class:`~fpattr_widget.Occlusion`; by the
+        attention mask when ``None``, or by the reference where there is none.
+        """
+        if tokens is None:
+            tokens = "mask" if self.encoder.text_tower.masks else "reference"
+        if tokens not in self._text_games:
+            self._text_games[tokens] = text_game(self.encoder, self.text, tokens)
+        return self._text_games[tokens]
 
 
 class Explained:
@@ -131,6 +138,7 @@ class Explained:
         )
         # As attribute() resolves it.
         _, self._image_layer = read.encoder.resolve_layers(layer if method.reads_at is None else -1)
+        self._removal = method.tokens if isinstance(method, Occlusion | Banzhaf) else None
         self.run = run
         self.beside: Sequence[Explained] = ()
 
@@ -150,6 +158,11 @@ class Explained:
     def first_order(self) -> tuple[np.ndarray, np.ndarray]:
         """See ``FeaturePairs.first_order``."""
         return self.pairs.first_order()
+
+    @property
+    def text_game(self) -> Game:
+        """The caption with tokens taken away as the method does, if it takes any away."""
+        return self.read.text_game(self._removal)
 
     @property
     def image_game(self) -> Game:

@@ -167,10 +167,10 @@ class Evaluation:
         if any(metric.reads_first_order for metric in self.metrics):
             _ = explained.first_order  # let go of once all pairs are there
         for metric in self.metrics:
-            numbers: Sequence[int | None] = [None]
-            if metric.of_phrases:
-                numbers = [target.number for target in explained.targets]
             for measured in metric.measure(explained):
+                numbers: Sequence[int | None] = [None] * len(measured.values)
+                if metric.of_phrases and not measured.of_sample:
+                    numbers = [target.number for target in explained.targets]
                 chances = measured.chance or (None,) * len(numbers)
                 for number, value, chance in zip(numbers, measured.values, chances, strict=True):
                     yield Score(run, measured.name, number, value, chance)

@@ -5,6 +5,7 @@ two cores, picks up where it was stopped, and writes a Hugging Face folder.
 Half of the patches are hidden from the vision tower while it learns: that
 halves the work and keeps each patch's state about that patch. In the last
 steps it also learns what is neither for nor against a caption: a grey picture.
+What is known of how the bundled weights were made is in their ``training.json``.
 """
 
 import argparse

@@ -1,12 +1,18 @@
 """Memory of a kernel in which one cell runs again and again: ``python -m tests.benchmarks.reruns``.
 
 For each cell: resident memory before and after, and what lives on. A page is
-played that shows one view at a time, as JupyterLab does.
+played that shows one view at a time, as JupyterLab does. Prints the numbers and
+keeps them.
 """
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from tests.widget.notebook import WIDGET, Notebook, notebook
+
+from .records import FOLDER, keep
 
 SETUP = """
 import gc, os, signal, threading, tracemalloc
@@ -59,19 +65,31 @@ def rerun(book: Notebook, code: str, times: int, *, wait: bool = True) -> None:
         book.update(seen, _view_count=0)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def grow(book: Notebook, code: str, first: int, times: int, *, wait: bool = True) -> dict[str, Any]:
+    """Return what the kernel holds after the first runs, and after more of them."""
+    found: dict[str, Any] = {"first": first, "more": times}
+    for name, count in (("before", first), ("after", times)):
+        rerun(book, code, count, wait=wait)
+        found[name] = book.value("facts()")
+        print(f"  {count:4} runs more: {found[name]}", flush=True)
+    added = found["after"]["MB resident"] - found["before"]["MB resident"]
+    return {**found, "MB each": added / times}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=200)
     parser.add_argument("--trace", action="store_true", help="count Python's memory (slower)")
-    options = parser.parse_args()
+    parser.add_argument("--records", type=Path, default=FOLDER, help="where to keep the numbers")
+    options = parser.parse_args(arguments)
+    kept = {}
     for name, code in CELLS.items():
         with notebook() as book:
             book.run(SETUP + ("tracemalloc.start()" if options.trace else ""))
-            wait = "stopped" not in name
             print(f"{name}: {code!r}")
-            for times in (20, options.times):
-                rerun(book, code, times, wait=wait)
-                print(f"  {times:4} runs more: {book.value('facts()')}", flush=True)
+            kept[name] = grow(book, code, 20, options.times, wait="stopped" not in name)
+    if not options.trace:  # which changes what is held
+        keep("reruns", kept, options.records)
 
 
 if __name__ == "__main__":

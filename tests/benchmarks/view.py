@@ -1,9 +1,17 @@
-"""What the view costs in a browser, as Markdown tables.
+"""What the view costs in a browser.
 
 ``python -m tests.benchmarks.view`` runs everything (about ten minutes on two
 cores, most of them for JupyterLab); ``--only hover drag first size idle many
-reruns lab`` some of it. Bounds are aims, which nothing asserts: other work on
-the machine shows in every number.
+reruns lab`` some of it. Prints Markdown and keeps the raw numbers, of which the
+README's table is made; a part that runs alone takes its place beside the others.
+Bounds are aims, which nothing asserts: other work on the machine shows in every
+number.
+
+All but ``lab`` is a bare page with no kernel behind it: rows are there from the
+start, or handed over at once. Scripts are what runs in listeners, frames and
+timers; observers and promises are not counted. The first five moves are left
+out. A frame counts as painted when the page hears a message that it sends itself
+after it; in a window-less browser nothing says when light leaves a screen.
 """
 
 import argparse
@@ -11,7 +19,6 @@ import asyncio
 import gzip
 import json
 import math
-import platform
 import re
 import statistics
 import tempfile
@@ -19,6 +26,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +51,34 @@ from tests.browser.hosts import Lab
 from tests.browser.notebook import open_page, write_notebook
 
 from .__main__ import table
+from .records import FOLDER, keep, read
 
 PROBE = Path(__file__).with_name("view_probe.js").read_text(encoding="utf-8")
 LARGE = (77, 32, 32)  # tokens, rows and columns of patches
 SMALL = (16, 8, 8)
 RATE = 120  # movements of the pointer in a second
-SECONDS = 2
 
 Rows = list[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How much is measured."""
+
+    moves: int = 65
+    seconds: float = 2  # of dragging
+    pages: int = 10
+    rests: tuple[float, float] = (6, 5)  # seconds before nothing changes, and while
+    widgets: tuple[int, int] = (50, 10)  # small ones, and large ones of as many
+    runs: tuple[int, int, int] = (20, 100, 200)
+
+
+TINY = Amounts(7, 0.3, 1, (0.3, 0.2), (3, 1), (1, 2, 3))
+
+
+def named(size: tuple[int, int, int]) -> str:
+    """Return a size as a reader is told it."""
+    return f"{size[0]} tokens × {size[1] * size[2]:,} patches"
 
 
 def state(size: tuple[int, int, int], *, baked: bool = True) -> dict[str, Any]:
@@ -109,30 +137,32 @@ def hover(page: Page, spots: Sequence[dict[str, Any]], side: str) -> dict[str, l
     return {key: [one[key] for one in found[5:]] for key in ("work", "paint", "painted")}
 
 
-def hovering(browser: Browser) -> None:
+def hovering(browser: Browser, amounts: Amounts) -> dict[str, Any]:
     rows: Rows = []
+    kept_numbers: dict[str, Any] = {"size": named(LARGE)}
     with open_view(browser, state(LARGE)) as view:
         loaded(view)
         chips = chip_centres(view.page)
         for what, side, spots in (
-            ("word → heat", "tokens", chips),
-            ("patch → chips", "patches", patch_centres(view.page, 65, *LARGE[1:])),
+            ("word → heat", "tokens", chips[: amounts.moves]),
+            ("patch → chips", "patches", patch_centres(view.page, amounts.moves, *LARGE[1:])),
         ):
             view.page.mouse.move(2, 2)
-            found = hover(view.page, spots, side)
+            found = kept_numbers[side] = hover(view.page, spots, side)
             rows += [
                 (f"{what}: scripts", spread(found["work"]), "≤ 8 ms"),
                 (f"{what}: style, layout and paint", spread(found["paint"]), ""),
                 (f"{what}: event to painted frame", spread(found["painted"]), "≤ 50 ms"),
             ]
         moves = len(found["work"])
-    table(f"Hovering, 77 tokens × 1,024 patches; {moves} or more moves", HEAD, rows)
+    table(f"Hovering, {named(LARGE)}; {moves} or more moves", HEAD, rows)
+    return kept_numbers
 
 
 # Dragging
 
 
-async def drag(page: AsyncPage, target: str) -> dict[str, Any]:
+async def drag(page: AsyncPage, target: str, seconds: float) -> dict[str, Any]:
     """Drag for some seconds at 120 moves a second, waiting for none of them."""
     session = await page.context.new_cdp_session(page)
     spots = await page.evaluate(
@@ -167,7 +197,7 @@ async def drag(page: AsyncPage, target: str) -> dict[str, Any]:
         await page.mouse.move(*place(0))
         await page.mouse.down()
     await page.evaluate("() => { window.stop = probe.follow(document.querySelector('.fpattr')); }")
-    count = RATE * SECONDS
+    count = round(RATE * seconds)
     begun = time.perf_counter()
     tasks = []
     for move in range(1, count + 1):
@@ -206,7 +236,7 @@ async def with_page(kept_state: dict[str, Any], use: Callable[[AsyncPage], Await
             await browser.close()
 
 
-def dragging(_: Browser) -> None:
+def dragging(_: Browser, amounts: Amounts) -> dict[str, Any]:
     pairs = synthetic_pairs(*LARGE)
     kept_state = state_of(pairs)
     rectangle = [32 * y + x for y in range(15, 30) for x in range(15, 28)]
@@ -217,13 +247,16 @@ def dragging(_: Browser) -> None:
         "words": "tokens:" + ",".join(str(i) for i in spoken if pairs.tokens[i].word <= words[-2]),
     }
     rows: Rows = []
+    kept_numbers: dict[str, Any] = {"size": named(LARGE)}
     for target, shown in expected.items():
 
         async def use(page: AsyncPage, target: str = target) -> dict[str, Any]:
-            return await drag(page, target)
+            return await drag(page, target, amounts.seconds)
 
         found = in_a_loop(with_page(kept_state, use))
         times = np.diff(found["times"])
+        right = found.pop("shown") == shown
+        kept_numbers[target] = {**found, "right": right}
         rows += [
             (f"{target}: frames per second", f"{1000 / times.mean():.0f}", "≥ 55"),
             (f"{target}: between frames", spread(times), "≤ 34 ms at p95"),
@@ -234,10 +267,11 @@ def dragging(_: Browser) -> None:
                 "all",
             ),
             (f"{target}: different looks painted", f"{found['looks']}", ""),
-            (f"{target}: final choice", "right" if found["shown"] == shown else "WRONG", "right"),
+            (f"{target}: final choice", "right" if right else "WRONG", "right"),
             (f"{target}: tasks longer than 50 ms", f"{found['long']}", "0"),
         ]
-    table(f"Dragging, 77 tokens × 1,024 patches, {RATE} moves a second", HEAD, rows)
+    table(f"Dragging, {named(LARGE)}, {RATE} moves a second", HEAD, rows)
+    return kept_numbers
 
 
 def in_a_loop(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -249,16 +283,18 @@ def in_a_loop(coroutine: Coroutine[Any, Any, Any]) -> Any:
 # First paint and size
 
 
-def first_paint(browser: Browser) -> None:
+def first_paint(browser: Browser, amounts: Amounts) -> dict[str, Any]:
     rows: Rows = []
+    kept_numbers: dict[str, Any] = {}
     for size, baked in ((LARGE, True), (LARGE, False), (SMALL, True)):
         kept_state = state(size, baked=baked)
         found = []
-        for _ in range(11):
+        for _ in range(amounts.pages + 1):
             with open_harness(browser, script=PROBE) as page:
                 name = page.keep(kept_state)
                 found.append(page.page.evaluate(FIRST, name))
-        what = f"{size[0]} × {size[1] * size[2]:,}, {'all' if baked else 'no'} rows"
+        what = f"{named(size)}, {'all' if baked else 'no'} rows"
+        kept_numbers[what] = {key: [one[key] for one in found[1:]] for key in found[0]}
         rows += [
             (f"{what}: {label}", spread([one[key] for one in found[1:]]), bound)
             for key, label, bound in (
@@ -267,7 +303,8 @@ def first_paint(browser: Browser) -> None:
                 ("picture", "evaluated to picture painted", "≤ 150 ms"),
             )
         ]
-    table("First paint, ten fresh pages each", HEAD, rows)
+    table(f"First paint, {amounts.pages} fresh pages each", HEAD, rows)
+    return kept_numbers
 
 
 FIRST = """async name => {
@@ -283,24 +320,29 @@ FIRST = """async name => {
 }"""
 
 
-def size(_: Browser) -> None:
+def size(_: Browser, amounts: Amounts) -> dict[str, Any]:
     kept_state = state(SMALL, baked=False)
     rows: Rows = []
+    kept_numbers: dict[str, Any] = {}
     for name, trait in (("module", "_esm"), ("style sheet", "_css")):
         data = kept_state[trait].encode()
         packed = len(gzip.compress(data, 9))
+        kept_numbers[name] = {"bytes": len(data), "gzip": packed}
         bound = "≤ 100 kB raw" if trait == "_esm" else ""
         rows.append((name, f"{len(data) / 1000:.1f} kB, gzip {packed / 1000:.1f} kB", bound))
     table("What every model carries", HEAD, rows)
+    return kept_numbers
 
 
 # Idle
 
 
-def idle(browser: Browser) -> None:
+def idle(browser: Browser, amounts: Amounts) -> dict[str, Any]:
     full = state(LARGE)
     values = np.frombuffer(full["rows"], "<f4").reshape(LARGE[0], -1)
     rows: Rows = []
+    kept_numbers: dict[str, Any] = {"size": named(LARGE)}
+    before, during = (1000 * seconds for seconds in amounts.rests)
     with open_view(browser, state(LARGE, baked=False)) as view:
         loaded(view)
         view.greet()
@@ -316,19 +358,25 @@ def idle(browser: Browser) -> None:
             ("pinned", lambda: view.update(selected_tokens=[5], selected_patches=[40])),
         ):
             act()
-            view.page.wait_for_timeout(6_000)
+            view.page.wait_for_timeout(before)
             view.page.evaluate("() => probe.asked()")
-            view.page.wait_for_timeout(5_000)
-            found = view.page.evaluate("() => probe.asked()")
+            view.page.wait_for_timeout(during)
+            found = kept_numbers[situation] = view.page.evaluate("() => probe.asked()")
             rows.append((situation, ", ".join(f"{v} {k}" for k, v in found.items()), "all 0"))
-    table("Asked for in 5 s in which nothing changes, all rows there", HEAD, rows)
+    title = f"Asked for in {amounts.rests[1]} s in which nothing changes, {named(LARGE)}, all there"
+    table(title, HEAD, rows)
+    return kept_numbers
 
 
 # Many widgets, and the same one many times
 
 
 def counts(session: CDPSession) -> dict[str, float]:
-    """Return JS heap in MB, nodes and listeners of the page after a collection."""
+    """Return what the page holds after a collection.
+
+    The heap and the buffers of arrays, which are no part of it, in MB; nodes and
+    listeners. Pixels of canvases and pictures are held by other processes.
+    """
     session.send("Performance.enable")
     for _ in range(3):
         session.send("HeapProfiler.collectGarbage")
@@ -336,6 +384,7 @@ def counts(session: CDPSession) -> dict[str, float]:
     found = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
     return {
         "heap": found["JSHeapUsedSize"] / 1e6,
+        "buffers": session.send("Runtime.getHeapUsage")["backingStorageSize"] / 1e6,
         "nodes": found["Nodes"],
         "listeners": found["JSEventListeners"],
     }
@@ -343,16 +392,23 @@ def counts(session: CDPSession) -> dict[str, float]:
 
 def said(found: dict[str, float]) -> str:
     return (
-        f"{found['heap']:.2f} MB, {found['nodes']:,.0f} nodes, {found['listeners']:,.0f} listeners"
+        f"{found['heap']:.2f} MB heap, {found['buffers']:.2f} MB array buffers, "
+        f"{found['nodes']:,.0f} nodes, {found['listeners']:,.0f} listeners"
     )
 
 
-def many(browser: Browser) -> None:
+def many(browser: Browser, amounts: Amounts) -> dict[str, Any]:
     rows: Rows = []
-    for title, sizes in (
-        ("50 of 16 × 64", [SMALL] * 50),
-        ("40 of 16 × 64, 10 of 77 × 1,024", [SMALL] * 40 + [LARGE] * 10),
+    kept_numbers: dict[str, Any] = {}
+    all_small, large = amounts.widgets
+    for sizes in (
+        [SMALL] * all_small,
+        [LARGE] * large,
+        [SMALL] * (all_small - large) + [LARGE] * large,
     ):
+        title = " and ".join(
+            f"{sizes.count(one)} of {named(one)}" for one in (SMALL, LARGE) if one in sizes
+        )
         with open_harness(browser, script=PROBE) as page:
             session = page.page.context.new_cdp_session(page.page)
             names = {one: page.keep(state(one)) for one in set(sizes)}
@@ -361,20 +417,19 @@ def many(browser: Browser) -> None:
             after = counts(session)
             page.page.locator(".fpattr").last.scroll_into_view_if_needed()
             page.page.wait_for_timeout(500)
-            found = hover(page.page, chip_centres(page.page)[:40], "tokens")
-            rows += [
-                (f"{title}: shown, pictures and all", f"{seconds:.2f} s", "≤ 3 s"),
-                (f"{title}: hover, scripts", spread(found["work"]), "≤ 8 ms"),
-                (f"{title}: hover, event to painted frame", spread(found["painted"]), "≤ 50 ms"),
-                (f"{title}: the page before", said(before), ""),
-                (f"{title}: the page with them", said(after), ""),
-                (
-                    f"{title}: each",
-                    said({key: (after[key] - before[key]) / len(sizes) for key in after}),
-                    "",
-                ),
-            ]
+            found = hover(page.page, chip_centres(page.page)[: amounts.moves][:40], "tokens")
+        each = {key: (after[key] - before[key]) / len(sizes) for key in after}
+        kept_numbers[title] = {"shown": seconds, "hover": found, "each": each}
+        rows += [
+            (f"{title}: shown, pictures and all", f"{seconds:.2f} s", "≤ 3 s"),
+            (f"{title}: hover, scripts", spread(found["work"]), "≤ 8 ms"),
+            (f"{title}: hover, event to painted frame", spread(found["painted"]), "≤ 50 ms"),
+            (f"{title}: the page before", said(before), ""),
+            (f"{title}: the page with them", said(after), ""),
+            (f"{title}: each", said(each), ""),
+        ]
     table("Many widgets in one page; hovering a word of the last one", HEAD, rows)
+    return kept_numbers
 
 
 SHOW_ALL = """async names => {
@@ -399,8 +454,9 @@ RERUN = """async ([name, times, anew, rows]) => {
 }"""
 
 
-def reruns(browser: Browser) -> None:
+def reruns(browser: Browser, amounts: Amounts) -> dict[str, Any]:
     rows: Rows = []
+    kept_numbers: dict[str, Any] = {"size": named(SMALL)}
     rows_data = json.loads(kept(state(SMALL))[2])["rows"]["base64"]
     for title, anew in (("one import for all", False), ("an import for each, as hosts do", True)):
         with open_harness(browser) as page:
@@ -408,17 +464,28 @@ def reruns(browser: Browser) -> None:
             name = page.keep(state(SMALL, baked=False))
             found: dict[int, dict[str, float]] = {}
             done = 0
-            for stop in (20, 100, 200):
+            for stop in amounts.runs:
                 page.page.evaluate(RERUN, [name, stop - done, anew, rows_data])
                 done, found[stop] = stop, counts(session)
                 rows.append((f"{title}: after {stop}", said(found[stop]), ""))
-            rows.append((f"{title}: each of the last 100", *growth(found[100], found[200], 100)))
-    table("Made, filled and taken down again: 16 tokens × 64 patches", HEAD, rows)
+            kept_numbers[title] = growth(found, amounts)
+            rows.append((f"{title}: each of the last", grown(kept_numbers[title]), "0"))
+    table(f"Made, filled and taken down again: {named(SMALL)}", HEAD, rows)
+    return kept_numbers
 
 
-def growth(before: dict[str, float], after: dict[str, float], times: int) -> tuple[str, str]:
-    heap, nodes, listeners = ((after[key] - before[key]) / times for key in before)
-    return f"{1000 * heap:+.1f} kB, {nodes:+.2f} nodes, {listeners:+.2f} listeners", "0"
+def growth(found: dict[int, dict[str, float]], amounts: Amounts) -> dict[str, float]:
+    """Return what each run between the last two counts has added."""
+    _, middle, last = amounts.runs
+    added = {key: found[last][key] - found[middle][key] for key in found[last]}
+    return {key: value / (last - middle) for key, value in added.items()}
+
+
+def grown(each: dict[str, float]) -> str:
+    return (
+        f"{1000 * each['heap']:+.1f} kB heap, {1000 * each['buffers']:+.1f} kB array buffers, "
+        f"{each['nodes']:+.2f} nodes, {each['listeners']:+.2f} listeners"
+    )
 
 
 # Asked by name: a handle to an element would keep it, and all around it, alive.
@@ -447,8 +514,9 @@ widget
 }
 
 
-def in_jupyterlab(browser: Browser) -> None:
+def in_jupyterlab(browser: Browser, amounts: Amounts) -> dict[str, Any]:
     rows: Rows = []
+    kept_numbers: dict[str, Any] = {"scene": "dog-and-ball"}
     with tempfile.TemporaryDirectory() as folder:
         lab = Lab(Path(folder))
         try:
@@ -460,26 +528,27 @@ def in_jupyterlab(browser: Browser) -> None:
                 notebook = open_page(page, lab, path)
                 session = context.new_cdp_session(page)
                 found: dict[int, dict[str, float]] = {}
-                for run in range(1, 201):
+                for run in range(1, amounts.runs[-1] + 1):
                     notebook.run_all()
                     page.wait_for_timeout(50)
                     notebook.wait_idle()
                     page.wait_for_function(SHOWN, timeout=60_000)
-                    if run in (20, 100, 200):
+                    if run in amounts.runs:
                         page.wait_for_timeout(2_000)
                         found[run] = counts(session)
                         rows.append((f"{title}: after {run}", said(found[run]), ""))
-                change, _ = growth(found[100], found[200], 100)
-                rows.append((f"{title}: each of the last 100", change, ""))
+                kept_numbers[title] = growth(found, amounts)
+                rows.append((f"{title}: each of the last", grown(kept_numbers[title]), ""))
                 notebook.shut_down()
                 context.close()
         finally:
             lab.stop()
     table("A cell run again in JupyterLab, which closes the widget that it replaces", HEAD, rows)
+    return kept_numbers
 
 
 HEAD = ("", "median / p95, or value", "bound")
-TABLES: dict[str, Callable[[Browser], None]] = {
+TABLES: dict[str, Callable[[Browser, Amounts], dict[str, Any]]] = {
     "hover": hovering,
     "drag": dragging,
     "first": first_paint,
@@ -491,21 +560,24 @@ TABLES: dict[str, Callable[[Browser], None]] = {
 }
 
 
-def machine() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor()}, {len(names) or '?'} cores"
+def run(browser: Browser, names: Sequence[str], amounts: Amounts, folder: Path) -> None:
+    """Measure, and put the numbers beside those of other parts that are kept."""
+    found = (read("view", folder) or {"numbers": {}})["numbers"]
+    for name in names:
+        found[name] = TABLES[name](browser, amounts)
+    keep("view", {**found, "browser": f"Chromium {browser.version}"}, folder)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", nargs="+", choices=TABLES, default=list(TABLES))
-    options = parser.parse_args()
+    parser.add_argument("--records", type=Path, default=FOLDER, help="where to keep the numbers")
+    options = parser.parse_args(arguments)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-        print(f"{machine()}, no GPU used, Chromium {browser.version} without a window")
-        for name in options.only:
-            TABLES[name](browser)
+        run(browser, options.only, Amounts(), options.records)
         browser.close()
 
 

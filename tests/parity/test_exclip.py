@@ -1,111 +1,83 @@
-"""The published code and ours, on the same full-size weights.
-
-``exclip`` 1.1 (Möller et al.) explains OpenAI's CLIP layout. A ViT-B/32 of that
-layout gets random weights, which are carried over one to one to Hugging Face's
-``CLIPModel``; both must tell the same.
-"""
-
-import importlib.util
-import sysconfig
-from pathlib import Path
-from types import ModuleType
+"""The published code and ours, on the same module: CLIP in OpenAI's layout, random weights."""
 
 import numpy as np
 import pytest
 import torch
-from transformers import CLIPConfig, CLIPModel
 
 import fpattr_widget as fp
+from tests.parity.published import (
+    as_published,
+    explainer,
+    padded,
+    random_inputs,
+    random_openai_clip,
+)
 
-pytestmark = pytest.mark.timeout(900)
-
-
-def load_from_site(path: str) -> ModuleType:
-    """Load one file of an installed package, without the imports of its ``__init__``."""
-    file = Path(sysconfig.get_paths()["purelib"], path)
-    assert file.is_file(), f"{path} is not installed: `npm test` installs it"
-    spec = importlib.util.spec_from_file_location(path.replace("/", "_")[:-3], file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+# All layers of both towers; the last of both is the one that is published.
+LAYERS = [(0, 2), (1, 1), (2, 0), (2, 2)]
 
 
-def to_hugging_face(source: torch.nn.Module) -> CLIPModel:
-    """Carry the weights of a ViT-B/32 in OpenAI's layout over to ``CLIPModel``."""
-    state = source.state_dict()
-    renamed: dict[str, torch.Tensor] = {}
-
-    def move(old: str, new: str, *, transpose: bool = False) -> None:
-        value = state.pop(old)
-        renamed[new] = (value.T if transpose else value).contiguous().clone()
-
-    def move_block(old: str, new: str) -> None:
-        for kind in ("weight", "bias"):
-            projections = state.pop(f"{old}.attn.in_proj_{kind}").chunk(3)
-            for name, value in zip("qkv", projections, strict=True):
-                renamed[f"{new}.self_attn.{name}_proj.{kind}"] = value.clone()
-            move(f"{old}.attn.out_proj.{kind}", f"{new}.self_attn.out_proj.{kind}")
-            move(f"{old}.ln_1.{kind}", f"{new}.layer_norm1.{kind}")
-            move(f"{old}.ln_2.{kind}", f"{new}.layer_norm2.{kind}")
-            move(f"{old}.mlp.c_fc.{kind}", f"{new}.mlp.fc1.{kind}")
-            move(f"{old}.mlp.c_proj.{kind}", f"{new}.mlp.fc2.{kind}")
-
-    for index in range(12):
-        move_block(f"visual.transformer.resblocks.{index}", f"vision_model.encoder.layers.{index}")
-        move_block(f"transformer.resblocks.{index}", f"text_model.encoder.layers.{index}")
-    for kind in ("weight", "bias"):
-        move(f"visual.ln_pre.{kind}", f"vision_model.pre_layrnorm.{kind}")
-        move(f"visual.ln_post.{kind}", f"vision_model.post_layernorm.{kind}")
-        move(f"ln_final.{kind}", f"text_model.final_layer_norm.{kind}")
-    move("visual.class_embedding", "vision_model.embeddings.class_embedding")
-    move("visual.positional_embedding", "vision_model.embeddings.position_embedding.weight")
-    move("visual.conv1.weight", "vision_model.embeddings.patch_embedding.weight")
-    move("visual.proj", "visual_projection.weight", transpose=True)
-    move("token_embedding.weight", "text_model.embeddings.token_embedding.weight")
-    move("positional_embedding", "text_model.embeddings.position_embedding.weight")
-    move("text_projection", "text_projection.weight", transpose=True)
-    move("logit_scale", "logit_scale")
-    assert not state
-
-    text = {"bos_token_id": 49406, "eos_token_id": 49407}
-    model = CLIPModel(CLIPConfig(text_config=text, vision_config={"patch_size": 32}))
-    missing, unexpected = model.load_state_dict(renamed, strict=False)
-    assert not unexpected
-    assert all("position_ids" in name for name in missing)
-    return model.eval()
+@pytest.mark.parametrize("nodes", [1, 10])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_maps_are_the_published_ones(seed, nodes):
+    """At every layer; weights, picture and caption are drawn anew for each seed."""
+    model = random_openai_clip("tiny", seed)
+    image, ids = random_inputs("tiny", 6 + 4 * seed, seed)
+    theirs, encoder = explainer(model), fp.load_encoder(model)
+    for text, seen in LAYERS:
+        settings = {"text_layer": text, "image_layer": seen, "N": nodes}
+        expected = theirs.explain(padded(ids), image, **settings).numpy()
+        theirs.reset_attribution()  # its hooks change what the model says
+        pairs = fp.attribute(encoder, image, ids, as_published(nodes), (text, seen))
+        ours = pairs.matrix.reshape(-1, *pairs.grid)
+        assert expected.shape == ours.shape == (len(ids), 4, 4)
+        largest = np.abs(expected).max()
+        assert largest > 1e-3
+        assert np.abs(ours - expected).max() < 1e-5 * largest, (text, seen)
 
 
-def random_openai_clip() -> torch.nn.Module:
-    """Return a ViT-B/32 in OpenAI's layout with random weights."""
-    layout = load_from_site("clip/model.py")
-    torch.manual_seed(0)
-    model = layout.CLIP(512, 224, 12, 768, 32, 77, 49408, 512, 8, 12).eval()
+@torch.no_grad()
+def pooled_at(model, ids, end):
+    """Return what the text tower says of ids if it pools at a position."""
+    states = model.token_embedding(ids) + model.positional_embedding
+    states = model.transformer(states.transpose(0, 1)).transpose(0, 1)
+    return model.ln_final(states[0, end]) @ model.text_projection
+
+
+@pytest.mark.parametrize("tokens", [3, 9])
+def test_the_rest_of_the_similarity_is_the_published_one_but_for_where_a_reference_ends(tokens):
+    """Its caption of reference ends at its own third position, ours where the caption does.
+
+    Ours has to for the sum to be whole: a path leads from the reference's state to the
+    caption's at one position. For a caption of a single token they are one and the same.
+    """
+    model = random_openai_clip("tiny", 3)
+    image, ids = random_inputs("tiny", tokens, 3)
+    theirs = explainer(model)
+    found = theirs.explain(padded(ids), image, 2, 2, N=2, compute_lhs_terms=True)
+    _, score, caption_alone, image_alone, neither = found
+    reference = theirs.txt_ref
+    theirs.reset_attribution()
     with torch.no_grad():
-        for weight in model.parameters():
-            if weight.ndim == 1:  # biases and norms of a trained model are not 0 and 1
-                weight.add_(0.1 * torch.randn_like(weight))
-    return model
+        text, seen = model.encode_text(padded(ids))[0], model.encode_image(image)[0]
+        grey = model.encode_image(torch.zeros_like(image))[0]
+    own_end, same_end = (pooled_at(model, reference, end) for end in (2, len(ids) - 1))
+    ledger = fp.attribute(fp.load_encoder(model), image, ids, as_published(2), (2, 2)).ledger
+    scale = float(text.norm() * seen.norm())
 
+    def cosine(a, b):
+        return float(a @ b / a.norm() / b.norm())
 
-def test_the_map_is_the_published_one():
-    published = random_openai_clip()
-    from exclip.explanation import OpenAIExplainer
-
-    torch.manual_seed(1)
-    content = torch.randint(1000, 40_000, (12,)).tolist()
-    ids = [49406, *content, 49407]
-    padded = torch.tensor([ids + [0] * (77 - len(ids))])
-    image = torch.randn(1, 3, 224, 224)
-
-    explainer = OpenAIExplainer(published, device=torch.device("cpu"))
-    expected = explainer.explain(padded, image, text_layer=11, image_layer=11, N=10).numpy()
-    explainer.reset_attribution()
-
-    encoder = fp.load_encoder(to_hugging_face(published))
-    method = fp.IntegratedJacobians(steps=10, rule="right", text_reference="exclip")
-    pairs = fp.attribute(encoder, image, ids, method, layer=-1)
-    ours = pairs.matrix.reshape(expected.shape)
-
-    assert expected.shape == (14, 7, 7)
-    assert np.abs(expected).max() > 0
-    assert np.abs(ours - expected).max() < 1e-4 * np.abs(expected).max()
+    # Theirs are cosines, ours parts of one cosine, in units of the inputs' norms.
+    assert score == pytest.approx(ledger.similarity, abs=1e-6)
+    with_caption = ledger.caption_only + ledger.baseline
+    assert caption_alone == pytest.approx(with_caption * float(seen.norm() / grey.norm()), abs=1e-5)
+    assert image_alone == pytest.approx(cosine(own_end, seen), abs=1e-5)
+    assert neither == pytest.approx(cosine(own_end, grey), abs=1e-5)
+    assert ledger.baseline == pytest.approx(float(same_end @ grey) / scale, abs=1e-6)
+    assert ledger.image_only + ledger.baseline == pytest.approx(
+        float(same_end @ seen) / scale, abs=1e-6
+    )
+    ours = (ledger.image_only + ledger.baseline) * float(text.norm() / same_end.norm())
+    same = image_alone == pytest.approx(ours, abs=1e-5)
+    assert same == (tokens == 3)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.benchmarks.reruns import SETUP, rerun
+from tests.benchmarks.reruns import SETUP, grow, rerun
 from tests.widget.notebook import WIDGET, Notebook, notebook
 
 CODE = "w = fp.explain(scene.image, scene.caption)\nw"
@@ -42,6 +42,14 @@ def test_nothing_grows_when_a_cell_runs_again(book):
         "assert not [t for t in threading.enumerate() if t.name == 'fpattr-rows']\n"
         "del kept, one"
     )
+
+
+def test_the_benchmark_tells_what_each_run_adds(book):
+    found = grow(book, CODE, 1, 2)
+    before, after = found["before"], found["after"]
+    kept = "PairsWidgets kept by Out"
+    assert after[kept] == before[kept] + 2
+    assert found["MB each"] == (after["MB resident"] - before["MB resident"]) / 2
 
 
 def test_nothing_grows_without_a_page(book):

@@ -86,7 +86,7 @@ class InsertionDeletion(OfPhrases):
         moved = self._moved(explained)
         taken = rank[None, :] < moved[:, None]
         embeddings = explained.image_game.values(np.concatenate([~taken, taken]))
-        cosines = (embeddings @ explained.read.text_game.everything()).cpu().numpy()
+        cosines = (embeddings @ explained.text_game.everything()).cpu().numpy()
         return cosines[: len(moved)], cosines[len(moved) :]
 
     def _moved(self, explained: Explained) -> np.ndarray:

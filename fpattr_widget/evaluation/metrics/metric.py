@@ -19,11 +19,15 @@ class Measured:
     chance
         What would be reached without any knowledge, likewise; ``None`` where
         there is no such level.
+    of_sample
+        Whether it is the sample's only one, though the metric is of phrases;
+        no value at all where the sample has no target.
     """
 
     name: str
     values: tuple[float, ...]
     chance: tuple[float, ...] | None = None
+    of_sample: bool = False
 
 
 class Metric(Protocol):
@@ -32,7 +36,7 @@ class Metric(Protocol):
     Attributes
     ----------
     of_phrases
-        Whether it gives a number for each target, or one for the sample.
+        Whether it gives numbers for each target, or for the sample alone.
     less_is_better
         Names of those of its numbers that are good when they are small.
     shares

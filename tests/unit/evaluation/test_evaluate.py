@@ -179,7 +179,11 @@ def test_agreement_has_a_column_for_each_other_run(encoder):
 def test_samples_without_phrases_are_good_for_metrics_of_samples(encoder):
     plain = Dataset("plain", [sample("one"), sample("two", image=picture(1))])
     report = evaluate(encoder, plain, metrics="faithfulness")
-    assert report.metrics == ("faithfulness_correlation", "faithfulness_r2")
+    assert report.metrics == (
+        "faithfulness_correlation",
+        "faithfulness_r2",
+        "faithfulness_pairs_r2",
+    )
     assert report.summary().count == 2
     assert "faithfulness" in repr(report)
     with pytest.raises(fp.InputError, match="`metric`"):

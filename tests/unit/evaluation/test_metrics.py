@@ -24,8 +24,8 @@ from fpattr_widget.evaluation.metrics import (
     PointingGame,
 )
 from fpattr_widget.evaluation.metrics.agreement import rank_correlation
-from fpattr_widget.evaluation.metrics.faithfulness import correlation, explained_variance
-from fpattr_widget.evaluation.metrics.grid_pointing_game import rightly_placed
+from fpattr_widget.evaluation.metrics.faithfulness import correlation, explained_variance, together
+from fpattr_widget.evaluation.metrics.grid_pointing_game import masses_right_and_wrong
 from fpattr_widget.evaluation.metrics.insertion_deletion import area
 from fpattr_widget.evaluation.metrics.pointing_energy import energy
 from fpattr_widget.evaluation.metrics.pointing_game import hit
@@ -150,7 +150,10 @@ def test_a_map_of_no_meaning_is_at_chance(encoder):
 def test_samples_without_phrases_are_judged_as_a_whole_alone(encoder):
     one = explained(encoder, sample())
     assert judged(PointingGame(), one) == {"pointing_game": ()}
-    assert judged(GridPointingGame(), one) == {"grid_pointing_game": ()}
+    assert judged(GridPointingGame(), one) == {
+        "grid_pointing_game": (),
+        "grid_pointing_game_pooled": (),
+    }
     assert judged(Completeness(), one) == {"completeness_residual": (0,)}
 
 
@@ -158,13 +161,13 @@ def test_grid_pointing_game_counts_both_signs():
     quadrant = np.zeros((4, 4), bool)
     quadrant[:2, :2] = True
     perfect = np.where(quadrant, 3.0, -1.0)
-    assert rightly_placed(perfect, quadrant) == 1
-    assert rightly_placed(-perfect, quadrant) == 0
-    assert rightly_placed(np.zeros((4, 4)), quadrant) == 0
+    assert masses_right_and_wrong(perfect, quadrant) == (24, 0)
+    assert masses_right_and_wrong(-perfect, quadrant) == (0, 24)
+    assert masses_right_and_wrong(np.zeros((4, 4)), quadrant) == (0, 0)
     # Three wrong of strength one beside four right of strength two.
     some = np.where(quadrant, 2.0, 0.0)
     some[2, :3] = 1
-    assert rightly_placed(some, quadrant) == pytest.approx(8 / 11)
+    assert masses_right_and_wrong(some, quadrant) == (8, 3)
 
 
 def test_random_signs_reach_one_half_in_the_grid_pointing_game(encoder):
@@ -172,11 +175,32 @@ def test_random_signs_reach_one_half_in_the_grid_pointing_game(encoder):
     quadrant = np.zeros((40, 40), bool)
     quadrant[:20, :20] = True
     signs = generator.choice([-1.0, 1.0], (40, 40)) * generator.random((40, 40))
-    assert rightly_placed(signs, quadrant) == pytest.approx(0.5, abs=0.03)
+    right, wrong = masses_right_and_wrong(signs, quadrant)
+    assert right / (right + wrong) == pytest.approx(0.5, abs=0.03)
     one = explained(encoder, sample("one", phrase("dog", "dog", cell(0, 0))), {2: CORNER})
-    (measured,) = GridPointingGame().measure(one)
-    assert measured.values == pytest.approx((7 / 12,))
-    assert measured.chance == (0.5,)
+    words, picture_ = GridPointingGame().measure(one)
+    assert words.values == picture_.values == pytest.approx((7 / 12,))
+    assert words.chance == picture_.chance == (0.5,)
+
+
+@pytest.mark.parametrize(("sign", "reached"), [(-1, 0.75), (1, 0.25)])
+def test_maps_of_one_sign_are_far_from_one_half_in_the_grid_pointing_game(sign, reached):
+    quadrant = np.zeros((8, 8), bool)
+    quadrant[:4, 4:] = True
+    right, wrong = masses_right_and_wrong(np.full((8, 8), 0.1 * sign), quadrant)
+    assert right / (right + wrong) == pytest.approx(reached)
+
+
+def test_words_weigh_by_their_mass_where_the_grid_pointing_game_pools_them(encoder):
+    """A strong word that is wholly wrong beside a weak one that is wholly right."""
+    corners = [[0, 0, 6], [0, 0, 0], [0, 0, 0]]
+    one = explained(
+        encoder,
+        sample("one", phrase("dog", "dog", cell(0, 0)), phrase("red ball", "ball", cell(0, 0))),
+        {2: corners, 5: [[1, 0, 0], [0, 0, 0], [0, 0, 0]], 6: [[1, 0, 0], [0, 0, 0], [0, 0, 0]]},
+    )
+    found = judged(GridPointingGame(), one)
+    assert found == {"grid_pointing_game": (0, 1), "grid_pointing_game_pooled": (2 / 8,)}
 
 
 def test_patches_of_two_quadrants_are_left_out(encoder):
@@ -186,8 +210,9 @@ def test_patches_of_two_quadrants_are_left_out(encoder):
         sample("one", phrase("dog", "dog", (0.0, 0.0, 0.5, 0.5))),
         {2: [[4, 9, -1], [-9, 9, -1], [1, -1, 0]]},
     )
-    (measured,) = GridPointingGame().measure(one)
-    assert measured.values == pytest.approx(((4 + 1 + 1 + 1) / 8,))
+    assert judged(GridPointingGame(), one)["grid_pointing_game"] == pytest.approx(
+        ((4 + 1 + 1 + 1) / 8,)
+    )
 
 
 # Insertion and deletion
@@ -277,13 +302,21 @@ def watched(game: Game, asked: list[np.ndarray]) -> None:
 
 
 @pytest.mark.parametrize(
-    "method", [fp.Occlusion(), fp.Banzhaf(samples=64), fp.IntegratedJacobians(steps=4)], ids=repr
+    "method",
+    [
+        fp.Occlusion(),
+        fp.Banzhaf(samples=64),
+        fp.IntegratedJacobians(steps=4),
+        fp.Occlusion(tokens="reference"),
+        fp.Banzhaf(samples=64, tokens="reference"),
+    ],
+    ids=repr,
 )
 def test_points_are_double_sums_over_survivors_and_cosines_of_masked_inputs(encoder, method):
     whole = sample("one", image=picture(4))
     one = Explained(Read(encoder, whole), method, None, "run")
     texts, images = [], []
-    watched(one.read.text_game, texts)
+    watched(one.text_game, texts)
     watched(one.image_game, images)
     said, foretold = Faithfulness(masks=4, kept=0.6).points(one)
     kept_tokens, kept_patches = texts[-1], images[-1]
@@ -292,7 +325,7 @@ def test_points_are_double_sums_over_survivors_and_cosines_of_masked_inputs(enco
     again = fp.attribute(encoder, picture(4), CAPTION, method)
     of_tokens, of_patches = again.first_order()
     specials, matrix, ledger = again.image_special, again.matrix, again.ledger
-    by_hand = ByHand(encoder, picture(4))
+    by_hand = ByHand(encoder, picture(4), getattr(method, "tokens", "mask"))
     expected_said, expected = [], []
     for tokens in kept_tokens:
         surviving = [0, *(1 + np.flatnonzero(tokens)), 7]
@@ -305,8 +338,8 @@ def test_points_are_double_sums_over_survivors_and_cosines_of_masked_inputs(enco
             expected.append(total)
             hidden = 1 + np.flatnonzero(~tokens), np.flatnonzero(~patches)
             expected_said.append(by_hand.cosine(*hidden))
-    assert said == pytest.approx(expected_said, abs=1e-6)
-    assert foretold == pytest.approx(expected, abs=1e-4 * float(np.abs(expected).max()))
+    assert said.ravel() == pytest.approx(expected_said, abs=1e-6)
+    assert foretold.ravel() == pytest.approx(expected, abs=1e-4 * float(np.abs(expected).max()))
     assert np.ptp(said) > 0.01
 
 
@@ -340,7 +373,7 @@ def bilinear(*, varies: bool = True):
     )
     return SimpleNamespace(
         pairs=pairs,
-        read=SimpleNamespace(text_game=games[0]),
+        text_game=games[0],
         image_game=games[1],
         first_order=(of_tokens, of_patches),
     )
@@ -349,7 +382,37 @@ def bilinear(*, varies: bool = True):
 def test_pairs_of_a_bilinear_model_foretell_all():
     found = judged(Faithfulness(), bilinear())
     assert found["faithfulness_r2"] == pytest.approx((1,), abs=1e-9)
+    assert found["faithfulness_pairs_r2"] == pytest.approx((1,), abs=1e-9)
     assert found["faithfulness_correlation"] == pytest.approx((1,))
+
+
+def test_parts_of_one_side_alone_do_not_count_for_pairs():
+    """Whatever captions and images bring by themselves; the pairs are right, then doubled."""
+    one = bilinear()
+    one.first_order = tuple(part + 1 for part in one.first_order)
+    found = judged(Faithfulness(), one)
+    assert found["faithfulness_pairs_r2"] == pytest.approx((1,), abs=1e-9)
+    assert found["faithfulness_r2"][0] < 0.9
+    doubled = 2 * one.pairs.feature_rows(range(8))
+    one.pairs._take(Known(doubled, one.pairs.ledger, "", None, None))
+    # As far off as if nothing had been foretold.
+    assert judged(Faithfulness(), one)["faithfulness_pairs_r2"] == pytest.approx((0,), abs=1e-6)
+
+
+def test_banzhaf_is_not_punished_for_where_its_slopes_are_taken(encoder):
+    """Its pairs are the best there are about half of the features, not from the references."""
+    whole = sample("one", image=picture(4))
+    one = Explained(Read(encoder, whole), fp.Banzhaf(), None, "run")
+    found = judged(Faithfulness(masks=64), one)
+    assert found["faithfulness_pairs_r2"][0] > found["faithfulness_r2"][0] + 0.05
+    assert found["faithfulness_pairs_r2"][0] > 0.5
+
+
+def test_what_pairs_add_by_hand():
+    values = np.add.outer([1.0, 2.0, 5.0], [0.5, 7.0, -3.0])
+    assert together(values).tolist() == np.zeros((3, 3)).tolist()
+    product = np.outer([1.0, -1.0, 0.0], [2.0, -3.0, 1.0])
+    assert together(values + product) == pytest.approx(product)
 
 
 def test_a_wrong_scale_is_seen_by_r2_alone():
@@ -368,7 +431,8 @@ def test_a_wrong_scale_is_seen_by_r2_alone():
 
 def test_what_never_changes_is_foretold_by_nobody():
     found = judged(Faithfulness(), bilinear(varies=False))
-    assert found == {"faithfulness_correlation": (0,), "faithfulness_r2": (0,)}
+    assert found == dict.fromkeys(found, (0,))
+    assert len(found) == 3
 
 
 def test_what_float32_rounds_off_is_no_change():
@@ -383,7 +447,7 @@ def test_what_float32_rounds_off_is_no_change():
 def test_the_seed_draws_the_masks():
     points = [Faithfulness(seed=seed).points(bilinear())[0].tolist() for seed in (0, 0, 1)]
     assert points[0] == points[1] != points[2]
-    assert len(points[0]) == 24**2
+    assert np.shape(points[0]) == (24, 24)
 
 
 @given(arrays.arrays(np.float64, (2, 6), elements=st.integers(-9, 9).map(float)))
@@ -487,4 +551,29 @@ def test_masks_are_cut_on_the_grid_of_the_pairs(layer):
     deletion, insertion = InsertionDeletion(2).curves(one, heat)
     assert deletion[0] == pytest.approx(one.pairs.ledger.similarity, abs=1e-6)
     assert deletion.shape == insertion.shape == (3,)
-    assert np.isfinite(judged(Faithfulness(masks=2), one)["faithfulness_r2"]).all()
+    texts, images = [], []
+    watched(one.text_game, texts)
+    watched(one.image_game, images)
+    said, foretold = Faithfulness(masks=3).points(one)
+    expected = np.zeros((3, 3))
+    pixels = one.read.image.inputs["pixel_values"]
+    rows, columns = one.pairs.grid
+    height, width = (
+        side // count for side, count in zip(pixels.shape[2:], (rows, columns), strict=True)
+    )
+    for i, tokens in enumerate(texts[-1]):
+        mask = torch.ones_like(ids)
+        mask[0, 1:-1] = torch.from_numpy(tokens)
+        for j, patches in enumerate(images[-1]):
+            assert len(patches) == rows * columns
+            seen = pixels.clone()
+            for patch in np.flatnonzero(~patches):
+                top, left = height * (patch // columns), width * (patch % columns)
+                seen[:, :, top : top + height, left : left + width] = 0
+            with torch.no_grad():
+                found = encoder.model(input_ids=ids, attention_mask=mask, pixel_values=seen)
+            expected[i, j] = torch.cosine_similarity(found.text_embeds, found.image_embeds)
+    assert said == pytest.approx(expected, abs=1e-6)
+    assert np.ptp(said, axis=0).min() > 1e-4 < np.ptp(said, axis=1).min()
+    rest = np.square(said - foretold).sum() / np.square(said - said.mean()).sum()
+    assert judged(Faithfulness(masks=3), one)["faithfulness_r2"] == pytest.approx((1 - rest,))

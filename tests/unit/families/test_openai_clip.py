@@ -8,7 +8,12 @@ from torch import nn
 from transformers import CLIPImageProcessor
 
 import fpattr_widget as fp
-from tests.parity.test_exclip import load_from_site, random_openai_clip, to_hugging_face
+from tests.parity.published import (
+    load_from_site,
+    random_inputs,
+    random_openai_clip,
+    to_hugging_face,
+)
 from tests.unit.families import checks
 
 CAPTION = "two dogs, left of a ball!"
@@ -229,10 +234,8 @@ def test_a_resnet_is_explained_cell_by_cell():
 
 
 def test_the_same_weights_in_hugging_faces_layout_give_the_same():
-    model = random_openai_clip()
-    torch.manual_seed(1)
-    ids = [[49406, *torch.randint(1000, 40_000, (6,)).tolist(), 49407]]
-    image = torch.randn(1, 3, 224, 224)
+    model = random_openai_clip("tiny")
+    image, ids = random_inputs("tiny", 8, 1)
     method = fp.IntegratedJacobians(steps=8)
     ours, theirs = (
         fp.attribute(fp.load_encoder(one), image, ids, method)

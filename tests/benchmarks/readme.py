@@ -1,0 +1,352 @@
+"""The README's tables, made of what the benchmarks have kept.
+
+``python -m tests.benchmarks.readme`` writes them between their markers,
+``<!-- record NAME -->`` and ``<!-- end -->``; ``--check`` only says which of them
+are not what the records say. Where nothing has been measured, the README says so.
+"""
+
+import argparse
+import itertools
+import re
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import exclip, methods
+from .__main__ import of
+from .records import FOLDER, ROOT, read
+
+README = ROOT / "README.md"
+_MARKED = re.compile(r"(<!-- record ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+
+Numbers = Any
+
+
+def costs(record: dict[str, Any]) -> str:
+    rows = [
+        (
+            f"{one['size']}, {one['tokens']} tokens",
+            f"{1000 * statistics.median(one['forward']):.0f} ms",
+            *(f"{of(one, name):.2f}" for name in ("matrix", "first row")),
+            f"{1000 * statistics.median(one['one more row']):.0f} ms",
+            f"{of(one, 'another caption'):.2f}",
+            f"{one['peak']:.1f} GiB",
+        )
+        for one in record["numbers"]
+    ]
+    repeats = record["numbers"][0]["repeats"]
+    head = (
+        "model",
+        "one forward pass of both towers",
+        "the whole map, in forward passes",
+        "the first row",
+        "one more row",
+        "another caption's map",
+        "peak memory",
+    )
+    return f"{_table(head, rows)}\n\n({_machine(record)}; medians of {repeats})"
+
+
+def against_exclip(record: dict[str, Any]) -> str:
+    found = record["numbers"]
+    theirs, mine = (exclip.summary(found)[who] for who in ("exclip", "ours"))
+    rows = [
+        (
+            said,
+            *(f"{side[name]:.{places}f} {unit}" for side, places in ((theirs, 1), (mine, own))),
+            f"**{theirs[name] / mine[name]:.0f}**",
+        )
+        for said, name, unit, own in (
+            ("new process: the model is loaded and explains", "cold with loading", "s", 2),
+            ("the first explanation alone, nothing cached", "cold", "s", 2),
+            ("a new picture and caption, references cached", "warm", "s", 2),
+            ("peak memory", "peak", "GiB", 1),
+        )
+    ]
+    head = (
+        f"{found['size']}, {found['tokens']} tokens, last block, right rule, "
+        f"{found['nodes']} nodes",
+        "`exclip` 1.1",
+        "this package",
+        "times less",
+    )
+    processes, repeats = (
+        [len(found[who]) for who in ("exclip", "ours")],
+        [sum(len(one["explanations"]) - 1 for one in found[who]) for who in ("exclip", "ours")],
+    )
+    return (
+        f"{_table(head, rows)}\n\n({_machine(record)}; medians of {processes[0]} and "
+        f"{processes[1]} new processes, {repeats[0]} and {repeats[1]} warm explanations; the maps "
+        f"differ by {found['largest difference']:.0e} of the largest value)"
+    )
+
+
+def nodes(record: dict[str, Any]) -> str:
+    found = record["numbers"]
+    shown = [count for count in (1, 2, 4, 8, 16, 32, 128) if count in found["counts"]]
+    places = [found["counts"].index(count) for count in shown]
+    rules = {"gauss-legendre": "Gauss–Legendre", "right": "right rule"}
+    rows = []
+    for tower, block, said in (
+        ("text", 2, "last"),
+        ("image", 3, "last"),
+        ("image", 0, "first"),
+    ):
+        for rule, name in rules.items():
+            values = found["residuals"][f"{rule}, {tower} block {block}"]
+            rows.append(
+                (f"{tower}, {said} block, {name}", *(f"{values[place]:.0e}" for place in places))
+            )
+    return _table(("completeness residual at nodes", *map(str, shown)), rows)
+
+
+def of_methods(record: dict[str, Any]) -> str:
+    return methods.table(record["numbers"])
+
+
+def bundled(record: dict[str, Any]) -> str:
+    found = record["numbers"]
+    kinds, asked = 74, found["asked"]
+    left, above = found["relations"].values()
+    told = _table(
+        ("", "score", "chance"),
+        [
+            (
+                f"{found['captions']} captions told apart",
+                f"{found['captions told apart']:.3f}",
+                f"{1 / found['captions']:.3f}",
+            ),
+            (
+                f"{asked} lone objects, each among all {kinds} kinds",
+                f"{found['lone objects']:.3f}",
+                f"{1 / kinds:.3f}",
+            ),
+            (f"left of / right of, {asked} scenes", f"{left:.3f}", "0.500"),
+            (f"above / below, {asked} scenes", f"{above:.3f}", "0.500"),
+        ],
+    )
+    keys = ("pointing_game", "pointing_energy", "grid_pointing_game", "grid_pointing_game_pooled")
+    model = found["model"]
+    rows = [("**the bundled model** (95 % interval)", *(_said(model[key]) for key in keys))]
+    for said, numbers in (
+        ("its forerunner, by contrast alone", found["contrast alone"] or {}),
+        ("any object, whatever the word", found["any object"]),
+        ("negative everywhere", found["negative everywhere"]),
+        (
+            "a random patch; random signs",
+            {key: {"mean": model[key]["chance"]} for key in keys},
+        ),
+    ):
+        rows.append(
+            (said, *(f"{numbers[key]['mean']:.3f}" if key in numbers else "–" for key in keys))
+        )
+    head = (
+        f"{found['scenes']:,} scenes, {model['pointing_game']['count']:,} nouns; "
+        f"{found['grids']} grids",
+        "pointing game",
+        "its energy",
+        "grid game, by word",
+        "FIxLIP's, by picture",
+    )
+    return f"{told}\n\n{_table(head, rows)}"
+
+
+def sanity(record: dict[str, Any]) -> str:
+    found = record["numbers"]
+    stages = found["stages"]
+    names = {"nothing": "nothing", "projections and final norms": "projections"}
+    rows = [
+        (said, *(f"{one[key]['mean']:.2f}" for one in stages.values()))
+        for said, key in (
+            ("rank correlation with the trained model's maps", "rank_correlation"),
+            ("pointing game", "pointing_game"),
+        )
+    ]
+    head = ("random from the last down to", *(names.get(stage, stage) for stage in stages))
+    return (
+        f"{_table(head, rows)}\n\n({stages['nothing']['rank_correlation']['count']} nouns of "
+        f"{found['scenes']} other scenes, {found['seeds']} draws of random weights)"
+    )
+
+
+def layers(record: dict[str, Any]) -> str:
+    pairs = {tuple(one["layers"]): one for one in record["numbers"]["pairs"]}
+    best = max(pairs, key=lambda pair: pairs[pair]["pointing_game"]["mean"])
+    texts, images = (sorted({pair[side] for pair in pairs}) for side in (0, 1))
+
+    def cell(pair: tuple[int, int]) -> str:
+        game, share = (pairs[pair][name]["mean"] for name in ("pointing_game", "pointing_energy"))
+        said = f"{game:.2f} / {share:.2f}"
+        return f"**{said}**" if pair == best else said
+
+    rows = [
+        (
+            f"{text} (the last)" if text == texts[-1] else f"{text}",
+            *(cell((text, image)) for image in images),
+        )
+        for text in texts
+    ]
+    head = ["text block", f"image block {images[0]}", *map(str, images[1:])]
+    head[-1] += " (the last, the paper's choice)"
+    found = record["numbers"]
+    said = f"{found['scenes']} other scenes; by chance {found['chance']:.2f}"
+    return f"{_table(head, rows)}\n\n({said})"
+
+
+def view(record: dict[str, Any]) -> str:
+    found = record["numbers"]
+    rows: list[tuple[str, str]] = []
+
+    def median(values: Sequence[float]) -> str:
+        return f"{statistics.median(values):.1f} ms"
+
+    if hover := found.get("hover"):
+        heat, chips = hover["tokens"], hover["patches"]
+        rows += [
+            (
+                f"hover, {hover['size']}: scripts until the heat map or the chips are painted",
+                f"{median(heat['work'])}, {median(chips['work'])}",
+            ),
+            (
+                f"hover, {hover['size']}: from the event to the painted frame",
+                f"{median(heat['painted'])}, {median(chips['painted'])}",
+            ),
+        ]
+    if drag := found.get("drag"):
+        sides = [drag["picture"], drag["words"]]
+        rates = [
+            1000 / statistics.mean(b - a for a, b in itertools.pairwise(t))
+            for t in (one["times"] for one in sides)
+        ]
+        lost = sum(one["count"] - one["moves"] for one in sides)
+        rows.append(
+            (
+                f"drag at 120 moves a second, {drag['size']}",
+                f"{min(rates):.0f}–{max(rates):.0f} frames a second, "
+                f"{lost or 'no'} move{'s' * (lost > 1)} lost",
+            )
+        )
+    for what, times in found.get("first", {}).items():
+        rows.append(
+            (
+                f"first paint, {what}: from the script being there to caption, picture",
+                f"{median(times['caption'])}, {median(times['picture'])}",
+            )
+        )
+    if size := found.get("size"):
+        raw, packed = (size["module"][name] / 1000 for name in ("bytes", "gzip"))
+        rows.append(
+            (
+                "script",
+                f"{raw:.0f} kB ({packed:.0f} kB gzipped) in each model, compiled once a page",
+            )
+        )
+    for what, one in found.get("many", {}).items():
+        if " and " not in what:
+            each = one["each"]
+            rows.append(
+                (
+                    f"{what} in one page",
+                    f"shown in {one['shown']:.1f} s; each {each['heap']:.2f} MB of heap and "
+                    f"{each['buffers']:.2f} MB of array buffers",
+                )
+            )
+    if idle := found.get("idle"):
+        asked = {
+            name: sum(one[name] for one in idle.values() if isinstance(one, dict))
+            for name in ("frames", "timers", "mutations")
+        }
+        said = ", ".join(f"{count or 'no'} {name}" for name, count in asked.items())
+        rows.append((f"while nothing changes, {idle['size']}", said))
+    for what, one in found.get("lab", {}).items():
+        if isinstance(one, dict):
+            rows.append(
+                (
+                    f"a cell run again in JupyterLab, {what}: the page",
+                    f"{1000 * one['heap']:+.1f} kB of heap, {1000 * one['buffers']:+.1f} kB of "
+                    f"array buffers, {one['nodes']:+.1f} nodes each",
+                )
+            )
+    return f"{_table(('', ''), rows)}\n\n({_machine(record)}; {found['browser']}, medians)"
+
+
+def reruns(record: dict[str, Any]) -> str:
+    found = record["numbers"]
+    said = ", ".join(f"{name}: {one['MB each']:+.2f} MB" for name, one in found.items())
+    (times,) = {one["more"] for one in found.values()}
+    return f"A cell run {times} times more, memory of the kernel for each run – {said}."
+
+
+#: How each record is told, and the command that makes it.
+TABLES: dict[str, tuple[Callable[[dict[str, Any]], str], str]] = {
+    "costs": (costs, "tests.benchmarks --only costs"),
+    "exclip": (against_exclip, "tests.benchmarks --only exclip"),
+    "nodes": (nodes, "tests.benchmarks --only nodes"),
+    "methods": (of_methods, "tests.benchmarks.methods"),
+    "view": (view, "tests.benchmarks.view"),
+    "reruns": (reruns, "tests.benchmarks.reruns"),
+    "bundled": (bundled, "tests.benchmarks.grounding --only record"),
+    "sanity": (sanity, "tests.benchmarks.grounding --only sanity"),
+    "layers": (layers, "tests.benchmarks.grounding --only layers"),
+}
+
+
+def generated(text: str, folder: Path = FOLDER) -> str:
+    """Return a README with its tables as the records in a folder say."""
+
+    def fill(found: re.Match[str]) -> str:
+        start, name, _, end = found.groups()
+        tell, command = TABLES[name]
+        record = read(name, folder)
+        told = tell(record) if record else f"(not measured yet: `python -m {command}`)"
+        return f"{start}{told}\n{end}"
+
+    return _MARKED.sub(fill, text)
+
+
+def drifted(text: str, folder: Path = FOLDER) -> list[str]:
+    """Return the names of those tables that are not what the records say."""
+    names = _MARKED.findall(text), _MARKED.findall(generated(text, folder))
+    return [old[1] for old, new in zip(*names, strict=True) if old != new]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |".replace("  ", " ") for cells in lines)
+
+
+def _said(numbers: dict[str, float]) -> str:
+    return f"{numbers['mean']:.3f} ({numbers['low']:.3f}–{numbers['high']:.3f})"
+
+
+def _machine(record: dict[str, Any]) -> str:
+    own = record["machine"]
+    return (
+        f"{own['processor']}, {own['threads']} thread{'s' * (own['threads'] > 1)}, "
+        f"torch {own['torch'].partition('+')[0]}, {record['date']}"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing, say what differs")
+    parser.add_argument("--readme", type=Path, default=README)
+    parser.add_argument("--records", type=Path, default=FOLDER)
+    options = parser.parse_args(arguments)
+    text = options.readme.read_text(encoding="utf-8")
+    differ = drifted(text, options.records)
+    if not options.check:
+        options.readme.write_text(generated(text, options.records), encoding="utf-8")
+        print(f"written: {', '.join(differ) or 'nothing, all is as the records say'}")
+    elif differ:
+        sys.exit(
+            f"not what the records say: {', '.join(differ)}; run python -m tests.benchmarks.readme"
+        )
+
+
+if __name__ == "__main__":
+    main()
