@@ -148,6 +148,8 @@ class FeaturePairs:
         Names of the image positions that are no patches, such as ``"CLS"``.
     about
         Model, method and layers, in words.
+    cheaper
+        What would be computed sooner, in words; ``""`` where nothing would.
     """
 
     def __init__(
@@ -160,6 +162,7 @@ class FeaturePairs:
         grid: tuple[int, int],
         image_special: Sequence[str],
         about: About,
+        cheaper: str = "",
     ):
         self.caption = caption
         self.tokens = tuple(tokens)
@@ -167,6 +170,7 @@ class FeaturePairs:
         self.grid = grid
         self.image_special_names = tuple(image_special)
         self.about = about
+        self.cheaper = cheaper
         # Either is let go of as soon as it can tell nothing new.
         self._measure: Measure | None = None
         self._sides: _Sides | None = None
@@ -378,6 +382,7 @@ class FeaturePairs:
             grid=self.grid,
             image_special=self.image_special_names,
             about=self.about,
+            cheaper=self.cheaper,
         )
 
     def feature_rows(self, tokens: str | Iterable[int | str]) -> np.ndarray:
@@ -793,4 +798,5 @@ def attribute(
             chosen.label,
             chosen.reads_at or f"text block {text_layer} · image block {image_layer}",
         ),
+        cheaper=chosen.cheaper(encoder, layers),
     )

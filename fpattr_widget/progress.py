@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+#: Work that takes longer, in seconds, is worth a word beforehand.
+LONG = 3.0
+
 
 class Stopped(BaseException):
     """Raised by :func:`checkpoint` when the listener wants the work to end.
@@ -62,3 +65,16 @@ def report(message: str) -> None:
     listener = _HERE.listener
     if listener is not None:
         listener.tell(message)
+
+
+def about(seconds: float) -> str:
+    """Return a length of time in round numbers."""
+    if seconds < 90:
+        rounded = 10 * round(seconds / 10) if seconds >= 15 else max(1, round(seconds))
+        return f"about {rounded} s"
+    return f"about {round(seconds / 60)} min" if seconds < 5400 else f"about {seconds / 3600:.1g} h"
+
+
+def cheaper(remedy: str) -> str:
+    """Return a remedy as the end of a sentence."""
+    return f" · {remedy} is cheaper" if remedy else ""

@@ -81,6 +81,9 @@ class Banzhaf:
     def reads_at(self) -> str:
         return "at the input"
 
+    def cheaper(self, encoder: DualEncoder, layers: tuple[int, int] | None) -> str:
+        return "a method with fewer samples"
+
     def check(self, encoder: DualEncoder) -> None:
         check_tokens(encoder, self.tokens)
 

@@ -11,6 +11,9 @@ from ..encoders import DualEncoder, PreparedImage, PreparedText
 from ..encoders.captions import check_text_reference
 from ..encoders.pictures import check_image_reference
 
+#: What costs less than most layers.
+LATER = "a later layer (−1 is the last)"
+
 
 class Contributions(Protocol):
     """One tower's contributions ``c_i``, computed when asked for, by any thread."""
@@ -91,6 +94,19 @@ class Method(Protocol):
         """Where the features are read, in words; ``None`` where the user chooses the layer."""
         ...
 
+    def cheaper(self, encoder: DualEncoder, layers: tuple[int, int] | None) -> str:
+        """Say in a few words which settings cost less; ``""`` where none do.
+
+        Parameters
+        ----------
+        encoder
+            What is explained.
+        layers
+            ``(text, image)``, where features are read; ``None`` where the
+            method reads no layers.
+        """
+        ...
+
     def check(self, encoder: DualEncoder) -> None:
         """Raise ``InputError`` if an encoder cannot be measured with these settings."""
         ...
@@ -112,6 +128,10 @@ class ReadsLayers:
     text_reference: str | None
     image_reference: str
     reads_at = None
+
+    def cheaper(self, encoder: DualEncoder, layers: tuple[int, int] | None) -> str:
+        last = encoder.resolve_layers(-1)
+        return "" if layers in (None, last) else LATER
 
     def check(self, encoder: DualEncoder) -> None:
         check_text_reference(self.text_reference)

@@ -74,7 +74,8 @@ class Game:
         new = {key: row for key, row in zip(keys, kept, strict=True) if key not in self._known}
         if new:
             masks = torch.from_numpy(np.stack(list(new.values()))).to(self._device)
-            self._known.update(zip(new, self._portions.run(self._value, masks), strict=True))
+            values = self._portions.run(self._value, masks, "masks")
+            self._known.update(zip(new, values, strict=True))
         return torch.stack([self._known[key] for key in keys])
 
     def everything(self) -> Tensor:

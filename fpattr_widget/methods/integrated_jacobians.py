@@ -1,5 +1,6 @@
 """The paper's method: Jacobians integrated from a reference to the input."""
 
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,13 +12,19 @@ from torch import Tensor
 from ..encoders import DualEncoder, PreparedImage, PreparedText, Split
 from ..encoders.kept import Kept
 from ..errors import InputError
+from ..progress import LONG, about, cheaper, report
 from .closed_form import ClosedForm, Integrator, closed_form
-from .contributions import Certain, ReadsLayers
+from .contributions import LATER, Certain, ReadsLayers
 from .integral import at_least_float32, relative_distance
 from .path import PathIntegral
 from .quadrature import RULES, quadrature
 
 _MOST_NODES = 256
+# From so many on, slow progress ends the search.
+_PATIENT_NODES = 64
+# About how many nodes blocks need, and what the search for their count takes for
+# each, in forward passes.
+_NODES, _NODES_A_BLOCK, _SEARCH = 8, 2, 15
 # Node counts that are tried in one pass where that is cheap.
 _AT_ONCE = (1, 2, 3, 4)
 
@@ -105,28 +112,55 @@ class IntegratedJacobians(ReadsLayers):
         if path.closed:
             # One pass for the node counts that mostly suffice.
             path.derivative(np.concatenate([quadrature(self.rule, n)[0] for n in _AT_ONCE]))
-        count = _fewest_nodes(lambda n: path.residual(*quadrature(self.rule, n)) <= tolerance)
+        cost = "" if path.closed else path.foretold_cost(LATER)
+
+        def residual(count: int) -> float:
+            report(f"finding how many nodes the {split.tower} needs: {count} …{cost}")
+            return path.residual(*quadrature(self.rule, count))
+
+        count = _fewest_nodes(residual, tolerance)
         found = path.integrate(*quadrature(self.rule, count))
         if found.residual > tolerance:
             warnings.warn(
                 f"the {split.tower} tower's integral reached a residual of {found.residual:.1e} "
-                f"with {found.steps} nodes, not the tolerance of {tolerance:.1e}",
+                f"with {found.steps} nodes, not the tolerance of {tolerance:.1e}, which more nodes "
+                "would hardly reach: pass `steps=` to take as many as you like, or a later `layer`",
                 stacklevel=2,
             )
         return found
 
 
-def _fewest_nodes(suffices: Callable[[int], bool]) -> int:
-    """Double the nodes until they suffice, then halve the gap to those that did not."""
+def _fewest_nodes(residual: Callable[[int], float], tolerance: float) -> int:
+    """Return the fewest nodes that reach a tolerance, along doubling and bisection.
+
+    Towers with kinks, such as ReLU's, gain little from each doubling. Where
+    the last one foretells that ``_MOST_NODES`` would not suffice, the best
+    count so far is the answer.
+    """
+    reached: dict[int, float] = {}
+
+    def suffices(count: int) -> bool:
+        reached[count] = residual(count)
+        return reached[count] <= tolerance
+
     below, count = 0, 1
     while not suffices(count):
-        if count == _MOST_NODES:
-            return count
+        if count >= _MOST_NODES or (count >= _PATIENT_NODES and _is_slow(reached, tolerance)):
+            return min(reached, key=lambda one: (reached[one], one))
         below, count = count, 2 * count
     while count - below > 1:
         middle = (below + count) // 2
         below, count = (below, middle) if suffices(middle) else (middle, count)
     return count
+
+
+def _is_slow(reached: dict[int, float], tolerance: float) -> bool:
+    """Tell whether doubling at the last two doublings' rate would end beyond ``_MOST_NODES``."""
+    count = max(reached)
+    gain = reached[count // 4] / reached[count] if reached[count] else np.inf
+    rate = np.log2(gain) / 2  # of two doublings, for a single one may be a stroke of luck
+    doublings = np.log2(_MOST_NODES / count)
+    return bool(rate * doublings < np.log2(reached[count] / tolerance))
 
 
 class Path:
@@ -158,6 +192,18 @@ class Path:
         else:
             with torch.no_grad():
                 self.reference = at_least_float32(split.embed(split.reference[None])[0])
+
+    def foretold_cost(self, remedy: str) -> str:
+        """Return how long the search for nodes may take, by the time of one pass.
+
+        ``""`` if that is not worth a word; ``remedy`` is what would be cheaper.
+        """
+        started = time.monotonic()
+        with torch.no_grad():
+            self.split.embed(self.split.reference[None])
+        nodes = _NODES + _NODES_A_BLOCK * self.split.depth
+        seconds = (time.monotonic() - started) * nodes * _SEARCH
+        return f" · {about(seconds)}{cheaper(remedy)}" if seconds >= LONG else ""
 
     @staticmethod
     def of(encoder: DualEncoder, split: Split) -> "Path":

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..progress import checkpoint
+from ..progress import checkpoint, report
 
 _CHEAPER_LAYER = "choose a later `layer` (−1 is the cheapest) or a smaller `model`"
 
@@ -53,12 +53,17 @@ class Portions:
         self._size = max(1, size)
         self._remedy = remedy
 
-    def run(self, work: Callable[[Tensor], Tensor], items: Tensor) -> Tensor:
-        """Return ``work(items)``; one result for each item."""
+    def run(self, work: Callable[[Tensor], Tensor], items: Tensor, what: str = "") -> Tensor:
+        """Return ``work(items)``; one result for each item.
+
+        ``what`` names the items for who listens to how far this is.
+        """
         done: list[Tensor] = []
         first = 0
         while first < len(items):
             checkpoint()
+            if what:
+                report(f"{first:,} of {len(items):,} {what}")
             try:
                 done.append(work(items[first : first + self._size]))
                 first += len(done[-1])

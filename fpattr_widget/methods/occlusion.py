@@ -50,6 +50,9 @@ class Occlusion:
     def reads_at(self) -> str:
         return "at the input"
 
+    def cheaper(self, encoder: DualEncoder, layers: tuple[int, int] | None) -> str:
+        return ""
+
     def check(self, encoder: DualEncoder) -> None:
         check_tokens(encoder, self.tokens)
 

@@ -33,6 +33,9 @@ class PatchTokenSimilarity:
     def reads_at(self) -> str:
         return "at the final states"
 
+    def cheaper(self, encoder: DualEncoder, layers: tuple[int, int] | None) -> str:
+        return ""
+
     def check(self, encoder: DualEncoder) -> None:
         """Every encoder can be measured so."""
 

@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from ..pairs import FeaturePairs
+from ..progress import LONG, Stopped, about, cheaper, listening
 from .failures import sentence
 from .kernel import interrupts
 from .protocol import (
@@ -23,6 +24,7 @@ from .protocol import (
     InterruptedMessage,
     LedgerMessage,
     LedgerState,
+    ProgressMessage,
     RegionMessage,
     Result,
     RowsMessage,
@@ -33,6 +35,7 @@ Send = Callable[[Result, list[bytes]], None]
 # Jupyter's server drops messages past a thousand a second, without an error.
 _FLUSH_SECONDS = 0.05
 _MOST_ROWS_A_MESSAGE = 256
+_REPORT_SECONDS = 0.15
 # A step of the fill should take about this long: longer would keep a hover waiting.
 _STEP_SECONDS = 0.05
 
@@ -85,6 +88,8 @@ class RowServer:
         self._interrupts = interrupts()  # that were noticed
         self._interrupted = False  # and not told yet
         self._failure = ""
+        self._reported = 0.0  # when progress was told last
+        self._rows_timed, self._seconds = 0, 0.0  # rows that took time to compute
         self._quiet = False  # "done" would make a page ask for what the user stopped
         _LIVE.add(self)
 
@@ -112,7 +117,7 @@ class RowServer:
             self._region = identifier, patches
 
     def stop(self, *, release: bool = False) -> None:
-        """End the thread after the step that it is in.
+        """End the thread, within one forward pass of the model.
 
         Parameters
         ----------
@@ -161,8 +166,9 @@ class RowServer:
     def _run(self) -> None:
         self._flushed = time.monotonic()
         try:
-            while self._work():
-                pass
+            with listening(self._is_to_stop, self._report):
+                while self._step_or_stop():
+                    pass
         except Exception as error:
             self._failure = message = sentence(error)
             with suppress(Exception):
@@ -177,6 +183,25 @@ class RowServer:
         finally:
             if self._release:
                 self._pairs.release()
+
+    def _is_to_stop(self) -> bool:
+        return self._stopped or self._interrupts != interrupts()
+
+    def _step_or_stop(self) -> bool:
+        """Work, and if that is stopped on the way see to what comes next."""
+        try:
+            return self._work()
+        except Stopped:
+            with self._lock:
+                self._notice_interrupts()
+            return True
+
+    def _report(self, message: str) -> None:
+        """Tell what is being done, now and then."""
+        now = time.monotonic()
+        if now - self._reported >= _REPORT_SECONDS:
+            self._reported = now
+            self._tell(ProgressMessage(type="progress", epoch=self.epoch, message=message))
 
     def _work(self) -> bool:
         """Do the next thing; return whether the thread is still needed."""
@@ -214,12 +239,24 @@ class RowServer:
         self._pairs.feature_rows(tokens)
         self._computed.extend(tokens)
         now = time.monotonic()
+        if not known:
+            self._rows_timed += len(tokens)
+            self._seconds += now - started
+            self._report_rows()
         if not urgent and not known:
             quick = now - started < _STEP_SECONDS / 2
             self._step = 2 * self._step if quick else max(1, self._step // 2)
         due = now - self._flushed > _FLUSH_SECONDS
         if urgent or due or len(self._computed) >= _MOST_ROWS_A_MESSAGE:
             self._flush()
+
+    def _report_rows(self) -> None:
+        """Tell how long the rows that are missing will take, if that is worth telling."""
+        ready = self._pairs.ready
+        left = int((~ready).sum()) * self._seconds / self._rows_timed
+        if left >= LONG:
+            done = f"{int(ready.sum())} of {len(ready)} rows are there"
+            self._report(f"{done} · {about(left)} left{cheaper(self._pairs.cheaper)}")
 
     def _flush(self) -> None:
         tokens, self._computed = self._computed, []
