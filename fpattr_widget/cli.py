@@ -127,7 +127,12 @@ def compute(pairs: "FeaturePairs") -> None:
     from tqdm import tqdm
 
     count = len(pairs.tokens)
-    with tqdm(total=count, desc="attributing", unit="token", file=sys.stderr) as bar:
+    from .progress import listening
+
+    with (
+        tqdm(total=count, desc="attributing", unit="token", file=sys.stderr) as bar,
+        listening(lambda: False, bar.set_postfix_str),
+    ):
         for start in range(0, count, _STEP):
             tokens = range(start, min(start + _STEP, count))
             pairs.feature_rows(tokens)

@@ -1,5 +1,9 @@
-"""The one exception for input that cannot be explained."""
+"""The exceptions for input that cannot be used."""
 
 
 class InputError(ValueError):
     """An argument cannot be used; the message names it and says what to do."""
+
+
+class ModelChanged(InputError):
+    """A model is not what it was when work with it began."""

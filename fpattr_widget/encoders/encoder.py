@@ -3,7 +3,7 @@
 import copy
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
+from ..errors import InputError, ModelChanged
 from .captions import CaptionLike, PreparedText, prepare_text, reference_text
+from .cores import is_small, one_thread
 from .family import Family, ImageTower, TextTower
 from .fingerprint import Fingerprint
 from .kept import Kept
@@ -59,6 +60,8 @@ class Version:
     ----------
     text_tower, image_tower
         The twin's.
+    is_small
+        Whether it runs on one thread.
     """
 
     def __init__(self, model: nn.Module, family: Family):
@@ -66,6 +69,7 @@ class Version:
         self._fingerprint.read()
         self._model = model
         self._twin = Twin(model)
+        self.is_small = is_small(model)
         self.text_tower, self.image_tower = family.towers(self._twin.module)
         for tower in (self.text_tower, self.image_tower):
             tower.attach(self._twin)
@@ -86,10 +90,12 @@ class Version:
         Parameters
         ----------
         layers
-            ``(text, image)``: only what a pass from these blocks up reads.
+            ``(text, image)``: of the blocks below these, which no pass from
+            there reads, a look at a few numbers is enough.
         """
-        without = set() if layers is None else self._below(layers)
-        return self.has_same_outline() and self._fingerprint.weights_are_the_same(without)
+        if layers is None:
+            return self.has_same_outline() and self._fingerprint.weights_are_the_same()
+        return self.looks_the_same() and self._fingerprint.weights_are_the_same(self._below(layers))
 
     def _below(self, layers: tuple[int, int]) -> set[int]:
         """Return the ids of the user's modules that no pass from these blocks up reads."""
@@ -205,7 +211,7 @@ class DualEncoder:
 
         Raises
         ------
-        InputError
+        ModelChanged
             When the model is changed in the meantime.
         """
         if self._fixed is not None:
@@ -227,7 +233,7 @@ class DualEncoder:
         Returns
         -------
         context manager
-            Raises ``InputError`` if the model has changed by its end.
+            Raises ``ModelChanged`` if the model has changed by its end.
         """
         version = self._fixed
         assert version is not None, "not fixed"
@@ -241,13 +247,15 @@ class DualEncoder:
             with self._lock:
                 if self._version is version:
                     self._version = None  # what it keeps may be of another model
-            raise InputError(
-                f"`model` {self.name!r} has changed since this explanation was begun, and further "
-                "numbers would not belong to those that are there: explain again."
+            raise ModelChanged(
+                f"the weights or settings of `model` {self.name!r} have changed since this "
+                "explanation was begun, so that further numbers would not belong to those that are "
+                "there: call explain or attribute again."
             ) from reason
 
         try:
-            yield
+            with one_thread() if version.is_small else nullcontext():
+                yield
         except Exception as error:
             require(error)
             raise

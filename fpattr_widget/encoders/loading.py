@@ -3,9 +3,8 @@
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ from ..errors import InputError
 from .encoder import MEMORY_LIMIT, Defaults, DualEncoder
 from .names import looks_like_path, shared_name
 from .plain import ProcessorLike, parts_of
-from .registry import class_of_config, family_of_module
+from .recent import Recent
+from .registry import class_of_config, family_of_module, unwrapped
 
 #: A folder may carry this file: the layer and reference that ground best for its model.
 DEFAULTS_FILE = "attribution.json"
@@ -134,13 +134,21 @@ def encoder_of(model: ModelLike = "bundled", processor: ProcessorLike = None) ->
 
 def shared_encoder(model: str | os.PathLike[str]) -> DualEncoder:
     """Return the encoder of a name, loaded once; a folder again when its files have changed."""
+    return _KEPT.get(_as_it_is(model), lambda: load_encoder(model))
+
+
+def is_loaded(model: str | os.PathLike[str]) -> bool:
+    """Tell whether :func:`shared_encoder` would return at once."""
+    return _KEPT.has(_as_it_is(model))
+
+
+def _as_it_is(model: str | os.PathLike[str]) -> Hashable:
+    """Return a model's name, with what tells its folder from the same after a change."""
     inside = sorted(Path(model).iterdir()) if Path(model).is_dir() else []
-    return _kept(str(model), tuple((path.name, path.stat().st_mtime_ns) for path in inside))
+    return str(model), tuple((path.name, path.stat().st_mtime_ns) for path in inside)
 
 
-@lru_cache(maxsize=2)
-def _kept(model: str, _files: tuple[tuple[str, int], ...]) -> DualEncoder:
-    return load_encoder(model)
+_KEPT: Recent[DualEncoder] = Recent(2)
 
 
 def _from_module(
@@ -149,6 +157,7 @@ def _from_module(
     device: str | torch.device | None,
     dtype: torch.dtype | None,
 ) -> DualEncoder:
+    model = unwrapped(model)
     family = family_of_module(model)
     if device is not None or dtype is not None:
         model.to(device=device, dtype=dtype)

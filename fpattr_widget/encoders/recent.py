@@ -33,6 +33,12 @@ class Recent(Generic[T]):
         self._entries: OrderedDict[Hashable, _Entry[T]] = OrderedDict()
         self._lock = threading.Lock()
 
+    def has(self, key: Hashable) -> bool:
+        """Tell whether a result is there."""
+        with self._lock:
+            entry = self._entries.get(key)
+        return entry is not None and bool(entry.results)
+
     def get(self, key: Hashable, compute: Callable[[], T]) -> T:
         """Return the result of ``key``, computing it if it is not there."""
         with self._lock:

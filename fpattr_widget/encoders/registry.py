@@ -37,6 +37,34 @@ def register_family(family: Family) -> None:
     _FAMILIES[:] = [family, *(known for known in _FAMILIES if known.name != family.name)]
 
 
+def unwrapped(model: nn.Module) -> nn.Module:
+    """Return the module inside ``DataParallel``, ``torch.compile`` or a ``PeftModel``.
+
+    What adapters change is part of the module itself. A compiled module is run
+    as it was before.
+
+    Raises
+    ------
+    InputError
+        When an adapter works outside the module, as learnt prompts do.
+    """
+    kinds = {kind.__name__ for kind in type(model).__mro__}
+    inner: Any = None
+    if kinds & {"DataParallel", "DistributedDataParallel"}:
+        inner = model.module
+    elif "OptimizedModule" in kinds:
+        inner = model._orig_mod
+    elif "PeftModel" in kinds:
+        adapted: Any = model
+        if any(config.is_prompt_learning for config in adapted.peft_config.values()):
+            raise InputError(
+                "`model` is a PeftModel that learns prompts, which stand outside the towers: pass "
+                "`model.get_base_model()` to explain the model without them."
+            )
+        inner = adapted.get_base_model()
+    return unwrapped(inner) if isinstance(inner, nn.Module) else model
+
+
 def family_of_module(model: nn.Module) -> Family:
     """Return the family of a loaded module, or raise ``InputError``."""
     if isinstance(model, torch.jit.ScriptModule):

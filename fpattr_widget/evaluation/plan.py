@@ -2,16 +2,20 @@
 
 import itertools
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
 from tqdm.auto import tqdm
 
 from ..encoders import DualEncoder, Layer, ModelLike, ProcessorLike, encoder_of
-from ..errors import InputError
+from ..errors import InputError, ModelChanged
 from ..methods import METHODS, Method
+from ..progress import about, cheaper
 from .dataset import Dataset, Sample
 from .explained import Explained, Read
 from .fingerprint import read_by, weights_of
@@ -19,6 +23,8 @@ from .metrics import METRICS, Agreement, Metric
 from .records import SAID, Record, Records, Score
 
 T = TypeVar("T")
+# An evaluation that takes longer, in seconds, is worth a word beforehand.
+_WORTH_A_WORD = 60.0
 
 
 @dataclass(frozen=True)
@@ -125,9 +131,32 @@ class Evaluation:
             unit="sample",
             disable=not progress,
         ) as bar:
-            for sample in missing:
-                self.records.add(self._measure(sample))
+            as_begun = self._unchanged()
+            started = time.monotonic()
+            for number, sample in enumerate(missing):
+                with ExitStack() as unchanged:
+                    for make in as_begun:
+                        unchanged.enter_context(make())
+                    record = self._measure(sample)
+                self.records.add(record)
                 bar.update()
+                if progress and number == 0:
+                    seconds = (time.monotonic() - started) * (len(missing) - 1)
+                    if seconds >= _WORTH_A_WORD:
+                        bar.write(f"this takes {about(seconds)}{cheaper(self._remedy())}")
+
+    def _unchanged(self) -> list[Callable[[], AbstractContextManager[None]]]:
+        """Return, for each model, what makes a context in which it has to be as it is now."""
+        makers = []
+        for encoder in {id(way.encoder): way.encoder for way in self.ways}.values():
+            with encoder.steady() as fixed:
+                makers.append(partial(fixed.unchanged, None))
+        return makers
+
+    def _remedy(self) -> str:
+        """Return what would be cheaper, for the first way for which something is."""
+        remedies = (way.method.cheaper(way.encoder, way.run.layers) for way in self.ways)
+        return next((remedy for remedy in remedies if remedy), "")
 
     def _measure(self, sample: Sample) -> Record:
         scores: list[Score] = []
@@ -137,6 +166,8 @@ class Evaluation:
                 encoder = ways[0][1].encoder
                 read = Read(encoder, sample)
                 scores += self._scores(ways, read)
+        except ModelChanged:  # no fault of the sample's
+            raise
         except InputError as error:
             return Record(sample.name, (), str(error))
         return Record(sample.name, tuple(scores))

@@ -4,6 +4,7 @@ from typing import Unpack
 
 from ..encoders import CaptionLike, ImageLike, Layer, ModelLike, ProcessorLike
 from ..pairs import MethodLike, attribute
+from .loading_card import loading_card
 from .settings import ViewOptions
 from .widget import PairsWidget
 
@@ -38,5 +39,6 @@ def explain(
     InputError
         When something cannot be used; the message names the argument.
     """
-    pairs = attribute(model, image, caption, method, layer, processor=processor)
+    with loading_card(model, caption):
+        pairs = attribute(model, image, caption, method, layer, processor=processor)
     return pairs.widget(**options)
