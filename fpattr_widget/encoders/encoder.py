@@ -81,8 +81,13 @@ class Version:
         return now.has_same_outline(self._fingerprint, self._twin.overwritten)
 
     def looks_the_same(self) -> bool:
-        """Tell whether nothing has changed, by a look at a few numbers of each weight."""
-        return self.has_same_outline() and self._fingerprint.weights_look_the_same()
+        """Tell whether nothing has changed, by a look at a few numbers of each weight.
+
+        Where something looks another, the weights are read again.
+        """
+        if not self.has_same_outline():
+            return False
+        return self._fingerprint.weights_look_the_same() or self.is_the_same()
 
     def is_the_same(self, layers: tuple[int, int] | None = None) -> bool:
         """Tell whether nothing has changed, by reading the weights again.
@@ -93,9 +98,13 @@ class Version:
             ``(text, image)``: of the blocks below these, which no pass from
             there reads, a look at a few numbers is enough.
         """
-        if layers is None:
-            return self.has_same_outline() and self._fingerprint.weights_are_the_same()
-        return self.looks_the_same() and self._fingerprint.weights_are_the_same(self._below(layers))
+        if not self.has_same_outline():
+            return False
+        fingerprint, written = self._fingerprint, self._twin.overwritten
+        # What looks another may be the same numbers, written anew.
+        if layers is None or not fingerprint.weights_look_the_same():
+            return fingerprint.weights_are_the_same(written)
+        return fingerprint.weights_are_the_same(written, self._below(layers))
 
     def _below(self, layers: tuple[int, int]) -> set[int]:
         """Return the ids of the user's modules that no pass from these blocks up reads."""

@@ -15,10 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .twin import OF_EVERY_MODULE
-
-#: The module that owns something, by its id, and the name it has there.
-Key = tuple[int, str]
+from .twin import OF_EVERY_MODULE, Key
 
 _HOOKS = tuple(sorted(name for name in OF_EVERY_MODULE if name.startswith("_forward")))
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.device, type)
@@ -27,6 +24,10 @@ _BLOCK = 64
 # Numbers of a tensor that a glance looks at.
 _SAMPLES = 16
 _DEEPEST = 4
+# Longer lists are looked at from outside.
+_LONGEST = 1000
+# Set by transformers where it has added hooks that hand out hidden states.
+_RECORDS = "_output_capturing_hooks_installed"
 
 
 class Fingerprint:
@@ -58,7 +59,7 @@ class Fingerprint:
 
     def read(self) -> None:
         """Read all weights, to compare with later."""
-        self._glances = {key: _glance(tensor) for key, tensor in self.tensors.items()}
+        self._glances = self._glance_at_all()
         by_tensor = {id(tensor): tensor for tensor in self.tensors.values()}
         digests = {name: digest(tensor) for name, tensor in by_tensor.items()}
         self._digests = {key: digests[id(tensor)] for key, tensor in self.tensors.items()}
@@ -83,15 +84,21 @@ class Fingerprint:
         }
         return different <= volatile()
 
-    def weights_are_the_same(self, without: Collection[int] = ()) -> bool:
+    def weights_are_the_same(
+        self, volatile: Callable[[], set[Key]], without: Collection[int] = ()
+    ) -> bool:
         """Tell whether all weights still are as they were read, by reading them again.
 
         Parameters
         ----------
+        volatile
+            Returns the buffers that forward passes write themselves.
         without
             Ids of modules whose weights do not matter.
         """
+        glances = None if without else self._glance_at_all()
         known: dict[int, int] = {}
+        different: set[Key] = set()
         for key, before in self._digests.items():
             if key[0] in without:
                 continue
@@ -99,7 +106,11 @@ class Fingerprint:
             if id(tensor) not in known:
                 known[id(tensor)] = digest(tensor)
             if known[id(tensor)] != before:
-                return False
+                different.add(key)
+        if different and not different <= volatile():
+            return False
+        if glances is not None:  # of the same numbers, perhaps written anew
+            self._glances = glances
         return True
 
     def weights_look_the_same(self) -> bool:
@@ -110,6 +121,9 @@ class Fingerprint:
         """
         return all(_glance(self.tensors[key]) == before for key, before in self._glances.items())
 
+    def _glance_at_all(self) -> dict[Key, Hashable]:
+        return {key: _glance(tensor) for key, tensor in self.tensors.items()}
+
     def _look_at(self, module: nn.Module) -> None:
         own = id(module)
         if own in self._seen:
@@ -118,7 +132,11 @@ class Fingerprint:
         self._alive.append(module)
         state = module.__dict__
         children = list(state["_modules"].items())
-        hooks = [list(state[name].values()) for name in _HOOKS if state[name]]
+        hooks = [
+            [hook for hook in state[name].values() if not _only_records(hook)]
+            for name in _HOOKS
+            if state[name]
+        ]
         self.outline[own, ""] = (
             type(module),
             type(module).forward,
@@ -131,7 +149,7 @@ class Fingerprint:
                 if tensor is not None:
                     self._keep(own, name, tensor)
         for name, value in list(state.items()):
-            if name not in OF_EVERY_MODULE:
+            if name not in OF_EVERY_MODULE and name != _RECORDS:
                 if isinstance(value, Tensor):
                     if value.grad_fn is None:  # else a result of some forward pass
                         self._keep(own, name, value)
@@ -168,12 +186,12 @@ class Fingerprint:
 
     @staticmethod
     def _parts(value: Any) -> list[Any] | None:
-        if isinstance(value, dict):
-            return [part for item in list(value.items()) for part in item]
-        if isinstance(value, list | tuple):
-            return list(value)
-        if isinstance(value, set | frozenset):
-            return sorted(value, key=repr)
+        if isinstance(value, dict | list | tuple | set | frozenset):
+            if len(value) > _LONGEST:
+                return [_Id(value), len(value)]
+            if isinstance(value, dict):
+                return [part for item in list(value.items()) for part in item]
+            return sorted(value, key=repr) if isinstance(value, set | frozenset) else list(value)
         if isinstance(value, MethodType):
             owner = value.__self__
             return [_Id(value.__func__), owner if isinstance(owner, nn.Module) else _Id(owner)]
@@ -182,6 +200,11 @@ class Fingerprint:
         if isinstance(value, FunctionType) and value.__closure__:
             return [_Id(value), *_modules_in(value)]
         return None
+
+
+def _only_records(hook: object) -> bool:
+    """Tell whether a hook is one that transformers adds to hand out hidden states."""
+    return getattr(hook, "__module__", "") == "transformers.utils.output_capturing"
 
 
 class _Id:

@@ -1,14 +1,17 @@
 """A module's twin: the same computation on the same weights, in objects of our own.
 
 What is put into a twin, such as a stop before a block, is seen by nobody who
-runs the module itself. Its parameters and buffers are detached tensors on the
-module's own storage, so that it takes no memory, weights that are changed in
-place are seen, and no gradient can reach them. It is always in evaluation mode.
+runs the module itself. Its parameters are detached tensors on the module's own
+storage, so that it takes no memory, weights that are changed in place are seen,
+and no gradient can reach them. It is always in evaluation mode. What a pass
+itself may write into, buffers and lists, are copies: it is made anew when
+these change.
 """
 
+import copy
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from types import CellType, FunctionType, MethodType
 from typing import Any
 
@@ -16,6 +19,10 @@ import torch
 from torch import Tensor, nn
 
 _FORWARD_HOOKS = frozenset(name for name in nn.Module().__dict__ if name.startswith("_forward"))
+#: The module that owns something, by its id, and the name it has there.
+Key = tuple[int, str]
+# Bytes of buffers that are copied; the larger ones are tables, which nobody writes into.
+_MOST_COPIED = 16 * 2**20
 #: What every module has in its ``__dict__``; the rest are attributes of its own.
 OF_EVERY_MODULE = frozenset(nn.Module().__dict__)
 
@@ -36,6 +43,8 @@ class Twin:
         self._copies: dict[int, Any] = {}
         self._sources: dict[nn.Module, nn.Module] = {}
         self._made: dict[nn.Module, dict[str, Any]] = {}
+        self._buffers: dict[Key, tuple[Tensor, Tensor]] = {}
+        self._copied = 0
         self.lock = threading.RLock()
         self.module: Any = self._module(model)
 
@@ -47,23 +56,26 @@ class Twin:
         """Return the module of the user's that a module of the twin stands for."""
         return self._sources[module]
 
-    def overwritten(self) -> set[tuple[int, str]]:
-        """Return the attributes that the twin's own passes have written since it was made.
+    def overwritten(self) -> set[Key]:
+        """Return the attributes and buffers that the twin's own passes have written.
 
-        As ``(id of the user's module, name)``. What a forward pass itself
-        writes, such as a count of calls or the last attention map, is a
-        result and no setting of the model.
+        What a forward pass itself writes, such as a count of calls or the last
+        attention map, is a result and no setting of the model.
         """
-        return {
+        attributes = {
             (id(self._sources[module]), name)
             for module, made in self._made.items()
             for name, value in list(module.__dict__.items())
-            if name not in OF_EVERY_MODULE and not _same(made.get(name, _MISSING), value)
+            if name not in OF_EVERY_MODULE and made.get(name, _MISSING) != _seen(value)
+        }
+        return attributes | {
+            key for key, (now, made) in self._buffers.items() if not torch.equal(now, made)
         }
 
     def instrument(self, module: nn.Module, forward: Callable[..., Any]) -> None:
         """Let a module of the twin run ``forward`` in the place of its own."""
-        module.__dict__["forward"] = self._made[module]["forward"] = forward
+        module.__dict__["forward"] = forward
+        self._made[module]["forward"] = _seen(forward)
 
     def _module(self, module: nn.Module) -> nn.Module:
         known = self._copies.get(id(module))
@@ -75,9 +87,14 @@ class Twin:
         state: dict[str, Any] = {}
         twin.__dict__ = state
         for name, value in list(module.__dict__.items()):
-            if name in ("_parameters", "_buffers"):
+            if name == "_parameters":
                 state[name] = {
                     key: None if tensor is None else self._tensor(tensor)
+                    for key, tensor in list(value.items())
+                }
+            elif name == "_buffers":
+                state[name] = {
+                    key: None if tensor is None else self._buffer((id(module), key), tensor)
                     for key, tensor in list(value.items())
                 }
             elif name == "_modules":
@@ -96,7 +113,18 @@ class Twin:
                 state[name] = self._value(value)
         state["training"] = False
         self._sources[twin] = module
-        self._made[twin] = dict(state)
+        self._made[twin] = {name: _seen(value) for name, value in state.items()}
+        return twin
+
+    def _buffer(self, key: Key, buffer: Tensor) -> Tensor:
+        """Return a copy of a small buffer: a pass may write into it."""
+        size = buffer.numel() * buffer.element_size()
+        if id(buffer) in self._copies or self._copied + size > _MOST_COPIED:
+            return self._tensor(buffer)
+        self._copied += size
+        twin = buffer.detach().clone()
+        self._copies[id(buffer)] = twin
+        self._buffers[key] = twin, twin.clone()
         return twin
 
     def _tensor(self, tensor: Tensor) -> Tensor:
@@ -121,8 +149,8 @@ class Twin:
     def _value(self, value: Any) -> Any:
         """Return a value with the twin's modules and tensors in the place of the user's.
 
-        What holds none is shared: a dictionary of settings that the user
-        changes is the twin's own as well.
+        Lists and dictionaries are the twin's own, for a pass may write into
+        them; what is no holder of anything is shared.
         """
         if isinstance(value, nn.Module):
             return self._module(value)
@@ -138,14 +166,16 @@ class Twin:
 
     def _holder(self, value: Any) -> Any:
         if isinstance(value, dict):
-            items = {key: self._value(item) for key, item in list(value.items())}
-            if all(items[key] is value[key] for key in items):
-                return value
-            copy = value.copy()
-            copy.update(items)
-            return copy
+            copied = copy.copy(value)
+            for key, item in list(value.items()):
+                copied[key] = self._value(item)
+            return copied
         if isinstance(value, list | tuple):
             parts = [self._value(item) for item in value]
+            if isinstance(value, list):
+                copied = copy.copy(value)
+                copied[:] = parts
+                return copied
             if all(part is item for part, item in zip(parts, value, strict=True)):
                 return value
             if hasattr(value, "_fields"):  # a named tuple
@@ -166,12 +196,12 @@ class Twin:
         cells = tuple(self._cell(cell) for cell in function.__closure__ or ())
         if all(new is old for new, old in zip(cells, function.__closure__ or (), strict=True)):
             return function
-        copy = FunctionType(
+        copied = FunctionType(
             function.__code__, function.__globals__, function.__name__, function.__defaults__, cells
         )
-        copy.__kwdefaults__ = function.__kwdefaults__
-        copy.__dict__.update(function.__dict__)
-        return copy
+        copied.__kwdefaults__ = function.__kwdefaults__
+        copied.__dict__.update(function.__dict__)
+        return copied
 
     def _cell(self, cell: CellType) -> CellType:
         try:
@@ -188,6 +218,12 @@ class Twin:
 _MISSING = object()
 
 
-def _same(before: Any, after: Any) -> bool:
-    plain = bool | int | float | str
-    return before is after or (isinstance(before, plain) and before == after)
+def _seen(value: Any) -> Hashable:
+    """Return what tells a value, or what a holder holds, from another."""
+    if isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, dict):
+        return id(value), tuple((id(key), id(item)) for key, item in value.items())
+    if isinstance(value, list):
+        return id(value), tuple(map(id, value))
+    return id(value)

@@ -147,7 +147,7 @@ class Evaluation:
 
     def _unchanged(self) -> list[Callable[[], AbstractContextManager[None]]]:
         """Return, for each model, what makes a context in which it has to be as it is now."""
-        makers = []
+        makers: list[Callable[[], AbstractContextManager[None]]] = []
         for encoder in {id(way.encoder): way.encoder for way in self.ways}.values():
             with encoder.steady() as fixed:
                 makers.append(partial(fixed.unchanged, None))

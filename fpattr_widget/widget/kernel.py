@@ -51,7 +51,7 @@ def interrupt() -> None:
 
 def watch() -> None:
     """Follow the kernel from now on, if there is one; calling it again changes nothing."""
-    shell = shell()
+    shell = kernel_shell()
     if shell is None:
         return
     # Registering a function twice leaves it there once.
@@ -68,7 +68,7 @@ def attended() -> bool:
     with it nbconvert and papermill) leave it empty and number their messages as
     jupyter_client does. So does Voilà, which shows a page afterwards.
     """
-    shell = shell()
+    shell = kernel_shell()
     if shell is None or _page_spoke or _in_voila():
         return True
     with suppress(Exception):  # a kernel that tells nothing of its messages
@@ -105,7 +105,7 @@ def leave(resident: Resident, cell: str | None) -> None:
                 del _MADE[cell]
 
 
-def shell() -> Any:
+def kernel_shell() -> Any:
     """Return the IPython shell of a Jupyter kernel, or ``None`` elsewhere."""
     try:
         from IPython import get_ipython
@@ -121,7 +121,7 @@ def _in_voila() -> bool:
 
 
 def _current_cell() -> str | None:
-    shell = shell()
+    shell = kernel_shell()
     with suppress(Exception):  # a kernel without cells, or none
         cell = shell.kernel.get_parent("shell")["metadata"]["cellId"]
         return cell if isinstance(cell, str) and cell else None
@@ -134,7 +134,7 @@ def _before_cell(info: Any) -> None:
         residents = list(_MADE[cell]) if cell in _MADE else []
     for resident in residents:
         resident.superseded()
-    shell = shell()
+    shell = kernel_shell()
     if shell is not None:
         _hear_signals(shell.kernel)
 

@@ -7,7 +7,8 @@ from html import escape
 from typing import Any
 
 from ..encoders.loading import is_loaded
-from .kernel import shell
+from ..encoders.names import shared_name
+from .kernel import kernel_shell
 
 _CARD = (
     '<div style="font: 14px system-ui, sans-serif; padding: 12px 16px; max-width: 848px; '
@@ -30,11 +31,10 @@ def loading_card(model: object, caption: object) -> Iterator[None]:
     caption
         Of the explanation.
     """
-    named = isinstance(model, str | os.PathLike)
-    if not named or shell() is None or is_loaded(os.fspath(model)):
+    if not isinstance(model, str | os.PathLike) or kernel_shell() is None or is_loaded(str(model)):
         yield
         return
-    name = os.path.basename(os.fspath(model).rstrip("/")) or os.fspath(model)
+    name = shared_name(str(model))
     words = f"“{caption}”" if isinstance(caption, str) else "a caption of token ids"
     handle = _display(
         {
