@@ -54,4 +54,4 @@ def _lock(file: int) -> None:
         import msvcrt
 
         os.lseek(file, _BEYOND, os.SEEK_SET)
-        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
