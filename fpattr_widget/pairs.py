@@ -385,6 +385,30 @@ class FeaturePairs:
             cheaper=self.cheaper,
         )
 
+    def over(self, picture: Image.Image) -> "FeaturePairs":
+        """Return the same pairs over another picture, such as one with something drawn on it.
+
+        Parameters
+        ----------
+        picture
+            Covered by the grid of patches, as ``picture`` is.
+        """
+
+        def measure() -> tuple[Contributions, Contributions] | Known:
+            with self._lock:
+                sides = self._measured()
+                return self.known() if sides is None else (sides.text, sides.image)
+
+        return FeaturePairs(
+            measure,
+            caption=self.caption,
+            tokens=self.tokens,
+            picture=picture,
+            grid=self.grid,
+            image_special=self.image_special_names,
+            about=self.about,
+        )
+
     def feature_rows(self, tokens: str | Iterable[int | str]) -> np.ndarray:
         """Return rows over all image features, ``(m, n_special + rows · columns)`` float32.
 

@@ -1,15 +1,16 @@
 """One phrase of one sample, with its score."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 from ..pairs import FeaturePairs
 from .dataset import Sample
+from .drawing import outlined
 from .explained import Explained, Read
 from .plan import Way
 
 if TYPE_CHECKING:
-    from ..widget import PairsWidget
+    from ..widget import PairsWidget, ViewOptions
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,15 @@ class Finding:
         """Explain the sample anew; nothing is computed yet."""
         return self._explained().pairs
 
-    def widget(self, **options: Any) -> "PairsWidget":
-        """Return the linked view with the phrase's words pinned; options as for ``PairsWidget``."""
+    def widget(self, **options: "Unpack[ViewOptions]") -> "PairsWidget":
+        """Return the linked view with the phrase's words pinned and its boxes outlined.
+
+        Options as for ``PairsWidget``. The outlines are drawn on the view's picture.
+        """
         explained = self._explained()
-        view = explained.pairs.widget(**options)
         target = next(one for one in explained.targets if one.number == self._number)
+        pairs = explained.pairs
+        view = pairs.over(outlined(pairs.picture, target.boxes)).widget(**options)
         view.selected_tokens = list(target.tokens)
         return view
 

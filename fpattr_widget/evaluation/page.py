@@ -28,17 +28,21 @@ def report_page(report: "Report", heading: str, tables: Sequence[Table], example
         Number of worst examples.
     """
     body = ["<h1>Do the words find their objects?</h1>", f"<p>{html.escape(heading)}</p>"]
-    comparison, *classes = (table._repr_html_() for table in tables)
+    # Many numbers of one run would be one line that no page is wide enough for.
+    first = tables[0].turned() if len(tables[0].rows) == 1 else tables[0]
+    comparison, *classes = (table._repr_html_() for table in (first, *tables[1:]))
     body.append(comparison)
     if classes:
         drawing = base64.b64encode(png(report.plot())).decode()
         body.append("<h2>Classes, the widest gap first</h2>")
         body.append(f'<img alt="The table below, drawn" src="data:image/png;base64,{drawing}">')
         body += classes
+        body.append("<h2>The worst examples</h2>")
+        body.append("<p>What the words name is outlined; their map is pinned.</p>")
         for finding in report.worst(examples):
             said = f"“{finding.words}” in “{finding.sample.caption}”"
             score = f"{finding.metric.replace('_', ' ')} {finding.value:.2f}"
-            body.append(f"<h2>{html.escape(f'{said}: {score}')}</h2>")
+            body.append(f"<h3>{html.escape(f'{said}: {score}')}</h3>")
             widget = finding.widget()
             body.append(section(widget))
             widget.close()

@@ -211,7 +211,7 @@ def plan(
     model: ModelLike | Sequence[ModelLike] | Mapping[str, ModelLike],
     dataset: Dataset,
     *,
-    processor: ProcessorLike,
+    processor: ProcessorLike = None,
     methods: Any,
     metrics: Any,
     layers: Any,

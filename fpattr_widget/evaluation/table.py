@@ -59,6 +59,11 @@ class Table:
         head = f"<thead><tr>{line('th', self.columns)}</tr></thead>"
         return f"<table>{caption}{head}<tbody>{body}</tbody></table>"
 
+    def turned(self) -> "Table":
+        """Return a table of one row with a line for each of its columns."""
+        (row,) = self.rows
+        return Table(("", "value"), tuple(zip(self.columns, row, strict=True)), self.caption)
+
     def to_dataframe(self) -> "pandas.DataFrame":
         """Return the same as a pandas DataFrame, numbers unrounded."""
         import pandas

@@ -35,7 +35,7 @@ body {
   font: 14px/1.5 system-ui, sans-serif; color: #16191d; background: #fff;
 }
 h1 { margin: 8px 0 16px; font-size: 20px; overflow-wrap: anywhere; }
-h2 { margin: 32px 0 8px; font-size: 16px; overflow-wrap: anywhere; }
+h2, h3 { margin: 32px 0 8px; font-size: 16px; overflow-wrap: anywhere; }
 table { display: block; overflow-x: auto; border-collapse: collapse; font-size: 13px; }
 caption { padding-bottom: 4px; text-align: left; }
 th, td { padding: 2px 12px 2px 0; font-variant-numeric: tabular-nums; white-space: nowrap; }

@@ -1,6 +1,7 @@
 """The wheel, in an environment that holds nothing else."""
 
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -56,6 +57,23 @@ def test_it_carries_the_front_end_the_model_and_the_examples(wheel):
         "fpattr_widget/py.typed",
     } <= names
     assert not [name for name in names if name.startswith(("js/", "tests/", "node_modules/"))]
+
+
+def test_no_link_of_its_description_leads_to_a_file_that_is_not_there(wheel):
+    with zipfile.ZipFile(wheel) as files:
+        (name,) = [name for name in files.namelist() if name.endswith("dist-info/METADATA")]
+        said = files.read(name).decode()
+    headers, description = said.split("\n\n", 1)
+    assert "Description-Content-Type: text/markdown" in headers
+    links = re.findall(r"\]\(([^)]*)\)", description)
+    assert len(links) > 3
+    assert [link for link in links if not link.startswith("https://")] == []
+    # All else is as in the README.
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for heading in re.findall("^## .*$", readme, re.MULTILINE):
+        assert heading in description
+    assert "[in under 30 lines](" in readme
+    assert "in under 30 lines" in description
 
 
 def test_it_explains_an_image_in_an_empty_environment(wheel, tmp_path):

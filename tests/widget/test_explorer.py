@@ -680,7 +680,7 @@ def test_changes_from_many_threads_end_in_one_state(explorer, encoder, picture):
 def _slow_models(monkeypatch, outcomes):
     """Let models of these names take until they are let go, and then come or fail."""
     loading, go = [], threading.Event()
-    original = trial.shared_encoder
+    original = trial.encoder_of
 
     def slow(name):
         if name not in outcomes:
@@ -691,7 +691,7 @@ def _slow_models(monkeypatch, outcomes):
             raise outcomes[name]
         return outcomes[name]
 
-    monkeypatch.setattr(trial, "shared_encoder", slow)
+    monkeypatch.setattr(trial, "encoder_of", slow)
     return loading, go
 
 

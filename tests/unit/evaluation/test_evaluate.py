@@ -31,6 +31,14 @@ class Named(fp.Occlusion):
         return f"Named({self.secret})"
 
 
+class Refusing(PointingGame):
+    """A metric that fails once it has looked."""
+
+    def measure(self, explained):
+        assert explained.maps.any()
+        raise fp.InputError("no number")
+
+
 def tiny(count: int = 4, opened: list[str] | None = None, **images) -> Dataset:
     """Return samples of two phrases each; ``images`` by name take the place of their own."""
     opened = [] if opened is None else opened
@@ -352,6 +360,9 @@ def test_no_graph_is_alive_when_the_next_way_or_sample_begins(monkeypatch):
         evaluate(encoder, tiny(2), metrics=metrics, **options)
         seen.append(recorded() - before)
     assert seen == [0] * 10
+    with pytest.raises(fp.InputError, match="no number"):
+        evaluate(encoder, tiny(1), metrics=[Refusing(), "agreement"], **options)
+    assert recorded() == before
     # They are there while they are of use.
     pairs = fp.attribute(encoder, picture(), CAPTION, layer=0)
     pairs.row(1)

@@ -8,9 +8,11 @@ from xml.etree import ElementTree
 import matplotlib
 import numpy as np
 import pytest
+from PIL import Image
 
 import fpattr_widget as fp
 from fpattr_widget.evaluation import Dataset, Report
+from fpattr_widget.evaluation.drawing import outlined
 from fpattr_widget.evaluation.estimate import estimate
 from fpattr_widget.evaluation.plan import plan
 from fpattr_widget.evaluation.records import Record, Score
@@ -463,3 +465,58 @@ def test_counts_below_zero_are_refused(report, tmp_path):
 def test_a_notebook_shows_drawings_without_pyplot(report):
     for figure in (report.plot(), report.plot_comparison()):
         assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+# What a page shows of the worst examples
+
+
+def test_the_boxes_of_an_example_are_outlined_in_its_view_alone(encoder):
+    report = planted(encoder, dataset(LABELS[:1]), SCORES)
+    (finding,) = report.worst(1)
+    plain, view = finding.pairs(), finding.widget()
+    before, after = (np.asarray(one.picture, int) for one in (plain, view.pairs))
+    assert before.shape == after.shape
+    changed = (before != after).any(-1)
+    height, width = changed.shape
+    box = np.zeros_like(changed)
+    box[: round(height / 3) + 1, : round(width / 3) + 1] = True
+    assert changed.any()
+    assert not changed[~box].any()
+    inner = np.zeros_like(changed)
+    inner[3 : height // 3 - 3, 3 : width // 3 - 3] = True
+    assert not changed[inner].any()
+    corner = np.flatnonzero(box.any(0))[-1]
+    assert changed[: round(height / 3) - 1, corner - 1 : corner + 1].any(1).all()
+    np.testing.assert_array_equal(view.pairs.matrix, plain.matrix)
+    assert view.pairs.ledger == plain.ledger
+    view.close()
+
+
+def test_an_outline_is_seen_on_any_ground_and_any_size():
+    for ground in ((0, 0, 0), (255, 255, 255), (250, 0, 0)):
+        for size in ((600, 450), (24, 24)):
+            plain = Image.new("RGB", size, ground)
+            drawn = np.asarray(outlined(plain, [(0.1, 0.2, 0.9, 0.8), (0, 0, 1, 1)]), int)
+            assert np.abs(drawn - np.array(ground)).max() > 200
+            assert plain.getcolors() == [(size[0] * size[1], ground)]
+    assert outlined(Image.new("RGB", (3, 2)), [(0.1, 0.2, 0.9, 0.8)]).size == (3, 2)
+    drawn = np.asarray(outlined(Image.new("RGB", (600, 450), "white"), [(0.5, 0.5, 1, 1)]))
+    dark = np.argwhere(drawn[:, :, 0] == 0)
+    assert tuple(dark.min(0)) == pytest.approx((225, 300), abs=4)
+    assert tuple(dark.max(0)) == pytest.approx((449, 599), abs=4)
+
+
+def test_the_numbers_of_one_run_stand_below_each_other(encoder, tmp_path):
+    """In one line they would be wider than any page."""
+    one = planted(encoder, dataset(LABELS), SCORES)
+    one.save(tmp_path / "one.html", examples=0)
+    first = (tmp_path / "one.html").read_text().split("<table>")[1].split("</table>")[0]
+    columns, row = one.comparison().columns, one.comparison().rows[0]
+    assert first.count("<tr>") == len(columns) + 1
+    for column, value in zip(columns, row, strict=True):
+        line = next(part for part in first.split("<tr>") if f">{column}</td>" in part)
+        assert line.count("<td") == 2
+        assert not isinstance(value, float) or f"{value:.3f}" in line
+    two = planted(encoder, dataset(LABELS), SCORES, methods=["occlusion", "banzhaf"])
+    two.save(tmp_path / "two.html", examples=0)
+    assert two.comparison()._repr_html_() in (tmp_path / "two.html").read_text()
