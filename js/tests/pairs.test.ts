@@ -77,6 +77,11 @@ describe("sums", () => {
         const expected = rows.includes(null) ? Number.NaN : total(sizes);
         if (Number.isNaN(expected)) expect(pairs.magnitude()).toBeNaN();
         else expect(pairs.magnitude()).toBeCloseTo(expected, 3);
+        // A row that comes again counts once, as it is now.
+        const { width } = pairs;
+        pairs.write(0, new Float32Array(width).fill(-2));
+        const rest = total(sizes) - total((rows[0] ?? []).map(Math.abs));
+        if (pairs.complete) expect(pairs.magnitude()).toBeCloseTo(rest + 2 * width, 3);
       }),
     );
   });

@@ -598,6 +598,10 @@ describe("progress", () => {
     await frame();
     const { line, news } = parts(view);
     expect([line.textContent?.includes("row 3"), news.textContent]).toEqual([false, ""]);
+    // And does not come back with what comes later.
+    view.model.receive({ type: "rows", epoch: 1, tokens: [1] }, [rowsBuffer([1])]);
+    await frame();
+    expect([line.textContent?.includes("row 3"), news.textContent]).toEqual([false, ""]);
   });
 
   test("goes with the last row and with another epoch, and stale news are none", async () => {

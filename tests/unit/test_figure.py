@@ -252,7 +252,10 @@ def test_special_positions_have_their_numbers_and_a_mark_where_their_colour_is_c
     cuts = [a.get_bbox() for a in figure.findobj(Rectangle) if a.get_gid() == "cut"]
     box = named(figure, "chip-0", FancyBboxPatch).get_bbox()
     assert len(cuts) == 2
-    assert all(box.x1 - 4 < cut.x0 < cut.x1 < box.x1 for cut in cuts)
+    assert all(box.x1 - 5 < cut.x0 < cut.x1 < box.x1 for cut in cuts)
+    number = next(a for a in figure.findobj(Text) if a.get_text() == "BOS +36.0")
+    right = number.get_window_extent().x1 * 72 / figure.dpi
+    assert right < min(cut.x0 for cut in cuts)
     # A word's title has what it adds in all, and below it what that is made of.
     assert titles(figure) == ["red", "blue"]
     assert {"+0.400", "patches −0.400 · CLS +0.800", "+0.800"} <= set(shown)
@@ -549,6 +552,7 @@ def test_what_is_missing_is_said_and_has_no_colour():
     assert {"chip-2", "chip-5"}.isdisjoint(tinted)
     assert {"chip-1", "chip-3"} <= tinted
     assert not [name for name in tinted if name.startswith("ledger")]
+    assert not any(text.startswith("pairs: ") for text in texts(figure))
 
 
 def test_pyplot_is_left_alone_and_matplotlib_waits_until_it_is_needed():

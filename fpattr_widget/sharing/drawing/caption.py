@@ -15,6 +15,7 @@ _SIZES = (12.0, 11.0, 10.0, 9.0, 8.0)
 _LARGE = 11.0
 _LEADING = 1.7
 _NOTE = 7.0
+_CUT = 4.0  # room for the mark of a colour that is cut, in points
 _MOST_LINES = 60
 
 
@@ -42,6 +43,8 @@ class CaptionBlock:
             else chip
             for chip in content.chips
         ]
+        limit = content.chip_limit
+        extra = {chip.tokens: _CUT for chip in chips if is_beyond(content.value(chip), limit)}
         words = [chip for chip in chips if chip.kind == "word"]
         known = sum(not isnan(content.value(chip)) for chip in words)
         notes = [never_seen(content.unknown)]
@@ -49,7 +52,7 @@ class CaptionBlock:
             notes = [f"{known} of {len(words)} words were computed", content.why, *notes]
         notes = [note for note in notes if note]
         for size in _SIZES:
-            placed = place(chips, content.rest, face, size, room)
+            placed = place(chips, content.rest, face, size, room, extra)
             lines = 1 + max((piece.line for piece in placed), default=-1)
             if lines * size * _LEADING + _NOTE * _LEADING * len(notes) <= tall:
                 break
@@ -91,8 +94,8 @@ class CaptionBlock:
                 edge=MUTED if unknown else EDGE if special else None, radius=2.2, dotted=unknown,
                 name=f"chip-{number}",
             )  # fmt: skip
-        if mark and is_beyond(value, self._content.chip_limit):
-            # Two cuts: the colour would go on.
-            for place in (3.0, 1.7):
-                page.box(x + piece.width - place, top, 0.6, height, fill=WHITE, name="cut")
-        page.text(x + piece.width / 2, base, piece.text, size, colour=colour, align="center")
+        beyond = is_beyond(value, self._content.chip_limit)
+        for offset in (4.0, 2.4) if beyond else ():  # two cuts: the colour would go on
+            page.box(x + piece.width - offset, top, 0.7, height, fill=WHITE, name="cut")
+        middle = x + (piece.width - (_CUT if beyond else 0)) / 2
+        page.text(middle, base, piece.text, size, colour=colour, align="center")

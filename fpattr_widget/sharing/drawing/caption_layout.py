@@ -1,7 +1,7 @@
 """The caption as lines of chips: where each stands."""
 
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -50,7 +50,12 @@ class Placed:
 
 
 def place(
-    chips: Sequence[Chip], rest: str, measure: Measure, size: float, room: float
+    chips: Sequence[Chip],
+    rest: str,
+    measure: Measure,
+    size: float,
+    room: float,
+    extra: Mapping[tuple[int, ...], float] | None = None,
 ) -> list[Placed]:
     """Set a caption in lines.
 
@@ -64,9 +69,11 @@ def place(
         Of the text, in points.
     room
         Width of a line, in points.
+    extra
+        Further width of some chips, by their tokens, in points.
     """
     lines: list[list[Placed]] = [[]]
-    for group in _inseparable(_pieces(chips, rest, measure, size)):
+    for group in _inseparable(_pieces(chips, rest, measure, size, extra or {})):
         if lines[-1] and _width([*lines[-1], *group]) > room:
             lines.append([])
         if _width(group) <= room:
@@ -86,7 +93,11 @@ def place(
 
 
 def _pieces(
-    chips: Sequence[Chip], rest: str, measure: Measure, size: float
+    chips: Sequence[Chip],
+    rest: str,
+    measure: Measure,
+    size: float,
+    extra: Mapping[tuple[int, ...], float],
 ) -> Iterable[tuple[Placed, bool]]:
     """Return what is to be placed, and whether a line may end before it."""
     before = ""  # the last character
@@ -96,6 +107,7 @@ def _pieces(
         kind = chip.kind if chip else "mark"
         own = size * (_SMALL if kind == "special" else 1)
         width = measure.width(text, own) + 2 * own * _PADDING[kind]
+        width += extra.get(chip.tokens, 0.0) if chip else 0.0
         spaced = gap[-1:].isspace()
         free = spaced or (kind != "mark" and (_is_wide(before) or _is_wide(text[:1])))
         space = size * (_SPACE if spaced else 0.03)

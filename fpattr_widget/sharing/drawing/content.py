@@ -92,7 +92,9 @@ class Content:
 
     @cached_property
     def split(self) -> list[tuple[str, float]]:
-        """What all pairs are made of, by what stands on their two sides; nothing is left out."""
+        """What all pairs are made of, by what stands on their two sides; none while some miss."""
+        if not np.isfinite(self.values).all():
+            return []
         special = np.array([token.special for token in self.tokens])
         names = [chip.text for chip in self.chips if chip.kind == "special"]
         named = listed(names) if len(names) <= _MOST_NAMED else "special positions"
@@ -101,8 +103,7 @@ class Content:
             for side, members in (("words", ~special), (named, special))
             for place, values in (("patches", self.values), (self.beside_patches, self.specials))
         ]
-        # What is not known is nothing that could be told either.
-        return [(name, value) for name, value in parts if abs(value) > 0 and not is_nothing(value)]
+        return [(name, value) for name, value in parts if not is_nothing(value)]
 
     @cached_property
     def short_split(self) -> list[tuple[str, float]]:
