@@ -42,13 +42,16 @@ class IntegratedJacobians(ReadsLayers):
     Parameters
     ----------
     steps
-        Number of nodes, or ``"auto"``: the fewest that bring the completeness
-        residual ``‖Σ c_i − (g(x) − g(r))‖ / ‖g(x) − g(r)‖`` under ``tolerance``,
-        or as many as the encoder names for its own layers, where these do.
+        Number of nodes, or ``"auto"``: the fewest that are met, in doubling and
+        then halving the gap to too few, which bring the completeness residual
+        ``‖Σ c_i − (g(x) − g(r))‖ / ‖g(x) − g(r)‖`` under ``tolerance``, or as many
+        as the encoder names for its own layers, where these do. It bounds the
+        sum over features, not what each of them is off by.
     rule
         ``"gauss-legendre"``, or ``"right"`` as in the published code.
     text_reference
-        ``"pad"``: the same length, content tokens replaced by padding;
+        ``"pad"``: the same length, content tokens replaced by padding, or by
+        token 0 where padding also ends the text, as OpenAI's does ("!!!");
         ``"exclip"``: BOS, one token of id 0, EOS, as in the published code;
         ``None``: what the encoder names as its own.
     image_reference

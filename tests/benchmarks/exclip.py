@@ -1,7 +1,7 @@
 """The published code and ours on one module, cold and warm.
 
 Both sides get the same ``nn.Module`` in OpenAI's layout, which this package
-supports, with the same weights from one file, the same pictures and the same
+supports, from one file, the same pictures and the same
 captions, and use the published rule, nodes and reference at the last block.
 Their maps must be equal, or nothing is reported. Weights are random: neither
 side's cost depends on them, as the number of nodes is given.
@@ -15,7 +15,8 @@ length would cost us one more pass of the text tower, for its reference.
 """
 
 import argparse
-import resource
+import importlib
+import json
 import statistics
 import sys
 import tempfile
@@ -24,9 +25,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 
-from .records import keep
+from .records import keep, peak_gigabytes
 
 SIZE, TOKENS, NODES = "ViT-B/32", 14, 10
 TOLERANCE = 1e-4  # of a map's largest value
@@ -42,19 +44,19 @@ def side(who: str, size: str, folder: str, explanations: int, process: int) -> d
     size
         Of the model, see :mod:`tests.parity.published`.
     folder
-        Holds the weights.
+        Holds the module.
     explanations
         How many, each of its own picture and caption.
     process
         Number of this process among those of its side.
     """
-    started = time.perf_counter()
     from tests.parity import published
 
-    if who == "exclip":
-        from exclip.explanation import OpenAIExplainer  # noqa: F401
+    # Each side imports what it needs and nothing of the other.
+    importlib.import_module("exclip.explanation" if who == "exclip" else "fpattr_widget")
+    imports = time.time() - psutil.Process().create_time()
     imported = time.perf_counter()
-    model = _load(published, size, Path(folder, "weights.pt"))
+    model = _load(published, Path(folder, "module.pt"))
     explain = _published(published, model) if who == "exclip" else _ours(published, model)
     loaded = time.perf_counter()
     maps, seconds = [], []
@@ -65,21 +67,16 @@ def side(who: str, size: str, folder: str, explanations: int, process: int) -> d
         seconds.append(time.perf_counter() - begun)
     np.save(Path(folder, f"{who}-{process}.npy"), np.stack(maps))
     return {
-        "imports": imported - started,
+        "imports": imports,
         "load": loaded - imported,
         "explanations": seconds,
-        "peak": _peak_gigabytes(),
+        "peak": peak_gigabytes(),
     }
 
 
-def _load(published: Any, size: str, weights: Path) -> Any:
-    with torch.device("meta"):
-        model = published.openai_clip(size)
-    model.load_state_dict(torch.load(weights, mmap=True, weights_only=True), assign=True)
-    mask = model.build_attention_mask()
-    for block in model.transformer.resblocks:
-        block.attn_mask = mask
-    return model
+def _load(published: Any, path: Path) -> Any:
+    published.load_from_site("clip/model.py")  # the module's classes
+    return torch.load(path, mmap=True, weights_only=False)
 
 
 def _published(published: Any, model: Any) -> Any:
@@ -103,18 +100,13 @@ def _ours(published: Any, model: Any) -> Any:
     return lambda image, ids: fp.attribute(encoder, image, ids, method, layer=-1).matrix
 
 
-def _peak_gigabytes() -> float:
-    found = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return found / (2**30 if sys.platform == "darwin" else 2**20)
-
-
 def compare(measure: Any, options: argparse.Namespace) -> dict[str, Any]:
     """Measure both sides, each process alone, and check that their maps are equal."""
     from tests.parity.published import random_openai_clip
 
     found: dict[str, Any] = {"size": options.size, "tokens": TOKENS, "nodes": NODES}
     with tempfile.TemporaryDirectory() as folder:
-        torch.save(random_openai_clip(options.size).state_dict(), Path(folder, "weights.pt"))
+        torch.save(random_openai_clip(options.size), Path(folder, "module.pt"))
         for who, processes, explanations in (
             ("ours", options.processes, 1 + options.repeats),
             ("exclip", options.published_processes, 1 + options.published_repeats),
@@ -179,3 +171,7 @@ def run(measure: Any, options: argparse.Namespace) -> dict[str, Any]:
     print(f"largest difference of the maps: {found['largest difference']:.1e} of the largest value")
     keep("exclip", found, options.records)
     return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(side(**json.loads(sys.argv[1]))))

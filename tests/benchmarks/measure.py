@@ -7,7 +7,6 @@ take does, and is told beside the times.
 """
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from transformers import CLIPConfig, CLIPModel
 import fpattr_widget as fp
 
 from .exclip import side
+from .records import peak_gigabytes
 
 # Vision width, layers, heads, patch, image; text width, heads; shared space.
 SIZES: dict[str, tuple[int, ...]] = {
@@ -68,13 +68,6 @@ def seconds(run: Callable[[], Any]) -> float:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter() - started
-
-
-def peak_gigabytes() -> float:
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**30
-    found = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return found / (2**30 if sys.platform == "darwin" else 2**20)
 
 
 def forward(encoder: fp.DualEncoder, image: torch.Tensor, ids: list[int]) -> Callable[[], Any]:

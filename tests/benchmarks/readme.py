@@ -36,7 +36,7 @@ def costs(record: dict[str, Any]) -> str:
         )
         for one in record["numbers"]
     ]
-    repeats = record["numbers"][0]["repeats"]
+    repeats = " and ".join(map(str, sorted({one["repeats"] for one in record["numbers"]})[::-1]))
     head = (
         "model",
         "one forward pass of both towers",

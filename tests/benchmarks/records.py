@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import re
+import resource
 import shlex
 import subprocess
 import sys
@@ -57,6 +58,18 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         **{package: _version(package) for package in _PACKAGES},
     }
+
+
+def peak_gigabytes() -> float:
+    """Return the most memory that this process has held; the GPU's where there is one."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**30
+    status = Path("/proc/self/status")
+    if status.exists():  # where getrusage() also counts what the parent held as it forked
+        (line,) = (one for one in status.read_text().splitlines() if one.startswith("VmHWM:"))
+        return int(line.split()[1]) / 2**20
+    found = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return found / (2**30 if sys.platform == "darwin" else 2**20)
 
 
 def git(*arguments: str) -> str | None:

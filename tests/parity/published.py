@@ -1,20 +1,20 @@
 """The published code, ``exclip`` 1.1 (Möller et al.), and models that it can explain.
 
 It explains CLIP in OpenAI's layout, which ``clip-anytorch`` has. Of trained
-weights none can be had without a network: these are random.
+weights none can be had without a network: these are random. Our own package is
+imported only where it is used: the published code is measured without it.
 """
 
 import importlib.util
+import sys
 import sysconfig
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
-from transformers import CLIPConfig, CLIPModel
-
-import fpattr_widget as fp
 
 BOS, EOS = 49406, 49407
 LONGEST = 77
@@ -26,18 +26,22 @@ SIZES: dict[str, tuple[int, ...]] = {
 }
 
 
+@cache
 def load_from_site(path: str) -> ModuleType:
     """Load one file of an installed package, without the imports of its ``__init__``."""
     file = Path(sysconfig.get_paths()["purelib"], path)
     assert file.is_file(), f"{path} is not installed: `npm test` installs it"
     spec = importlib.util.spec_from_file_location(path.replace("/", "_")[:-3], file)
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # so that its objects can be pickled
     spec.loader.exec_module(module)
     return module
 
 
-def to_hugging_face(source: torch.nn.Module) -> CLIPModel:
+def to_hugging_face(source: torch.nn.Module) -> Any:
     """Carry the weights of a vision transformer in OpenAI's layout over to ``CLIPModel``."""
+    from transformers import CLIPConfig, CLIPModel
+
     state = source.state_dict()
     text_width, shared = source.text_projection.shape
     text = {
@@ -137,6 +141,8 @@ def explainer(model: Any) -> Any:
     return OpenAIExplainer(model, image_dim=side, device=torch.device("cpu"))
 
 
-def as_published(nodes: int) -> fp.IntegratedJacobians:
+def as_published(nodes: int) -> Any:
     """Return our method with the published code's rule, nodes and reference."""
+    import fpattr_widget as fp
+
     return fp.IntegratedJacobians(steps=nodes, rule="right", text_reference="exclip")
