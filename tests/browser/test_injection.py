@@ -100,14 +100,16 @@ def test_in_another_page(browser, form):
         assert_untouched(page)
 
 
+SOME = [STRINGS[start : start + 7] for start in range(0, len(STRINGS), 7)]  # for each view
+
+
 def drawings(folder: Path, ending: str) -> list[Path]:
     """Draw all of the strings, some in each drawing, in names of files too."""
     paths = []
-    for start in range(0, len(STRINGS), 7):
-        name = "".join(c for c in STRINGS[start] if c.isprintable() and c not in "/\\")
+    for texts in SOME:
+        name = "".join(c for c in texts[0] if c.isprintable() and c not in "/\\")
         path = folder / f"{name}{ending}"
-        pairs = hostile(*STRINGS[start : start + 7])
-        pairs.widget().save(path)
+        hostile(*texts).widget().save(path)
         paths.append(path)
     return paths
 
@@ -155,12 +157,12 @@ def test_in_a_drawing_that_is_a_picture(tmp_path):
 IMPORT = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
-from tests.browser.test_injection import STRINGS, hostile
+from tests.browser.test_injection import SOME, hostile
 from IPython.display import display
 """
 SHOW = """
-for text in STRINGS[{}::2]:
-    display(hostile(text).widget(precompute=True))
+for texts in SOME:
+    display(hostile(*texts).widget(precompute=True))
 """
 
 
@@ -175,19 +177,19 @@ def opened(browser: Browser, lab: Lab, path: Path) -> tuple[Notebook, list[str]]
 def assert_shown_as_text(notebook: Notebook, asked: list[str]) -> None:
     page = notebook.page
     views = page.locator(".fpattr")
-    expect(views).to_have_count(len(STRINGS), timeout=60_000)
+    expect(views).to_have_count(len(SOME), timeout=60_000)
     for view in (views.first, views.last):
         view.scroll_into_view_if_needed()
         view.locator(".fpattr-token").first.hover()
     shown = page.locator(".fpattr-special").all_text_contents()
-    assert shown == [*STRINGS[::2], *STRINGS[1::2]]  # a cell shows fifty outputs at most
+    assert shown == [texts[1 % len(texts)] for texts in SOME]
     assert page.locator(".fpattr script, .fpattr iframe, .fpattr a, .fpattr object").count() == 0
     assert page.evaluate("() => window.hacked") is None
     assert [url for url in asked if "evil" in url] == []
 
 
 def test_in_a_notebook(browser, lab):
-    path = write_notebook(lab.root / "injection.ipynb", IMPORT, SHOW.format(0), SHOW.format(1))
+    path = write_notebook(lab.root / "injection.ipynb", IMPORT, SHOW)
     notebook, asked = opened(browser, lab, path)
     notebook.run_all()
     notebook.wait_idle()

@@ -3,7 +3,6 @@
 import base64
 import io
 import re
-import time
 from copy import copy
 
 import nbformat
@@ -51,7 +50,7 @@ CELLS = (
     SETUP,
     # It takes longer than the half second for which a display waits beside a page.
     "pause = 0.15\ndisplay(view(Slow, scene.caption))\nfp.explain(scene.image, 'a dog')",
-    "ipywidgets.VBox([fp.explain(scene.image, 'a ball')])",
+    "ipywidgets.VBox([view(Slow, 'a ball')])",
     "fp.explore()",
     "pause = 0.3\npatience._A_VIEW = 1.0\nview(Failing, 'a cat')",
     f"late = view(Slow, {SLOW!r})\nlate",
@@ -224,13 +223,11 @@ def test_waiting_can_be_interrupted(book, shown):
     with pytest.raises(TimeoutError):
         book.finish(cell, timeout=1.5)
     book.manager.interrupt_kernel()
-    interrupted = time.monotonic()
     if shown == "w":
         with pytest.raises(CellError, match="KeyboardInterrupt"):
             book.finish(cell)
     else:
         book.finish(cell)
-    assert time.monotonic() - interrupted < 2  # all rows take 4
     assert book.value("bool(w._server.wait(5) and 0 < w.pairs.ready.sum() < len(w.tokens))")
 
 

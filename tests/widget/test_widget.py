@@ -128,7 +128,7 @@ def test_malformed_messages_do_no_harm(widget, message, answers):
     widget.on_edit(lambda kind, value: edits.append(kind))
     assert widget._server.wait(30)  # it has filled the view
     pairs, wire = widget.pairs, Wire(widget)
-    widget._handle_custom_msg(message, [])
+    widget._receive(widget, message, [])  # beneath where ipywidgets swallows errors
     assert widget._server.wait(30)
     kinds = [sent["content"]["type"] for sent in wire.messages if sent["method"] == "custom"]
     assert kinds == answers
