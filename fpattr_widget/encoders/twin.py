@@ -173,9 +173,9 @@ class Twin:
         if isinstance(value, list | tuple):
             parts = [self._value(item) for item in value]
             if isinstance(value, list):
-                copied = copy.copy(value)
-                copied[:] = parts
-                return copied
+                own = copy.copy(value)  # of its own kind
+                own[:] = parts
+                return own
             if all(part is item for part, item in zip(parts, value, strict=True)):
                 return value
             if hasattr(value, "_fields"):  # a named tuple
