@@ -374,16 +374,7 @@ class FeaturePairs:
                 error = self._error_of_words
                 return Known(values, self.ledger, self._nodes, error, error)
 
-        return FeaturePairs(
-            measure,
-            caption=self.caption,
-            tokens=[self._merge(indices) for indices in members],
-            picture=self._picture,
-            grid=self.grid,
-            image_special=self.image_special_names,
-            about=self.about,
-            cheaper=self.cheaper,
-        )
+        return self._like(measure, tokens=[self._merge(indices) for indices in members])
 
     def over(self, picture: Image.Image) -> "FeaturePairs":
         """Return the same pairs over another picture, such as one with something drawn on it.
@@ -394,20 +385,12 @@ class FeaturePairs:
             Covered by the grid of patches, as ``picture`` is.
         """
 
-        def measure() -> tuple[Contributions, Contributions] | Known:
+        def measure() -> tuple[Contributions, Contributions, Unchanged] | Known:
             with self._lock:
                 sides = self._measured()
-                return self.known() if sides is None else (sides.text, sides.image)
+                return self.known() if sides is None else (sides.text, sides.image, sides.unchanged)
 
-        return FeaturePairs(
-            measure,
-            caption=self.caption,
-            tokens=self.tokens,
-            picture=picture,
-            grid=self.grid,
-            image_special=self.image_special_names,
-            about=self.about,
-        )
+        return self._like(measure, picture=picture)
 
     def feature_rows(self, tokens: str | Iterable[int | str]) -> np.ndarray:
         """Return rows over all image features, ``(m, n_special + rows · columns)`` float32.
@@ -588,6 +571,25 @@ class FeaturePairs:
         return plot(self, tokens)
 
     # Inside
+
+    def _like(
+        self,
+        measure: Measure,
+        *,
+        tokens: Sequence[Token] | None = None,
+        picture: Image.Image | None = None,
+    ) -> "FeaturePairs":
+        """Return pairs that are measured in another way, but for the rest are like these."""
+        return FeaturePairs(
+            measure,
+            caption=self.caption,
+            tokens=self.tokens if tokens is None else tokens,
+            picture=self._picture if picture is None else picture,
+            grid=self.grid,
+            image_special=self.image_special_names,
+            about=self.about,
+            cheaper=self.cheaper,
+        )
 
     @property
     def _specials(self) -> int:
