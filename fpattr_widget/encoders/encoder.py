@@ -66,7 +66,6 @@ class Version:
 
     def __init__(self, model: nn.Module, family: Family):
         self._fingerprint = Fingerprint(model)
-        self._fingerprint.read()
         self._model = model
         self._twin = Twin(model)
         self.is_small = is_small(model)
@@ -74,6 +73,11 @@ class Version:
         for tower in (self.text_tower, self.image_tower):
             tower.attach(self._twin)
         self.for_images: Recent[Any] = Recent(_MOST_IMAGES)
+
+    def read(self) -> None:
+        """Read the weights, to compare with later, before anything is computed with them."""
+        if not self._fingerprint.is_read:
+            self._fingerprint.read()
 
     def has_same_outline(self) -> bool:
         """Tell whether structure, settings and hooks are what they were."""
@@ -276,6 +280,7 @@ class DualEncoder:
             now = self._version
             if now is None or not (now.is_the_same() if reading else now.has_same_outline()):
                 now = self._version = Version(self.model, self._family)
+            now.read()
             return now
 
     @property

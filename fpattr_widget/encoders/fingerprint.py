@@ -42,6 +42,8 @@ class Fingerprint:
     ----------
     outline
         Structure, settings, hooks, and where each tensor lies, by key.
+    is_read
+        Whether the weights have been read, so that they can be compared.
     """
 
     def __init__(self, model: nn.Module):
@@ -54,6 +56,7 @@ class Fingerprint:
         self._waiting = [model]
         while self._waiting:
             self._look_at(self._waiting.pop())
+        self.is_read = False
         self._digests: dict[Key, int] = {}
         self._glances: dict[Key, Hashable] = {}
 
@@ -63,6 +66,7 @@ class Fingerprint:
         by_tensor = {id(tensor): tensor for tensor in self.tensors.values()}
         digests = {name: digest(tensor) for name, tensor in by_tensor.items()}
         self._digests = {key: digests[id(tensor)] for key, tensor in self.tensors.items()}
+        self.is_read = True
 
     def has_same_outline(self, other: "Fingerprint", volatile: Callable[[], set[Key]]) -> bool:
         """Tell whether nothing but results of forward passes differs from another's outline.
@@ -133,9 +137,10 @@ class Fingerprint:
         state = module.__dict__
         children = list(state["_modules"].items())
         hooks = [
-            [hook for hook in state[name].values() if not _only_records(hook)]
+            (name, hook)
             for name in _HOOKS
-            if state[name]
+            for hook in list(state[name].values())
+            if not _only_records(hook)
         ]
         self.outline[own, ""] = (
             type(module),

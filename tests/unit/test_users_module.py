@@ -3,6 +3,7 @@
 import copy
 import gc
 import io
+import linecache
 import pickle
 import random
 import signal
@@ -253,8 +254,10 @@ class Interruption:
         return self._step if frame.f_code.co_filename.startswith(PACKAGE) else None
 
     def _step(self, frame, event, _argument):
-        if event == "line":
-            line = frame.f_code.co_filename, frame.f_lineno
+        line = frame.f_code.co_filename, frame.f_lineno
+        # A ``with`` is run once more when its block is left: no signal is raised there, between
+        # the block and the end of its context.
+        if event == "line" and not linecache.getline(*line).lstrip().startswith("with "):
             self.lines[line] += 1
             if line == self._line and self.lines[line] == self._left:
                 raise KeyboardInterrupt
