@@ -1,6 +1,7 @@
-"""The README's tables, made of what the benchmarks have kept.
+"""What the README says in numbers, made of what the benchmarks have kept.
 
-``python -m tests.benchmarks.readme`` writes them between their markers,
+``python -m tests.benchmarks.readme`` writes it, and the tables in the README
+beside this file, between their markers,
 ``<!-- record NAME -->`` and ``<!-- end -->``; ``--check`` only says which of them
 are not what the records say. Where nothing has been measured, the README says so.
 """
@@ -19,6 +20,7 @@ from .__main__ import of
 from .records import FOLDER, ROOT, read
 
 README = ROOT / "README.md"
+READMES = (README, Path(__file__).with_name("README.md"))
 _MARKED = re.compile(r"(<!-- record ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 Numbers = Any
@@ -110,22 +112,12 @@ def bundled(record: dict[str, Any]) -> str:
     found = record["numbers"]
     kinds, asked = 74, found["asked"]
     left, above = found["relations"].values()
-    told = _table(
-        ("", "score", "chance"),
-        [
-            (
-                f"{found['captions']} captions told apart",
-                f"{found['captions told apart']:.3f}",
-                f"{1 / found['captions']:.3f}",
-            ),
-            (
-                f"{asked} lone objects, each among all {kinds} kinds",
-                f"{found['lone objects']:.3f}",
-                f"{1 / kinds:.3f}",
-            ),
-            (f"left of / right of, {asked} scenes", f"{left:.3f}", "0.500"),
-            (f"above / below, {asked} scenes", f"{above:.3f}", "0.500"),
-        ],
+    told = (
+        f"Of {found['captions']} captions it finds the picture's own "
+        f"{found['captions told apart']:.3f} of the time (by chance "
+        f"{1 / found['captions']:.3f}), a lone object's kind among {kinds} "
+        f"{found['lone objects']:.3f} ({1 / kinds:.3f}), left from right {left:.3f} and above from "
+        f"below {above:.3f} (0.500; {asked} scenes each)."
     )
     keys = ("pointing_game", "pointing_energy", "grid_pointing_game", "grid_pointing_game_pooled")
     model = found["model"]
@@ -155,19 +147,19 @@ def bundled(record: dict[str, Any]) -> str:
 
 def sanity(record: dict[str, Any]) -> str:
     found = record["numbers"]
-    stages = found["stages"]
-    names = {"nothing": "nothing", "projections and final norms": "projections"}
-    rows = [
-        (said, *(f"{one[key]['mean']:.2f}" for one in stages.values()))
-        for said, key in (
-            ("rank correlation with the trained model's maps", "rank_correlation"),
-            ("pointing game", "pointing_game"),
-        )
-    ]
-    head = ("random from the last down to", *(names.get(stage, stage) for stage in stages))
+    first, *later = found["stages"].values()
+    ranks, hits = (
+        [f"{one[key]['mean']:.2f}" for one in later]
+        for key in ("rank_correlation", "pointing_game")
+    )
     return (
-        f"{_table(head, rows)}\n\n({stages['nothing']['rank_correlation']['count']} nouns of "
-        f"{found['scenes']} other scenes, {found['seeds']} draws of random weights)"
+        "With weights replaced by random ones from the last block down ([Adebayo et al.]"
+        "(https://arxiv.org/abs/1810.03292)) its maps fade: their rank correlation with those as "
+        f"trained is {ranks[0]} once the projections are random, then {', '.join(ranks[1:-1])}, "
+        f"and {ranks[-1]} when all is; the pointing game falls from "
+        f"{first['pointing_game']['mean']:.2f} to {hits[0]} and {hits[-1]} "
+        f"({first['rank_correlation']['count']} nouns of "
+        f"{found['scenes']} other scenes, {found['seeds']} draws)."
     )
 
 
@@ -228,7 +220,8 @@ def view(record: dict[str, Any]) -> str:
                 f"{lost or 'no'} move{'s' * (lost > 1)} lost",
             )
         )
-    for what, times in found.get("first", {}).items():
+    if first := found.get("first"):
+        what, times = next(iter(first.items()))
         rows.append(
             (
                 f"first paint, {what}: from the script being there to caption, picture",
@@ -260,15 +253,14 @@ def view(record: dict[str, Any]) -> str:
         }
         said = ", ".join(f"{count or 'no'} {name}" for name, count in asked.items())
         rows.append((f"while nothing changes, {idle['size']}", said))
-    for what, one in found.get("lab", {}).items():
-        if isinstance(one, dict):
-            rows.append(
-                (
-                    f"a cell run again in JupyterLab, {what}: the page",
-                    f"{1000 * one['heap']:+.1f} kB of heap, {1000 * one['buffers']:+.1f} kB of "
-                    f"array buffers, {one['nodes']:+.1f} nodes each",
-                )
+    if one := found.get("lab", {}).get("this widget"):
+        rows.append(
+            (
+                "a cell run again in JupyterLab: the page, each time",
+                f"{1000 * one['heap']:+.1f} kB of heap, {1000 * one['buffers']:+.1f} kB of "
+                f"array buffers, {one['nodes']:+.1f} nodes",
             )
+        )
     return f"{_table(('', ''), rows)}\n\n({_machine(record)}; {found['browser']}, medians)"
 
 
@@ -334,13 +326,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--check", action="store_true", help="write nothing, say what differs")
-    parser.add_argument("--readme", type=Path, default=README)
+    parser.add_argument("--readmes", type=Path, nargs="+", default=READMES)
     parser.add_argument("--records", type=Path, default=FOLDER)
     options = parser.parse_args(arguments)
-    text = options.readme.read_text(encoding="utf-8")
-    differ = drifted(text, options.records)
+    texts = {path: path.read_text(encoding="utf-8") for path in options.readmes}
+    differ = [name for text in texts.values() for name in drifted(text, options.records)]
     if not options.check:
-        options.readme.write_text(generated(text, options.records), encoding="utf-8")
+        for path, text in texts.items():
+            path.write_text(generated(text, options.records), encoding="utf-8")
         print(f"written: {', '.join(differ) or 'nothing, all is as the records say'}")
     elif differ:
         sys.exit(

@@ -538,6 +538,7 @@ def test_what_is_good_when_small_is_told():
 @pytest.mark.parametrize("layer", [0, 2])
 def test_masks_are_cut_on_the_grid_of_the_pairs(layer):
     """Of a convolutional tower, whose feature map shrinks from block to block."""
+    torch.manual_seed(0)
     encoder = align()
     ids = torch.tensor([[2, 5, 6, 7, 8, 9, 10, 3]])
     one = Explained(
@@ -574,6 +575,6 @@ def test_masks_are_cut_on_the_grid_of_the_pairs(layer):
                 found = encoder.model(input_ids=ids, attention_mask=mask, pixel_values=seen)
             expected[i, j] = torch.cosine_similarity(found.text_embeds, found.image_embeds)
     assert said == pytest.approx(expected, abs=1e-6)
-    assert np.ptp(said, axis=0).min() > 1e-4 < np.ptp(said, axis=1).min()
+    assert np.ptp(said, axis=0).min() > 1e-5 < np.ptp(said, axis=1).min()
     rest = np.square(said - foretold).sum() / np.square(said - said.mean()).sum()
     assert judged(Faithfulness(masks=3), one)["faithfulness_r2"] == pytest.approx((1 - rest,))
