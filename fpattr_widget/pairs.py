@@ -133,8 +133,8 @@ class FeaturePairs:
 
     Nothing is computed before it is asked for, and nothing twice. With
     integrated Jacobians a row costs one backward pass of the image tower, and
-    so does the joint row of several tokens; a region costs one forward-mode
-    pass. Safe to use from several threads.
+    so does the joint row of several tokens; a region costs little
+    more. Safe to use from several threads.
 
     Attributes
     ----------
