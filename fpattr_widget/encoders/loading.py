@@ -277,7 +277,7 @@ def _require_derivatives(model: nn.Module) -> None:
         weight = getattr(module, "weight", None)
         own = [kept for kept in module.parameters(recurse=False) if not kept.is_floating_point()]
         # torch's quantised layers have a method of this name, others integers beside scales.
-        packed = callable(weight) and not isinstance(weight, torch.Tensor)
+        packed = callable(weight) and not isinstance(weight, torch.Tensor | nn.Module)
         if own or packed or hasattr(module, "qweight"):
             place = f" (first in {name!r})" if name else ""
             raise InputError(

@@ -161,7 +161,7 @@ def test_auto_steps_meet_the_tolerance(encoder, picture):
 
 
 def test_a_tolerance_out_of_reach_is_said(encoder, picture):
-    with pytest.warns(UserWarning, match=r"reached a residual of .* with 256 nodes"):
+    with pytest.warns(UserWarning, match=r"reached a residual of .* with \d+ nodes"):
         fp.attribute(
             encoder, picture, "a dog", fp.IntegratedJacobians(rule="right", tolerance=1e-9), 2
         ).row(1)

@@ -7,6 +7,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from torch import nn
 from transformers import CLIPConfig, CLIPModel
 from transformers.models.clip.modeling_clip import CLIPMLP
 
@@ -102,11 +103,8 @@ def test_auto_takes_the_encoders_own_count_where_that_suffices(picture):
 @pytest.fixture
 def counted(monkeypatch):
     """Return an encoder, and how often each tower has run from its first block on."""
-    encoder = random_encoder()
     passes = {"text": 0, "image": 0}
-    towers = {
-        tower.blocks[0].mlp: tower.name for tower in (encoder.text_tower, encoder.image_tower)
-    }
+    towers: dict[nn.Module, str] = {}
     forward = CLIPMLP.forward
 
     def counted(module, states):
@@ -115,6 +113,9 @@ def counted(monkeypatch):
         return forward(module, states)
 
     monkeypatch.setattr(CLIPMLP, "forward", counted)
+    encoder = random_encoder()
+    for tower in (encoder.text_tower, encoder.image_tower):
+        towers[tower.blocks[0].mlp] = tower.name
     return encoder, passes
 
 
@@ -174,18 +175,23 @@ def test_graphs_are_kept_within_the_limit_only(encoder, picture):
     direction = torch.randn(1, 12, dtype=torch.float64)
     roomy = PathIntegral(split, *rule, 2**30)
     expected = roomy.against(direction)
-    sizes = [graph.size * len(graph.weights) for graph in roomy._graphs]
+    sizes = [graph.size for graph in roomy._graphs]
     assert len(sizes) == 1  # all nodes together: many more would fit
     # Each of three blocks keeps at least its queries, keys, values and both
     # layers of its MLP: 3 · 32 + 2 · 48 numbers a position.
-    assert roomy._graphs[0].size > 3 * 10 * (3 * 32 + 2 * 48) * 8
-    for limit, kept in ((sum(sizes), True), (sum(sizes) // 2, False)):
-        integral = PathIntegral(split, *rule, limit)
+    assert sizes[0] > 6 * 3 * 10 * (3 * 32 + 2 * 48) * 8
+    # Half of the limit is for what is kept.
+    for limit, kept in ((2.2 * sum(sizes), True), (1.8 * sum(sizes), False)):
+        integral = PathIntegral(split, *rule, int(limit))
         np.testing.assert_allclose(integral.against(direction), expected, atol=1e-12)
         assert (integral._graphs is not None) == kept
-    integral = PathIntegral(split, *rule, sum(sizes))
-    integral.against(direction)
-    assert len(integral._graphs) > 1  # the first node alone, to see how large it is
+        if kept:
+            assert len(integral._graphs) > 1  # the first node alone, to see how large it is
+            tangents = np.eye(len(split.states))
+            pushed = integral.of(tangents)
+            torch.testing.assert_close(pushed, PathIntegral(split, *rule, 2**30).of(tangents))
+            # What pushing adds has no room beside them.
+            assert sum(graph.size for graph in integral._graphs) <= limit / 2
 
 
 def test_graphs_are_given_back():
@@ -252,10 +258,10 @@ def test_graphs_are_not_kept_where_they_do_not_fit(encoder, picture, monkeypatch
     alive: weakref.WeakSet[path._Graph] = weakref.WeakSet()
     record = path._Graph.record
 
-    def starving(split, states, weights):
-        if sum(len(graph.weights) for graph in alive) + len(states) > 3:
+    def starving(split, states):
+        if sum(graph.nodes for graph in alive) + len(states) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
-        graph = record(split, states, weights)
+        graph = record(split, states)
         alive.add(graph)
         return graph
 
@@ -288,12 +294,12 @@ def test_no_memory_at_all_is_told(picture):
     encoder = random_encoder()
     pairs = fp.attribute(encoder, picture, CAPTION, fp.IntegratedJacobians(steps=2), 1)
     starving = Starving(most=10)
-    hook = encoder.model.vision_model.encoder.layers[2].register_forward_pre_hook(starving)
+    encoder.model.vision_model.encoder.layers[2].register_forward_pre_hook(starving)
     pairs.ledger  # noqa: B018
     starving.most = 0
     with pytest.raises(fp.InputError, match=r"not enough memory .* choose a later `layer`"):
         pairs.row(1)
-    hook.remove()
+    starving.most = 10
     assert np.isfinite(pairs.row(1)).all()
 
 

@@ -94,8 +94,16 @@ def pixels() -> Tensor:
 
 
 def load(model: nn.Module | None = None, processor: object = None, **said: dict) -> fp.DualEncoder:
-    """Register the family with what is said of its towers, and load a model of it."""
-    family = fp.Family("mine", lambda m: isinstance(m, Mine), lambda m: towers(m, **said))
+    """Register the family with what is said of its towers, and load a model of it.
+
+    What is said may be a function of the model that the towers are made of.
+    """
+
+    def own(model: nn.Module) -> tuple[fp.TextTower, fp.ImageTower]:
+        each = {name: one(model) if callable(one) else one for name, one in said.items()}
+        return towers(model, **each)
+
+    family = fp.Family("mine", lambda m: isinstance(m, Mine), own)
     fp.register_family(family)
     torch.manual_seed(0)
     return fp.load_encoder(far_from_linear(model or Mine()), processor=processor)
@@ -188,6 +196,12 @@ def test_an_encode_that_returns_no_embedding_is_told(pixels, wrong, message):
         fp.attribute(encoder, pixels, IDS).row(1)
 
 
+def test_a_block_of_another_model_is_told():
+    other = Mine()
+    with pytest.raises(fp.InputError, match="that is no part of `model`: make the towers of the"):
+        load(Mine(), text={"blocks": other.text_layers})
+
+
 def test_towers_that_share_no_space_are_told(pixels):
     encoder = load(Mine(shared=16))
     with pytest.raises(fp.InputError, match="caption in 12 numbers and an image in 16"):
@@ -196,30 +210,36 @@ def test_towers_that_share_no_space_are_told(pixels):
 
 def test_a_block_that_never_runs_or_runs_twice_is_told(pixels):
     model = Mine()
-    never = load(model, text={"blocks": [*model.text_layers, model.spare]})
+    never = load(model, text=lambda m: {"blocks": [*m.text_layers, m.spare]})
     with pytest.raises(fp.InputError, match="text tower has a block 3 that `encode` runs 0 times"):
         fp.attribute(never, pixels, IDS).row(1)
 
-    def twice(inputs):
-        return model.embed_text(inputs["input_ids"]) + model.embed_text(inputs["input_ids"])
+    def twice(model):
+        def encode(inputs):
+            return model.embed_text(inputs["input_ids"]) + model.embed_text(inputs["input_ids"])
 
-    again = load(model, text={"encode": twice})
+        return {"encode": encode}
+
+    again = load(model, text=twice)
     with pytest.raises(fp.InputError, match="text tower has a block 2 that `encode` runs 2 times"):
         fp.attribute(again, pixels, IDS).row(1)
 
 
 def test_blocks_out_of_order_or_with_a_way_around_them_are_told(pixels):
     model = Mine()
-    reverse = load(model, image={"blocks": list(model.image_layers)[::-1]})
+    reverse = load(model, image=lambda m: {"blocks": list(m.image_layers)[::-1]})
     with pytest.raises(fp.InputError, match="`blocks` of the image tower, run from block 2"):
         fp.attribute(reverse, pixels, IDS).row(1)
 
-    def around(inputs):
-        states = model.patches(inputs["pixel_values"]).flatten(2).transpose(1, 2)
-        first = model.image_layers[0](states)
-        return model.image_head((first + model.image_layers[1](first)).mean(1))
+    def around(model):
+        def encode(inputs):
+            states = model.patches(inputs["pixel_values"]).flatten(2).transpose(1, 2)
+            first = model.image_layers[0](states)
+            return model.image_head((first + model.image_layers[1](first)).mean(1))
 
-    bypassed = load(model, image={"blocks": list(model.image_layers)[:2], "encode": around})
+        return {"blocks": list(model.image_layers)[:2], "encode": encode}
+
+    bypassed = load(model, image=around)
     with pytest.raises(fp.InputError, match="where no path leads around them"):
         fp.attribute(bypassed, pixels, IDS).row(1)
 
@@ -255,20 +275,24 @@ def test_states_that_lie_otherwise_are_told_and_can_be_arranged(pixels):
     for layer in model.text_layers:
         layer.self_attn.batch_first = False
 
-    def encode(inputs):
-        states = (model.words(inputs["input_ids"]) + model.places[: len(IDS[0])]).transpose(0, 1)
-        for layer in model.text_layers:
-            states = layer(states)
-        return model.text_head(states.mean(0))
+    def positions_first(model):
+        def encode(inputs):
+            states = model.words(inputs["input_ids"]) + model.places[: len(IDS[0])]
+            states = states.transpose(0, 1)
+            for layer in model.text_layers:
+                states = layer(states)
+            return model.text_head(states.mean(0))
 
-    encoder = load(model, text={"encode": encode})
+        return {"encode": encode}
+
+    encoder = load(model, text=positions_first)
     with pytest.raises(fp.InputError, match=r"1 features are read for 5 tokens.*`arrangement`"):
         fp.attribute(encoder, pixels, IDS).row(1)
     turned = Arrangement(
         pack=lambda states, inputs: states.transpose(0, 1),
         unpack=lambda features, own: features.transpose(0, 1),
     )
-    arranged = load(model, text={"encode": encode, "arrangement": turned})
+    arranged = load(model, text=lambda m: {**positions_first(m), "arrangement": turned})
     rows = fp.attribute(arranged, pixels, IDS, layer=0).matrix
     plain = load(Mine())
     for layer in model.text_layers:

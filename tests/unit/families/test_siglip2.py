@@ -10,6 +10,7 @@ import fpattr_widget as fp
 from fpattr_widget.encoders import Tower
 from fpattr_widget.encoders.images import LONGEST as LONGEST_SIDE
 from fpattr_widget.encoders.last_block import attention_head
+from fpattr_widget.encoders.twin import Twin
 
 from . import by_hand, checks
 from .sentence_pieces import LONGEST, siglip2_tokenizer
@@ -89,15 +90,17 @@ def test_the_model_is_left_as_it_was_found(encoder, picture):
 def test_trimmed_is_padded(size, attention):
     """Contributions of the padding are zero, those of the patches the same."""
     encoder = random_encoder(attention=attention)
-    vision, last = encoder.model.vision_model, 2
+    twin = Twin(encoder.model)
+    model, vision, last = twin.module, twin.module.vision_model, 2
     tower = Tower(
         "image",
-        encoder.model,
+        model,
         vision.encoder.layers,
-        lambda inputs: encoder.model.get_image_features(**inputs).pooler_output,
+        lambda inputs: model.get_image_features(**inputs).pooler_output,
         pooling=vision.post_layernorm,
         last_block=attention_head(vision.post_layernorm, vision.head),
     )
+    tower.attach(twin)
     image = encoder.prepare_image(checks.tiles(5, 4).resize(size))
     inputs = padded(encoder, checks.tiles(5, 4).resize(size))
     count = int(inputs["spatial_shapes"].prod())
