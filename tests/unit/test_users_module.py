@@ -301,6 +301,8 @@ def test_an_interrupt_at_any_line_leaves_nothing_behind(part):
     assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
 
 
+# A signal may fall into a callback of the garbage collector, which can raise nothing.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_at_any_moment_leaves_nothing_behind():
     """By a signal, wherever the main thread may be, torch's own Python included."""
     model = clip(dropout=0.3)
