@@ -1,5 +1,6 @@
 """Load an encoder by name, from a folder, or from a module that is already there."""
 
+import copy
 import json
 import os
 import re
@@ -55,11 +56,12 @@ def load_encoder(
         OpenCLIP's packages hand out:
         ``processor=(open_clip.get_tokenizer(name), preprocess)``.
     device
-        Where to move the model; ``None`` leaves a loaded module where it is and
-        puts others on the CPU.
+        Where the model is to be; ``None`` leaves a loaded module where it is
+        and puts others on the CPU. Where a loaded module has to be moved or
+        converted, a copy is, which does not follow it any more.
     dtype
-        Type to convert the weights to; ``None`` leaves them as they are, except
-        that half precision read from disk becomes float32 on a CPU.
+        Type of the weights; ``None`` leaves them as they are, except that half
+        precision read from disk becomes float32 on a CPU.
     memory_limit
         Bytes of working memory that attributions may take beside the model.
 
@@ -159,8 +161,7 @@ def _from_module(
 ) -> DualEncoder:
     model = unwrapped(model)
     family = family_of_module(model)
-    if device is not None or dtype is not None:
-        model.to(device=device, dtype=dtype)
+    model = _converted(model, device, dtype)
     source = getattr(getattr(model, "config", None), "_name_or_path", "")
     tokenizer, image_processor = parts_of(processor)
     return DualEncoder(
@@ -269,6 +270,21 @@ def _require_floats(dtype: torch.dtype | None) -> None:
         raise InputError(
             f"`dtype` is {dtype!r}: pass torch.float32, torch.bfloat16, torch.float16 or None."
         )
+
+
+def _converted(
+    model: nn.Module, device: str | torch.device | None, dtype: torch.dtype | None
+) -> nn.Module:
+    """Return a module in a place and of a type: itself, or a copy if it is not there yet."""
+    weights = list(model.parameters())
+    wanted = None if device is None else torch.device(device)
+    there = wanted is None or all(
+        weight.device.type == wanted.type and wanted.index in (None, weight.device.index)
+        for weight in weights
+    )
+    if there and (dtype is None or all(weight.dtype == dtype for weight in weights)):
+        return model
+    return copy.deepcopy(model).to(device=device, dtype=dtype)
 
 
 def _require_derivatives(model: nn.Module) -> None:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..progress import checkpoint
-from .hold import HALF, differentiable, plain
+from .differentiable import HALF, differentiable, plain
 from .last_block import AttentionPooling, Inputs, MeanPooling, agree, witness
 from .recent import Recent
 from .twin import Twin

@@ -311,3 +311,17 @@ def test_code_that_comes_with_a_model_is_never_run(saved_model, tmp_path):
     with pytest.raises(fp.InputError, match="cannot be loaded"):
         fp.load_encoder(folder)
     assert not trace.exists()
+
+
+def test_a_module_that_has_to_be_converted_is_copied(picture):
+    model = random_clip(dtype=torch.float32)
+    before = {name: weight.data_ptr() for name, weight in model.named_parameters()}
+    wide = fp.load_encoder(model, processor=Processor(24), dtype=torch.float64, device="cpu")
+    assert wide.dtype == torch.float64
+    assert {name: weight.data_ptr() for name, weight in model.named_parameters()} == before
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+    own = fp.load_encoder(model, processor=Processor(24), dtype=torch.float32, device="cpu")
+    assert own.model is model
+    assert own.similarity(picture, "a dog") == pytest.approx(
+        wide.similarity(picture, "a dog"), abs=1e-6
+    )

@@ -8,7 +8,7 @@ from torch import nn
 from torch.autograd import forward_ad
 from torch.func import jvp
 
-from fpattr_widget.encoders.hold import differentiable
+from fpattr_widget.encoders.differentiable import differentiable
 from fpattr_widget.methods.linearised import Linearised
 
 CPU = torch.device("cpu")
