@@ -1,7 +1,7 @@
 """A module's twin: the same computation on the same weights, in objects of our own.
 
 What is put into a twin, such as a stop before a block, is seen by nobody who
-runs the module itself. Its parameters are detached tensors on the module's own
+runs the module itself. Its parameters are tensors of their own on the module's
 storage, so that it takes no memory, weights that are changed in place are seen,
 and no gradient can reach them. It is always in evaluation mode. What a pass
 itself may write into, buffers and lists, are copies: it is made anew when
@@ -131,7 +131,8 @@ class Twin:
         known = self._copies.get(id(tensor))
         if known is not None:
             return known
-        twin = tensor.detach()
+        # Not detach(), which would count the user's changes in place as changes of the twin's.
+        twin = tensor.data
         if tensor.is_inference():  # such a tensor cannot be part of a graph
             with torch.inference_mode(False):
                 empty = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
