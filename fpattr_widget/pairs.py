@@ -472,11 +472,6 @@ class FeaturePairs:
             columns)`` float32, with NaN in rows that are missing; and the
             ledger if it is there.
         """
-        rows, ledger = self.rows_so_far()
-        return rows[:, self._specials :], ledger
-
-    def rows_so_far(self) -> tuple[np.ndarray, Ledger | None]:
-        """Return what ``so_far`` does, with all features as ``feature_rows`` has them."""
         ready = self._ready.copy()  # before the values: rows are marked once they are whole
         return np.where(ready[:, None], self._values, np.float32(np.nan)), self._ledger
 

@@ -38,7 +38,7 @@ def state_so_far(pairs: FeaturePairs) -> dict[str, Any]:
     """Return the traits that hold what is known; computes nothing and waits for nobody."""
     if pairs.complete:
         return computed_state(pairs)
-    rows, ledger = pairs.rows_so_far()
+    rows, ledger = pairs.so_far()
     state: dict[str, Any] = {}
     if np.isfinite(rows).any():
         state["rows"] = np.ascontiguousarray(rows, dtype="<f4").tobytes()
