@@ -199,6 +199,11 @@ class DualEncoder:
 
     def _follow(self, *, reading: bool) -> "Version":
         """Return the version of the model as it is now."""
+        if self.device.type == "meta":
+            raise InputError(
+                f"the weights of `model` {self.name!r} are gone, for torch's device 'meta' holds "
+                "no numbers: load it again."
+            )
         with self._lock:
             now = self._version
             if now is None or not (now.is_the_same() if reading else now.has_same_outline()):

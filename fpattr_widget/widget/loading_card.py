@@ -8,7 +8,7 @@ from typing import Any
 
 from ..encoders.loading import is_loaded
 from ..encoders.names import shared_name
-from .kernel import kernel_shell
+from .kernel import attended, kernel_shell
 
 _CARD = (
     '<div style="font: 14px system-ui, sans-serif; padding: 12px 16px; max-width: 848px; '
@@ -22,7 +22,8 @@ _CARD = (
 def loading_card(model: object, caption: object) -> Iterator[None]:
     """Show what is about to be explained while a model is loaded, and take it away afterwards.
 
-    Shows nothing outside of a notebook, or where the model is there already.
+    Shows nothing outside of a notebook, where no page shows the notebook (an
+    empty output would stay in it), or where the model is there already.
 
     Parameters
     ----------
@@ -31,7 +32,8 @@ def loading_card(model: object, caption: object) -> Iterator[None]:
     caption
         Of the explanation.
     """
-    if not isinstance(model, str | os.PathLike) or kernel_shell() is None or is_loaded(str(model)):
+    seen = kernel_shell() is not None and attended()
+    if not seen or not isinstance(model, str | os.PathLike) or is_loaded(str(model)):
         yield
         return
     name = shared_name(str(model))

@@ -57,18 +57,24 @@ class Notebook:
     def finish(self, request: str, timeout: float = 120) -> dict[str, Any]:
         """Wait for a cell; return its last result's data, or its printed text under "text"."""
         data: dict[str, Any] = {"text": ""}
-        for message in self._messages(timeout):
-            if message["parent_header"].get("msg_id") != request:
-                continue
-            kind, content = message["msg_type"], message["content"]
+        for kind, content in self.outputs(request, timeout):
             if kind == "stream":
                 data["text"] += content["text"]
             elif kind in ("execute_result", "display_data"):
                 data.update(content["data"])
             elif kind == "error":
                 raise CellError(content["ename"], content["evalue"])
-            elif kind == "status" and content["execution_state"] == "idle":
-                return data
+        return data
+
+    def outputs(self, request: str, timeout: float = 120) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the kinds and contents of what a cell says as it comes, up to the cell's end."""
+        for message in self._messages(timeout):
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            kind, content = message["msg_type"], message["content"]
+            if kind == "status" and content["execution_state"] == "idle":
+                return
+            yield kind, content
         raise TimeoutError
 
     def run(self, code: str, cell: str | None = None, timeout: float = 120) -> dict[str, Any]:
