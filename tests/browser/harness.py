@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, Route
 
 from fpattr_widget.encoders import Token
 from fpattr_widget.methods.contributions import KnownContributions
-from fpattr_widget.pairs import About, FeaturePairs
+from fpattr_widget.pairs import About, FeaturePairs, Unchanged
 
 HERE = Path(__file__).parent
 ADDRESS = "http://localhost/views"
@@ -243,13 +243,13 @@ def synthetic_pairs(
     hues = np.kron(random.integers(40, 220, (side // 32, side // 32, 3)), np.ones((32, 32, 1)))
     picture = Image.fromarray((hues + random.normal(0, 6, hues.shape)).clip(0, 255).astype("uint8"))
 
-    def measure() -> tuple[KnownContributions, KnownContributions]:
+    def measure() -> tuple[KnownContributions, KnownContributions, Unchanged]:
         sides = []
         for count in (tokens, 1 + rows * columns):
             vectors = torch.as_tensor(random.normal(0, 1, (count, 24)) / count)
             start = torch.as_tensor(random.normal(0, 1, 24) / 8)
             sides.append(KnownContributions(vectors, start + vectors.sum(0), start, "4 nodes"))
-        return sides[0], sides[1]
+        return sides[0], sides[1], nullcontext
 
     return FeaturePairs(
         measure,
