@@ -118,7 +118,8 @@ class IntegratedJacobians(ReadsLayers):
         cost = "" if path.closed else path.foretold_cost(LATER)
 
         def residual(count: int) -> float:
-            report(f"finding how many nodes the {split.tower} needs: {count} …{cost}")
+            tried = f"{count}\N{NO-BREAK SPACE}…"  # a line never begins with the dots
+            report(f"finding how many nodes the {split.tower} needs: {tried}{cost}")
             return path.residual(*quadrature(self.rule, count))
 
         count = _fewest_nodes(residual, tolerance)

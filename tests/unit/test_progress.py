@@ -57,10 +57,11 @@ def test_the_search_for_nodes_is_told_with_its_cost(picture, monkeypatch):
     monkeypatch.setattr(ij, "LONG", 0.0)
     with listening(lambda: False, told.append):
         fp.attribute(encoder, picture, "a dog", layer=(-1, 0)).ledger  # noqa: B018
+    dots = "\N{NO-BREAK SPACE}…"
     text = [line for line in told if line.startswith("finding how many nodes the text needs: ")]
     image = [line for line in told if line.startswith("finding how many nodes the image needs: ")]
-    assert all(line.endswith(" …") for line in text)  # in closed form, which takes no time
-    assert image[0].startswith("finding how many nodes the image needs: 1 … · about ")
+    assert all(line.endswith(dots) for line in text)  # in closed form, which takes no time
+    assert image[0].startswith(f"finding how many nodes the image needs: 1{dots} · about ")
     assert all(line.endswith(" s · a later layer (−1 is the last) is cheaper") for line in image)
 
 
