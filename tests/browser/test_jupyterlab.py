@@ -46,6 +46,13 @@ def test_quickstart_links_words_and_patches(open_notebook):
     wait_for_rows(view)
     notebook.wait_idle()
 
+    # What stood there while the model was loaded takes no room any more.
+    card, explanation = view.evaluate(
+        """view => [...view.closest('.jp-OutputArea').querySelectorAll('.jp-OutputArea-child')]
+            .map(output => output.offsetHeight)"""
+    )
+    assert card == 0 < explanation
+
     # A token's map is the row that Python has.
     dog = view.locator(".fpattr-token", has_text="dog")
     dog.scroll_into_view_if_needed()

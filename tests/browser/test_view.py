@@ -280,6 +280,15 @@ def test_everything_has_room(open_view, name):
         assert on_all_widths(view) == enough
 
 
+def test_the_scale_keeps_to_its_picture_in_a_narrow_cell(open_view):
+    with open_view("large") as view:
+        for width in (240, 270, 300):
+            view.page.set_viewport_size({"width": width, "height": 1000})
+            view.wait_painted()
+            scale = view.root.locator(".fpattr-scale")
+            assert scale.evaluate("scale => scale.scrollWidth <= scale.clientWidth"), width
+
+
 def test_everything_has_room_at_four_times_the_size(open_view):
     """1280 pixels at 400 % are 320, each four wide: WCAG 2.2, 1.4.10."""
     with open_view("hard", size=(320, 256), device_scale_factor=4) as view:
