@@ -113,7 +113,9 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._guard = threading.Lock()  # never held while a trait is set
         self._quiet = threading.local()  # a thread that sets traits without asking for work
         self._changes: dict[str, int] = {}  # which were made and not yet worked on, and when
-        self._count = 0
+        self._count = 0  # of changes; each has a turn of its own
+        # The choices as they were asked for: a trait changes a moment before that is noted.
+        self._asked: dict[str, Any] = dict.fromkeys(CHOICES)
         self._models = Models(processor)
         self._methods: list[Option] = [(kind().label, name) for name, kind in METHODS.items()]
         self._refused: set[str] = set()  # of what the view takes itself
@@ -278,18 +280,22 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         elif name in _IN_VIEW:
             self._put(example=None)
             changed.add("example")
-        with self._guard:
-            self._count += 1
-            self._changes.update(dict.fromkeys(changed, self._count))
         self._show_choices()
-        self._newest.ask(self.model)
+        try:
+            with self._guard:
+                self._count += 1
+                self._changes.update(dict.fromkeys(changed, self._count))
+                self._asked.update((choice, getattr(self, choice)) for choice in changed)
+        finally:  # also if the cell is interrupted: turns wait for the last one
+            self._newest.ask(self.model)
         self._show_busy()
 
     def _try(self, turn: Turn) -> None:
         """Work on what is wanted; on a thread of its own."""
         with self._guard:
-            changes = dict(self._changes)
-        wanted = {name: getattr(self, name) for name in CHOICES}
+            if turn.number < self._count:  # a change is noted whose own turn is about to come
+                return
+            changes, wanted = dict(self._changes), dict(self._asked)
         try:
             wish = self._wish(wanted, changes)
             trial = try_out(wish, self._shown, self._models, turn, self._show_loading)
@@ -319,9 +325,14 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             self._methods.append((_described(trial.wish.method), trial.wish.method))
         self._forget(changes)
         for name in CHOICES:
-            # What was set meanwhile is left alone: its turn comes.
-            if name not in self._changes and getattr(self, name) is wanted[name]:
-                self._put(**{name: getattr(trial.wish, name)})
+            value = getattr(trial.wish, name)
+            with self._guard:
+                # What was set meanwhile is left alone: its turn comes.
+                if value is wanted[name] or name in self._changes:
+                    continue
+                self._asked[name] = value
+            if getattr(self, name) is wanted[name]:
+                self._put(**{name: value})
         self.set_trait("problems", {})
         self._show_problems()
         self._show_choices()

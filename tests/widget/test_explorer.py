@@ -810,6 +810,26 @@ def test_without_threads_a_change_is_worked_on_at_once(encoder, picture, monkeyp
     explorer.close()
 
 
+def test_what_is_set_is_not_tried_before_it_is_asked_for(encoder, picture):
+    """Another change may be worked on in between, which must not be blamed for it."""
+    explorer = fp.explore(picture, "a dog", model=encoder, method=METHOD)
+    ask, between = explorer._ask, []
+
+    def late(name: str) -> None:
+        ask("caption")
+        worked(explorer)
+        between.append(dict(explorer.problems))
+        ask(name)
+
+    explorer._ask = late
+    explorer.layer = "wrong"
+    worked(explorer)
+    assert between == [{}]
+    assert explorer.layer == "wrong"
+    assert list(explorer.problems) == ["layer"]
+    explorer.close()
+
+
 def test_two_explorers_share_an_encoder_and_nothing_else(encoder, picture):
     other = Image.new("RGB", (30, 30), "red")
     first = fp.explore(picture, "a dog", model=encoder, method=METHOD)
