@@ -148,8 +148,6 @@ class Split:
     verdicts
         Whether what stands for the last block has the module's own derivative,
         by what it is: found out once.
-    depth
-        How many blocks the rest of the tower has.
     """
 
     tower: str
@@ -161,7 +159,6 @@ class Split:
     held: Callable[[], AbstractContextManager[None]]
     weights: frozenset[int]
     verdicts: dict[str, bool]
-    depth: int
 
 
 class Tower:
@@ -314,7 +311,6 @@ class Tower:
             lambda: differentiable(self._device, half=self._half),
             self._weights,
             self._verdicts,
-            len(self.blocks) - layer,
         )
 
     def embed_alone(self, inputs: Inputs, features: Sequence[int] | None = None) -> Tensor:

@@ -22,9 +22,9 @@ from .quadrature import RULES, quadrature
 _MOST_NODES = 256
 # From so many on, slow progress ends the search.
 _PATIENT_NODES = 64
-# About how many nodes blocks need, and what the search for their count takes for
-# each, in forward passes.
-_NODES, _NODES_A_BLOCK, _SEARCH = 8, 2, 15
+# What a search takes that ends at the count that is tried, or at the least that it
+# mostly needs: in forward passes a node, and for the bisection in counts more.
+_LEAST, _PASSES, _BISECTION = 8, 3, 1.5
 # Node counts that are tried in one pass where that is cheap.
 _AT_ONCE = (1, 2, 3, 4)
 
@@ -115,10 +115,12 @@ class IntegratedJacobians(ReadsLayers):
         if path.closed:
             # One pass for the node counts that mostly suffice.
             path.derivative(np.concatenate([quadrature(self.rule, n)[0] for n in _AT_ONCE]))
-        cost = "" if path.closed else path.foretold_cost(LATER)
+        pass_seconds = 0.0 if path.closed else path.seconds_of_a_pass()
 
         def residual(count: int) -> float:
             tried = f"{count}\N{NO-BREAK SPACE}…"  # a line never begins with the dots
+            seconds = pass_seconds * _PASSES * (count + _BISECTION * max(count, _LEAST))
+            cost = f" · {about(seconds)}{cheaper(LATER)}" if seconds >= LONG else ""
             report(f"finding how many nodes the {split.tower} needs: {tried}{cost}")
             return path.residual(*quadrature(self.rule, count))
 
@@ -197,17 +199,12 @@ class Path:
             with torch.no_grad():
                 self.reference = at_least_float32(split.embed(split.reference[None])[0])
 
-    def foretold_cost(self, remedy: str) -> str:
-        """Return how long the search for nodes may take, by the time of one pass.
-
-        ``""`` if that is not worth a word; ``remedy`` is what would be cheaper.
-        """
+    def seconds_of_a_pass(self) -> float:
+        """Run the rest of the tower at one node; return how long that takes."""
         started = time.monotonic()
         with torch.no_grad():
             self.split.embed(self.split.reference[None])
-        nodes = _NODES + _NODES_A_BLOCK * self.split.depth
-        seconds = (time.monotonic() - started) * nodes * _SEARCH
-        return f" · {about(seconds)}{cheaper(remedy)}" if seconds >= LONG else ""
+        return time.monotonic() - started
 
     @staticmethod
     def of(encoder: DualEncoder, split: Split) -> "Path":
