@@ -120,7 +120,7 @@ class IntegratedJacobians(ReadsLayers):
         def residual(count: int) -> float:
             tried = f"{count}\N{NO-BREAK SPACE}…"  # a line never begins with the dots
             seconds = pass_seconds * _PASSES * (count + _BISECTION * max(count, _LEAST))
-            cost = f" · {about(seconds)}{cheaper(LATER)}" if 0 < seconds >= LONG else ""
+            cost = f" · {about(seconds)}{cheaper(LATER)}" if seconds and seconds >= LONG else ""
             report(f"finding how many nodes the {split.tower} needs: {tried}{cost}")
             return path.residual(*quadrature(self.rule, count))
 
