@@ -297,7 +297,7 @@ class Tower:
         def embed(features: Tensor) -> Tensor:
             if layer not in self._tried:
                 self._try_to_start_at(layer, reading, inputs)
-            if self._shares_inputs is None:
+            if self._shares_inputs is None and len(features) > 1:
                 self._shares_inputs = self._try_to_share(reading.states, inputs, layer)
             return self._run_from(features, reading.states, inputs, layer, end=end)
 

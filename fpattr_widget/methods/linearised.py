@@ -11,6 +11,7 @@ serve every tangent.
 from collections.abc import Callable, Sequence
 
 import torch
+import torch.fx.experimental.symbolic_shapes  # else autograd.grad does, in a first explanation
 from torch import Tensor
 
 

@@ -53,7 +53,7 @@ def side(who: str, size: str, folder: str, explanations: int, process: int) -> d
     from tests.parity import published
 
     # Each side imports what it needs and nothing of the other.
-    importlib.import_module("exclip.explanation" if who == "exclip" else "fpattr_widget")
+    importlib.import_module("exclip.explanation" if who == "exclip" else "fpattr_widget.pairs")
     imports = time.time() - psutil.Process().create_time()
     imported = time.perf_counter()
     model = _load(published, Path(folder, "module.pt"))
