@@ -206,7 +206,7 @@ class DualEncoder:
             )
         with self._lock:
             now = self._version
-            if now is None or not (now.is_the_same() if reading else now.has_same_outline()):
+            if now is None or not (now.is_the_same() if reading else now.looks_the_same()):
                 now = self._version = Version(self.model, self._family)
             now.read()
             return now

@@ -648,3 +648,14 @@ def test_weights_that_are_written_anew_with_what_they_are_are_no_change():
     model.load_state_dict(copy.deepcopy(model.state_dict()))
     for found, right in zip(maps(encoder), before, strict=True):
         assert_same_map(found, right)
+
+
+@pytest.mark.parametrize("change", [interpolate, without_grad, write_one_number, load])
+def test_embeddings_are_of_the_model_as_it_is(change):
+    encoder = encoder_of(clip())
+    explained(encoder).ledger  # noqa: B018
+    before = encoder.embed_image([noise(0)])
+    change(encoder.model)
+    found = encoder.embed_image([noise(0)])
+    np.testing.assert_allclose(found, fresh(encoder).embed_image([noise(0)]), atol=1e-6)
+    assert np.abs(found - before).max() > 1e-4
