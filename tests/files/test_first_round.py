@@ -1,8 +1,6 @@
 """Files of version 0.1.0 are read as that version read them."""
 
-import json
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +8,9 @@ from matplotlib.image import AxesImage
 from matplotlib.text import Text
 
 import fpattr_widget as fp
+from tests.first_round import FOLDER, read_truth
 
-FOLDER = Path(__file__).parents[1] / "fixtures" / "first_round"
-TRUTH = json.loads((FOLDER / "truth.json").read_text(encoding="utf-8"))
+TRUTH = read_truth()
 
 
 @pytest.mark.parametrize("name", ["pairs", "sampled"])
@@ -61,4 +59,8 @@ def test_it_is_saved_again_without_a_loss(tmp_path):
         first.save(tmp_path / "again.fpattr")
         again = fp.load_pairs(tmp_path / "again.fpattr")
         assert np.array_equal(again.matrix, first.matrix)
-        assert (again.tokens, again.ledger, again.about) == (first.tokens, first.ledger, first.about)
+        assert (again.tokens, again.ledger, again.about) == (
+            first.tokens,
+            first.ledger,
+            first.about,
+        )
