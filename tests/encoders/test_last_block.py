@@ -16,6 +16,8 @@ from fpattr_widget.encoders._last_block import NODE, AttentionPooling, agree
 from tests.conftest import Processor, random_clip
 from tests.encoders.families import test_in_common, test_siglip
 
+pytestmark = pytest.mark.slow
+
 CAPTION = "a dog left of a red ball"
 NODES = fp.IntegratedJacobians(steps=3)
 IN_CLOSED_FORM, BY_DIFFERENTIATION = "3 nodes, closed form", "3 nodes"

@@ -23,6 +23,8 @@ from tests.beside import assert_same_map, noise
 from tests.conftest import Processor
 from tests.models import bert_and_vit, clip, encoder_of
 
+pytestmark = pytest.mark.slow
+
 CAPTION = "a dog, a ball"
 METHOD = fp.IntegratedJacobians(steps=2)
 LAYERS = (-1, 1)  # in closed form, and by differentiation

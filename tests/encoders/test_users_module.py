@@ -34,6 +34,8 @@ from tests.beside import (
 )
 from tests.models import bert_and_vit, clip, encoder_of
 
+pytestmark = pytest.mark.slow
+
 FAST = fp.IntegratedJacobians(steps=2)
 METHODS = {"auto": fp.IntegratedJacobians(), "banzhaf": fp.Banzhaf()}
 PACKAGE = str(Path(fp.__file__).parent)

@@ -20,6 +20,8 @@ from tests.encoders.families import (
     test_vision_text_dual_encoder,
 )
 
+pytestmark = pytest.mark.slow
+
 MAKERS = {
     "ALIGN": (test_align.random_encoder, test_align.CAPTION),
     "AltCLIP": (test_altclip.altclip_encoder, test_altclip.CAPTION),

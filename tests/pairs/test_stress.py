@@ -29,6 +29,8 @@ from tests.beside import (
 from tests.evaluation.planted import cell, phrase, picture, sample
 from tests.models import CAPTIONS, clip, encoder_of
 
+pytestmark = pytest.mark.slow
+
 SECONDS = float(os.environ.get("FPATTR_STRESS_SECONDS", "4"))
 MOST_SECONDS = 2.0  # that a thread may have to wait for the others
 LEARNING_RATE = 1e-7  # so small that no number changes by as much as DRIFT

@@ -13,6 +13,8 @@ from fpattr_widget.encoders._family import largest_block_list
 from tests.encoders.families import by_hand, checks
 from tests.encoders.families.vocabularies import bert_tokenizer
 
+pytestmark = pytest.mark.slow
+
 CAPTION = "a red dog, the ball"
 # The map of a picture of 32 × 40 pixels: at the inputs of all blocks, and where it is pooled.
 GRIDS = [(16, 20), (16, 20), (8, 10), (8, 10), (8, 10)]

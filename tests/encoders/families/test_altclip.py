@@ -8,6 +8,8 @@ import fpattr_widget as fp
 from tests.encoders.families import checks
 from tests.encoders.families.vocabularies import UNIGRAMS, xlm_roberta_tokenizer
 
+pytestmark = pytest.mark.slow
+
 CAPTION = "un chien rouge, playing balls"
 FAST = fp.IntegratedJacobians(steps=2)
 

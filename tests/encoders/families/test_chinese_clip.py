@@ -14,6 +14,8 @@ import fpattr_widget as fp
 from tests.encoders.families import checks
 from tests.encoders.families.vocabularies import WORD_PIECES, bert_tokenizer
 
+pytestmark = pytest.mark.slow
+
 CAPTION = "一只 Red dog 和红球"
 FAST = fp.IntegratedJacobians(steps=2)
 

@@ -15,6 +15,8 @@ import fpattr_widget as fp
 from tests.encoders.families import checks
 from tests.encoders.families.vocabularies import WORD_PIECES, bert_tokenizer
 
+pytestmark = pytest.mark.slow
+
 CAPTION = "a playful dog, red balls"
 
 

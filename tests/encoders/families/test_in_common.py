@@ -10,6 +10,8 @@ import torch
 import fpattr_widget as fp
 from tests.encoders.families import checks, test_altclip, test_blip, test_chinese_clip, test_flava
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Sample:

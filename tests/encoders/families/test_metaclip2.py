@@ -9,6 +9,8 @@ import fpattr_widget as fp
 from tests.encoders.families import by_hand, checks
 from tests.encoders.families.vocabularies import xlm_roberta_tokenizer
 
+pytestmark = pytest.mark.slow
+
 CAPTION = "a red dog, le chien rouge"
 
 

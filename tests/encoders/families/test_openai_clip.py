@@ -16,6 +16,8 @@ from tests.parity.published import (
     to_hugging_face,
 )
 
+pytestmark = pytest.mark.slow
+
 CAPTION = "two dogs, left of a ball!"
 LENGTH, VOCABULARY = 24, 49408
 layout = load_from_site("clip/model.py")

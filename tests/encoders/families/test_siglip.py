@@ -10,6 +10,8 @@ import fpattr_widget as fp
 from tests.encoders.families import by_hand, checks
 from tests.encoders.families.sentence_pieces import LONGEST, siglip2_tokenizer, siglip_tokenizer
 
+pytestmark = pytest.mark.slow
+
 CAPTION = "a dog left of a ball"
 
 

@@ -14,6 +14,8 @@ from fpattr_widget.encoders._twin import Twin
 from tests.encoders.families import by_hand, checks
 from tests.encoders.families.sentence_pieces import LONGEST, siglip2_tokenizer
 
+pytestmark = pytest.mark.slow
+
 CAPTION = "a dog left of a ball"
 MOST_PATCHES = 14
 

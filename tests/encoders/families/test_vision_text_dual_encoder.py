@@ -56,6 +56,8 @@ from tests.encoders.families.vocabularies import (
     xlm_roberta_tokenizer,
 )
 
+pytestmark = pytest.mark.slow
+
 CAPTION = "a dog, playing balls"
 FAST = fp.IntegratedJacobians(steps=2)
 WIDTHS = {
