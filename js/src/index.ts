@@ -1,8 +1,8 @@
 /** The widget's module: one store per model, any number of views of it. */
 
 import type { AnyWidget } from "@anywidget/types";
-import type { Model, Traits } from "./protocol";
-import { Store } from "./store";
+import type { Model, Traits } from "./model/protocol";
+import { Store } from "./model/store";
 import { mount } from "./view";
 
 interface Props {

@@ -1,22 +1,22 @@
 /** One view of a store: builds the parts, keeps what is this view's own, paints once per frame. */
 
-import { createCaption } from "./caption";
-import type { Paper } from "./chip";
-import { createChooser } from "./chooser";
-import { parseRgb, type Rgb } from "./colour";
-import type { Context, Part } from "./context";
-import { createDisplay } from "./display";
-import { h, setAttributes } from "./dom";
-import { createEditor } from "./editor";
-import { createHeader } from "./header";
-import { createLegend } from "./legend";
-import { createList } from "./list";
-import { AT_FIRST, type Focus, look, NOTHING, shownAs, type ViewState } from "./look";
-import { createPicture } from "./picture";
-import { createPins } from "./pins";
-import { createLine, createNews, createProgress, createTrouble } from "./status";
-import type { Store } from "./store";
-import { prefersDark, resolveTheme, watchTheme } from "./theme";
+import type { Store } from "./model/store";
+import { createCaption } from "./parts/caption";
+import type { Paper } from "./parts/chip";
+import { createChooser } from "./parts/chooser";
+import type { Context, Part } from "./parts/context";
+import { createDisplay } from "./parts/display";
+import { h, setAttributes } from "./parts/dom";
+import { createEditor } from "./parts/editor";
+import { createHeader } from "./parts/header";
+import { createLegend } from "./parts/legend";
+import { createList } from "./parts/list";
+import { AT_FIRST, type Focus, look, NOTHING, shownAs, type ViewState } from "./parts/look";
+import { createPicture } from "./parts/picture";
+import { createPins } from "./parts/pins";
+import { createLine, createNews, createProgress, createTrouble } from "./parts/status";
+import { prefersDark, resolveTheme, watchTheme } from "./parts/theme";
+import { parseRgb, type Rgb } from "./values/colour";
 
 const PAPERS: Record<"light" | "dark", { ground: Rgb; ink: Rgb }> = {
   light: { ground: [255, 255, 255], ink: [22, 25, 29] },

@@ -1,5 +1,6 @@
-import { encodeFloats } from "../src/bytes";
-import type { Bytes, Incoming, Model, Outgoing, TokenState, Traits } from "../src/protocol";
+import { encodeFloats } from "../src/model/bytes";
+import type { Bytes, Incoming, Model, Outgoing, Traits } from "../src/model/protocol";
+import type { TokenState } from "../src/values/shapes";
 
 /** `[text, word, start, stop]`, or the name of a special token. */
 export type Written = string | [text: string, word: number, start: number, stop: number];

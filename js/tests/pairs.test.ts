@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { largest, Pairs, total } from "../src/pairs";
+import { Pairs } from "../src/values/pairs";
+import { largest, total } from "../src/values/sums";
 
 const value = fc.float({ min: -4, max: 4, noNaN: true });
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { outline, outlinePath, type Point, rectangle } from "../src/region";
-import { combine, toggle } from "../src/sets";
+import { combine, toggle } from "../src/values/gestures";
+import { outline, outlinePath, type Point, rectangle } from "../src/values/region";
 
 const grid = fc.record({
   rows: fc.integer({ min: 1, max: 7 }),

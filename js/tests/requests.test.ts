@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
-import type { Outgoing } from "../src/protocol";
-import { Requests } from "../src/requests";
+import type { Outgoing } from "../src/model/protocol";
+import { Requests } from "../src/model/requests";
 
 let sent: Outgoing[];
 let now: number;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test, vi } from "vitest";
-import { bytesOf } from "../src/bytes";
-import { parseState } from "../src/standalone";
+import { bytesOf } from "../src/model/bytes";
+import { parseState } from "../src/model/standalone";
 
 test("bytes come out of JSON as they went in, at any depth", () => {
   fc.assert(

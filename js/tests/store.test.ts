@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { decodeFloats, encodeFloats } from "../src/bytes";
-import { QUIET, SILENCE } from "../src/liveness";
-import { PROTOCOL } from "../src/protocol";
-import { Store } from "../src/store";
+import { decodeFloats, encodeFloats } from "../src/model/bytes";
+import { QUIET, SILENCE } from "../src/model/liveness";
+import { PROTOCOL } from "../src/model/protocol";
+import { Store } from "../src/model/store";
 import { FakeModel, row, rowsBuffer, tokensOf, WIDTH } from "./model";
 
 const ALL = [0, 1, 2, 3, 4, 5, 6];

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { total } from "../src/pairs";
-import { halfOfMass, strongestPairs } from "../src/strongest";
+import { halfOfMass, strongestPairs } from "../src/values/strongest";
+import { total } from "../src/values/sums";
 
 const map = fc
   .array(fc.float({ min: -1, max: 1, noNaN: true }), { minLength: 1 })

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { encodeFloats } from "../src/bytes";
 import widget from "../src/index";
-import { PROTOCOL, type TokenState, type Traits } from "../src/protocol";
+import { encodeFloats } from "../src/model/bytes";
+import { PROTOCOL, type Traits } from "../src/model/protocol";
+import type { TokenState } from "../src/values/shapes";
 import { FakeModel, rowsBuffer, tokensOf } from "./model";
 
 const ALL = [0, 1, 2, 3, 4, 5, 6];

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { CodePoints } from "../src/codepoints";
-import type { TokenState } from "../src/protocol";
-import { nameOf, neverSeen, sentence } from "../src/words";
+import { CodePoints } from "../src/values/codepoints";
+import type { TokenState } from "../src/values/shapes";
+import { nameOf, neverSeen, sentence } from "../src/values/words";
 import { tokensOf } from "./model";
 
 const text = fc.string({ unit: "binary", maxLength: 20 });

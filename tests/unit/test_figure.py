@@ -291,10 +291,10 @@ def test_weak_values_are_faint():
 def test_the_view_has_the_same_limits():
     from fpattr_widget.sharing.drawing import colours, ledger
 
-    source = Path(__file__).parents[2] / "js" / "src"
+    source = Path(__file__).parents[2] / "js" / "src" / "values"
     for name, file, ours in (
-        ("FLOOR", "scale.ts", colours.FLOOR),
-        ("COARSE", "scale.ts", colours.COARSE),
+        ("FLOOR", "limits.ts", colours.FLOOR),
+        ("COARSE", "limits.ts", colours.COARSE),
         ("TOLERATED", "ledger.ts", ledger.TOLERATED),
     ):
         (written,) = re.findall(rf"export const {name} = ([\d.]+);", (source / file).read_text())

@@ -12,7 +12,8 @@ import fpattr_widget as fp
 from fpattr_widget.widget import protocol
 from fpattr_widget.widget.protocol import PROTOCOL, parse
 
-SOURCE = Path(__file__).parents[2] / "js" / "src" / "protocol.ts"
+SOURCES = Path(__file__).parents[2] / "js" / "src"
+FILES = ("values/shapes.ts", "model/protocol.ts")
 NUMBERS = {int: "number", float: "number", str: "string", bool: "boolean", type(None): "null"}
 NOT_OURS = {"layout", "tabbable", "tooltip"}
 
@@ -69,7 +70,7 @@ def written(kind: Any) -> str:
 
 @pytest.fixture(scope="module")
 def page() -> TypeScript:
-    return TypeScript(SOURCE.read_text(encoding="utf-8"))
+    return TypeScript("\n".join((SOURCES / name).read_text(encoding="utf-8") for name in FILES))
 
 
 def forms() -> dict[str, type]:

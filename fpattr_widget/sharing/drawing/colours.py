@@ -17,7 +17,7 @@ STRONGEST = 0.85
 #: look like knowledge. CLIP-like models multiply their cosines by about a
 #: hundred before they choose among captions, so that this much is one logit.
 #: The similarity itself is no measure: it may be next to nothing. The view's
-#: ``scale.ts`` has both numbers too.
+#: ``limits.ts`` has both numbers too.
 FLOOR = 0.01
 
 #: A patch of a grid of so many is worth that much; smaller ones share it by
