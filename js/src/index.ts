@@ -2,6 +2,8 @@
 
 import type { AnyWidget } from "@anywidget/types";
 import type { Model, Traits } from "./model/protocol";
+import { Scale } from "./model/scale";
+import { Selection } from "./model/selection";
 import { Store } from "./model/store";
 import { mount } from "./view";
 
@@ -35,7 +37,7 @@ export default (() => {
     render({ el, signal }: Props & { el: HTMLElement }): () => void {
       if (!store) throw new Error("render was called before initialize");
       const life = lifetime(signal);
-      mount(store, el, life.signal);
+      mount(store, { selection: new Selection(), scale: new Scale() }, el, life.signal);
       return () => life.abort();
     },
   };

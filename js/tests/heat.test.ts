@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { NEGATIVE, POSITIVE } from "../src/values/colour";
 import { heatPixels } from "../src/values/heat";
-import type { Signs } from "../src/values/shapes";
+import type { Signs } from "../src/values/settings";
 
 const maps = fc
   .record({ rows: fc.integer({ min: 1, max: 6 }), columns: fc.integer({ min: 1, max: 6 }) })

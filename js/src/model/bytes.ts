@@ -1,6 +1,6 @@
 /** Little-endian float32 arrays to and from the bytes that hosts deliver. */
 
-import type { Bytes } from "./protocol";
+import type { Bytes } from "../values/shapes";
 
 const WIDTH = 4; // bytes of a float32
 

@@ -1,58 +1,72 @@
 /**
  * What travels between Python and the page: traits, and messages in both directions.
  *
- * Names and fields are those of `protocol.py`; a test compares the two files.
+ * Names and fields are those of Python's `protocol.py`; a test compares them.
  */
 
-import type { LedgerState, Level, ScaleChoice, Signs, TokenState } from "../values/shapes";
+import type { Settings } from "../values/settings";
+import type { Bytes, LedgerState, SideState } from "../values/shapes";
 
-/** Both sides have to speak the same one. */
-export const PROTOCOL = 2;
+/** Both ends have to speak the same one. */
+export const PROTOCOL = 3;
 
 /** Model, method, layers and nodes in words. */
 export type About = Record<string, string>;
 
-/** What the pointer or the keyboard's cursor is on. */
+/** What the pointer or the keyboard's cursor is on, as Python's users see it. */
 export interface HoveredState {
   tokens: number[];
   patches: number[];
 }
 
-export type Theme = "auto" | "light" | "dark";
-/** Binary data as hosts deliver it: a view, which may start inside its buffer, or the buffer. */
-export type Bytes = ArrayBufferView | ArrayBufferLike | null | undefined;
-
 /** The synced state of a model. A type, not an interface, so that it has an index signature. */
-export type Traits = {
-  caption: string;
-  tokens: TokenState[];
-  /** `[rows, columns]` of patches. */
-  grid: number[];
-  image_special: string[];
-  picture: Bytes;
-  picture_type: string;
+export type Traits = Settings & {
+  /** What is explained: two sides. */
+  sides: SideState[];
   similarity: number | null;
   ledger: LedgerState | Record<string, never>;
   about: About;
-  /** float32, little-endian, `(tokens, image_special + patches)`; NaN rows are not there yet. */
+  /** float32, little-endian, `(features of side 0, features of side 1)`; NaN rows are missing. */
   rows: Bytes;
   epoch: number;
+  /** Pinned features of side 0. */
   selected_tokens: number[];
+  /** Pinned features of side 1, counted without the special ones. */
   selected_patches: number[];
   hovered: HoveredState;
-  theme: Theme;
-  scale: ScaleChoice;
-  signs: Signs;
-  /** Of the heat map, 0 to 1. */
-  opacity: number;
-  smooth: boolean;
-  keep_colour: boolean;
-  level: Level;
-  /** Whether `hovered` is kept up to date. */
-  report_hover: boolean;
-  /** Whether the caption and the picture can be changed in the view. */
-  editable: boolean;
 };
+
+/**
+ * What the page does when a trait changes. `shape`: something else is explained, start anew;
+ * `painted`: paint again; `setting`: read the settings again; `own`: see the store.
+ */
+export type Role = "shape" | "painted" | "setting" | "own";
+
+export const ROLES = {
+  sides: "shape",
+  epoch: "shape",
+  similarity: "painted",
+  ledger: "painted",
+  about: "painted",
+  rows: "own",
+  selected_tokens: "own",
+  selected_patches: "own",
+  hovered: "own",
+  theme: "setting",
+  scale: "setting",
+  signs: "setting",
+  opacity: "setting",
+  smooth: "setting",
+  keep_colour: "setting",
+  level: "setting",
+  report_hover: "setting",
+  editable: "setting",
+} as const satisfies { [K in keyof Traits]: K extends keyof Settings ? "setting" : Role };
+
+/** The traits that have a role. */
+export type With<R extends Role> = {
+  [K in keyof Traits]: (typeof ROLES)[K] extends R ? K : never;
+}[keyof Traits];
 
 export interface Hello {
   type: "hello";
@@ -60,34 +74,40 @@ export interface Hello {
   protocol: number;
 }
 
-export interface RowsRequest {
-  type: "rows";
+/** Ask for features of side 0 one by one, or for the sum over features of side 1. */
+export interface FeaturesRequest {
+  type: "features";
   epoch: number;
-  tokens: number[];
-}
-
-export interface RegionRequest {
-  type: "region";
-  epoch: number;
+  side: number;
+  /** Comes back with the answer. */
   id: number;
-  patches: number[];
+  features: number[];
 }
 
-export interface CaptionEdit {
-  type: "caption";
-  caption: string;
+/** The user changed a text. */
+export interface TextEdit {
+  type: "text";
+  side: number;
+  text: string;
 }
 
-/** The file's bytes are the message's one buffer. */
-export interface ImageEdit {
-  type: "image";
+/** The user chose a file; its bytes are the message's one buffer. */
+export interface FileEdit {
+  type: "file";
+  side: number;
 }
 
-/** The rows are the message's one buffer, in the order of `tokens`. */
-export interface RowsMessage {
-  type: "rows";
+/**
+ * Values are the message's one buffer. Side 0: those of each feature with all of side 1, in the
+ * order of `features`. Side 1: those of each feature of side 0 with all of `features` together.
+ */
+export interface FeaturesMessage {
+  type: "features";
   epoch: number;
-  tokens: number[];
+  side: number;
+  /** Of the request; 0 where nobody asked. */
+  id: number;
+  features: number[];
 }
 
 export interface LedgerMessage {
@@ -96,13 +116,6 @@ export interface LedgerMessage {
   ledger: LedgerState;
   similarity: number;
   about: About;
-}
-
-/** Each token's attribution to the region is the message's one buffer. */
-export interface RegionMessage {
-  type: "region";
-  epoch: number;
-  id: number;
 }
 
 /** What is being done, in a plain sentence, until the next one or the end of the work. */
@@ -129,20 +142,19 @@ export interface DoneMessage {
   epoch: number;
 }
 
-/** An edit of this kind cannot be used; an empty message takes an earlier one back. */
+/** An edit of this side cannot be used; an empty message takes an earlier one back. */
 export interface RefusedMessage {
   type: "refused";
-  kind: "caption" | "image";
+  side: number;
   message: string;
 }
 
-export type Outgoing = Hello | RowsRequest | RegionRequest | CaptionEdit | ImageEdit;
+export type Outgoing = Hello | FeaturesRequest | TextEdit | FileEdit;
 
 export type Incoming =
   | Hello
-  | RowsMessage
+  | FeaturesMessage
   | LedgerMessage
-  | RegionMessage
   | ProgressMessage
   | FailureMessage
   | InterruptedMessage

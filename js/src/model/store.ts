@@ -1,51 +1,43 @@
 /** All that the views of one model share: its state, its one comm listener, its requests. */
 
+import { type Focus, NOTHING } from "../values/focus";
 import { Pairs } from "../values/pairs";
-import type { Grid } from "../values/region";
 import { ascending, same } from "../values/sets";
-import type { LedgerState, TokenState } from "../values/shapes";
-import { type Sentence, sentence } from "../values/words";
+import { readSettings, type Settings } from "../values/settings";
+import type { AnyPanel, Bytes, LedgerState } from "../values/shapes";
+import { type Both, both, ordinaryOf, SIDES, type SideIndex, specialOf } from "../values/sides";
 import { decodeFloats, encodeFloats } from "./bytes";
+import { Listeners } from "./listeners";
 import { type Absence, Answers } from "./liveness";
 import {
   type About,
-  type Bytes,
-  type CaptionEdit,
+  type FeaturesMessage,
+  type FileEdit,
   type HoveredState,
-  type ImageEdit,
   type Incoming,
   type Model,
   PROTOCOL,
-  type RefusedMessage,
+  ROLES,
+  type TextEdit,
   type Traits,
+  type With,
 } from "./protocol";
 import { Requests } from "./requests";
 import { Saver } from "./saver";
-import { readSettings, SETTINGS, type Settings } from "./settings";
+import type { Selection } from "./selection";
 import { Throttle } from "./throttle";
 
 /** What is being explained; it changes as a whole. */
 export interface Subject {
   epoch: number;
-  caption: string;
-  tokens: readonly TokenState[];
-  sentence: Sentence;
-  grid: Grid;
-  specials: readonly string[];
+  /** The panels of each side. */
+  sides: Both<readonly AnyPanel[]>;
+  /** For each feature, whether it is special. */
+  special: Both<readonly boolean[]>;
 }
 
-const SHAPE = ["caption", "tokens", "grid", "image_special", "epoch"] as const;
-const PAINTED = [
-  "picture",
-  "picture_type",
-  "ledger",
-  "similarity",
-  "about",
-  "selected_tokens",
-  "selected_patches",
-  "report_hover",
-  "editable",
-] as const;
+/** The traits that hold the pins of each side. */
+const PINS = ["selected_tokens", "selected_patches"] as const;
 /** ipywidgets tells these when the connection to the kernel comes or goes. */
 const CONNECTION = ["comm_live_update", "comm:close"] as const;
 const OTHER_VERSION =
@@ -54,15 +46,13 @@ const OTHER_VERSION =
 
 const NO_ROWS = new DataView(new ArrayBuffer(0));
 
-type Edit = RefusedMessage["kind"];
-
 export class Store {
   subject: Subject;
   pairs: Pairs;
   settings: Settings;
   failure = "";
-  /** Why an edit was refused, in Python's words. */
-  readonly refused: Record<Edit, string> = { caption: "", image: "" };
+  /** Why an edit of each side was refused, in Python's words. */
+  readonly refused: [string, string] = ["", ""];
   readonly #requests: Requests;
   readonly #answers = new Answers(
     () => this.#notify(),
@@ -75,7 +65,8 @@ export class Store {
     this.#write("hovered", hovered);
     quietly(() => this.model.save_changes());
   });
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Listeners();
+  readonly #bound = new Set<{ selection: Selection }>();
   // biome-ignore lint/suspicious/noExplicitAny: hosts call listeners with what they like
   readonly #handlers: [event: string, listener: (...values: any[]) => void][] = [];
   #shape = "";
@@ -94,20 +85,36 @@ export class Store {
       () => this.#write("rows", encodeFloats(this.pairs.values)),
       () => quietly(() => model.save_changes()),
     );
-    this.settings = readSettings(model);
+    this.settings = readSettings((name) => model.get(name));
     this.subject = readSubject(model);
-    this.pairs = emptyPairs(this.subject);
+    this.pairs = new Pairs(this.subject.special);
     this.pairs.merge(decodeFloats(model.get("rows")));
     this.#results = this.#readResults();
     this.#shape = this.#fingerprint();
-    this.#on("msg:custom", (content: Incoming, buffers?: Bytes[]) => this.#take(content, buffers));
-    for (const trait of SHAPE) this.#on(`change:${trait}`, () => this.#reload());
-    for (const trait of PAINTED) this.#on(`change:${trait}`, () => this.#notify());
-    for (const trait of SETTINGS) this.#on(`change:${trait}`, () => this.#readSettings());
-    this.#on("change:rows", () => this.#merge());
-    for (const event of CONNECTION) this.#on(event, () => this.#requests.hello());
+    this.#listen();
     this.#requests.restart(this.subject.epoch);
     this.#requests.hello();
+  }
+
+  #listen(): void {
+    const own: Record<With<"own">, () => void> = {
+      rows: () => this.#merge(),
+      selected_tokens: () => this.#takePins(),
+      selected_patches: () => this.#takePins(),
+      hovered: () => this.#takeHover(),
+    };
+    const others = {
+      shape: () => this.#reload(),
+      painted: () => this.#notify(),
+      setting: () => this.#readSettings(),
+    };
+    for (const trait of Object.keys(ROLES) as (keyof Traits)[]) {
+      const role = ROLES[trait];
+      const changed = role === "own" ? own[trait as With<"own">] : others[role];
+      this.#on(`change:${trait}`, changed);
+    }
+    this.#on("msg:custom", (content: Incoming, buffers?: Bytes[]) => this.#take(content, buffers));
+    for (const event of CONNECTION) this.#on(event, () => this.#requests.hello());
   }
 
   close(): void {
@@ -117,11 +124,32 @@ export class Store {
     for (const [event, listener] of this.#handlers) this.model.off(event, listener);
     this.#handlers.length = 0;
     this.#listeners.clear();
+    this.#bound.clear();
   }
 
   subscribe(listener: () => void, signal: AbortSignal): void {
-    this.#listeners.add(listener);
-    signal.addEventListener("abort", () => this.#listeners.delete(listener), { once: true });
+    this.#listeners.add(listener, signal);
+  }
+
+  /**
+   * Keep the pins of a selection and those of the model the same until `signal` ends, and where it
+   * is asked for what both are pointing at. Pins that a selection has already come first.
+   */
+  bind(selection: Selection, signal: AbortSignal): void {
+    const entry = { selection };
+    this.#bound.add(entry);
+    signal.addEventListener("abort", () => this.#bound.delete(entry), { once: true });
+    selection.pin(
+      both((side) => {
+        const here = selection.pins[side];
+        return here.length > 0 ? here : this.#pinsOf(side);
+      }),
+    );
+    this.#writePins(selection);
+    selection.subscribe((changed) => {
+      if (changed === "pins") this.#writePins(selection);
+      else this.#reportHover(selection);
+    }, signal);
   }
 
   get ledger(): LedgerState | null {
@@ -142,32 +170,10 @@ export class Store {
     return this.model.get("about") ?? {};
   }
 
-  get editable(): boolean {
-    return this.model.get("editable") ?? false;
-  }
-
-  get pinnedTokens(): number[] {
-    return within(this.model.get("selected_tokens"), this.pairs.tokens);
-  }
-
-  get pinnedPatches(): number[] {
-    return within(this.model.get("selected_patches"), this.pairs.patches);
-  }
-
   get absence(): Absence {
     const { state } = this.#answers;
     if (state === "silent" || state === "lost") return state;
     return this.#stopped ?? "computing";
-  }
-
-  pin(tokens: readonly number[], patches: readonly number[]): void {
-    const [text, image] = [ascending(tokens), ascending(patches)];
-    const moved = !same(text, this.pinnedTokens) || !same(image, this.pinnedPatches);
-    if (!moved) return;
-    this.#write("selected_tokens", text);
-    this.#write("selected_patches", image);
-    quietly(() => this.model.save_changes());
-    this.#notify();
   }
 
   set<K extends keyof Settings>(name: K, value: Settings[K]): void {
@@ -176,22 +182,15 @@ export class Store {
     quietly(() => this.model.save_changes());
   }
 
-  /** Tell Python what the pointer is on, where it asked for that. */
-  hover(tokens: readonly number[], patches: readonly number[]): void {
-    if (this.model.get("report_hover")) {
-      this.#hovered.call({ tokens: [...tokens], patches: [...patches] });
-    }
-  }
-
   /** Hand on what the user changed; Python answers with another subject, or refuses. */
-  edit(message: CaptionEdit | ImageEdit, ...buffers: ArrayBuffer[]): void {
-    this.refuse(message.type, "");
+  edit(message: TextEdit | FileEdit, ...buffers: ArrayBuffer[]): void {
+    this.refuse(message.side, "");
     this.#answers.expect();
     quietly(() => this.model.send(message, undefined, buffers));
   }
 
-  refuse(kind: Edit, message: string): void {
-    this.refused[kind] = message;
+  refuse(side: number, message: string): void {
+    if (side in this.refused) this.refused[side as SideIndex] = message;
     this.#notify();
   }
 
@@ -210,28 +209,34 @@ export class Store {
     this.#notify();
   }
 
-  /** Ask for the rows among these that are not there, before all others. */
-  want(tokens: readonly number[]): void {
-    const missing = this.pairs.missing(tokens);
-    if (missing.length > 0) this.#requests.rows(missing);
+  /**
+   * Sum over chosen features of a side, one number for each feature of the other. What is missing
+   * is asked for before all else, and NaN until it is there.
+   */
+  along(side: SideIndex, features: readonly number[]): Float64Array {
+    return side === 0 ? this.#sumOfRows(features) : this.#sumOfColumns(features);
   }
 
-  /**
-   * Sum over a region, `(tokens,)`. Where rows are missing, an answer from Python stands in; it is
-   * asked for if it is not there, and its tokens are NaN until then.
-   */
-  region(patches: readonly number[]): Float64Array {
-    const column = this.pairs.column(patches);
-    if (this.pairs.complete || patches.length === 0) return column;
-    const answer = this.#requests.answer(patches);
-    if (!answer) this.#requests.region(patches);
-    return column.map((value, token) => (Number.isNaN(value) ? (answer?.[token] ?? value) : value));
+  #sumOfRows(features: readonly number[]): Float64Array {
+    const missing = this.pairs.missing(features);
+    if (missing.length > 0) this.#requests.rows(missing);
+    return this.pairs.along(0, features);
+  }
+
+  /** Where rows are missing, an answer from Python stands in. */
+  #sumOfColumns(features: readonly number[]): Float64Array {
+    const sum = this.pairs.along(1, features);
+    const special = features.some((feature) => this.subject.special[1][feature]);
+    if (this.pairs.complete || special) return sum;
+    const answer = this.#requests.answer(features);
+    if (!answer) this.#requests.sum(features);
+    return sum.map((value, row) => (Number.isNaN(value) ? (answer?.[row] ?? value) : value));
   }
 
   #take(content: Incoming, buffers: readonly Bytes[] = []): void {
     if (content?.type === "refused") {
       this.#answers.heard();
-      if (content.kind in this.refused) this.refuse(content.kind, String(content.message ?? ""));
+      this.refuse(content.side, String(content.message ?? ""));
       return;
     }
     if (content?.epoch !== this.subject.epoch) return;
@@ -241,10 +246,8 @@ export class Store {
         if (content.protocol === PROTOCOL) return;
         this.failure = OTHER_VERSION;
         break;
-      case "rows":
-        if (!this.#takeRows(content.tokens, decodeFloats(buffers[0]))) return;
-        this.#stopped = null;
-        this.#saver.schedule();
+      case "features":
+        if (!this.#takeFeatures(content, decodeFloats(buffers[0]))) return;
         break;
       case "ledger":
         this.#write("ledger", content.ledger);
@@ -252,12 +255,6 @@ export class Store {
         this.#write("about", content.about);
         this.#saver.schedule();
         break;
-      case "region": {
-        const values = decodeFloats(buffers[0]);
-        if (values.length !== this.pairs.tokens) return;
-        if (!this.#requests.answered(content.id, values)) return;
-        break;
-      }
       case "progress":
         this.#news = String(content.message ?? "");
         this.#stopped = null;
@@ -286,12 +283,22 @@ export class Store {
     this.#notify();
   }
 
-  #takeRows(tokens: readonly number[], values: Float32Array): boolean {
-    const { width } = this.pairs;
-    if (values.length !== tokens.length * width) return false;
+  #takeFeatures({ side, id, features }: FeaturesMessage, values: Float32Array): boolean {
+    if (side === 1) {
+      return values.length === this.pairs.rows && this.#requests.answered(id, values);
+    }
+    if (side !== 0 || !this.#takeRows(features, values)) return false;
+    this.#stopped = null;
+    this.#saver.schedule();
+    return true;
+  }
+
+  #takeRows(rows: readonly number[], values: Float32Array): boolean {
+    const { columns } = this.pairs;
+    if (values.length !== rows.length * columns) return false;
     let taken = false;
-    tokens.forEach((token, i) => {
-      taken = this.pairs.write(token, values.subarray(i * width, (i + 1) * width)) || taken;
+    rows.forEach((row, i) => {
+      taken = this.pairs.write(row, values.subarray(i * columns, (i + 1) * columns)) || taken;
     });
     return taken;
   }
@@ -308,14 +315,17 @@ export class Store {
   /** Traits change one by one: start anew as soon as one of them says something new. */
   #reload(): void {
     const shape = this.#fingerprint();
-    if (shape === this.#shape) return;
+    if (shape === this.#shape) {
+      this.#readAgain();
+      return;
+    }
     this.#shape = shape;
     this.#saver.cancel();
     this.subject = readSubject(this.model);
-    this.pairs = emptyPairs(this.subject);
+    this.pairs = new Pairs(this.subject.special);
     this.failure = "";
     this.#news = "";
-    this.refused.caption = this.refused.image = "";
+    this.refused.fill("");
     this.#stopped = null;
     // What still is there from before belongs to what was explained before.
     const before = this.#results;
@@ -327,6 +337,16 @@ export class Store {
     }
     this.#results = this.#readResults();
     this.#requests.restart(this.subject.epoch);
+    for (const { selection } of this.#bound) {
+      selection.pin(both((side) => this.#pinsOf(side)));
+      selection.point(NOTHING);
+    }
+    this.#notify();
+  }
+
+  /** The same is said in other objects, which may have what the first ones had not: a picture. */
+  #readAgain(): void {
+    this.subject = readSubject(this.model);
     this.#notify();
   }
 
@@ -335,14 +355,82 @@ export class Store {
   }
 
   #readSettings(): void {
-    const { level } = this.settings;
-    this.settings = readSettings(this.model);
-    if (this.settings.level !== level) this.subject = readSubject(this.model);
+    this.settings = readSettings((name) => this.model.get(name));
     this.#notify();
   }
 
   #fingerprint(): string {
-    return JSON.stringify(SHAPE.map((trait) => this.model.get(trait)));
+    const shape = [this.model.get("epoch"), this.model.get("sides")];
+    // An epoch has one picture: its bytes need not be compared.
+    return JSON.stringify(shape, (_, value) => (isBytes(value) ? null : value));
+  }
+
+  /** Pinned features of a side, as the model has them. */
+  #pinsOf(side: SideIndex): number[] {
+    return this.#featuresOf(side, this.model.get(PINS[side]));
+  }
+
+  /** Features of a side by the numbers that Python's users know: special patches have none. */
+  #featuresOf(side: SideIndex, numbers: readonly number[] | undefined): number[] {
+    const numbered = this.#numbered(side);
+    return ascending((numbers ?? []).flatMap((number) => numbered[number] ?? []));
+  }
+
+  #numbersOf(side: SideIndex, features: readonly number[]): number[] {
+    const numbered = this.#numbered(side);
+    const numbers = new Map(numbered.map((feature, number) => [feature, number]));
+    return features.flatMap((feature) => numbers.get(feature) ?? []);
+  }
+
+  #numbered(side: SideIndex): readonly number[] {
+    const special = this.subject.special[side];
+    return side === 0 ? [...special.keys()] : ordinaryOf(special);
+  }
+
+  #writePins({ pins }: Selection): void {
+    const changed = SIDES.filter((side) => {
+      const numbers = this.#numbersOf(side, pins[side]);
+      const before = this.#numbersOf(side, this.#pinsOf(side));
+      if (same(numbers, before)) return false;
+      this.#write(PINS[side], numbers);
+      return true;
+    });
+    if (changed.length === 0) return;
+    quietly(() => this.model.save_changes());
+    this.#sharePins();
+  }
+
+  #takePins(): void {
+    if (this.#writing) return; // both sides are not there yet
+    this.#sharePins();
+    this.#notify();
+  }
+
+  /** Give the model's pins to all selections; those that have no number there stay. */
+  #sharePins(): void {
+    for (const { selection } of this.#bound) {
+      const pins = both((side) => {
+        const numbered = new Set(this.#numbered(side));
+        const others = selection.pins[side].filter((feature) => !numbered.has(feature));
+        return [...others, ...this.#pinsOf(side)];
+      });
+      selection.pin(pins);
+    }
+  }
+
+  /** Report to Python what the pointer is on, where it asked for that. */
+  #reportHover({ hover }: Selection): void {
+    if (!this.settings.report_hover) return;
+    const [tokens, patches] = both((side) => this.#numbersOf(side, hover[side]));
+    this.#hovered.call({ tokens, patches });
+  }
+
+  /** Point at what Python, or another view that is linked to this one, points at. */
+  #takeHover(): void {
+    if (this.#writing) return;
+    const { tokens, patches } = this.model.get("hovered") ?? {};
+    const hover: Focus = [this.#featuresOf(0, tokens), this.#featuresOf(1, patches)];
+    for (const { selection } of this.#bound) selection.point(hover);
   }
 
   #write<K extends keyof Traits>(trait: K, value: Traits[K]): void {
@@ -356,7 +444,7 @@ export class Store {
   }
 
   #notify(): void {
-    for (const listener of [...this.#listeners]) listener();
+    this.#listeners.call();
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: as above
@@ -367,26 +455,17 @@ export class Store {
 }
 
 function readSubject(model: Model): Subject {
-  const caption = model.get("caption") ?? "";
-  const tokens = model.get("tokens") ?? [];
-  const [rows = 0, columns = 0] = model.get("grid") ?? [];
+  const sides = model.get("sides") ?? [];
+  const panels = both((side) => sides[side]?.panels ?? []);
   return {
     epoch: model.get("epoch") ?? 0,
-    caption,
-    tokens,
-    sentence: sentence(caption, tokens, model.get("level") ?? "words"),
-    grid: { rows, columns },
-    specials: model.get("image_special") ?? [],
+    sides: panels,
+    special: both((side) => specialOf(panels[side])),
   };
 }
 
-function emptyPairs({ tokens, specials, grid }: Subject): Pairs {
-  const quiet = tokens.map((token) => token.special);
-  return new Pairs(quiet, specials.length, grid.rows * grid.columns);
-}
-
-function within(indices: readonly number[] | undefined, stop: number): number[] {
-  return ascending((indices ?? []).filter((i) => Number.isInteger(i) && i >= 0 && i < stop));
+function isBytes(value: unknown): boolean {
+  return ArrayBuffer.isView(value) || value instanceof ArrayBuffer;
 }
 
 /** Without a kernel some hosts refuse to send; the page goes on with what it has. */

@@ -1,8 +1,8 @@
-/** Showing a value as the background of a word, a piece of a word or CLS. */
+/** Showing a value as the background of a group of features. */
 
 import { css, inkOn, isBeyond, over, type Rgb, tint, wanted } from "../values/colour";
 import { exact, signed } from "../values/format";
-import type { Signs } from "../values/shapes";
+import type { Signs } from "../values/settings";
 import { setAttributes, setStyle } from "./dom";
 
 /** What chips stand on. */

@@ -1,5 +1,6 @@
 /** Another picture in the place of this one: chosen, dropped or pasted. */
 
+import type { SideIndex } from "../values/sides";
 import type { Context, Part } from "./context";
 import { h, setAttributes, setText } from "./dom";
 import { bounded } from "./upload";
@@ -8,9 +9,9 @@ export interface Chooser extends Part {
   readonly button: HTMLElement;
 }
 
-/** Drops are taken on `stage`, and what is pasted while the focus is inside `root`. */
-export function createChooser(context: Context, stage: HTMLElement, root: HTMLElement): Chooser {
-  const { store, signal } = context;
+/** Drops are taken on `stage`, and what is pasted while the focus is inside the view. */
+export function createChooser(context: Context, side: SideIndex, stage: HTMLElement): Chooser {
+  const { store, root, signal } = context;
   const input = h("input", { type: "file", accept: "image/*", class: "fpattr-file", hidden: true });
   const button = h(
     "button",
@@ -44,7 +45,7 @@ export function createChooser(context: Context, stage: HTMLElement, root: HTMLEl
     "drop",
     (event) => {
       drag(event, false);
-      if (store.editable) take(event.dataTransfer?.files);
+      if (store.settings.editable) take(event.dataTransfer?.files);
     },
     { signal },
   );
@@ -52,7 +53,7 @@ export function createChooser(context: Context, stage: HTMLElement, root: HTMLEl
     "paste",
     (event) => {
       const files = event.clipboardData?.files;
-      if (!store.editable || !files?.length) return;
+      if (!store.settings.editable || !files?.length) return;
       event.preventDefault();
       event.stopPropagation();
       take(files);
@@ -62,7 +63,7 @@ export function createChooser(context: Context, stage: HTMLElement, root: HTMLEl
   return { element, button, paint };
 
   function drag(event: DragEvent, over: boolean): void {
-    if (!store.editable || !event.dataTransfer?.types.includes("Files")) return;
+    if (!store.settings.editable || !event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
     event.stopPropagation();
     setAttributes(stage, { "data-drop": over });
@@ -73,15 +74,15 @@ export function createChooser(context: Context, stage: HTMLElement, root: HTMLEl
     if (!file) return;
     bounded(file)
       .then((bytes) => {
-        if (!signal.aborted) store.edit({ type: "image" }, bytes);
+        if (!signal.aborted) store.edit({ type: "file", side }, bytes);
       })
-      .catch(() => store.refuse("image", "This file cannot be read: choose a PNG or JPEG image."));
+      .catch(() => store.refuse(side, "This file cannot be read: choose a PNG or JPEG image."));
   }
 
   function paint(): void {
-    const reason = store.refused.image;
-    setAttributes(element, { hidden: !store.editable });
-    setAttributes(button, { hidden: !store.editable });
+    const reason = store.refused[side];
+    setAttributes(element, { hidden: !store.settings.editable });
+    setAttributes(button, { hidden: !store.settings.editable });
     setText(refused, reason);
     setAttributes(refused, { hidden: !reason });
   }

@@ -1,12 +1,12 @@
 /** How the map is drawn: a panel of choices, folded away until it is asked for. */
 
 import { percent } from "../values/format";
-import { isSplit } from "../values/words";
 import type { Context, Part } from "./context";
 import { choice } from "./controls";
 import { h, setAttributes } from "./dom";
 
-export function createDisplay({ store, signal }: Context): Part & { button: HTMLElement } {
+export function createDisplay(context: Context): Part & { button: HTMLElement } {
+  const { store, signal } = context;
   const scale = choice(
     "Scale of the map",
     {
@@ -78,14 +78,15 @@ export function createDisplay({ store, signal }: Context): Part & { button: HTML
     element,
     button,
     paint() {
-      const { settings, subject } = store;
+      const { settings } = store;
       scale.show(settings.scale);
       shape.show(settings.smooth ? "smooth" : "sharp");
       picture.show(settings.keep_colour ? "colour" : "grey");
       level.show(settings.level);
       if (Number(opacity.value) !== settings.opacity) opacity.value = String(settings.opacity);
       setAttributes(opacity, { "aria-valuetext": percent(settings.opacity) });
-      setAttributes(levels, { hidden: !isSplit(subject.tokens) });
+      const divided = context.sides.some(({ panels }) => panels.some((panel) => panel.divided));
+      setAttributes(levels, { hidden: !divided });
     },
   };
 }

@@ -1,16 +1,28 @@
-/** Editing the caption where it stands: what is typed is explained as it is typed. */
+/** Editing a text where it stands: what is typed is explained as it is typed. */
 
+import type { SideIndex } from "../values/sides";
 import type { Context, Part } from "./context";
 import { h, setAttributes, setText } from "./dom";
 
 const PAUSE = 400; // ms without a key after which what was typed is explained
 
-/** `text` is the caption that the editor takes the place of. */
-export function createEditor(context: Context, text: HTMLElement): Part {
+export interface Edited {
+  side: SideIndex;
+  /** The text as it is explained. */
+  text(): string;
+  /** The element that the editor takes the place of. */
+  shown: HTMLElement;
+  /** What the text is called: `caption`, and at the head of a label `Caption`. */
+  kind: string;
+  label: string;
+}
+
+export function createEditor(context: Context, edited: Edited): Part {
   const { store, signal } = context;
+  const { side, shown } = edited;
   const field = h("textarea", {
     rows: 1,
-    "aria-label": "Caption",
+    "aria-label": edited.label,
     spellcheck: "false",
     dir: "auto",
   });
@@ -18,12 +30,12 @@ export function createEditor(context: Context, text: HTMLElement): Part {
   const editor = h("div", { class: "fpattr-editor", hidden: true }, field, hint);
   const button = h(
     "button",
-    { type: "button", class: "fpattr-button fpattr-edit", title: "Edit the caption" },
+    { type: "button", class: "fpattr-button fpattr-edit", title: `Edit the ${edited.kind}` },
     "edit",
   );
   const refused = h("div", {
     class: "fpattr-refused",
-    "data-kind": "caption",
+    "data-kind": edited.kind,
     role: "alert",
     hidden: true,
   });
@@ -37,17 +49,17 @@ export function createEditor(context: Context, text: HTMLElement): Part {
   signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
 
   button.addEventListener("click", open, { signal });
-  text.addEventListener("dblclick", () => store.editable && open(), { signal });
+  shown.addEventListener("dblclick", () => store.settings.editable && open(), { signal });
   field.addEventListener("input", later, { signal });
   field.addEventListener("keydown", onKey, { signal });
   field.addEventListener("blur", keep, { signal });
   return { element, paint };
 
   function open(): void {
-    original = asked = field.value = store.subject.caption;
+    original = asked = field.value = edited.text();
     closing = false;
     editor.hidden = false;
-    text.hidden = button.hidden = true;
+    shown.hidden = button.hidden = true;
     fit();
     field.focus();
     field.select();
@@ -56,7 +68,7 @@ export function createEditor(context: Context, text: HTMLElement): Part {
   function shut(): void {
     clearTimeout(timer);
     editor.hidden = true;
-    text.hidden = button.hidden = false;
+    shown.hidden = button.hidden = false;
   }
 
   function fit(): void {
@@ -70,12 +82,12 @@ export function createEditor(context: Context, text: HTMLElement): Part {
     timer = setTimeout(() => ask(field.value), PAUSE);
   }
 
-  function ask(caption: string): void {
+  function ask(text: string): void {
     clearTimeout(timer);
-    if (caption === asked) return;
-    asked = caption;
+    if (text === asked) return;
+    asked = text;
     epoch = store.subject.epoch;
-    store.edit({ type: "caption", caption });
+    store.edit({ type: "text", side, text });
   }
 
   /** Stay open until Python has taken it: what is refused is still there to be mended. */
@@ -95,20 +107,21 @@ export function createEditor(context: Context, text: HTMLElement): Part {
     } else if (event.key === "Escape") {
       field.value = original;
       ask(original);
-      store.refuse("caption", "");
+      store.refuse(side, "");
       shut();
       button.focus();
     }
   }
 
   function paint(): void {
-    setAttributes(element, { hidden: !store.editable });
+    setAttributes(element, { hidden: !store.settings.editable });
     const { refused: reasons, subject } = store;
-    setText(refused, reasons.caption);
-    setAttributes(refused, { hidden: !reasons.caption });
-    setAttributes(field, { "aria-invalid": reasons.caption ? "true" : undefined });
+    const reason = reasons[side];
+    setText(refused, reason);
+    setAttributes(refused, { hidden: !reason });
+    setAttributes(field, { "aria-invalid": reason ? "true" : undefined });
     if (!closing || editor.hidden) return;
-    if (reasons.caption) closing = false;
+    if (reason) closing = false;
     else if (asked === original || subject.epoch !== epoch) shut();
   }
 }

@@ -6,7 +6,6 @@ import { addsUp, doesNotAddUp, ledgerBar, type Segment } from "../values/ledger"
 import type { LedgerState } from "../values/shapes";
 import type { Context, Part } from "./context";
 import { h, setAttributes, setStyle, setText } from "./dom";
-import type { Look } from "./look";
 
 export function createHeader(context: Context): Part {
   const { store, state, signal } = context;
@@ -26,7 +25,7 @@ export function createHeader(context: Context): Part {
   let drawn: LedgerState | null | undefined;
   return { element, paint };
 
-  function paint(_look: Look): void {
+  function paint(): void {
     setText(number, store.similarity === null ? "–" : plain(store.similarity));
     if (described !== store.about) {
       described = store.about;

@@ -1,18 +1,18 @@
-/** The picture of a store as an image element that follows it. */
+/** An image element that follows the bytes of a panel. */
 
 import { bytesOf } from "../model/bytes";
-import type { Store } from "../model/store";
+import type { PictureState } from "../values/shapes";
 import { h } from "./dom";
 
 export interface ShownImage {
   readonly element: HTMLImageElement;
   /** Width over height of what is loaded, or null. */
   readonly ratio: number | null;
-  /** Take the store's picture, if it is another one. */
-  follow(): void;
+  /** Take these bytes, if they are others. */
+  follow(file: Pick<PictureState, "data" | "media_type">): void;
 }
 
-export function showImage(store: Store, changed: () => void, signal: AbortSignal): ShownImage {
+export function showImage(changed: () => void, signal: AbortSignal): ShownImage {
   const element = h("img", { class: "fpattr-img", alt: "", draggable: "false" });
   let source: unknown = null;
   let url = "";
@@ -32,13 +32,11 @@ export function showImage(store: Store, changed: () => void, signal: AbortSignal
     get ratio() {
       return ratio;
     },
-    follow() {
-      const picture = store.model.get("picture");
-      if (picture === source) return;
-      source = picture;
+    follow({ data, media_type: type }) {
+      if (data === source) return;
+      source = data;
       release();
-      const bytes = bytesOf(picture);
-      const type = store.model.get("picture_type") ?? "";
+      const bytes = bytesOf(data);
       if (bytes.length > 0 && type.startsWith("image/")) {
         url = URL.createObjectURL(new Blob([bytes], { type }));
         element.src = url;

@@ -1,15 +1,17 @@
 /** The list of the strongest pairs; each can be looked at and pinned. */
 
-import { percent, plural, signed } from "../values/format";
-import { same } from "../values/sets";
+import { type Focus, NOTHING, sameFocus } from "../values/focus";
+import { percent, signed } from "../values/format";
+import type { Look } from "../values/look";
+import { tallyOf, wordOf } from "../values/sides";
 import { type StrongPair, strongestPairs } from "../values/strongest";
 import type { Context, Part } from "./context";
 import { h, setAttributes, setStyle } from "./dom";
-import { type Look, NOTHING } from "./look";
 
 export function createList(context: Context): Part {
   const { store, signal } = context;
   const items = h("ol", {});
+  const [first, second] = context.sides;
   const element = h(
     "section",
     { class: "fpattr-strongest", "aria-label": "Strongest pairs" },
@@ -17,67 +19,64 @@ export function createList(context: Context): Part {
       "p",
       {
         title:
-          "For each word, the fewest patches that carry half of what is for, or against, it; and " +
-          "positions that are no words or no patches. Percent are of all pairs' magnitudes.",
+          `For each ${wordOf(first, "group", " or ")}, the fewest ${wordOf(second, "all")} that ` +
+          "carry half of what is for, or against, it; and positions that are no " +
+          `${wordOf(first, "all")} or no ${wordOf(second, "all")}. Percent are of all pairs' ` +
+          "magnitudes.",
       },
       "Strongest pairs",
     ),
     items,
   );
-  let shown: { pair: StrongPair; button: HTMLButtonElement }[] = [];
+  let shown: { focus: Focus; button: HTMLButtonElement }[] = [];
   let drawn: unknown[] = [];
 
   return { element, paint };
 
-  function paint(look: Look): void {
-    const { pairs, subject, settings } = store;
-    const now = [pairs, pairs.version, subject, settings.signs];
+  function paint({ sides: looks }: Look): void {
+    const { pairs, settings } = store;
+    const { sides } = context;
+    const now = [pairs, pairs.version, sides, settings.signs];
     if (now.some((value, i) => value !== drawn[i])) {
       drawn = now;
-      const chips = subject.sentence.chips.filter((chip) => chip.kind !== "mark");
-      const rows = chips.map(({ tokens, text }) => {
-        return { tokens, text, map: pairs.map(tokens), specials: pairs.specialsOf(tokens) };
-      });
-      const strong = strongestPairs(rows, settings.signs);
+      const groups = sides[0].groups
+        .filter(({ listed }) => listed)
+        .map((group) => [group, pairs.along(0, group.features)] as const);
+      const strong = strongestPairs(groups, sides[1], settings.signs);
       const longest = Math.abs(strong[0]?.value ?? 0);
-      shown = strong.map((pair) => ({ pair, button: row(pair, longest) }));
+      shown = strong.map((pair) => {
+        const focus: Focus = [pair.group.features, pair.features];
+        return { focus, button: row(pair, focus, longest) };
+      });
       setAttributes(element, { "data-empty": shown.length === 0 });
       items.replaceChildren(...shown.map(({ button }) => h("li", {}, button)));
     }
-    for (const { pair, button } of shown) {
-      const pinned =
-        same(pair.tokens, look.pinned.tokens) &&
-        same(pair.patches, look.pinned.patches) &&
-        same(pair.specials, look.pinned.specials);
-      setAttributes(button, { "aria-pressed": String(pinned) });
+    const pins: Focus = [looks[0].pinned, looks[1].pinned];
+    for (const { focus, button } of shown) {
+      setAttributes(button, { "aria-pressed": String(sameFocus(focus, pins)) });
     }
   }
 
-  function row(pair: StrongPair, longest: number): HTMLButtonElement {
-    const { tokens, text, patches, specials, value } = pair;
-    const { subject, pairs } = store;
-    const special = tokens.every((token) => subject.tokens[token]?.special);
-    const names = specials.map((i) => subject.specials[i] ?? "");
-    const place = names.join() || plural(patches.length, "patch", "patches");
+  function row(
+    { group, features, value }: StrongPair,
+    focus: Focus,
+    longest: number,
+  ): HTMLButtonElement {
+    const { pairs } = store;
     const bar = h("span", { class: "fpattr-stick" });
     setStyle(bar, "inline-size", `${(100 * Math.abs(value)) / longest}%`);
     const button = h(
       "button",
       { type: "button", "data-sign": value < 0 ? "negative" : "positive" },
-      h("bdi", { class: "fpattr-name", "data-special": special }, text),
-      h("span", { class: "fpattr-count" }, `↔ ${place}`),
+      h("bdi", { class: "fpattr-name", "data-special": group.special }, group.name),
+      h("span", { class: "fpattr-count" }, `↔ ${tallyOf(context.sides[1], features)}`),
       h("span", { class: "fpattr-sticks", "aria-hidden": "true" }, bar),
       h("span", { class: "fpattr-amount" }, signed(value)),
       h("span", { class: "fpattr-share" }, pairs.complete ? share(value, pairs.magnitude()) : ""),
     );
-    const show = () => context.update({ hover: { tokens, patches, specials }, place: null });
-    const hide = () => context.update({ hover: NOTHING });
-    const pin = () => {
-      const now = context.pinned();
-      const again =
-        same(now.tokens, tokens) && same(now.patches, patches) && same(now.specials, specials);
-      context.pin(again ? NOTHING : { tokens, patches, specials });
-    };
+    const show = () => context.point(focus, null);
+    const hide = () => context.point(NOTHING);
+    const pin = () => context.pinBoth(sameFocus(context.pinned(), focus) ? NOTHING : focus);
     button.addEventListener("pointerenter", show, { signal });
     button.addEventListener("pointerleave", hide, { signal });
     button.addEventListener("focus", show, { signal });

@@ -1,9 +1,9 @@
 /** What touch has no keys for: add to, take away from, and let go of what is pinned. */
 
+import { isEmpty, NOTHING } from "../values/focus";
 import type { Context, Part } from "./context";
 import { choice } from "./controls";
 import { h, setAttributes } from "./dom";
-import { type Look, NOTHING } from "./look";
 
 const GESTURES = { new: "replace", add: "add", remove: "remove" } as const;
 
@@ -24,15 +24,14 @@ export function createPins(context: Context): Part {
     { type: "button", class: "fpattr-button", title: "Let go of what is pinned (Escape)" },
     "clear",
   );
-  clear.addEventListener("click", () => context.pin(NOTHING), { signal });
+  clear.addEventListener("click", () => context.pinBoth(NOTHING), { signal });
   const element = h("div", { class: "fpattr-pins" }, gestures.element, clear);
   return {
     element,
-    paint({ pinned }: Look) {
-      const pins = pinned.tokens.length + pinned.patches.length + pinned.specials.length;
+    paint() {
       gestures.show(state.gesture === "replace" ? "new" : state.gesture);
       setAttributes(gestures.element, { hidden: !state.touched });
-      setAttributes(clear, { hidden: pins === 0 });
+      setAttributes(clear, { hidden: isEmpty(context.pinned()) });
     },
   };
 }

@@ -1,23 +1,30 @@
 /** The line that says what is looked at, the progress of the rows, and what went wrong. */
 
+import { WHY } from "../model/liveness";
 import type { Store } from "../model/store";
 import { plural } from "../values/format";
+import { line, type Piece, splitOf } from "../values/line";
+import type { Look } from "../values/look";
 import type { Context, Part } from "./context";
 import { h, setAttributes, setStyle, setText } from "./dom";
-import { line, type Piece, splitOf } from "./line";
-import type { Look } from "./look";
 
-export function createLine({ store, state }: Context): Part {
+export function createLine(context: Context): Part {
+  const { store, state } = context;
   const element = h("div", { class: "fpattr-line", role: "status", "aria-live": "polite" });
   let said = "";
   return {
     element,
     paint(look: Look) {
-      const { subject, ledger, absence, pairs, news } = store;
-      const missing = pairs.tokens - pairs.count;
+      const { ledger, absence, pairs, news } = store;
+      const { sides } = context;
       const { explained } = state;
-      const split = explained === "pairs" ? splitOf(subject, pairs) : [];
-      const pieces = line({ subject, look, ledger, split, explained, absence, missing, news });
+      const pieces = line({
+        ...{ sides, look, ledger, explained, news },
+        split: explained === "pairs" ? splitOf(sides, pairs) : [],
+        why: WHY[absence],
+        computing: absence === "computing",
+        missing: pairs.rows - pairs.count,
+      });
       // News come by themselves: what else is said is not said again for them.
       const now = JSON.stringify(pieces, (key, value) =>
         key === "" || value?.kind !== "news" ? value : "news",
@@ -74,7 +81,7 @@ export function createProgress({ store }: Context): Part {
   return {
     element,
     paint() {
-      const { count, tokens, complete } = store.pairs;
+      const { count, rows, complete } = store.pairs;
       const busy = !complete && store.absence === "computing";
       const uncounted = busy && count === 0 && store.news !== "";
       setAttributes(element, {
@@ -84,9 +91,9 @@ export function createProgress({ store }: Context): Part {
         "data-busy": busy,
         "aria-valuenow": busy && !uncounted ? count : undefined,
         "aria-valuemin": busy ? 0 : undefined,
-        "aria-valuemax": busy ? tokens : undefined,
+        "aria-valuemax": busy ? rows : undefined,
       });
-      setStyle(bar, "inline-size", uncounted ? "" : `${(100 * count) / (tokens || 1)}%`);
+      setStyle(bar, "inline-size", uncounted ? "" : `${(100 * count) / (rows || 1)}%`);
     },
   };
 }
@@ -102,7 +109,7 @@ function troubleOf(store: Store): Trouble | null {
   if (failure) return { text: failure, again: "Try again" };
   if (pairs.complete) return null;
   if (absence === "interrupted") {
-    const here = `${pairs.count} of ${plural(pairs.tokens, "row")}`;
+    const here = `${pairs.count} of ${plural(pairs.rows, "row")}`;
     return { text: `Python was interrupted: ${here} are there.`, again: "Go on" };
   }
   if (absence !== "lost") return null;

@@ -1,6 +1,6 @@
 /** Light or dark: as told, else as the notebook around is, else as the system prefers. */
 
-import type { Theme } from "../model/protocol";
+import type { Theme } from "../values/settings";
 
 export interface Resolved {
   theme: "light" | "dark";

@@ -1,12 +1,18 @@
 /** Colours that mean values: red for, blue against, alpha for the magnitude. */
 
-import type { Signs } from "./shapes";
+import type { Signs } from "./settings";
 
 export type Rgb = readonly [red: number, green: number, blue: number];
 
 export const POSITIVE: Rgb = [178, 24, 43];
 export const NEGATIVE: Rgb = [33, 102, 172];
 const STRONGEST = 0.85;
+
+/** What a view stands on, in either theme. */
+export const PAPERS: Record<"light" | "dark", { ground: Rgb; ink: Rgb }> = {
+  light: { ground: [255, 255, 255], ink: [22, 25, 29] },
+  dark: { ground: [21, 24, 28], ink: [232, 234, 237] },
+};
 
 export interface Tint {
   colour: Rgb;

@@ -50,3 +50,9 @@ export function readOut(value: number): string {
 export function isNothing(value: number): boolean {
   return Math.abs(value) < TINY;
 }
+
+/** `a`, `a and b`, `a, b and c`. */
+export function listed(names: readonly string[]): string {
+  if (names.length < 2) return names[0] ?? "";
+  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+}

@@ -1,8 +1,8 @@
-/** The heat map as pixels: a flat square for each patch, or values that run into each other. */
+/** A heat map as pixels: a flat square for each cell, or values that run into each other. */
 
 import { type Rgb, tint, wanted } from "./colour";
 import type { Grid } from "./region";
-import type { Signs } from "./shapes";
+import type { Signs } from "./settings";
 
 export interface Heat {
   map: Float64Array;
@@ -18,14 +18,14 @@ export interface Pixels {
   data: Uint8ClampedArray<ArrayBuffer>;
 }
 
-/** Pixels along a patch. One is enough for flat squares: CSS scales them without smoothing. */
-function pixelsPerPatch(grid: Grid, smooth: boolean): number {
+/** Pixels along a cell. One is enough for flat squares: CSS scales them without smoothing. */
+function pixelsPerCell(grid: Grid, smooth: boolean): number {
   if (!smooth) return 1;
   return Math.max(grid.rows, grid.columns) > 32 ? 4 : 8;
 }
 
 export function heatPixels(grid: Grid, { map, limit, signs, smooth }: Heat): Pixels {
-  const k = pixelsPerPatch(grid, smooth);
+  const k = pixelsPerCell(grid, smooth);
   const [width, height] = [grid.columns * k, grid.rows * k];
   const values = k === 1 ? map : between(map, grid, k);
   const data = new Uint8ClampedArray(4 * width * height);
@@ -37,7 +37,7 @@ export function heatPixels(grid: Grid, { map, limit, signs, smooth }: Heat): Pix
 }
 
 /**
- * Values at `k × k` points a patch, bilinear between the middles of patches and flat beyond the
+ * Values at `k × k` points a cell, bilinear between the middles of cells and flat beyond the
  * outermost. Values are interpolated, not colours: what lies between red and blue is nothing.
  */
 function between(map: Float64Array, { rows, columns }: Grid, k: number): Float64Array {
@@ -80,16 +80,4 @@ function put(data: Uint8ClampedArray, at: number, colour: Rgb, alpha: number): v
   data[at + 1] = colour[1];
   data[at + 2] = colour[2];
   data[at + 3] = 255 * alpha;
-}
-
-/** Paint a map, or clear the canvas. */
-export function paintHeat(canvas: HTMLCanvasElement, grid: Grid, heat: Heat | null): void {
-  canvas.dataset.limit = String(heat?.limit ?? 0);
-  const size = heat ? heatPixels(grid, heat) : { width: grid.columns, height: grid.rows };
-  if (canvas.width !== size.width) canvas.width = size.width;
-  if (canvas.height !== size.height) canvas.height = size.height;
-  const context = canvas.getContext("2d");
-  if (!context || size.width * size.height === 0) return;
-  if ("data" in size) context.putImageData(new ImageData(size.data, size.width, size.height), 0, 0);
-  else context.clearRect(0, 0, size.width, size.height);
 }

@@ -10,14 +10,14 @@
 export const FLOOR = 0.01;
 
 /**
- * A patch of a grid of so many is worth that much; smaller ones share it by their size, so that a
- * finer grid does not pale.
+ * A feature of a side of so many is worth that much; of more they share it, so that a finer grid
+ * does not pale.
  */
 export const COARSE = 64;
 
-/** What the scale of single patches may not go below, on a grid of so many. */
-export function patchFloor(patches: number): number {
-  return FLOOR * Math.min(1, COARSE / Math.max(patches, 1));
+/** What the scale of single features may not go below, on a side of so many. */
+export function featureFloor(count: number): number {
+  return FLOOR * Math.min(1, COARSE / Math.max(count, 1));
 }
 
 /** The scale's end for values of which the largest is `size`; 0 where there is nothing to show. */

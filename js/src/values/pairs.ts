@@ -1,41 +1,36 @@
-/** The token × feature matrix as far as it is known, and sums over it. */
+/** The matrix of all pairs as far as it is known, and sums over it. */
 
 import { isNothing } from "./format";
-import { largest, total } from "./sums";
-
-const NONE: readonly number[] = [];
+import { type Both, otherThan, type SideIndex } from "./sides";
+import { largest } from "./sums";
 
 export class Pairs {
-  /** `(tokens, specials + patches)`, row-major; NaN where a row is not there. */
+  /** `(first, second)`, row-major; NaN where a row is not there. */
   readonly values: Float32Array;
   readonly #known: boolean[];
   #count = 0;
   #version = 0;
   #limit: number | null = null;
   #magnitude: number | null = null;
+  #totals: [Float64Array | null, Float64Array | null] = [null, null];
 
-  /**
-   * @param quiet for each token, whether it is left out of the shared limit (BOS, EOS, padding)
-   * @param specials number of image features that are no patches (CLS); their columns come first
-   */
-  constructor(
-    readonly quiet: readonly boolean[],
-    readonly specials: number,
-    readonly patches: number,
-  ) {
-    this.values = new Float32Array(this.tokens * this.width).fill(Number.NaN);
-    this.#known = this.quiet.map(() => false);
+  /** @param special for the features of each side, whether the shared limit leaves them out */
+  constructor(readonly special: Both<readonly boolean[]>) {
+    this.values = new Float32Array(this.rows * this.columns).fill(Number.NaN);
+    this.#known = this.special[0].map(() => false);
   }
 
-  get tokens(): number {
-    return this.quiet.length;
+  /** Features of side 0. */
+  get rows(): number {
+    return this.special[0].length;
   }
 
-  /** Columns of the matrix. */
-  get width(): number {
-    return this.specials + this.patches;
+  /** Features of side 1. */
+  get columns(): number {
+    return this.special[1].length;
   }
 
+  /** Rows that are there. */
   get count(): number {
     return this.#count;
   }
@@ -46,80 +41,83 @@ export class Pairs {
   }
 
   get complete(): boolean {
-    return this.#count === this.tokens;
+    return this.#count === this.rows;
   }
 
-  has(token: number): boolean {
-    return this.#known[token] ?? false;
+  has(row: number): boolean {
+    return this.#known[row] ?? false;
   }
 
-  missing(tokens?: readonly number[]): number[] {
-    return (tokens ?? [...this.quiet.keys()]).filter((token) => !this.has(token));
+  missing(rows?: readonly number[]): number[] {
+    return (rows ?? [...this.special[0].keys()]).filter((row) => !this.has(row));
   }
 
-  /** Take one row; rows with a NaN, of another width or of no token are not taken. */
-  write(token: number, row: Float32Array): boolean {
-    if (!Number.isInteger(token) || token < 0 || token >= this.tokens) return false;
-    if (row.length !== this.width || row.includes(Number.NaN)) return false;
-    this.values.set(row, token * this.width);
-    if (!this.#known[token]) this.#count++;
-    this.#known[token] = true;
+  /** Take one row; rows with a NaN, of another width or of no feature are not taken. */
+  write(row: number, values: Float32Array): boolean {
+    if (!Number.isInteger(row) || row < 0 || row >= this.rows) return false;
+    if (values.length !== this.columns || values.includes(Number.NaN)) return false;
+    this.values.set(values, row * this.columns);
+    if (!this.#known[row]) this.#count++;
+    this.#known[row] = true;
     this.#version++;
     this.#limit = null;
     this.#magnitude = null;
+    this.#totals = [null, null];
     return true;
   }
 
   /** Take every complete row of a whole matrix; a matrix of another shape holds nothing for us. */
   merge(matrix: Float32Array): void {
     if (matrix.length !== this.values.length) return;
-    for (let token = 0; token < this.tokens; token++) {
-      this.write(token, matrix.subarray(token * this.width, (token + 1) * this.width));
+    for (let row = 0; row < this.rows; row++) {
+      this.write(row, matrix.subarray(row * this.columns, (row + 1) * this.columns));
     }
   }
 
-  /** Sum of tokens' rows, `(patches,)`; null where one of them is not there. */
-  map(tokens: readonly number[]): Float64Array | null {
-    if (tokens.length === 0 || this.missing(tokens).length > 0) return null;
-    const sum = new Float64Array(this.patches);
-    for (const token of tokens) {
-      const row = this.#patchesOf(token);
-      for (let j = 0; j < this.patches; j++) sum[j] = (sum[j] ?? 0) + (row[j] ?? 0);
+  /**
+   * Sum over features of a side, one number for each feature of the other; NaN where it is missing.
+   */
+  along(side: SideIndex, features: readonly number[]): Float64Array {
+    return side === 0 ? this.#sumOfRows(features) : this.#sumOfColumns(features);
+  }
+
+  /** Sum over all features of a side, one number for each feature of the other. */
+  totals(side: SideIndex): Float64Array {
+    const known = this.#totals[side];
+    if (known) return known;
+    const all = this.along(side, [...this.special[side].keys()]);
+    this.#totals[side] = all;
+    return all;
+  }
+
+  #sumOfRows(rows: readonly number[]): Float64Array {
+    const sum = new Float64Array(this.columns);
+    if (this.missing(rows).length > 0) return sum.fill(Number.NaN);
+    for (const row of rows) {
+      const values = this.#row(row);
+      for (let j = 0; j < this.columns; j++) sum[j] = (sum[j] ?? 0) + (values[j] ?? 0);
     }
     return sum;
   }
 
-  /** Sum over patches and special features, `(tokens,)`; NaN for rows that are not there. */
-  column(patches: readonly number[], specials: readonly number[] = NONE): Float64Array {
-    const features = [...specials, ...patches.map((patch) => this.specials + patch)];
-    return Float64Array.from(this.#known, (known, token) => {
+  #sumOfColumns(columns: readonly number[]): Float64Array {
+    return Float64Array.from(this.#known, (known, row) => {
       let sum = known ? 0 : Number.NaN;
-      for (const feature of features) sum += this.values[token * this.width + feature] ?? 0;
+      for (const column of columns) sum += this.values[row * this.columns + column] ?? 0;
       return sum;
     });
   }
 
-  /** Sum of each row, special features too, `(tokens,)`; NaN for rows that are not there. */
-  rowTotals(): Float64Array {
-    return Float64Array.from(this.#known, (known, token) =>
-      known ? total(this.#rowOf(token)) : Number.NaN,
-    );
-  }
-
-  /** What tokens have with each special feature, `(specials,)`; NaN where a row is not there. */
-  specialsOf(tokens: readonly number[]): Float64Array {
-    return Float64Array.from({ length: this.specials }, (_, special) =>
-      total(
-        tokens.map((token) =>
-          this.has(token) ? (this.values[token * this.width + special] ?? 0) : Number.NaN,
-        ),
-      ),
-    );
-  }
-
-  /** Whether tokens have nothing with anything, or are not known yet. */
-  isNothing(tokens: readonly number[]): boolean {
-    return tokens.every((token) => !this.has(token) || isNothing(largest(this.#rowOf(token))));
+  /** Whether features of a side have nothing with anything, or are not known yet. */
+  isNothing(side: SideIndex, features: readonly number[]): boolean {
+    const others = this.special[otherThan(side)].length;
+    return features.every((feature) => {
+      for (let other = 0; other < others; other++) {
+        const value = side === 0 ? this.#at(feature, other) : this.#at(other, feature);
+        if (!Number.isNaN(value) && !isNothing(value)) return false;
+      }
+      return true;
+    });
   }
 
   /** All magnitudes together, of which each value is a share; NaN while rows are missing. */
@@ -129,24 +127,24 @@ export class Pairs {
     return this.#magnitude;
   }
 
-  /** Largest magnitude of a word's pair with a patch, over the rows that are there. */
+  /** Largest magnitude of a pair in which nothing is special, over the rows that are there. */
   limit(): number {
     if (this.#limit !== null) return this.#limit;
+    const [quiet, special] = this.special;
     let limit = 0;
-    for (let token = 0; token < this.tokens; token++) {
-      if (!this.quiet[token] && this.has(token)) {
-        limit = Math.max(limit, largest(this.#patchesOf(token)));
-      }
+    for (let row = 0; row < this.rows; row++) {
+      if (quiet[row] || !this.has(row)) continue;
+      limit = Math.max(limit, largest(this.#row(row).filter((_, column) => !special[column])));
     }
     this.#limit = limit;
     return limit;
   }
 
-  #rowOf(token: number): Float32Array {
-    return this.values.subarray(token * this.width, (token + 1) * this.width);
+  #at(row: number, column: number): number {
+    return this.values[row * this.columns + column] ?? Number.NaN;
   }
 
-  #patchesOf(token: number): Float32Array {
-    return this.values.subarray(token * this.width + this.specials, (token + 1) * this.width);
+  #row(row: number): Float32Array {
+    return this.values.subarray(row * this.columns, (row + 1) * this.columns);
   }
 }

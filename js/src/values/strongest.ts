@@ -1,75 +1,76 @@
-/** The strongest pairs of a word and a small set of patches, or of either and a special position. */
+/** The strongest pairs of a group and the few features that carry it, or of a special position. */
 
 import { wanted } from "./colour";
 import { isNothing } from "./format";
-import type { Signs } from "./shapes";
+import type { Signs } from "./settings";
+import type { Group, Side } from "./sides";
+import { sumAt } from "./sides";
 import { total } from "./sums";
 
 export interface StrongPair {
-  tokens: number[];
-  text: string;
-  patches: number[];
-  /** Image features that are no patches, by their index; where there are any, no patches are. */
-  specials: number[];
+  /** A group of the first side. */
+  group: Group;
+  /** Features of the second side. */
+  features: readonly number[];
   value: number;
 }
 
-export interface Row {
-  tokens: number[];
-  text: string;
-  /** Values with all patches; null where they are missing. */
-  map: Float64Array | null;
-  /** Values with image features that are no patches. */
-  specials: ArrayLike<number>;
-}
-
-/** The fewest patches that carry half of a map's positive, or of its negative, mass. */
-export function halfOfMass(map: Float64Array, sign: 1 | -1): { patches: number[]; value: number } {
-  const strengths = new Float64Array(map.length);
+/** The fewest values that carry half of the positive, or of the negative, mass: their indices. */
+export function halfOfMass(
+  values: Float64Array,
+  sign: 1 | -1,
+): { indices: number[]; value: number } {
+  const strengths = new Float64Array(values.length);
   let count = 0;
-  for (let j = 0; j < map.length; j++) {
-    const strength = sign * (map[j] ?? 0);
+  for (let j = 0; j < values.length; j++) {
+    const strength = sign * (values[j] ?? 0);
     if (strength > 0) strengths[count++] = strength;
   }
   const sorted = strengths.subarray(0, count).sort(); // fast: without a comparator
   const half = total(sorted) / 2;
   let value = 0;
   let weakest = Number.POSITIVE_INFINITY;
-  let ties = 0; // how many patches as strong as the weakest are taken
+  let ties = 0; // how many values as strong as the weakest are taken
   for (let i = count - 1; i >= 0 && value < half; i--) {
     const strength = sorted[i] ?? 0;
     ties = strength === weakest ? ties + 1 : 1;
     weakest = strength;
     value += strength;
   }
-  const patches: number[] = [];
-  for (let j = 0; j < map.length; j++) {
-    const strength = sign * (map[j] ?? 0);
-    if (strength > weakest || (strength === weakest && ties-- > 0)) patches.push(j);
+  const indices: number[] = [];
+  for (let j = 0; j < values.length; j++) {
+    const strength = sign * (values[j] ?? 0);
+    if (strength > weakest || (strength === weakest && ties-- > 0)) indices.push(j);
   }
-  return { patches, value: sign * value };
+  return { indices, value: sign * value };
 }
 
-/** Up to `count` pairs by magnitude; if any speaks against the match, the strongest of these is in. */
+/**
+ * Up to `count` pairs by magnitude; if any speaks against the match, the strongest of these is in.
+ *
+ * @param groups of the first side, each with its values over the features of the second; groups
+ *   with missing values are passed over
+ */
 export function strongestPairs(
-  rows: Iterable<Row>,
+  groups: Iterable<readonly [group: Group, values: Float64Array]>,
+  { groups: others, ordinary }: Pick<Side, "groups" | "ordinary">,
   signs: Signs = "both",
   count = 5,
 ): StrongPair[] {
+  const special = others.filter((other) => other.special);
   const pairs: StrongPair[] = [];
-  for (const { tokens, text, map, specials } of rows) {
-    if (!map) continue;
-    for (let i = 0; i < specials.length; i++) {
-      const value = specials[i] ?? 0;
-      if (isNothing(value) || !wanted(value, signs)) continue;
-      pairs.push({ tokens, text, patches: [], specials: [i], value });
+  for (const [group, values] of groups) {
+    if (values.includes(Number.NaN)) continue;
+    for (const { features } of special) {
+      const value = sumAt(features, values);
+      if (!isNothing(value) && wanted(value, signs)) pairs.push({ group, features, value });
     }
+    const spread = Float64Array.from(ordinary, (feature) => values[feature] ?? 0);
     for (const sign of [1, -1] as const) {
       if (!wanted(sign, signs)) continue;
-      const { patches, value } = halfOfMass(map, sign);
-      if (patches.length > 0 && !isNothing(value)) {
-        pairs.push({ tokens, text, patches, specials: [], value });
-      }
+      const { indices, value } = halfOfMass(spread, sign);
+      const features = indices.map((index) => ordinary[index] ?? 0);
+      if (features.length > 0 && !isNothing(value)) pairs.push({ group, features, value });
     }
   }
   pairs.sort((a, b) => Math.abs(b.value) - Math.abs(a.value));

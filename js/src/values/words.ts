@@ -1,7 +1,9 @@
-/** The caption as a sentence of chips: words, punctuation marks and special tokens. */
+/** A text as a sentence of chips: words, punctuation marks and special tokens. */
 
 import { CodePoints } from "./codepoints";
-import type { Level, TokenState } from "./shapes";
+import { listed } from "./format";
+import type { Level } from "./settings";
+import type { TokenState } from "./shapes";
 
 export interface Chip {
   /** Indices of the tokens that make it up, in order. */
@@ -10,7 +12,7 @@ export interface Chip {
   kind: "word" | "mark" | "special";
   /** Whether the tokenizer does not know a piece of it. */
   unknown: boolean;
-  /** Text of the caption between the chip before and this one. */
+  /** Text between the chip before and this one. */
   before: string;
 }
 
@@ -47,18 +49,18 @@ function group(tokens: readonly TokenState[], level: Level): number[][] {
 }
 
 /** Whether some word is made of several tokens, so that words and tokens differ. */
-export function isSplit(tokens: readonly TokenState[]): boolean {
+export function isDivided(tokens: readonly TokenState[]): boolean {
   return tokens.some(
     ({ word, special }, i) => i > 0 && !special && word !== null && tokens[i - 1]?.word === word,
   );
 }
 
 export function sentence(
-  caption: string,
+  text: string,
   tokens: readonly TokenState[],
   level: Level = "words",
 ): Sentence {
-  const points = new CodePoints(caption);
+  const points = new CodePoints(text);
   const chips: Chip[] = [];
   let cursor = 0;
   for (const members of group(tokens, level)) {
@@ -110,12 +112,6 @@ export function neverSeen({ chips }: Sentence): string {
   return `The model has never seen ${listed(named)}: to it ${instead}.`;
 }
 
-/** `a`, `a and b`, `a, b and c`. */
-export function listed(names: readonly string[]): string {
-  if (names.length < 2) return names[0] ?? "";
-  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
-}
-
 /** How a set of tokens is called in a sentence: “dog”, “a red dog”, BOS, “dog” and “ball”. */
 export function nameOf(
   tokens: readonly number[],
@@ -155,7 +151,7 @@ export function nameOf(
   return listed(names);
 }
 
-const LONGEST = 40; // characters of a caption that the line quotes
+const LONGEST = 40; // characters of a text that the line quotes
 
 function shorten(text: string): string {
   const flat = text.replace(/\s+/gu, " ");

@@ -1,12 +1,13 @@
-/** Mouse, pen and touch on the caption: hover a chip, drag over some, click one. */
+/** Mouse, pen and touch on a line of chips: hover one, drag over some, click one. */
 
+import { draftOn, NO_DRAFT } from "../values/focus";
 import { combine, gestureOf, toggle } from "../values/gestures";
-import type { CaptionActions } from "./actions";
+import type { ChipActions } from "./actions";
 import type { Context } from "./context";
 
-export function captionPointer(
+export function chipsPointer(
   context: Context,
-  { text, indexOf, tokensOf, focus, hover }: CaptionActions,
+  { side, text, indexOf, featuresOf, focus, hover }: ChipActions,
   section: HTMLElement,
 ): void {
   const { signal, state } = context;
@@ -47,22 +48,21 @@ export function captionPointer(
     last = index;
     moved = true;
     section.dataset.dragging = "";
-    const { tokens } = context.pinned();
     const gesture = gestureOf(event, state.gesture);
-    context.update({ draft: { tokens: combine(tokens, tokensOf(start, last), gesture) } });
+    const span = combine(context.pinned()[side], featuresOf(start, last), gesture);
+    context.update({ draft: draftOn(side, span) });
   });
   listen("up", (event) => {
     if (event.pointerId !== id) return;
-    const touched = tokensOf(start, last);
-    const { tokens } = context.pinned();
+    const touched = featuresOf(start, last);
     const change = moved ? combine : toggle;
     end();
-    context.pin({ tokens: change(tokens, touched, gestureOf(event, state.gesture)) });
+    context.pin(side, change(context.pinned()[side], touched, gestureOf(event, state.gesture)));
   });
   listen("cancel", (event) => {
     if (event.pointerId !== id) return;
     end();
-    context.update({ draft: {} });
+    context.update({ draft: NO_DRAFT });
   });
   section.addEventListener("pointerleave", () => start < 0 && hover(-1), { signal });
 }

@@ -1,10 +1,10 @@
-/** The keyboard on the picture: arrows walk, shift extends a rectangle, Enter pins. */
+/** The keyboard on a grid: arrows walk, shift extends a rectangle, Enter pins. */
 
+import { draftOn, NO_DRAFT } from "../values/focus";
 import { gestureOf, toggle } from "../values/gestures";
 import { rectangle } from "../values/region";
-import type { PictureActions } from "./actions";
+import type { GridActions } from "./actions";
 import type { Context } from "./context";
-import { NOTHING } from "./look";
 
 const STEPS: Record<string, readonly [dx: number, dy: number]> = {
   ArrowRight: [1, 0],
@@ -13,7 +13,7 @@ const STEPS: Record<string, readonly [dx: number, dy: number]> = {
   ArrowUp: [0, -1],
 };
 
-export function pictureKeyboard(context: Context, actions: PictureActions): void {
+export function gridKeyboard(context: Context, actions: GridActions): void {
   const { stage } = actions;
   const { signal } = context;
   /** Where a rectangle by keyboard began. */
@@ -47,18 +47,20 @@ export function pictureKeyboard(context: Context, actions: PictureActions): void
       const y = Math.min(Math.max(Math.floor(cursor / columns) + dy, 0), rows - 1);
       actions.cursor = y * columns + x;
     }
-    if (extend) context.update({ draft: { patches: chosen() } });
+    if (extend) context.update({ draft: draftOn(actions.side, actions.featuresOf(chosen())) });
     else {
-      const patch = actions.cursor;
-      context.update({ draft: {}, hover: { ...NOTHING, patches: [patch] }, place: { patch } });
+      context.update({ draft: NO_DRAFT });
+      actions.hover(actions.cursor);
     }
   }
 
   function pin(event: KeyboardEvent): void {
-    const patches = chosen();
+    const cells = chosen();
     anchor = -1;
-    const gesture = gestureOf(event, context.state.gesture);
-    context.pin({ patches: toggle(context.pinned().patches, patches, gesture), specials: [] });
+    const { side } = actions;
+    const before = actions.cellsOf(context.pinned()[side]);
+    const after = toggle(before, cells, gestureOf(event, context.state.gesture));
+    context.pin(side, actions.featuresOf(after));
   }
 
   function chosen(): number[] {

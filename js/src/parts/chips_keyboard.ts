@@ -1,10 +1,10 @@
-/** The keyboard on the caption: arrows walk, shift extends a span, Enter pins. */
+/** The keyboard on a line of chips: arrows walk, shift extends a span, Enter pins. */
 
 import { gestureOf, toggle } from "../values/gestures";
-import type { CaptionActions } from "./actions";
+import type { ChipActions } from "./actions";
 import type { Context } from "./context";
 
-export function captionKeyboard(context: Context, actions: CaptionActions): void {
+export function chipsKeyboard(context: Context, actions: ChipActions): void {
   const { text } = actions;
   /** Where a span by keyboard began. */
   let anchor = -1;
@@ -13,19 +13,20 @@ export function captionKeyboard(context: Context, actions: CaptionActions): void
   function onKey(event: KeyboardEvent): void {
     const index = actions.indexOf(event.target);
     if (index < 0) return;
+    const { side } = actions;
     const step = stepOf(event.key, index);
     if (step !== undefined) {
       const next = Math.min(Math.max(index + step, 0), actions.count - 1);
       if (event.shiftKey) {
         if (anchor < 0) anchor = index;
-        context.pin({ tokens: actions.tokensOf(anchor, next) });
+        context.pin(side, actions.featuresOf(anchor, next));
       } else anchor = -1;
       actions.focus(next);
     } else if (event.key === "Enter" || event.key === " ") {
       anchor = -1;
-      const { tokens } = context.pinned();
       const gesture = gestureOf(event, context.state.gesture);
-      context.pin({ tokens: toggle(tokens, actions.tokensOf(index, index), gesture) });
+      const touched = actions.featuresOf(index, index);
+      context.pin(side, toggle(context.pinned()[side], touched, gesture));
     } else return;
     event.preventDefault();
     event.stopPropagation();
