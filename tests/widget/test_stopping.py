@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import fpattr_widget as fp
-from fpattr_widget.widget import kernel
+from fpattr_widget.widget import _kernel as kernel
 from tests.beside import PATIENCE, noise, stacks
 from tests.models import Slow, encoder_of, slow_clip
 
