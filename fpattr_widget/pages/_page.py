@@ -16,13 +16,19 @@ from ..drawing import pairs_png
 from ..errors import InputError
 from ..files import write_atomically
 from ..pairs import FeaturePairs, without_picture
-from ..view import CHOICES, Encoded, computed_state, encode_within, subject_state
+from ..view import (
+    STANDALONE_SETTINGS,
+    Encoded,
+    computed_state,
+    encode_within,
+    subject_state,
+)
 from ..widget import Explorer, PairsWidget
 
 Form = Literal["page", "fragment", "iframe"]
 Explained = FeaturePairs | PairsWidget | Explorer
 
-_KEPT = ("selected_tokens", "selected_patches", "opacity", "smooth", "keep_colour", *CHOICES)
+_KEPT = ("selected_tokens", "selected_patches", *STANDALONE_SETTINGS)
 _LARGEST_PICTURE = 110_000  # bytes; with all else, a page stays below 400 kB
 _NONCE = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _STYLE = """

@@ -8,7 +8,6 @@ export type Bytes = ArrayBufferView | ArrayBufferLike | null | undefined;
  * are none of its units (BOS and EOS among words, CLS among patches) are `special`.
  */
 export interface PanelState {
-  kind: string;
   features: number;
   special: number[];
 }

@@ -1,6 +1,6 @@
 /** The two sides of an explanation: panels, their features, and how these are called. */
 
-import type { PanelState } from "./shapes";
+import type { AnyPanel, PanelState } from "./shapes";
 import { total } from "./sums";
 
 /** A side by its number: features of side 0 are the rows of the matrix, those of 1 its columns. */
@@ -44,7 +44,7 @@ export interface PanelWords {
 
 /** A panel as the pure parts of a view know it; each kind makes its own. */
 export interface Panel {
-  readonly state: PanelState;
+  readonly state: AnyPanel;
   readonly side: SideIndex;
   /** Number of its first feature on its side. */
   readonly first: number;
