@@ -22,6 +22,7 @@ export function brief(value: number): string {
 
 /** `0.85`, `−0.03`: two decimals, no plus. */
 export function plain(value: number): string {
+  if (Number.isNaN(value)) return "–";
   const text = Math.abs(value).toFixed(2);
   return value < 0 && Number(text) > 0 ? MINUS + text : text;
 }

@@ -5,7 +5,7 @@
  *
  * CLIP-like models multiply their cosines by about a hundred before they choose among captions, so
  * that this much is one logit. The similarity itself is no measure: it may be next to nothing. The
- * figures' `colours.py` has both numbers too, and a test compares them.
+ * figures have both numbers too: a contract compares them.
  */
 export const FLOOR = 0.01;
 

@@ -26,13 +26,13 @@ export function halfOfMass(
     const strength = sign * (values[j] ?? 0);
     if (strength > 0) strengths[count++] = strength;
   }
-  const sorted = strengths.subarray(0, count).sort(); // fast: without a comparator
+  const sorted = strengths.subarray(0, count).sort().reverse(); // fast: without a comparator
   const half = total(sorted) / 2;
   let value = 0;
   let weakest = Number.POSITIVE_INFINITY;
   let ties = 0; // how many values as strong as the weakest are taken
-  for (let i = count - 1; i >= 0 && value < half; i--) {
-    const strength = sorted[i] ?? 0;
+  for (const strength of sorted) {
+    if (value >= half) break;
     ties = strength === weakest ? ties + 1 : 1;
     weakest = strength;
     value += strength;
@@ -42,7 +42,7 @@ export function halfOfMass(
     const strength = sign * (values[j] ?? 0);
     if (strength > weakest || (strength === weakest && ties-- > 0)) indices.push(j);
   }
-  return { indices, value: sign * value };
+  return { indices, value: value && sign * value };
 }
 
 /**

@@ -28,6 +28,9 @@ const MARK = /^[\p{P}\p{S}]+$/u;
 const PICTOGRAPH = /\p{Extended_Pictographic}/u;
 const RUN = 3; // equal special tokens in a row that share one chip: padding
 
+// Not what `trim` takes, of which Python's `strip` has another idea.
+const BLANKS = /^\p{White_Space}+|\p{White_Space}+$/gu;
+const BLANKS_AT_END = /\p{White_Space}+$/u;
 const BLANK = "␣"; // a token that is nothing but a space
 
 /** Tokens that belong together: those of one word, and long runs of one special token. */
@@ -82,7 +85,7 @@ export function sentence(
       const start = Math.max(cursor, Math.min(...starts));
       const stop = Math.max(start, ...stops);
       const whole = points.slice(start, stop);
-      text = whole.trim();
+      text = whole.replace(BLANKS, "");
       before = points.slice(cursor, start) + (text ? whole.slice(0, whole.indexOf(text)) : "");
       if (before === "" && previous?.kind === "special") before = space;
       cursor = Math.min(stop, points.length);
@@ -97,7 +100,11 @@ export function sentence(
     for (const token of chip.tokens) chipOf[token] = index;
   });
   const placed = tokens.some((token) => token.start !== null);
-  return { chips, after: placed ? points.slice(cursor, points.length).trimEnd() : "", chipOf };
+  return {
+    chips,
+    after: placed ? points.slice(cursor, points.length).replace(BLANKS_AT_END, "") : "",
+    chipOf,
+  };
 }
 
 const NAMED = 3; // unknown words that are named
