@@ -19,13 +19,12 @@ from ..progress import LONG, Stopped, about, cheaper, listening
 from ..view import (
     DoneMessage,
     FailureMessage,
+    FeaturesMessage,
     InterruptedMessage,
     LedgerMessage,
     LedgerState,
     ProgressMessage,
-    RegionMessage,
     Result,
-    RowsMessage,
 )
 from ._failures import sentence
 from ._kernel import interrupts
@@ -111,10 +110,15 @@ class RowServer:
         with self._asking():
             self._urgent = [token for token in tokens if 0 <= token < count]
 
-    def ask_region(self, identifier: int, patches: list[int]) -> None:
-        """Answer with each token's attribution to a region; only the last one asked counts."""
+    def ask_region(self, identifier: int, features: list[int]) -> None:
+        """Answer with each token's attribution to image features; only the last one asked counts.
+
+        Features that are no patches are never asked for: the page waits for their rows.
+        """
+        special = len(self._pairs.image_special_names)
         with self._asking():
-            self._region = identifier, patches
+            if not any(0 <= feature < special for feature in features):
+                self._region = identifier, features
 
     def stop(self, *, release: bool = False) -> None:
         """End the thread, within one forward pass of the model.
@@ -262,7 +266,10 @@ class RowServer:
         tokens, self._computed = self._computed, []
         if tokens:
             values = np.ascontiguousarray(self._pairs.feature_rows(tokens), dtype="<f4")
-            self._tell(RowsMessage(type="rows", epoch=self.epoch, tokens=tokens), values.tobytes())
+            message = FeaturesMessage(
+                type="features", epoch=self.epoch, side=0, id=0, features=tokens
+            )
+            self._tell(message, values.tobytes())
         self._flushed = time.monotonic()
 
     def _next(self) -> tuple[str, Any]:
@@ -331,12 +338,15 @@ class RowServer:
             )
         )
 
-    def _send_region(self, identifier: int, patches: list[int]) -> None:
+    def _send_region(self, identifier: int, features: list[int]) -> None:
         rows, columns = self._pairs.grid
+        special = len(self._pairs.image_special_names)
         mask = np.zeros(rows * columns, bool)
-        mask[[patch for patch in patches if 0 <= patch < mask.size]] = True
+        mask[[f - special for f in features if 0 <= f - special < mask.size]] = True
         values = self._pairs.of_region(mask.reshape(rows, columns)).astype("<f4")
-        message = RegionMessage(type="region", epoch=self.epoch, id=identifier)
+        message = FeaturesMessage(
+            type="features", epoch=self.epoch, side=1, id=identifier, features=features
+        )
         self._tell(message, values.tobytes())
 
     def _tell(self, message: Result, *buffers: bytes) -> None:
