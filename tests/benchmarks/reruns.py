@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.widget.notebook import WIDGET, Notebook, notebook
+from tests.helpers.kernel import WIDGET, Notebook, notebook
 
 from .records import FOLDER, keep
 

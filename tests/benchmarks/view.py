@@ -36,7 +36,7 @@ from playwright.async_api import async_playwright
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from tests.browser.conftest import FLAGS, chromium
-from tests.browser.harness import (
+from tests.helpers.harness import (
     ADDRESS,
     HERE,
     HOST,
@@ -47,8 +47,8 @@ from tests.browser.harness import (
     state_of,
     synthetic_pairs,
 )
-from tests.browser.hosts import Lab
-from tests.browser.notebook import open_page, write_notebook
+from tests.helpers.hosts import Lab
+from tests.helpers.notebook_page import open_page, write_notebook
 
 from .__main__ import table
 from .records import FOLDER, keep, read

@@ -8,8 +8,8 @@ from PIL import Image
 from playwright.sync_api import Locator, Page
 
 from fpattr_widget.scenes import example
-from tests.browser.notebook import Notebook, numbers, wait_until, write_notebook
-from tests.browser.page import assert_painted, drag_region, wait_for_rows, wait_for_shown
+from tests.helpers.notebook_page import Notebook, numbers, wait_until, write_notebook
+from tests.helpers.painted import assert_painted, drag_region, wait_for_rows, wait_for_shown
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.notebook import Notebook, numbers, write_notebook
-from tests.browser.page import assert_painted, wait_for_rows, wait_for_shown
+from tests.helpers.notebook_page import Notebook, numbers, write_notebook
+from tests.helpers.painted import assert_painted, wait_for_rows, wait_for_shown
 
 pytestmark = pytest.mark.timeout(300)
 

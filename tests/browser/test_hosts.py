@@ -9,9 +9,9 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 import fpattr_widget as fp
 from fpattr_widget.scenes import example
-from tests.browser.hosts import Jupyter, Lab, Marimo, Notebook7, Voila
-from tests.browser.notebook import open_page, write_notebook
-from tests.browser.page import (
+from tests.helpers.hosts import Jupyter, Lab, Marimo, Notebook7, Voila
+from tests.helpers.notebook_page import open_page, write_notebook
+from tests.helpers.painted import (
     assert_chips,
     assert_painted,
     drag_region,

@@ -9,11 +9,11 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 import fpattr_widget as fp
-from tests.browser.harness import synthetic_pairs
-from tests.browser.hosts import Lab
-from tests.browser.notebook import Notebook, open_page, write_notebook
-from tests.browser.offline import SITE, offline, site
-from tests.injection import STRINGS
+from tests.helpers.harness import synthetic_pairs
+from tests.helpers.hosts import Lab
+from tests.helpers.notebook_page import Notebook, open_page, write_notebook
+from tests.helpers.offline_page import SITE, offline, site
+from tests.helpers.hostile_strings import STRINGS
 
 ROOT = Path(__file__).parents[2]
 ELEMENTS = [

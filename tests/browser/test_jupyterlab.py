@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.notebook import numbers, wait_until, write_notebook
-from tests.browser.page import BLUE, RED, assert_painted, heat_pixels, hover_patch, wait_for_rows
+from tests.helpers.notebook_page import numbers, wait_until, write_notebook
+from tests.helpers.painted import BLUE, RED, assert_painted, heat_pixels, hover_patch, wait_for_rows
 
 pytestmark = pytest.mark.timeout(300)
 

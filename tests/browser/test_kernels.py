@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator
 
-from tests.browser.notebook import Notebook, numbers, wait_until, write_notebook
-from tests.browser.page import (
+from tests.helpers.notebook_page import Notebook, numbers, wait_until, write_notebook
+from tests.helpers.painted import (
     assert_chips,
     assert_painted,
     chip_values,

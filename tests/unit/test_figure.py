@@ -362,7 +362,7 @@ def test_odd_captions_and_grids_fit_and_warn_nobody(case, folder, caplog):
 
 
 def test_a_long_caption_is_all_there():
-    from tests.browser.harness import synthetic_pairs
+    from tests.helpers.harness import synthetic_pairs
 
     pairs = synthetic_pairs()
     assert len(pairs.tokens) == 77

@@ -15,7 +15,7 @@ import torch
 
 import fpattr_widget as fp
 from fpattr_widget.evaluation import Dataset
-from tests.beside import (
+from tests.helpers.threads import (
     FEW_NODES,
     PATIENCE,
     Explaining,
@@ -26,7 +26,7 @@ from tests.beside import (
     restless,
     stacks,
 )
-from tests.models import CAPTIONS, clip, encoder_of
+from tests.helpers.models import CAPTIONS, clip, encoder_of
 from tests.unit.evaluation.planted import cell, phrase, picture, sample
 
 SECONDS = float(os.environ.get("FPATTR_STRESS_SECONDS", "4"))

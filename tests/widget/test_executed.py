@@ -16,8 +16,8 @@ from fpattr_widget.scenes import example
 from fpattr_widget.sharing.figure import png, png_so_far
 from fpattr_widget.widget import patience
 from fpattr_widget.widget.patience import Patience
-from tests.executed import Executed, rows
-from tests.widget.notebook import WIDGET, CellError, notebook
+from tests.helpers.executed_notebook import Executed, rows
+from tests.helpers.kernel import WIDGET, CellError, notebook
 
 SETUP = """
 import time

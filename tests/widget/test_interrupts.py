@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.widget.notebook import WIDGET, CellError, Notebook, notebook
+from tests.helpers.kernel import WIDGET, CellError, Notebook, notebook
 
 SETUP = """
 import time

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.benchmarks.reruns import SETUP, grow, rerun
-from tests.widget.notebook import WIDGET, Notebook, notebook
+from tests.helpers.kernel import WIDGET, Notebook, notebook
 
 CODE = "w = fp.explain(scene.image, scene.caption)\nw"
 LIVING = "[o for o in Out.values() if isinstance(o, fp.PairsWidget) and o.comm is not None]"

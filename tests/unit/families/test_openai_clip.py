@@ -8,7 +8,7 @@ from torch import nn
 from transformers import CLIPImageProcessor
 
 import fpattr_widget as fp
-from tests.parity.published import (
+from tests.helpers.published import (
     load_from_site,
     random_inputs,
     random_openai_clip,

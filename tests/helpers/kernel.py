@@ -10,6 +10,8 @@ from typing import Any
 
 from jupyter_client.manager import KernelManager
 
+from tests.helpers import forking
+
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -142,6 +144,7 @@ class Notebook:
 @contextmanager
 def notebook() -> Iterator[Notebook]:
     """A kernel of its own, ended afterwards."""
+    forking.offer_kernels()
     manager = KernelManager(kernel_name="python3")
     manager.start_kernel()
     opened = Notebook(manager)
