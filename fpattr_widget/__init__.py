@@ -28,8 +28,8 @@ if TYPE_CHECKING:
         Occlusion,
         PatchTokenSimilarity,
     )
-    from .pairs import FeaturePairs, Ledger, attribute
-    from .sharing import load_pairs, save_html, to_html
+    from .pages import save_html, to_html
+    from .pairs import FeaturePairs, Ledger, attribute, load_pairs
     from .widget import Explorer, PairsWidget, explain, explore
 
 __version__ = "0.1.0"
@@ -76,9 +76,10 @@ _NAMES_OF: dict[str, tuple[str, ...]] = {
         "Banzhaf", "GradientTimesInput", "IntegratedJacobians", "Occlusion",
         "PatchTokenSimilarity",
     ),
-    "pairs": ("FeaturePairs", "Ledger", "attribute"),
+    "pages": ("save_html", "to_html"),
+    "pairs": ("FeaturePairs", "Ledger", "attribute", "load_pairs"),
     "scenes": (),
-    "sharing": ("load_pairs", "save_html", "to_html"),
+    "training": (),
     "widget": ("Explorer", "PairsWidget", "explain", "explore"),
 }  # fmt: skip
 

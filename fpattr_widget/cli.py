@@ -30,8 +30,8 @@ def explain(arguments: argparse.Namespace) -> None:
     write = _WRITERS[output.suffix.lower()]
     print(f"loading {arguments.model} …", file=sys.stderr)
     from . import attribute, load_encoder
-    from .sharing.drawing.sentence import never_seen, unknown_words
-    from .sharing.strip import without_picture
+    from .drawing import never_seen, unknown_words
+    from .pairs import without_picture
 
     encoder = load_encoder(arguments.model)
     pairs = attribute(
@@ -53,7 +53,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     if arguments.output:
         _checked_output(arguments.output, _REPORTS)
     from . import evaluate as run_evaluation
-    from .evaluation.evaluate import DEFAULT_METRICS
+    from .evaluation import DEFAULT_METRICS
 
     dataset = _dataset(arguments)
     if arguments.limit is not None:
@@ -146,7 +146,7 @@ def _write_html(path: Path, pairs: "FeaturePairs", arguments: argparse.Namespace
 
 
 def _write_figure(path: Path, pairs: "FeaturePairs", _: argparse.Namespace) -> None:
-    from .sharing.figure import save_figure
+    from .drawing import save_figure
 
     save_figure(pairs, path)
 
@@ -158,7 +158,7 @@ def _write_pairs(path: Path, pairs: "FeaturePairs", _: argparse.Namespace) -> No
 def _write_npz(path: Path, pairs: "FeaturePairs", _: argparse.Namespace) -> None:
     import numpy as np
 
-    from .sharing.atomic import write_atomically
+    from .files import write_atomically
 
     arrays: dict[str, Any] = {
         "matrix": pairs.matrix,
@@ -177,8 +177,7 @@ def _write_csv(path: Path, pairs: "FeaturePairs", _: argparse.Namespace) -> None
 
     Text that a spreadsheet would take for a formula begins with an apostrophe.
     """
-    from .sharing.atomic import write_atomically
-    from .sharing.formulas import no_formula
+    from .files import no_formula, write_atomically
 
     rows, columns = pairs.grid
     features: list[tuple[str, int, int]] = [(name, -1, -1) for name in pairs.image_special_names]

@@ -12,13 +12,13 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, PreTrainedTokenizerFast
 
 import fpattr_widget as fp
-from fpattr_widget.scenes.model import new_tokenizer
+from fpattr_widget.training._model import new_tokenizer
 
 # Tests are never timed: other processes may be at work.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
-_ORDER = ("unit", "widget", "parity", "package", "browser")
+_ORDER = ("widget", "parity", "package", "browser")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def room(item: pytest.Item) -> int:
         parts = Path(item.path).parts
-        return next((i for i, name in enumerate(_ORDER) if name in parts), 0)
+        return next((i for i, name in enumerate(_ORDER, start=1) if name in parts), 0)
 
     items.sort(key=room)
 

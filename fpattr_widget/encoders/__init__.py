@@ -1,17 +1,30 @@
 """What a dual encoder is, and how each family is one."""
 
-from .captions import CaptionLike, PreparedText
-from .encoder import DualEncoder, Layer
-from .family import Family, ImageTower, TextTower
-from .last_block import AttentionPooling, MeanPooling, attention_pooling, mean_pooling
-from .loading import ModelLike, encoder_of, load_encoder, shared_encoder
-from .pictures import ImageLike, PreparedImage
-from .plain import ProcessorLike
-from .registry import register_family
-from .tokens import Token, find_words
-from .tower import Arrangement, Split, Tower
+from ._adapters import ProcessorLike
+from ._encoder import DualEncoder, Layer
+from ._family import Family, ImageTower, TextTower
+from ._graphs import Kept
+from ._image_files import open_image, read_image, run_processor
+from ._image_inputs import ImageLike, PreparedImage, check_image_reference
+from ._last_block import (
+    NODE,
+    AttentionPooling,
+    Inputs,
+    MeanPooling,
+    agree,
+    attention_pooling,
+    mean_pooling,
+    witness,
+)
+from ._loading import ModelLike, encoder_of, is_loaded, load_encoder, shared_encoder
+from ._names import shared_name
+from ._registry import register_family
+from ._text_inputs import CaptionLike, PreparedText, check_text_reference, content
+from ._tokens import Token, find_words
+from ._tower import Arrangement, Split, Tower, repeat_inputs
 
 __all__ = [
+    "NODE",
     "Arrangement",
     "AttentionPooling",
     "CaptionLike",
@@ -19,6 +32,8 @@ __all__ = [
     "Family",
     "ImageLike",
     "ImageTower",
+    "Inputs",
+    "Kept",
     "Layer",
     "MeanPooling",
     "ModelLike",
@@ -29,11 +44,22 @@ __all__ = [
     "TextTower",
     "Token",
     "Tower",
+    "agree",
     "attention_pooling",
+    "check_image_reference",
+    "check_text_reference",
+    "content",
     "encoder_of",
     "find_words",
+    "is_loaded",
     "load_encoder",
     "mean_pooling",
+    "open_image",
+    "read_image",
     "register_family",
+    "repeat_inputs",
+    "run_processor",
     "shared_encoder",
+    "shared_name",
+    "witness",
 ]

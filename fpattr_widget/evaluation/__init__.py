@@ -1,9 +1,19 @@
 """Do the words find their objects? Data sets, metrics and reports."""
 
 from . import datasets
-from .dataset import Dataset, Phrase, Problem, Sample
-from .evaluate import evaluate
-from .finding import Finding
-from .report import Report
+from ._dataset import Dataset, Phrase, Problem, Sample
+from ._evaluate import DEFAULT_METRICS, evaluate
+from ._finding import Finding
+from ._report import Report
 
-__all__ = ["Dataset", "Finding", "Phrase", "Problem", "Report", "Sample", "datasets", "evaluate"]
+__all__ = [
+    "DEFAULT_METRICS",
+    "Dataset",
+    "Finding",
+    "Phrase",
+    "Problem",
+    "Report",
+    "Sample",
+    "datasets",
+    "evaluate",
+]

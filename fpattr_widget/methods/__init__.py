@@ -1,7 +1,8 @@
 """How a feature's contribution is measured."""
 
+from ._contributions import Contributions, GroupedContributions, Method
+from ._game import Game, image_game, text_game
 from .banzhaf import Banzhaf
-from .contributions import Contributions, GroupedContributions, Method
 from .gradient_times_input import GradientTimesInput
 from .integrated_jacobians import IntegratedJacobians
 from .occlusion import Occlusion
@@ -20,10 +21,13 @@ __all__ = [
     "METHODS",
     "Banzhaf",
     "Contributions",
+    "Game",
     "GradientTimesInput",
     "GroupedContributions",
     "IntegratedJacobians",
     "Method",
     "Occlusion",
     "PatchTokenSimilarity",
+    "image_game",
+    "text_game",
 ]

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ..encoders import DualEncoder, PreparedImage, PreparedText
 from ..errors import InputError
-from .contributions import KnownContributions
-from .game import Game, check_removal, check_tokens, image_game, text_game
+from ._contributions import KnownContributions
+from ._game import Game, check_removal, check_tokens, image_game, text_game
 
 # The share of a game's variance that its best linear approximation is taken to
 # have, where samples are few. It steers the estimate's variance alone.

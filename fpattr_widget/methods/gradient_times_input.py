@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..encoders import DualEncoder, PreparedImage, PreparedText, Split
-from .contributions import ReadsLayers
+from ._contributions import ReadsLayers
 from .integrated_jacobians import IntegratedContributions, Path
 
 

@@ -9,15 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..encoders import DualEncoder, PreparedImage, PreparedText, Split
-from ..encoders.kept import Kept
+from ..encoders import DualEncoder, Kept, PreparedImage, PreparedText, Split
 from ..errors import InputError
 from ..progress import LONG, about, cheaper, report
-from .closed_form import ClosedForm, Integrator, closed_form
-from .contributions import LATER, Certain, ReadsLayers
-from .integral import at_least_float32, relative_distance
-from .path import PathIntegral
-from .quadrature import RULES, quadrature
+from ._closed_form import ClosedForm, Integrator, closed_form
+from ._contributions import LATER, Certain, ReadsLayers
+from ._integral import at_least_float32, relative_distance
+from ._path import PathIntegral
+from ._quadrature import RULES, quadrature
 
 _MOST_NODES = 256
 # From so many on, slow progress ends the search.

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ..encoders import DualEncoder, PreparedImage, PreparedText
-from .contributions import Certain
-from .game import Game, check_removal, check_tokens, image_game, text_game
+from ._contributions import Certain
+from ._game import Game, check_removal, check_tokens, image_game, text_game
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..encoders import DualEncoder, ImageTower, PreparedImage, PreparedText, TextTower
-from ..encoders.last_block import Inputs
-from .contributions import KnownContributions
-from .game import REMEDY, unit_length
-from .memory import Portions
+from ..encoders import DualEncoder, ImageTower, Inputs, PreparedImage, PreparedText, TextTower
+from ._contributions import KnownContributions
+from ._game import REMEDY, unit_length
+from ._memory import Portions
 
 
 @dataclass(frozen=True)

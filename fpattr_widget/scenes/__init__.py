@@ -5,13 +5,24 @@ ground truth. Rendering needs the sprites of the npm package
 ``@lobehub/fluent-emoji-3d`` (MIT, Microsoft's Fluent Emoji).
 """
 
-from .captions import Caption, Mention, contradict, describe
-from .examples import Example, example, example_names
-from .kinds import KINDS, TRAINED_KINDS, WITHHELD_KINDS, Kind
-from .layout import Scene, SceneObject, sample_scene
-from .render import Sprites, render
+from ._captions import (
+    Caption,
+    Mention,
+    contradict,
+    describe,
+    ground_named,
+    locate,
+    misplace,
+    vocabulary,
+)
+from ._examples import Example, example, example_names
+from ._held_out import held_out
+from ._kinds import KINDS, TRAINED_KINDS, WITHHELD_KINDS, Kind
+from ._layout import GROUNDS, Scene, SceneObject, join, mirror, sample_quarters, sample_scene
+from ._render import Sprites, render, render_joined
 
 __all__ = [
+    "GROUNDS",
     "KINDS",
     "TRAINED_KINDS",
     "WITHHELD_KINDS",
@@ -26,6 +37,15 @@ __all__ = [
     "describe",
     "example",
     "example_names",
+    "ground_named",
+    "held_out",
+    "join",
+    "locate",
+    "mirror",
+    "misplace",
     "render",
+    "render_joined",
+    "sample_quarters",
     "sample_scene",
+    "vocabulary",
 ]

@@ -1,8 +1,14 @@
 """The linked notebook view, and the explorer around it."""
 
-from .explaining import explain
-from .explorer import Explorer, explore
-from .settings import ViewOptions
-from .widget import PairsWidget
+from ..view import ViewOptions
+from ._explaining import explain
+from ._explorer import Explorer, explore
+from ._pairs_widget import PairsWidget
 
-__all__ = ["Explorer", "PairsWidget", "ViewOptions", "explain", "explore"]
+__all__ = [
+    "Explorer",
+    "PairsWidget",
+    "ViewOptions",
+    "explain",
+    "explore",
+]

@@ -19,9 +19,9 @@ from typing import Any
 
 import torch
 
-from . import exclip
-from .measure import MEASUREMENTS, SIZES
-from .records import FOLDER, keep
+from tests.benchmarks import exclip
+from tests.benchmarks.measure import MEASUREMENTS, SIZES
+from tests.benchmarks.records import FOLDER, keep
 
 TOKENS, MOST_TOKENS = 14, 77
 SHOWN = [size for size in SIZES if size != "tiny"]

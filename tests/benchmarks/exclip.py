@@ -28,7 +28,7 @@ import numpy as np
 import psutil
 import torch
 
-from .records import keep, peak_gigabytes
+from tests.benchmarks.records import keep, peak_gigabytes
 
 SIZE, TOKENS, NODES = "ViT-B/32", 14, 10
 TOLERANCE = 1e-4  # of a map's largest value

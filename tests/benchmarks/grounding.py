@@ -37,19 +37,18 @@ import torch
 from torch import nn
 
 import fpattr_widget as fp
-from fpattr_widget.evaluation.estimate import Estimate, estimate
-from fpattr_widget.evaluation.explained import Explained, Read
+from fpattr_widget.evaluation._estimate import Estimate, estimate
+from fpattr_widget.evaluation._explained import Explained, Read
 from fpattr_widget.evaluation.metrics.agreement import rank_correlation
 from fpattr_widget.evaluation.metrics.grid_pointing_game import masses_right_and_wrong
 from fpattr_widget.evaluation.metrics.pointing_energy import energy
 from fpattr_widget.evaluation.metrics.pointing_game import hit
-from fpattr_widget.evaluation.table import Table
+from fpattr_widget.files._table import Table
 from fpattr_widget.methods import Method
 from fpattr_widget.scenes import Sprites
-from fpattr_widget.scenes.check import recognition, relations, retrieval
-from fpattr_widget.scenes.model import new_model
-
-from .records import FOLDER, ROOT, keep
+from fpattr_widget.training._model import new_model
+from fpattr_widget.training.check import recognition, relations, retrieval
+from tests.benchmarks.records import FOLDER, ROOT, keep
 
 # Layers are chosen by other scenes than those that the record is taken from.
 _RECORD, _CHOICE, _SANITY = 0, 5, 6

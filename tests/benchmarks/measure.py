@@ -17,9 +17,8 @@ import torch
 from transformers import CLIPConfig, CLIPModel
 
 import fpattr_widget as fp
-
-from .exclip import side
-from .records import peak_gigabytes
+from tests.benchmarks.exclip import side
+from tests.benchmarks.records import peak_gigabytes
 
 # Vision width, layers, heads, patch, image; text width, heads; shared space.
 SIZES: dict[str, tuple[int, ...]] = {

@@ -24,8 +24,7 @@ from torch.utils.flop_counter import flop_registry
 
 import fpattr_widget as fp
 from fpattr_widget.methods import Method
-
-from .records import FOLDER, keep
+from tests.benchmarks.records import FOLDER, keep
 
 _SEED = 4  # other scenes than those that the layer was chosen by
 _METRICS = ("pointing_game", "completeness_residual")

@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import exclip, methods
-from .__main__ import of
-from .records import FOLDER, ROOT, read
+from tests.benchmarks import exclip, methods
+from tests.benchmarks.__main__ import of
+from tests.benchmarks.records import FOLDER, ROOT, read
 
 README = ROOT / "README.md"
 READMES = (README, Path(__file__).with_name("README.md"))

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.helpers.kernel import WIDGET, Notebook, notebook
-
-from .records import FOLDER, keep
+from tests.benchmarks.records import FOLDER, keep
+from tests.widget.notebook import WIDGET, Notebook, notebook
 
 SETUP = """
 import gc, os, signal, threading, tracemalloc

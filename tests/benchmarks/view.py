@@ -35,6 +35,8 @@ from playwright.async_api import Page as AsyncPage
 from playwright.async_api import async_playwright
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
+from tests.benchmarks.__main__ import table
+from tests.benchmarks.records import FOLDER, keep, read
 from tests.browser.conftest import FLAGS, chromium
 from tests.helpers.harness import (
     ADDRESS,
@@ -49,9 +51,6 @@ from tests.helpers.harness import (
 )
 from tests.helpers.hosts import Lab
 from tests.helpers.notebook_page import open_page, write_notebook
-
-from .__main__ import table
-from .records import FOLDER, keep, read
 
 PROBE = Path(__file__).with_name("view_probe.js").read_text(encoding="utf-8")
 LARGE = (77, 32, 32)  # tokens, rows and columns of patches

@@ -66,7 +66,7 @@ def test_quickstart_links_words_and_patches(open_notebook):
     # The word lights its object: most of the positive mass lies in the dog's box.
     inside = numbers(
         notebook,
-        "__import__('fpattr_widget.evaluation.geometry', fromlist=['x'])"
+        "__import__('fpattr_widget.evaluation._geometry', fromlist=['x'])"
         ".patches_in_boxes([scene.objects[0].box], (8, 8))",
     ).astype(bool)
     assert np.maximum(row, 0)[inside].sum() > 3 * inside.mean() * np.maximum(row, 0).sum()

@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Route
 
 from fpattr_widget.encoders import Token
-from fpattr_widget.methods.contributions import KnownContributions
+from fpattr_widget.methods._contributions import KnownContributions
 from fpattr_widget.pairs import About, FeaturePairs, Unchanged
 
 HERE = Path(__file__).parent

@@ -14,9 +14,9 @@ from transformers import BertConfig, XLMRobertaConfig
 from transformers.utils import is_torchvision_available
 
 import fpattr_widget as fp
-from fpattr_widget.encoders import registry
-from fpattr_widget.scenes.model import new_tokenizer
-from tests.unit.families import checks
+from fpattr_widget.encoders import _registry as registry
+from fpattr_widget.training._model import new_tokenizer
+from tests.encoders.families import checks
 
 TORCHVISION = Path(sys.prefix, "torchvision")
 FAST = fp.IntegratedJacobians(steps=2)

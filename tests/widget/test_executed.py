@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 import fpattr_widget as fp
+from fpattr_widget.drawing._figure import png, png_so_far
 from fpattr_widget.scenes import example
-from fpattr_widget.sharing.figure import png, png_so_far
-from fpattr_widget.widget import patience
-from fpattr_widget.widget.patience import Patience
-from tests.helpers.executed_notebook import Executed, rows
-from tests.helpers.kernel import WIDGET, CellError, notebook
+from fpattr_widget.widget import _patience as patience
+from fpattr_widget.widget._patience import Patience
+from tests.executed import Executed, rows
+from tests.widget.notebook import WIDGET, CellError, notebook
 
 SETUP = """
 import time

@@ -11,7 +11,7 @@ from tests.helpers.kernel import WIDGET, Notebook, notebook
 SETUP = """
 import numpy as np
 import fpattr_widget as fp
-import fpattr_widget.encoders.loading as loading
+import fpattr_widget.encoders._loading as loading
 picture = np.zeros((24, 24, 3), np.uint8)
 load = loading.load_encoder
 

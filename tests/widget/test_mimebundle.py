@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 import fpattr_widget as fp
+from fpattr_widget.drawing._figure import png, png_so_far, save_figure
 from fpattr_widget.pairs import About
 from fpattr_widget.scenes import example
-from fpattr_widget.sharing.figure import png, png_so_far, save_figure
-from tests.unit.test_figure import made
+from tests.drawing.test_figure import made
 
 METHOD = fp.IntegratedJacobians(steps=3)
 VIEW = "application/vnd.jupyter.widget-view+json"

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 import fpattr_widget as fp
-from fpattr_widget.widget import kernel
-from fpattr_widget.widget.server import RowServer
+from fpattr_widget.widget import _kernel as kernel
+from fpattr_widget.widget._server import RowServer
 from tests.conftest import random_encoder
 
 CAPTION = "a dog, a ball, a cat and a kite"

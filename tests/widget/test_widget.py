@@ -12,7 +12,7 @@ import traitlets
 from PIL import Image
 
 import fpattr_widget as fp
-from fpattr_widget.widget.widget import PairsWidget
+from fpattr_widget.widget._pairs_widget import PairsWidget
 
 METHOD = fp.IntegratedJacobians(steps=3)
 

@@ -1,6 +1,6 @@
 """The families of dual encoders that are known, one file each."""
 
-from ..family import Family
+from .._family import Family
 from .align import ALIGN
 from .altclip import ALTCLIP
 from .blip import BLIP
@@ -30,4 +30,6 @@ FAMILIES: tuple[Family, ...] = (
     OPEN_CLIP,
 )
 
-__all__ = ["FAMILIES"]
+__all__ = [
+    "FAMILIES",
+]

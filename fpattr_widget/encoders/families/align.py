@@ -11,15 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..family import (
-    ImageTower,
-    TextTower,
-    hugging_face_family,
-    image_features,
-    largest_block_list,
-)
-from ..last_block import Inputs, attention_pooling, mean_pooling
-from ..tower import Arrangement
+from .._family import ImageTower, TextTower, hugging_face_family, image_features, largest_block_list
+from .._last_block import Inputs, attention_pooling, mean_pooling
+from .._tower import Arrangement
 
 #: A feature map (B, width, rows, columns) as features (B, rows · columns, width).
 FEATURE_MAP = Arrangement(

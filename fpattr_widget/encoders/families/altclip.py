@@ -4,13 +4,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..family import (
-    TextTower,
-    hugging_face_family,
-    largest_block_list,
-    text_features,
-)
-from ..last_block import attention_pooling
+from .._family import TextTower, hugging_face_family, largest_block_list, text_features
+from .._last_block import attention_pooling
 from .clip import clip_image_tower
 
 

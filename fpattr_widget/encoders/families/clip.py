@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..family import (
+from .._family import (
     ImageTower,
     TextTower,
     hugging_face_family,
@@ -13,7 +13,7 @@ from ..family import (
     largest_block_list,
     text_features,
 )
-from ..last_block import Inputs, attention_pooling
+from .._last_block import Inputs, attention_pooling
 
 
 def end_of_text(eos_token_id: int | None) -> Callable[[Inputs], int]:

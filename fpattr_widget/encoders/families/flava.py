@@ -4,8 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ..family import ImageTower, TextTower, as_pair, hugging_face_family, largest_block_list
-from ..last_block import Inputs, attention_pooling
+from .._family import ImageTower, TextTower, as_pair, hugging_face_family, largest_block_list
+from .._last_block import Inputs, attention_pooling
 
 
 def _text_tower(model: Any) -> TextTower:

@@ -1,6 +1,6 @@
 """MetaCLIP 2: CLIP's towers, always pooled at the first EOS."""
 
-from ..family import hugging_face_family
+from .._family import hugging_face_family
 from .clip import clip_image_tower, clip_text_tower, end_of_text
 
 METACLIP2 = hugging_face_family(

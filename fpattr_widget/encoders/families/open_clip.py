@@ -6,9 +6,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ..family import Family, ImageTower, TextTower, as_pair, largest_block_list
-from ..last_block import AttentionPooling, Inputs, attention_pooling, does_nothing, may_be_read
-from ..tower import LastBlock
+from .._family import Family, ImageTower, TextTower, as_pair, largest_block_list
+from .._last_block import AttentionPooling, Inputs, attention_pooling, does_nothing, may_be_read
+from .._tower import LastBlock
 from .align import FEATURE_MAP
 from .altclip import places
 from .openai_clip import (

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ..family import Family, ImageTower, TextTower, as_pair
-from ..last_block import Inputs, attention_pooling
-from ..tower import Arrangement
+from .._family import Family, ImageTower, TextTower, as_pair
+from .._last_block import Inputs, attention_pooling
+from .._tower import Arrangement
 from .align import FEATURE_MAP
 from .clip import end_of_text
 

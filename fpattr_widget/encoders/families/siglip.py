@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from ...errors import InputError
-from ..family import (
+from .._family import (
     ImageTower,
     TextTower,
     as_pair,
@@ -17,7 +17,7 @@ from ..family import (
     largest_block_list,
     text_features,
 )
-from ..last_block import Inputs, attention_head, attention_pooling
+from .._last_block import Inputs, attention_head, attention_pooling
 
 
 def siglip_image_tower(model: Any, size: tuple[int, int] | None, *, packed: bool) -> ImageTower:

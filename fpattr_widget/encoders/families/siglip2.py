@@ -4,7 +4,7 @@ A picture comes as rows of patches with the shape of their grid. Checkpoints of
 fixed resolution are of type ``siglip``.
 """
 
-from ..family import hugging_face_family
+from .._family import hugging_face_family
 from .siglip import siglip_image_tower, siglip_text_tower
 
 SIGLIP2 = hugging_face_family(

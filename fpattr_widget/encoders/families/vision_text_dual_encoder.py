@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ..family import (
+from .._family import (
     ImageTower,
     TextTower,
     as_pair,
@@ -15,8 +15,8 @@ from ..family import (
     largest_block_list,
     text_features,
 )
-from ..last_block import Tail, attention_head, attention_pooling
-from ..tower import LastBlock
+from .._last_block import Tail, attention_head, attention_pooling
+from .._tower import LastBlock
 from .altclip import places
 
 

@@ -6,4 +6,11 @@ from .grids import grids
 from .scenes import examples, scenes
 from .table import table
 
-__all__ = ["coco", "examples", "flickr30k_entities", "grids", "scenes", "table"]
+__all__ = [
+    "coco",
+    "examples",
+    "flickr30k_entities",
+    "grids",
+    "scenes",
+    "table",
+]

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...errors import InputError
-from ..dataset import Box, Dataset, Sample
-from .coco_words import NOT_MEANT, WORDS, with_plural
-from .reading import (
+from .._dataset import Box, Dataset, Sample
+from ._coco_words import NOT_MEANT, WORDS, with_plural
+from ._reading import (
     ImageFolder,
     Problems,
     UnusableError,

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from xml.sax.handler import ContentHandler
 from xml.sax.xmlreader import AttributesImpl, Locator
 
-from ..dataset import Box, Dataset, Sample
-from .reading import (
+from .._dataset import Box, Dataset, Sample
+from ._reading import (
     ImageFolder,
     Problems,
     UnusableError,

@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from ...encoders.images import open_image, read_image
+from ...encoders import open_image, read_image
 from ...errors import InputError
-from ...scenes.kinds import KINDS
-from ...scenes.layout import Scene, sample_quarters
-from ...scenes.render import render_joined
-from ..dataset import Box, Dataset, Phrase, Sample
-from .reading import Problems, UnusableError, as_count, as_folder, as_text, finished
-from .sprites import SpriteFolder, load_sprites, sprite_folder
+from ...scenes import KINDS, Scene, render_joined, sample_quarters
+from .._dataset import Box, Dataset, Phrase, Sample
+from ._reading import Problems, UnusableError, as_count, as_folder, as_text, finished
+from ._sprites import SpriteFolder, load_sprites, sprite_folder
 
 _STREAM = 2  # others are in use for scenes
 _QUADRANTS: tuple[Box, ...] = (

@@ -7,15 +7,21 @@ from typing import Any
 from PIL import Image
 
 from ...errors import InputError
-from ...scenes.captions import Mention
-from ...scenes.examples import example, example_names
-from ...scenes.held_out import held_out
-from ...scenes.kinds import KINDS, TRAINED_KINDS, Kind
-from ...scenes.layout import Scene, SceneObject
-from ...scenes.render import render
-from ..dataset import Box, Dataset, Phrase, Sample
-from .reading import as_box, as_count, phrases, quoted
-from .sprites import SpriteFolder, load_sprites, sprite_folder
+from ...scenes import (
+    KINDS,
+    TRAINED_KINDS,
+    Kind,
+    Mention,
+    Scene,
+    SceneObject,
+    example,
+    example_names,
+    held_out,
+    render,
+)
+from .._dataset import Box, Dataset, Phrase, Sample
+from ._reading import as_box, as_count, phrases, quoted
+from ._sprites import SpriteFolder, load_sprites, sprite_folder
 
 _SIZE = 128  # pixels
 _MOST_OBJECTS = 4

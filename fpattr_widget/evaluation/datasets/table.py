@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ...encoders.images import open_image
+from ...encoders import open_image
 from ...errors import InputError
-from ..dataset import Box, Dataset, Sample
-from .reading import (
+from .._dataset import Box, Dataset, Sample
+from ._reading import (
     ImageFolder,
     Problems,
     UnusableError,

@@ -1,11 +1,11 @@
 """How explanations are judged. A metric is one file and one line here."""
 
+from ._metric import Measured, Metric
 from .agreement import Agreement
 from .completeness import Completeness
 from .faithfulness import Faithfulness
 from .grid_pointing_game import GridPointingGame
 from .insertion_deletion import InsertionDeletion
-from .metric import Measured, Metric
 from .pointing_energy import PointingEnergy
 from .pointing_game import PointingGame
 

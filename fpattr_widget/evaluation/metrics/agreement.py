@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..explained import Explained
+from .._explained import Explained
+from ._metric import Measured, OfSamples
 from .faithfulness import correlation
-from .metric import Measured, OfSamples
 
 
 @dataclass(frozen=True)

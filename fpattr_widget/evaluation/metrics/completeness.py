@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from ..explained import Explained
-from .metric import Measured, OfSamples
+from .._explained import Explained
+from ._metric import Measured, OfSamples
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..explained import Explained
-from ..geometry import patches_across
-from .metric import Measured, OfPhrases
+from .._explained import Explained
+from .._geometry import patches_across
+from ._metric import Measured, OfPhrases
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import InputError
-from ..explained import Explained
-from .metric import Measured, OfPhrases
+from .._explained import Explained
+from ._metric import Measured, OfPhrases
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..explained import Explained
-from .metric import Measured, OfPhrases
+from .._explained import Explained
+from ._metric import Measured, OfPhrases
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,36 @@
+"""Figures of pairs: for papers, for files, and for readers without the widget.
+
+Importing this is quick: what needs matplotlib is imported when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ._figure import pairs_png, pairs_png_so_far, plot, prepare, save_figure
+from ._sentence import never_seen, unknown_words
+
+if TYPE_CHECKING:
+    from ._canvas import NotebookFigure
+    from ._files import figure_png
+
+__all__ = [
+    "NotebookFigure",
+    "figure_png",
+    "never_seen",
+    "pairs_png",
+    "pairs_png_so_far",
+    "plot",
+    "prepare",
+    "save_figure",
+    "unknown_words",
+]
+
+_LATER = {"NotebookFigure": "_canvas", "figure_png": "_files"}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Import what needs matplotlib."""
+        if name in _LATER:
+            return getattr(import_module(f".{_LATER[name]}", __name__), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,177 @@
+"""A page on which text, boxes and images are put by points from its top left corner."""
+
+import io
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import matplotlib
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
+from matplotlib.text import Text
+
+from ._colours import Rgb
+from ._typeface import Typeface
+
+INK: Rgb = (22, 25, 29)
+MUTED: Rgb = (89, 97, 107)
+EDGE: Rgb = (196, 202, 209)
+QUIET: Rgb = (243, 245, 247)
+
+_POINTS = 72  # an inch
+
+#: What a user may have set for other figures, and what files need to be the same each time.
+SETTINGS: Any = {
+    **{
+        name: matplotlib.rcParamsDefault[name]
+        for name in (
+            "agg.path.chunksize", "figure.autolayout", "figure.constrained_layout.use",
+            "hatch.linewidth", "path.effects", "path.simplify", "path.simplify_threshold",
+            "path.sketch", "path.snap", "pdf.compression", "pdf.inheritcolor",
+            "pdf.use14corefonts", "svg.image_inline", "text.antialiased", "text.hinting",
+            "text.kerning_factor",
+        )
+    },
+    "pdf.fonttype": 42,  # publishers refuse the default
+    "svg.fonttype": "path",
+    "svg.hashsalt": "fpattr_widget",
+}  # fmt: skip
+
+
+def rgb(colour: Rgb, alpha: float = 1.0) -> tuple[float, float, float, float]:
+    """Return a colour as matplotlib takes it."""
+    red, green, blue = (channel / 255 for channel in colour)
+    return red, green, blue, alpha
+
+
+class NotebookFigure(Figure):
+    """A matplotlib figure that a notebook shows, with or without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", bbox_inches=None, backend="agg")
+        return buffer.getvalue()
+
+
+class Page:
+    """Puts artists on a new figure, each over those before.
+
+    Parameters
+    ----------
+    width, height
+        In points.
+    face
+        For all text.
+    dpi
+        Of the figure.
+    """
+
+    def __init__(self, width: float, height: float, face: Typeface, dpi: float):
+        self.face = face
+        self.figure = NotebookFigure(
+            figsize=(width / _POINTS, height / _POINTS), dpi=dpi, facecolor="white",
+            edgecolor="white", linewidth=0, frameon=True,
+        )  # fmt: skip
+        FigureCanvasAgg(self.figure)
+        self.figure.suppressComposite = True
+        self._axes: Axes = self.figure.add_axes((0, 0, 1, 1), frameon=False)
+        self._axes.set_axis_off()
+        self._axes.set_xlim(0, width, auto=False)
+        self._axes.set_ylim(height, 0, auto=False)
+
+    def _add(self, artist: Artist) -> None:
+        artist.set_zorder(1)
+        self._axes.add_artist(artist)
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        size: float,
+        *,
+        colour: Rgb = INK,
+        weight: str = "normal",
+        align: Literal["left", "center", "right"] = "left",
+    ) -> None:
+        """Write text, as it is, on the base line ``y``."""
+        self._add(
+            Text(
+                x, y, self.face.shown(text, weight), color=rgb(colour),
+                fontproperties=self.face.properties(size, weight), horizontalalignment=align,
+                verticalalignment="baseline", parse_math=False, usetex=False, antialiased=True,
+                rotation=0, clip_on=False,
+            )
+        )  # fmt: skip
+
+    def box(
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        *,
+        fill: Rgb | None = None,
+        alpha: float = 1.0,
+        edge: Rgb | None = None,
+        line: float = 0.5,
+        radius: float = 0.0,
+        name: str | None = None,
+        dotted: bool = False,
+    ) -> None:
+        """Draw a rectangle, with an edge inside it or none."""
+        inset = line / 2 if edge else 0.0
+        corner = x + inset, y + inset
+        size = width - 2 * inset, height - 2 * inset
+        style: dict[str, Any] = {
+            "facecolor": rgb(fill, alpha) if fill else "none",
+            "edgecolor": rgb(edge) if edge else "none",
+            "linewidth": line if edge else 0,
+            "linestyle": (0, (1, 1.4)) if dotted else "solid",
+            "gid": name,
+        }
+        if radius:
+            rounded = f"round,pad=0,rounding_size={min(radius, size[0] / 2, size[1] / 2)}"
+            shape: Any = FancyBboxPatch(corner, *size, boxstyle=rounded, **style)
+        else:
+            shape = Rectangle(corner, *size, **style)
+        self._add(shape)
+
+    def polygon(self, corners: Sequence[tuple[float, float]], fill: Rgb, name: str) -> None:
+        """Draw a filled shape."""
+        shape = Polygon(corners, facecolor=rgb(fill), edgecolor="none", linewidth=0, gid=name)
+        self._add(shape)
+
+    def lines(self, segments: np.ndarray, colour: Rgb, width: float, alpha: float = 1.0) -> None:
+        """Draw straight lines, ``(n, 2, 2)``, with ends that meet at corners."""
+        self._add(
+            LineCollection(
+                list(segments), colors=[rgb(colour, alpha)], linewidths=width,
+                capstyle="projecting", linestyles="solid", antialiaseds=True,
+            )
+        )  # fmt: skip
+
+    def image(
+        self,
+        pixels: np.ndarray,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        *,
+        name: str,
+        smooth: bool,
+    ) -> None:
+        """Put an image, ``(h, w, 3 or 4)`` uint8, in a frame."""
+        image = AxesImage(
+            self._axes, interpolation="hanning" if smooth else "nearest", origin="upper",
+            extent=(x, x + width, y + height, y), resample=True, filternorm=True,
+            interpolation_stage="rgba", gid=name,
+        )  # fmt: skip
+        image.set_data(pixels)
+        self._add(image)

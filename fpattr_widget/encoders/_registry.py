@@ -1,0 +1,95 @@
+"""The families that are known, and how to make one more known."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import InputError
+from ._family import Family
+from .families import FAMILIES
+
+_FAMILIES: list[Family] = list(FAMILIES)
+
+_HOW_TO_ADD = (
+    "fpattr_widget.register_family makes another known (see fpattr_widget/encoders/README.md)"
+)
+
+
+def register_family(family: Family) -> None:
+    """Make a family of models known; the one registered last is asked first.
+
+    Parameters
+    ----------
+    family
+        A family of the same name is replaced.
+
+    Raises
+    ------
+    InputError
+        When it is no :class:`.Family`.
+    """
+    if not isinstance(family, Family):
+        raise InputError(
+            f"`family` is a {type(family).__name__}: pass fpattr_widget.Family(name, recognises, "
+            "towers)."
+        )
+    _FAMILIES[:] = [family, *(known for known in _FAMILIES if known.name != family.name)]
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """Return the module inside ``DataParallel``, ``torch.compile`` or a ``PeftModel``.
+
+    What adapters change is part of the module itself. A compiled module is run
+    as it was before.
+
+    Raises
+    ------
+    InputError
+        When an adapter works outside the module, as learnt prompts do.
+    """
+    kinds = {kind.__name__ for kind in type(model).__mro__}
+    inner: Any = None
+    if kinds & {"DataParallel", "DistributedDataParallel"}:
+        inner = model.module
+    elif "OptimizedModule" in kinds:
+        inner = model._orig_mod
+    elif "PeftModel" in kinds:
+        adapted: Any = model
+        if any(config.is_prompt_learning for config in adapted.peft_config.values()):
+            raise InputError(
+                "`model` is a PeftModel that learns prompts, which stand outside the towers: pass "
+                "`model.get_base_model()` to explain the model without them."
+            )
+        inner = adapted.get_base_model()
+    return unwrapped(inner) if isinstance(inner, nn.Module) else model
+
+
+def family_of_module(model: nn.Module) -> Family:
+    """Return the family of a loaded module, or raise ``InputError``."""
+    if isinstance(model, torch.jit.ScriptModule):
+        raise InputError(
+            "`model` is compiled by TorchScript, so that no hidden state of it can be read: load "
+            "it as a plain module (OpenAI's and OpenCLIP's packages take `jit=False`)."
+        )
+    for family in _FAMILIES:
+        if family.recognises(model):
+            return family
+    known = ", ".join(family.name for family in _FAMILIES)
+    raise InputError(
+        f"`model` is a {type(model).__name__}, not a dual encoder of a known family: looked for "
+        f"the classes and layouts of {known}; {_HOW_TO_ADD}."
+    )
+
+
+def class_of_config(config: Any, name: str) -> str:
+    """Return the ``transformers`` class that a configuration belongs to, or raise."""
+    kind = str(getattr(config, "model_type", None))
+    for family in _FAMILIES:
+        if kind in family.classes:
+            return family.classes[kind]
+    known = ", ".join(kind for family in _FAMILIES for kind in family.classes)
+    raise InputError(
+        f"`model` {name!r} is of type {kind!r}, not a dual encoder of a known family: looked for "
+        f"{known}; {_HOW_TO_ADD}."
+    )

@@ -1,0 +1,305 @@
+"""From a caption to what a text tower takes, and to tokens that a reader knows."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ._family import TextTower
+from ._last_block import Inputs
+from ._tokens import Token, align_tokens, find_offsets
+
+TEXT_REFERENCES = ("pad", "exclip")
+
+_PICTURE = re.compile(r".*\.(?:png|jpe?g|webp|gif|bmp|tiff?|avif|heic)\s*", re.IGNORECASE)
+
+_ROLES = (
+    ("bos", "BOS"),
+    ("eos", "EOS"),
+    ("cls", "CLS"),
+    ("sep", "SEP"),
+    ("pad", "PAD"),
+)
+
+
+@dataclass(frozen=True)
+class PreparedText:
+    """A caption as the text tower takes it, with one token for each position."""
+
+    caption: str
+    inputs: Inputs
+    tokens: tuple[Token, ...]
+
+
+#: A caption in every form that is taken: text, token ids ``(1, S)``, or a tokenizer's mapping.
+CaptionLike = str | Sequence[Any] | np.ndarray | Tensor | Mapping[str, Any] | PreparedText
+
+
+def prepare_text(
+    tower: TextTower, tokenizer: Any, caption: CaptionLike, device: torch.device
+) -> PreparedText:
+    """Turn a caption, token ids ``(1, S)``, or a tokenizer's mapping into a tower's inputs.
+
+    Raises
+    ------
+    InputError
+        When it is empty, longer than the model reads, or not text.
+    """
+    if isinstance(caption, str):
+        text, ids, tokens = _from_string(tower, tokenizer, caption)
+    else:
+        text, ids, tokens = _from_ids(tower, tokenizer, caption)
+    return PreparedText(text, {"input_ids": torch.tensor([ids], device=device)}, tuple(tokens))
+
+
+def check_text_reference(reference: str | None) -> None:
+    """Raise ``InputError`` unless this is a reference; ``None`` is the encoder's own."""
+    if reference not in (None, *TEXT_REFERENCES):
+        raise InputError(f"`text_reference` is {reference!r}: pass 'pad' or 'exclip'.")
+
+
+def reference_text(tower: TextTower, tokenizer: Any, text: PreparedText, reference: str) -> Inputs:
+    """Return the inputs of a caption's reference: ``"pad"`` or ``"exclip"``."""
+    check_text_reference(reference)
+    ids = text.inputs["input_ids"].clone()
+    if reference == "exclip":
+        # The published code: BOS, one token of id 0, EOS, then id 0.
+        ends = ids[0, 0].clone(), ids[0, tower.end(text.inputs)].clone()
+        ids[:] = 0
+        ids[0, 0] = ends[0]
+        ids[0, min(2, ids.shape[1] - 1)] = ends[1]
+    else:
+        ids[0, content(text).to(ids.device)] = _filler(tower, tokenizer)
+    return {**text.inputs, "input_ids": ids}
+
+
+def content(text: PreparedText) -> Tensor:
+    """Return which positions the caption, not the tokenizer, put there, ``(tokens,)`` bool."""
+    special = [token.special for token in text.tokens]
+    if not any(special):  # bare token ids: the ends are not content
+        special[0] = special[-1] = True
+    return ~torch.tensor(special)
+
+
+def _from_string(
+    tower: TextTower, tokenizer: Any, caption: str
+) -> tuple[str, list[int], Sequence[Token]]:
+    if tokenizer is None:
+        raise InputError(
+            "`caption` is text, but the encoder has no tokenizer: pass `processor=` to "
+            "load_encoder, or pass token ids."
+        )
+    if not caption.strip():
+        raise InputError("`caption` is empty: write what the image may show.")
+    if any("\ud800" <= character <= "\udfff" for character in caption):
+        raise InputError("`caption` holds half of a character (a lone surrogate): remove it.")
+    _refuse_path(caption)
+    # What is too long is told below, in a sentence of our own.
+    options: dict[str, Any] = {"return_special_tokens_mask": True, "verbose": False}
+    if getattr(tokenizer, "is_fast", False):
+        options["return_offsets_mapping"] = True
+    encoded = tokenizer(caption, **options)
+    _check_length(tower, len(encoded["input_ids"]))
+    if tower.padded:
+        encoded = tokenizer(caption, padding="max_length", max_length=tower.longest, **options)
+    ids, marks = list(encoded["input_ids"]), encoded["special_tokens_mask"]
+    if max(ids) >= tower.vocabulary:
+        raise InputError(
+            f"`processor` has a tokenizer that gives the token id {max(ids)}, and the model knows "
+            f"0 to {tower.vocabulary - 1}: pass the model's own."
+        )
+    if "offset_mapping" in encoded:
+        offsets = list(encoded["offset_mapping"])
+        # A word that is unknown to the model is marked special by some
+        # tokenizers; it stands in the caption all the same.
+        marks = [mark and start == stop for mark, (start, stop) in zip(marks, offsets, strict=True)]
+    else:
+        special = _special_ids(tokenizer)
+        marks = [token in special for token in ids]
+        offsets = find_offsets(caption, _pieces(tokenizer, caption, ids, marks), marks)
+    if all(marks):
+        raise InputError("`caption` has no word that the tokenizer keeps: rewrite it.")
+    written = [caption[start:stop].strip() for start, stop in offsets]
+    unknown = _unknown(tokenizer, ids, written)
+    return caption, ids, align_tokens(caption, offsets, _roles(tokenizer, ids, marks), unknown)
+
+
+def _refuse_path(caption: str) -> None:
+    """Refuse the path of a file, which has taken the caption's place."""
+    slash = "/" in caption or "\\" in caption
+    picture = _PICTURE.fullmatch(caption) is not None
+    # Two slashes would be a server's, which is not asked.
+    local = (slash or picture) and "\0" not in caption and caption[:2] not in ("//", "\\\\")
+    if (slash and picture) or (local and len(caption) < 1024 and os.path.isfile(caption)):
+        raise InputError(
+            f"`caption` is {caption!r}, the path of a file: pass the image first and then what it "
+            "may show."
+        )
+
+
+def _from_ids(
+    tower: TextTower, tokenizer: Any, caption: Any
+) -> tuple[str, list[int], Sequence[Token]]:
+    ids = _cut_padding(tower, tokenizer, *_read_ids(caption))
+    if min(ids) < 0 or max(ids) >= tower.vocabulary:
+        raise InputError(f"`caption` holds token ids outside 0 to {tower.vocabulary - 1}.")
+    _check_length(tower, len(ids))
+    written = _as_written(tower, tokenizer, ids) if tokenizer else None
+    if written is not None:
+        return written
+    special = _special_ids(tokenizer) if tokenizer else set()
+    roles = _roles(tokenizer, ids, [token in special for token in ids])
+    unknown = _unknown(tokenizer, ids, [""] * len(ids))
+    text, tokens, words = "", list[Token](), 0
+    for token, role, strange in zip(ids, roles, unknown, strict=True):
+        if role is not None:
+            tokens.append(Token(role, None, None, None, True))
+            continue
+        word = tokenizer.decode([token]).strip() if tokenizer else ""
+        word = word or str(token)
+        tokens.append(Token(word, words, len(text), len(text) + len(word), False, strange))
+        text, words = text + word + " ", words + 1
+    return text.strip(), ids, tokens
+
+
+def _as_written(
+    tower: TextTower, tokenizer: Any, ids: list[int]
+) -> tuple[str, list[int], Sequence[Token]] | None:
+    """Return what the text of these ids gives, words included, if it gives these ids again."""
+    special = _special_ids(tokenizer)
+    text = tokenizer.decode([token for token in ids if token not in special]).strip()
+    try:
+        written = _from_string(tower, tokenizer, text)
+    except InputError:
+        return None
+    return written if written[1] == ids else None
+
+
+def _read_ids(caption: Any) -> tuple[list[int], list[int] | None]:
+    """Return token ids and, where there is one, their attention mask."""
+    mask = None
+    kind = type(caption).__name__
+    if isinstance(caption, Mapping):
+        mask = caption.get("attention_mask")
+        caption = caption.get("input_ids")
+    ids, mask = _one_row(caption), None if mask is None else _one_row(mask)
+    if ids is None or (mask is not None and len(mask) != len(ids)):
+        raise InputError(f"`caption` is a {kind}: pass a string or token ids (1, S).")
+    return ids, mask
+
+
+def _one_row(values: Any) -> list[int] | None:
+    try:
+        row = np.asarray(values)
+    except (TypeError, ValueError):
+        return None
+    row = row[0] if row.ndim == 2 and len(row) == 1 else row
+    if row.ndim != 1 or not len(row) or row.dtype.kind not in "iub":
+        return None
+    return [int(value) for value in row]
+
+
+def _cut_padding(
+    tower: TextTower, tokenizer: Any, ids: list[int], mask: list[int] | None
+) -> list[int]:
+    """Leave out padding at the end, unless the tower sees it."""
+    if tower.padded:
+        return ids
+    if mask is not None:
+        count = sum(1 for kept in mask if kept)
+        if not count or not all(mask[:count]):
+            raise InputError(
+                "`caption` has an attention mask with gaps: pass ids that are padded at the end."
+            )
+        ids = ids[:count]
+    end = tower.end({"input_ids": torch.tensor([ids])})
+    if 0 < end < len(ids) - 1:
+        return ids[: end + 1]
+    pad = getattr(tokenizer, "pad_token_id", None)
+    if pad not in (None, getattr(tokenizer, "eos_token_id", None)):
+        while len(ids) > 1 and ids[-1] == pad:
+            ids = ids[:-1]
+    return ids
+
+
+def _check_length(tower: TextTower, count: int) -> None:
+    if count > tower.longest:
+        raise InputError(
+            f"`caption` has {count} tokens and the model reads at most {tower.longest}: shorten it."
+        )
+
+
+def _special_ids(tokenizer: Any) -> set[int]:
+    """Return the ids that stand for no word; an unknown word is a word all the same."""
+    return set(tokenizer.all_special_ids) - ({tokenizer.unk_token_id} - _ends(tokenizer))
+
+
+def _ends(tokenizer: Any) -> set[int | None]:
+    return {getattr(tokenizer, f"{attribute}_token_id", None) for attribute, _ in _ROLES}
+
+
+def _unknown(tokenizer: Any, ids: Sequence[int], written: Sequence[str]) -> list[bool]:
+    """Return which tokens of the caption stand for what the tokenizer does not know.
+
+    CLIP's tokenizer has one token for what is unknown and for the end: who
+    writes that token out, as ``<|endoftext|>``, asks for the end.
+    """
+    number = getattr(tokenizer, "unk_token_id", None)
+    if number is None:
+        return [False] * len(ids)
+    spelt = tokenizer.unk_token if number in _ends(tokenizer) else None
+    return [token == number and text != spelt for token, text in zip(ids, written, strict=True)]
+
+
+def _pieces(tokenizer: Any, caption: str, ids: Sequence[int], special: Sequence[bool]) -> list[str]:
+    """Return the tokens as they are spelt: an unknown word's own letters, or none."""
+    pieces = tokenizer.convert_ids_to_tokens(ids)
+    content = [index for index, mark in enumerate(special) if not mark]
+    spelt = tokenizer.tokenize(caption)
+    if len(spelt) == len(content):
+        for index, piece in zip(content, spelt, strict=True):
+            pieces[index] = piece
+    return ["" if piece == tokenizer.unk_token else piece for piece in pieces]
+
+
+def _roles(tokenizer: Any, ids: Sequence[int], special: Sequence[bool]) -> list[str | None]:
+    """Return the role of each special position, ``None`` for content.
+
+    Where one token is both the end and the padding, the end is the first of
+    them after the content.
+    """
+    roles = [
+        _role(tokenizer, token) if mark else None for token, mark in zip(ids, special, strict=True)
+    ]
+    if tokenizer is None or tokenizer.pad_token_id != tokenizer.eos_token_id:
+        return roles
+    content = [index for index, role in enumerate(roles) if role is None]
+    after = content[-1] + 1 if content else 0
+    end = next((index for index, role in enumerate(roles) if index >= after and role == "EOS"), 0)
+    return ["PAD" if role == "EOS" and i != end else role for i, role in enumerate(roles)]
+
+
+def _role(tokenizer: Any, token: int) -> str:
+    for attribute, role in _ROLES:
+        if token == getattr(tokenizer, f"{attribute}_token_id", None):
+            return role
+    return str(tokenizer.convert_ids_to_tokens(token))
+
+
+def _filler(tower: TextTower, tokenizer: Any) -> int:
+    """Return an id that says nothing: padding, unless padding also ends the text.
+
+    A tower that sees its padding may have it anywhere.
+    """
+    if tokenizer is None:
+        return 0
+    ends = {getattr(tokenizer, f"{name}_token_id", None) for name in ("eos", "bos", "cls", "sep")}
+    ids = (getattr(tokenizer, name, None) for name in tower.fillers)
+    known = (token for token in ids if token is not None)
+    return next((token for token in known if tower.padded or token not in ends), 0)

@@ -1,0 +1,36 @@
+"""Files written whole or not at all, the container of arrays, tables; knows no other room."""
+
+from ._atomic import checked_path, writable, write_atomically
+from ._container import (
+    LONGEST_HEADER,
+    DamagedError,
+    ForeignError,
+    Header,
+    digest,
+    pack,
+    parse_json,
+    read_header,
+    read_tensors,
+)
+from ._formulas import no_formula
+from ._lock import alone
+from ._table import Table, markdown_text
+
+__all__ = [
+    "LONGEST_HEADER",
+    "DamagedError",
+    "ForeignError",
+    "Header",
+    "Table",
+    "alone",
+    "checked_path",
+    "digest",
+    "markdown_text",
+    "no_formula",
+    "pack",
+    "parse_json",
+    "read_header",
+    "read_tensors",
+    "writable",
+    "write_atomically",
+]

@@ -1,0 +1,370 @@
+"""The integrated Jacobian of a last block of known shape, without differentiating it.
+
+Let features ``x_j(α) = r_j + α δ_j`` enter a layer norm, keys and values, and
+let one position ``p`` attend to them. With ``W`` the key (or value) map, scaled
+by the norm's gain, and ``σ_j(α)`` the norm's deviation,
+
+    W LN(x_j) = (W r_j + α W δ_j) / σ_j + const,
+
+so two projections, of ``r`` and of ``δ``, serve every node. The derivative
+along ``δ_j`` is made of the same two, with other factors. A feature ``j ≠ p``
+reaches the output through its own key and value alone: with attention ``a_j``,
+score ``s_j``, mixed values ``o``,
+
+    do = a_j dV_j + a_j ds_j (V_j − o).
+
+The pooled position moves the query and the residual as well. What comes after
+acts at the pooled position only, where it is differentiated as it is.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..encoders import NODE, AttentionPooling, MeanPooling, Split, agree, witness
+from ._integral import Integral, at_least_float32
+from ._linearised import Linearised
+from ._memory import Portions
+
+_REMEDY = "pass fewer `steps`, or choose a smaller `model`"
+
+#: From nodes and weights of a quadrature to the integral.
+Integrator = Callable[[np.ndarray, np.ndarray], Integral]
+_Integrator = Callable[[np.ndarray, np.ndarray], "AttentionIntegral | MeanIntegral"]
+
+
+@dataclass(frozen=True)
+class ClosedForm:
+    """The closed form of one split, before the nodes are chosen.
+
+    Attributes
+    ----------
+    integrator
+        Makes the integral for given nodes.
+    derivative
+        ``d g(x(α)) / dα`` at given nodes, ``(N,)`` to ``(N, K)``.
+    embedding, reference
+        What the form gives for the input and for the reference, ``(K,)``.
+    """
+
+    integrator: Integrator
+    derivative: Callable[[np.ndarray], Tensor]
+    embedding: Tensor
+    reference: Tensor
+
+
+def closed_form(split: Split, memory_limit: int) -> ClosedForm | None:
+    """Return the closed form of a split, or ``None`` where there is none that holds."""
+    block = split.last_block
+    if block is None:
+        return None
+    integrator: _Integrator
+    with torch.no_grad():
+        if isinstance(block, MeanPooling):
+
+            def integrator(nodes: np.ndarray, weights: np.ndarray) -> MeanIntegral:
+                return MeanIntegral(split, block, nodes, weights)
+        else:
+            projected = _Projections.of(split, block)
+
+            def integrator(nodes: np.ndarray, weights: np.ndarray) -> AttentionIntegral:
+                return AttentionIntegral(split, block, projected, nodes, weights, memory_limit)
+
+        ends = integrator(np.array([1.0, 0.0]), np.array([0.5, 0.5])).values()
+
+    def derivative(nodes: np.ndarray) -> Tensor:
+        return integrator(nodes, np.ones(len(nodes))).derivatives()
+
+    if not agree(ends[0], split.embedding) or not _is_the_modules_own(split, integrator):
+        return None
+    return ClosedForm(integrator, derivative, ends[0], ends[1])
+
+
+def _is_the_modules_own(split: Split, integrator: _Integrator) -> bool:
+    """Tell whether a closed form's derivative is that of the module, feature by feature.
+
+    They are compared once for the model as it is: what the module is does not
+    depend on the input.
+    """
+    if "closed form" in split.verdicts:
+        return split.verdicts["closed form"]
+    with split.held():
+        theirs = witness(split.embed, split.reference, split.states)
+    ours = integrator(np.array([NODE]), np.ones(1))
+    with torch.no_grad():
+        value = ours.values()[0]
+    right = theirs.confirms(value, ours.against(theirs.cotangent[None])[0])
+    if theirs.conclusive:
+        split.verdicts["closed form"] = right
+    return right
+
+
+@dataclass(frozen=True)
+class _Projections:
+    """Keys and values of reference and change, ``(heads, features, size)``, and norms' parts."""
+
+    keys: tuple[Tensor, ...]
+    values: tuple[Tensor, ...]
+    values_constant: Tensor  # (heads, 1, size)
+    query: tuple[Tensor, ...] | None  # (heads, size) each
+    query_constant: Tensor  # (heads, size)
+    variance: tuple[Tensor, Tensor, Tensor] | None  # of x(α): A + 2αB + α²C, (features,) each
+
+    @staticmethod
+    def of(split: Split, block: AttentionPooling) -> "_Projections":
+        start, end = at_least_float32(split.reference), at_least_float32(split.states)
+        change = end - start
+        offset: Tensor | None = None
+        variance = None
+        if block.norm is not None:
+            start = start - start.mean(-1, keepdim=True)
+            change = change - change.mean(-1, keepdim=True)
+            variance = (
+                start.square().mean(-1) + block.norm.eps,
+                (start * change).mean(-1),
+                change.square().mean(-1),
+            )
+            if block.norm.weight is not None:
+                gain = block.norm.weight.to(start)
+                start, change = start * gain, change * gain
+            if block.norm.bias is not None:
+                offset = block.norm.bias.to(start)
+
+        def heads(projected: Tensor) -> Tensor:
+            return projected.unflatten(-1, (block.heads, -1)).movedim(-2, 0)
+
+        def constant(weight: Tensor, bias: Tensor | None) -> Tensor:
+            fixed = torch.zeros(len(weight), dtype=start.dtype, device=start.device)
+            if bias is not None:
+                fixed = fixed + bias.to(start)
+            if offset is not None:
+                fixed = fixed + weight.to(start) @ offset
+            return heads(fixed)
+
+        weights = torch.cat([block.key[0], block.value[0]]).to(start)
+        both = (torch.stack([start, change]) @ weights.T).chunk(2, -1)
+        keys, values = heads(both[0]).unbind(1), heads(both[1]).unbind(1)
+        if isinstance(block.query, Tensor):
+            query, fixed = None, heads(block.query.to(start))
+        else:
+            pooled = torch.stack([start[block.position], change[block.position]])
+            query = heads(pooled @ block.query[0].to(start).T).unbind(1)
+            fixed = constant(*block.query)
+        return _Projections(keys, values, constant(*block.value)[:, None], query, fixed, variance)
+
+
+class AttentionIntegral:
+    """The integral over given nodes; see the module.
+
+    Shapes: nodes N, heads h, features n, size e of a head.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        block: AttentionPooling,
+        projected: _Projections,
+        nodes: np.ndarray,
+        weights: np.ndarray,
+        memory_limit: int,
+    ):
+        self._held = split.held
+        self._position = block.position
+        self._finish = block.finish
+        self._model_dtype = split.states.dtype
+        start, end = at_least_float32(split.reference), at_least_float32(split.states)
+        at = torch.as_tensor(nodes, device=start.device).to(start.dtype)
+        self._weights = torch.as_tensor(weights, device=start.device).to(start.dtype)
+        key_0, key_1 = projected.keys
+        self._value_0, self._value_1 = projected.values
+        constant = projected.values_constant
+
+        # W LN(x) = u W r + v W δ + const, and its derivative du W r + dv W δ.
+        alpha = at[:, None]
+        if projected.variance is None:
+            u, v = torch.ones_like(alpha), alpha
+            du, dv = torch.zeros_like(alpha), torch.ones_like(alpha)
+        else:
+            a, b, c = projected.variance
+            deviation = (a + 2 * alpha * b + alpha**2 * c).sqrt()
+            u = 1 / deviation
+            du = -(b + alpha * c) / deviation**3
+            v, dv = alpha * u, u + alpha * du
+        p = block.position
+        query = projected.query_constant.expand(len(at), -1, -1)  # (N, h, e)
+        if projected.query is not None:
+            own = [part[:, p].expand(len(at))[:, None, None] for part in (u, v, du, dv)]
+            query = query + own[0] * projected.query[0] + own[1] * projected.query[1]
+        scale = key_0.shape[-1] ** -0.5
+        along_0, along_1 = self._along(scale * query, key_0), self._along(scale * query, key_1)
+        u, v, du, dv = (part[:, None] for part in (u, v, du, dv))  # (N, 1, n)
+        scores = u * along_0 + v * along_1
+        if block.seen is not None:
+            scores = scores.masked_fill(~block.seen, -torch.inf)
+        attention = scores.softmax(-1)  # (N, h, n)
+        moved = attention * (du * along_0 + dv * along_1)  # a_j ds_j
+        self._mixed = self._mix(attention * u, attention * v) + constant[:, 0]
+        self._gain_0 = attention * du + moved * u
+        self._gain_1 = attention * dv + moved * v
+        self._gain = moved
+        self._rest = constant[:, 0] - self._mixed  # (N, h, e)
+        self._own: Tensor | None = None
+        if projected.query is not None:
+            turned = own[2] * projected.query[0] + own[3] * projected.query[1]
+            turned_0 = self._along(scale * turned, key_0)
+            turned_1 = self._along(scale * turned, key_1)
+            by_query = attention * (u * turned_0 + v * turned_1)
+            self._own = self._mix(by_query * u, by_query * v)
+            self._own = self._own + by_query.sum(-1, keepdim=True) * self._rest
+        if p is None:
+            self._states = start.new_zeros(len(at), start.shape[1])
+            self._change = start.new_zeros(start.shape[1])
+        else:
+            self._change = (end - start)[p]
+            self._states = start[p] + alpha * self._change
+        # What one direction needs at a time: two arrays (N, h, n) and their products.
+        size = 6 * attention.numel() * attention.element_size()
+        self._portions = Portions(memory_limit // size, _REMEDY)
+
+    def values(self) -> Tensor:
+        """Return the embedding at each node, ``(N, K)``."""
+        with self._held():
+            return self._after(self._mixed.flatten(1), self._states)
+
+    def derivatives(self) -> Tensor:
+        """Return the derivative along the whole change at each node, ``(N, K)``."""
+        everything = self._mixed.new_ones(1, self._gain.shape[-1])
+        mixed, residual = self._tangents(everything)
+        with self._held():
+            return self._linearised().push(mixed[0], residual[0])
+
+    def of(self, weights: np.ndarray) -> Tensor:
+        shares = torch.as_tensor(weights).to(self._mixed)
+        return self._portions.run(self._of, shares)
+
+    def against(self, directions: Tensor) -> Tensor:
+        return self._portions.run(self._against, directions.to(self._mixed))
+
+    def release(self) -> None:
+        """Hold on to everything: it is small."""
+
+    def _of(self, shares: Tensor) -> Tensor:
+        tangents = self._tangents(shares)
+        with self._held():
+            return self._weights @ self._linearised().push_together(*tangents)
+
+    def _tangents(self, shares: Tensor) -> tuple[Tensor, Tensor]:
+        """Return how shares of the features move the mixed values and the pooled state.
+
+        ``(m, n)`` to ``(m, N, h · e)`` and ``(m, N, width)``.
+        """
+        each = shares[:, None, None, :]  # (m, 1, 1, n)
+        mixed = self._mix(each * self._gain_0, each * self._gain_1)
+        mixed += (each * self._gain).sum(-1, keepdim=True) * self._rest
+        residual = torch.zeros_like(self._states).expand(len(shares), -1, -1)
+        if self._position is not None:
+            own = shares[:, self._position][:, None, None]
+            residual = residual + own * self._change
+            if self._own is not None:
+                mixed += own[..., None] * self._own
+        return mixed.flatten(2), residual
+
+    def _linearised(self) -> Linearised:
+        """Linearise all that follows the attention, at each node: to ``(N, K)``."""
+        return Linearised.at(self._after, self._mixed.flatten(1), self._states)
+
+    def _against(self, directions: Tensor) -> Tensor:
+        with self._held(), torch.enable_grad():
+            mixed = self._mixed.flatten(1).requires_grad_()
+            states = self._states.clone().requires_grad_()
+            after = self._after(mixed, states)
+            cotangents = self._weights[:, None] * directions[:, None]
+            back, residual = torch.autograd.grad(
+                after,
+                (mixed, states),
+                cotangents,
+                is_grads_batched=True,
+                materialize_grads=True,
+            )
+        back = back.unflatten(-1, self._mixed.shape[1:])  # (m, N, h, e)
+        result = (self._along(back, self._value_0) * self._gain_0).sum((1, 2))
+        result += (self._along(back, self._value_1) * self._gain_1).sum((1, 2))
+        result += ((back * self._rest).sum(-1, keepdim=True) * self._gain).sum((1, 2))
+        if self._position is not None:
+            own = (residual * self._change).sum((1, 2))
+            if self._own is not None:
+                own = own + (back * self._own).sum((1, 2, 3))
+            result[:, self._position] += own
+        return result
+
+    def _after(self, mixed: Tensor, states: Tensor) -> Tensor:
+        out = self._finish(mixed.to(self._model_dtype), states.to(self._model_dtype))
+        return at_least_float32(out)
+
+    @staticmethod
+    def _along(queries: Tensor, keys: Tensor) -> Tensor:
+        """Multiply ``(…, h, e)`` with ``(h, n, e)`` to ``(…, h, n)``."""
+        lead = queries.shape[:-2]
+        flat = queries.flatten(0, -3).transpose(0, 1)  # (h, rows, e)
+        return (flat @ keys.transpose(1, 2)).transpose(0, 1).unflatten(0, lead)
+
+    def _mix(self, shares_0: Tensor, shares_1: Tensor) -> Tensor:
+        """Sum values, ``(…, h, n)`` to ``(…, h, e)``."""
+        lead = shares_0.shape[:-2]
+        mixed = [
+            shares.flatten(0, -3).transpose(0, 1) @ values
+            for shares, values in ((shares_0, self._value_0), (shares_1, self._value_1))
+        ]
+        return (mixed[0] + mixed[1]).transpose(0, 1).unflatten(0, lead)
+
+
+class MeanIntegral:
+    """The integral of a tower that ends in the mean of its features."""
+
+    def __init__(self, split: Split, block: MeanPooling, nodes: np.ndarray, weights: np.ndarray):
+        start = at_least_float32(split.reference)
+        change = at_least_float32(split.states) - start
+        at = torch.as_tensor(nodes, device=start.device).to(start.dtype)
+        self._held = split.held
+        self._finish = block.finish
+        self._model_dtype = split.states.dtype
+        self._weights = torch.as_tensor(weights, device=start.device).to(start.dtype)
+        self._pooled = start.mean(0) + at[:, None] * change.mean(0)
+        self._parts = change / len(change)
+
+    def values(self) -> Tensor:
+        """Return the embedding at each node, ``(N, K)``."""
+        with self._held():
+            return self._after(self._pooled)
+
+    def derivatives(self) -> Tensor:
+        """Return the derivative along the whole change at each node, ``(N, K)``."""
+        with self._held():
+            return self._linearised().push(self._parts.sum(0).expand_as(self._pooled))
+
+    def of(self, weights: np.ndarray) -> Tensor:
+        tangents = torch.as_tensor(weights).to(self._parts) @ self._parts
+        each = tangents[:, None].expand(-1, *self._pooled.shape)
+        with self._held():
+            return self._weights @ self._linearised().push_together(each)
+
+    def against(self, directions: Tensor) -> Tensor:
+        with self._held(), torch.enable_grad():
+            pooled = self._pooled.clone().requires_grad_()
+            cotangents = self._weights[:, None] * directions.to(pooled)[:, None]
+            (back,) = torch.autograd.grad(
+                self._after(pooled), pooled, cotangents, is_grads_batched=True
+            )
+        return back.sum(1) @ self._parts.T
+
+    def release(self) -> None:
+        """Hold on to everything: it is small."""
+
+    def _linearised(self) -> Linearised:
+        return Linearised.at(self._after, self._pooled)
+
+    def _after(self, pooled: Tensor) -> Tensor:
+        return at_least_float32(self._finish(pooled.to(self._model_dtype)))

@@ -1,0 +1,131 @@
+"""Everything of a file of pairs that is no array, as one JSON document."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from math import isfinite
+from typing import Any
+
+from ..encoders import Token
+from ..files import DamagedError, parse_json
+from ._pairs import About, Ledger
+
+#: Bound of each text, in characters.
+LONGEST_TEXT = 200_000
+
+#: Bound of counts and of places in the caption.
+_MOST = 1 << 24
+
+
+@dataclass(frozen=True)
+class Document:
+    """What pairs are about, and what they sum up to.
+
+    Attributes
+    ----------
+    caption, tokens, grid, image_special, about, ledger
+        As those of :class:`~fpattr_widget.FeaturePairs`; ``image_special`` are names.
+    nodes
+        How finely it was measured, in words.
+    """
+
+    caption: str
+    tokens: tuple[Token, ...]
+    grid: tuple[int, int]
+    image_special: tuple[str, ...]
+    about: About
+    ledger: Ledger
+    nodes: str
+
+    @property
+    def version(self) -> int:
+        """The oldest version of the format that holds it: the second tells unknown tokens."""
+        return 2 if any(token.unknown for token in self.tokens) else 1
+
+    @property
+    def features(self) -> int:
+        """The number of image positions, special ones included."""
+        return len(self.image_special) + self.grid[0] * self.grid[1]
+
+    @property
+    def words(self) -> int:
+        """The number of words, each special position counted as one."""
+        special = sum(token.special for token in self.tokens)
+        return special + len({token.word for token in self.tokens if not token.special})
+
+    def dump(self) -> str:
+        """Return it as JSON in ASCII, the same for the same content."""
+        parts = asdict(self)
+        for token in parts["tokens"]:
+            if not token["unknown"]:  # as files of the first version are
+                del token["unknown"]
+        return json.dumps(parts, separators=(",", ":"))
+
+
+def read_document(written: str) -> Document:
+    """Read a document from anywhere.
+
+    Raises
+    ------
+    DamagedError
+        When anything in it is missing, is more, or is not what it should be.
+    """
+    parts = _parts(parse_json(written.encode("utf-8", "surrogatepass")), Document)
+    caption = _text(parts["caption"])
+    rows, columns = _some(parts["grid"], 2)
+    return Document(
+        caption,
+        tuple(_token(token, caption) for token in _some(parts["tokens"])),
+        (_count(rows, 1), _count(columns, 1)),
+        tuple(_text(name) for name in _some(parts["image_special"])),
+        About(**{name: _text(said) for name, said in _parts(parts["about"], About).items()}),
+        Ledger(**{name: _number(part) for name, part in _parts(parts["ledger"], Ledger).items()}),
+        _text(parts["nodes"]),
+    )
+
+
+def _parts(value: Any, kind: type) -> dict[str, Any]:
+    """Return the fields of a dataclass, all of them and no other."""
+    names = {field.name for field in fields(kind)}
+    if not isinstance(value, dict) or set(value) != names:
+        raise DamagedError(f"its {kind.__name__.lower()} has not the parts that belong")
+    return value
+
+
+def _token(value: Any, caption: str) -> Token:
+    parts = _parts({"unknown": False, **value} if isinstance(value, dict) else value, Token)
+    word, start, stop, special = (parts[key] for key in ("word", "start", "stop", "special"))
+    unknown = parts["unknown"]
+    if type(special) is not bool or type(unknown) is not bool or (start is None) != (stop is None):
+        raise DamagedError("its tokens are not in order")
+    if word is not None:
+        _count(word, 0)
+    if start is not None and _count(start, 0) > _count(stop, 0, len(caption)):
+        raise DamagedError("its tokens are not in order")
+    return Token(_text(parts["text"]), word, start, stop, special, unknown)
+
+
+def _some(value: Any, count: int | None = None) -> list[Any]:
+    if not isinstance(value, list) or (count is not None and len(value) != count):
+        raise DamagedError("its lists are not in order")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
+        raise DamagedError("its texts are none, or too long")
+    # No page and no message could hold them.
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise DamagedError("its texts hold halves of characters")
+    return value
+
+
+def _count(value: Any, least: int, most: int = _MOST) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise DamagedError("its counts are out of range")
+    return value
+
+
+def _number(value: Any) -> float:
+    if type(value) is not float or not isfinite(value):
+        raise DamagedError("its ledger holds what is no finite number")
+    return value

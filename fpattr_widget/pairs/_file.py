@@ -1,0 +1,260 @@
+"""Pairs as a file, which needs neither the model nor the picture to be read.
+
+The file is in the safetensors format. Its metadata hold ``format``,
+``version``, a JSON document (``pairs``) and a checksum (``sha256``); its
+tensors are ``values`` (tokens, special positions + patches) float32,
+``picture``, a PNG file, and where contributions were sampled
+``standard_error`` and ``error_of_words``, its like for the rows of words.
+"""
+
+import io
+import os
+import stat
+import struct
+from dataclasses import replace
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from ..encoders import shared_name
+from ..errors import InputError
+from ..files import (
+    LONGEST_HEADER,
+    DamagedError,
+    ForeignError,
+    Header,
+    checked_path,
+    digest,
+    pack,
+    read_header,
+    read_tensors,
+    writable,
+    write_atomically,
+)
+from ._document import Document, read_document
+from ._pairs import FeaturePairs, Known
+from ._strip import without_picture
+
+FORMAT = "fpattr_widget.pairs"
+#: The newest that is read; each file is written in the oldest that holds it.
+VERSION = 2
+
+#: Bound of a picture; what is shown of one is far smaller.
+_MOST_PIXELS = 1 << 24
+_MODES = ("RGB", "L")
+_PNG_SIZE = struct.Struct(">II")
+_ERRORS = ("standard_error", "error_of_words")
+
+
+def save_pairs(
+    pairs: FeaturePairs, path: str | os.PathLike[str], *, strip_image: bool = False
+) -> None:
+    """Save pairs to a file; see :meth:`FeaturePairs.save`."""
+    writable(path)  # before what may take long
+    write_atomically(path, pack_pairs(pairs, strip_image=strip_image))
+
+
+def pack_pairs(pairs: FeaturePairs, *, strip_image: bool = False) -> bytes:
+    """Return the file of pairs as bytes, the same for the same pairs.
+
+    Raises
+    ------
+    InputError
+        When a number in them is not finite, or there is too much of anything.
+    """
+    if strip_image:
+        pairs = without_picture(pairs)
+    known = pairs.known()
+    document = Document(
+        pairs.caption,
+        pairs.tokens,
+        (int(pairs.grid[0]), int(pairs.grid[1])),
+        pairs.image_special_names,
+        replace(pairs.about, model=shared_name(pairs.about.model)),
+        known.ledger,
+        known.nodes,
+    )
+    picture = pairs.picture
+    if picture.mode not in _MODES:
+        picture = picture.convert("RGB")
+    tensors = {"values": known.values}
+    for name in _ERRORS:
+        errors = getattr(known, name)
+        if errors is not None:
+            tensors[name] = errors
+    tensors["picture"] = np.frombuffer(_png(picture), np.uint8)
+    try:
+        written = document.dump()
+        _check(read_document(written), tensors)
+        _check_picture(picture)
+        if len(written) > LONGEST_HEADER // 3:
+            raise DamagedError("there is too much text")
+    except DamagedError as fault:
+        raise InputError(
+            f"the pairs cannot be saved ({fault}): attribute something simpler."
+        ) from None
+    metadata = {
+        "format": FORMAT,
+        "version": str(document.version),
+        "sha256": digest(written, tensors),
+        "pairs": written,
+    }
+    return pack(metadata, tensors)
+
+
+def load_pairs(path: str | os.PathLike[str]) -> FeaturePairs:
+    """Load pairs that :meth:`FeaturePairs.save` wrote.
+
+    They are complete: no model is needed, and none is loaded. Nothing in the
+    file is executed, so files of strangers can be loaded.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    FeaturePairs
+        With the numbers of those that were saved, bit for bit.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read, is damaged, is of another program, or of
+        a newer version.
+    """
+    named = checked_path(path)
+    name = repr(os.path.basename(named.rstrip("/" + os.sep)))
+    try:
+        with open(named, "rb", opener=_without_waiting) as file:
+            state = os.fstat(file.fileno())
+            if not stat.S_ISREG(state.st_mode):
+                raise InputError(f"`path` names {name}, which is no file: pass a file of pairs.")
+            return _read(file, state.st_size)
+    except FileNotFoundError:
+        raise InputError(f"`path` names {name}, and there is no such file: look for it.") from None
+    except IsADirectoryError:
+        raise InputError(f"`path` is the folder {name}: pass a file of pairs.") from None
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no such name is possible"
+        raise InputError(f"`path` names {name}, which cannot be read ({reason}).") from error
+    except _NewerError:
+        raise InputError(
+            f"`path` names {name}, which a newer version of fpattr_widget saved: update yours."
+        ) from None
+    except ForeignError:
+        raise InputError(
+            f"`path` names {name}, which is no file of pairs: pass one that `pairs.save` wrote."
+        ) from None
+    except DamagedError as fault:
+        raise InputError(
+            f"`path` names {name}, which is damaged ({fault}): copy it again, or save the pairs "
+            "again."
+        ) from None
+
+
+class _NewerError(Exception):
+    """A file is of a version that is not known yet."""
+
+
+def _without_waiting(name: str, flags: int) -> int:
+    # Opening a pipe would wait for its other end.
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _read(file: BinaryIO, size: int) -> FeaturePairs:
+    header = read_header(file, size)
+    written, checksum = _recognise(header)
+    document = read_document(written)
+    tensors = read_tensors(file, header)
+    if digest(written, tensors) != checksum:
+        raise DamagedError("its checksum tells of a change")
+    _check(document, tensors)
+    known = Known(
+        tensors["values"],
+        document.ledger,
+        document.nodes,
+        *(tensors.get(name) for name in _ERRORS),
+    )
+    return FeaturePairs(
+        known,
+        caption=document.caption,
+        tokens=document.tokens,
+        picture=_decoded(tensors["picture"].tobytes()),
+        grid=document.grid,
+        image_special=document.image_special,
+        about=document.about,
+    )
+
+
+def _recognise(header: Header) -> tuple[str, str]:
+    """Return the document and the checksum of a file of ours, of this version."""
+    metadata = header.metadata
+    if metadata.get("format") != FORMAT:
+        raise ForeignError
+    version = metadata.get("version", "")
+    if not (version.isascii() and version.isdigit() and len(version) < 10 and int(version)):
+        raise DamagedError("its version is no whole number")
+    if int(version) > VERSION:
+        raise _NewerError
+    if set(metadata) != {"format", "version", "sha256", "pairs"}:
+        raise DamagedError("its header is not in order")
+    return metadata["pairs"], metadata["sha256"]
+
+
+def _check(document: Document, tensors: dict[str, np.ndarray]) -> None:
+    """Compare the arrays with what the document says."""
+    sampled = "standard_error" in tensors
+    if set(tensors) != {"values", "picture", *(_ERRORS if sampled else ())}:
+        raise DamagedError("its arrays are not those that belong")
+    if not document.tokens:
+        raise DamagedError("it has no tokens")
+    lines = {"values": len(document.tokens), _ERRORS[0]: len(document.tokens)}
+    lines[_ERRORS[1]] = document.words
+    for name, count in lines.items():
+        array = tensors.get(name)
+        if array is None:
+            continue
+        if array.dtype != np.float32 or array.shape != (count, document.features):
+            raise DamagedError(f"its {name} have the wrong shape or type")
+        # An error is infinite where too few samples tell nothing of it.
+        if not (np.isfinite(array) if name == "values" else array >= 0).all():
+            raise DamagedError(f"its {name} hold what is no number of theirs")
+    if tensors["picture"].dtype != np.uint8 or tensors["picture"].ndim != 1:
+        raise DamagedError("its picture has the wrong shape or type")
+
+
+def _check_picture(picture: Image.Image) -> None:
+    if picture.mode not in _MODES:
+        raise DamagedError("its picture is of another kind")
+    _check_size(*picture.size)
+
+
+def _check_size(width: int, height: int) -> None:
+    if not 0 < width * height <= _MOST_PIXELS:
+        raise DamagedError("its picture is too large")
+
+
+def _png(picture: Image.Image) -> bytes:
+    """Encode a picture without loss, and with nothing but its pixels."""
+    buffer = io.BytesIO()
+    Image.frombytes(picture.mode, picture.size, picture.tobytes()).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _decoded(data: bytes) -> Image.Image:
+    try:
+        # Before Pillow sees it, which warns of large ones.
+        _check_size(*_PNG_SIZE.unpack_from(data, 16))
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
+            _check_picture(picture)
+            picture.load()
+            return Image.frombytes(picture.mode, picture.size, picture.tobytes())
+    except DamagedError:
+        raise
+    except Exception:  # a decoder meets damage in many ways
+        raise DamagedError("its picture cannot be decoded") from None

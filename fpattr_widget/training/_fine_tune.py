@@ -1,0 +1,89 @@
+"""Teach the bundled model kinds of objects that it was never taught."""
+
+import copy
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from tqdm.auto import tqdm
+from transformers import CLIPModel
+
+from ..encoders import DualEncoder, load_encoder
+from ..errors import InputError
+from ..scenes import WITHHELD_KINDS, Kind
+from ._batches import Batches
+from ._learning import Learner
+from ._model import IMAGE_SIZE
+
+
+def fine_tune(
+    encoder: DualEncoder,
+    kinds: Sequence[Kind] = WITHHELD_KINDS,
+    *,
+    steps: int = 200,
+    batch: int = 64,
+    learning_rate: float = 3e-4,
+    seed: int = 0,
+    sprites: str | None = None,
+    progress: bool = True,
+) -> DualEncoder:
+    """Return a copy of the bundled model that has been shown more kinds of objects.
+
+    Half of the scenes that it is shown hold them, among kinds that it knows;
+    the other half are as before, so that nothing is forgotten.
+
+    Parameters
+    ----------
+    encoder
+        The bundled model, or another one that was trained on scenes; it stays
+        as it is.
+    kinds
+        What to teach, see :data:`~fpattr_widget.scenes.KINDS`.
+    steps, batch
+        Number of optimizer steps and of scenes in each.
+    learning_rate
+        At the start; it falls to zero along a line.
+    seed
+        Seeds scenes and hidden patches.
+    sprites
+        Folder of the sprites, see :class:`~fpattr_widget.scenes.Sprites`.
+    progress
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    DualEncoder
+        With the layers and references of ``encoder``.
+
+    Raises
+    ------
+    InputError
+        When ``encoder`` was not trained on scenes.
+    """
+    model: Any = encoder.model
+    config: Any = model.config if isinstance(model, CLIPModel) else None
+    known = config is not None and config.vision_config.image_size == IMAGE_SIZE
+    if not known or not {kind.name for kind in kinds} <= set(encoder.tokenizer.get_vocab()):
+        raise InputError(
+            f"`encoder` {encoder.name!r} was not trained on scenes: pass load_encoder('bundled')."
+        )
+    model = copy.deepcopy(model)
+    model.requires_grad_(True)
+    learner = Learner(model, encoder.tokenizer, learning_rate, hidden=0.5)
+    schedule = torch.optim.lr_scheduler.LambdaLR(learner.optimizer, lambda i: 1 - i / (steps + 1))
+    batches = Batches(seed, steps, batch, sprites, kinds)
+    # The caller's own random numbers stay as they are.
+    with torch.random.fork_rng(), tqdm(range(steps), "fine-tuning", disable=not progress) as bar:
+        torch.manual_seed(seed)
+        for step in bar:
+            loss, told = learner.step(batches[step])
+            schedule.step()
+            bar.set_postfix(loss=f"{loss:.2f}", told=f"{told:.2f}", refresh=False)
+    processor = SimpleNamespace(
+        tokenizer=encoder.tokenizer, image_processor=encoder.image_processor
+    )
+    tuned = load_encoder(model.eval(), processor=processor, memory_limit=encoder.memory_limit)
+    tuned.name = f"{encoder.name}, fine-tuned"
+    tuned.defaults = encoder.defaults
+    return tuned

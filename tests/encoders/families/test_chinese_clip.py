@@ -1,0 +1,124 @@
+"""Chinese-CLIP: BERT over Chinese characters, pooled at CLS, beside CLIP's image tower."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from transformers import (
+    ChineseCLIPConfig,
+    ChineseCLIPImageProcessor,
+    ChineseCLIPModel,
+    ChineseCLIPProcessor,
+)
+
+import fpattr_widget as fp
+from tests.encoders.families import checks
+from tests.encoders.families.vocabularies import WORD_PIECES, bert_tokenizer
+
+CAPTION = "一只 Red dog 和红球"
+FAST = fp.IntegratedJacobians(steps=2)
+
+
+def chinese_clip(dtype: torch.dtype = torch.float64) -> ChineseCLIPModel:
+    torch.manual_seed(0)
+    text = {
+        "vocab_size": len(WORD_PIECES),
+        "hidden_size": 24,
+        "intermediate_size": 40,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 3,
+        "max_position_embeddings": 24,
+    }
+    vision = {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "image_size": 24,
+        "patch_size": 8,
+    }
+    model = ChineseCLIPModel(
+        ChineseCLIPConfig(text_config=text, vision_config=vision, projection_dim=12)
+    )
+    checks.far_from_linear(model, dtype, scale=0.2)
+    # When transformers loads this model it sets the row of padding to zero, whatever was saved.
+    model.text_model.embeddings.word_embeddings.weight.data[0] = 0
+    return model
+
+
+def processor() -> ChineseCLIPProcessor:
+    size = {"height": 24, "width": 24}
+    images = ChineseCLIPImageProcessor(size=size, crop_size=size, do_center_crop=False)
+    return ChineseCLIPProcessor(image_processor=images, tokenizer=bert_tokenizer())
+
+
+def chinese_clip_encoder(dtype: torch.dtype = torch.float64) -> fp.DualEncoder:
+    return fp.load_encoder(chinese_clip(dtype), processor=processor())
+
+
+@pytest.fixture(scope="module")
+def encoder() -> fp.DualEncoder:
+    return chinese_clip_encoder()
+
+
+def test_similarity_is_the_models(encoder, picture):
+    checks.assert_reads_are_the_model(encoder, picture, CAPTION)
+
+
+def attend(layer: nn.Module, states: Tensor) -> Tensor:
+    """One BERT block from its weights alone, for (features, width)."""
+    own, size = layer.attention.self, len(states[0]) // 3
+    query, key, value = (
+        (states @ m.weight.T + m.bias).unflatten(1, (3, size)).transpose(0, 1)
+        for m in (own.query, own.key, own.value)
+    )
+    mixed = (query @ key.transpose(1, 2) / size**0.5).softmax(-1) @ value
+    out = layer.attention.output
+    states = normalise(out.LayerNorm, states + linear(out.dense, mixed.transpose(0, 1).flatten(1)))
+    inner = nn.functional.gelu(linear(layer.intermediate.dense, states))
+    return normalise(layer.output.LayerNorm, states + linear(layer.output.dense, inner))
+
+
+def linear(module: nn.Module, values: Tensor) -> Tensor:
+    return values @ module.weight.T + module.bias
+
+
+def normalise(norm: nn.Module, values: Tensor) -> Tensor:
+    centred = values - values.mean(-1, keepdim=True)
+    deviation = (centred.square().mean(-1, keepdim=True) + norm.eps).sqrt()
+    return centred / deviation * norm.weight + norm.bias
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2])
+def test_text_contributions_are_full_jacobians(encoder, layer):
+    """Against a BERT that is written out here."""
+    model = encoder.model
+    text = encoder.prepare_text(CAPTION)
+    ids = text.inputs["input_ids"]
+    reference = ids.clone()
+    reference[0, 1:-1] = 0  # [PAD]
+
+    def head(states: Tensor) -> Tensor:
+        for block in model.text_model.encoder.layer[layer:]:
+            states = attend(block, states)
+        return model.text_projection.weight @ states[0]
+
+    with torch.no_grad():
+        entering = [
+            model.text_model(some, output_hidden_states=True).hidden_states[layer][0]
+            for some in (ids, reference)
+        ]
+    checks.assert_is_the_definition(
+        fp.IntegratedJacobians(steps=4).measure_text(encoder, text, layer),
+        head,
+        *entering,
+        steps=4,
+    )
+
+
+def test_every_character_is_a_word(encoder, picture):
+    pairs = fp.attribute(encoder, picture, CAPTION, FAST)
+    shown = [(token.text, token.special) for token in pairs.words().tokens]
+    assert shown == [
+        ("CLS", True), ("一", False), ("只", False), ("Red", False), ("dog", False),
+        ("和", False), ("红", False), ("球", False), ("SEP", True),
+    ]  # fmt: skip

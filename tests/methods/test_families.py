@@ -1,0 +1,140 @@
+"""Features can be removed from every family's towers, and looked at alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import fpattr_widget as fp
+from fpattr_widget.encoders._text_inputs import content
+from fpattr_widget.methods._game import image_game, text_game
+from tests.encoders.families import (
+    test_align,
+    test_altclip,
+    test_blip,
+    test_chinese_clip,
+    test_flava,
+    test_metaclip2,
+    test_openai_clip,
+    test_siglip2,
+    test_vision_text_dual_encoder,
+)
+
+MAKERS = {
+    "ALIGN": (test_align.random_encoder, test_align.CAPTION),
+    "AltCLIP": (test_altclip.altclip_encoder, test_altclip.CAPTION),
+    "BLIP": (test_blip.blip_encoder, test_blip.CAPTION),
+    "Chinese-CLIP": (test_chinese_clip.chinese_clip_encoder, test_chinese_clip.CAPTION),
+    "FLAVA": (test_flava.flava_encoder, test_flava.CAPTION),
+    "MetaCLIP 2": (test_metaclip2.random_encoder, test_metaclip2.CAPTION),
+    "OpenAI": (test_openai_clip.openai_encoder, test_openai_clip.CAPTION),
+    "SigLIP 2": (test_siglip2.random_encoder, test_siglip2.CAPTION),
+    **{
+        name: (pair.encoder, test_vision_text_dual_encoder.CAPTION)
+        for name, pair in test_vision_text_dual_encoder.PAIRS.items()
+    },
+}
+
+
+@pytest.fixture(scope="module", params=MAKERS)
+def made(request) -> tuple[fp.DualEncoder, str, str]:
+    make, caption = MAKERS[request.param]
+    encoder = make()
+    return encoder, caption, "mask" if encoder.text_tower.masks else "reference"
+
+
+def last_layer(encoder: fp.DualEncoder) -> int:
+    return len(encoder.image_tower.blocks) - 1
+
+
+def test_a_game_with_everything_is_the_models_embedding(made, picture):
+    encoder, caption, tokens = made
+    text, image = encoder.prepare_text(caption), encoder.prepare_image(picture)
+    for new_game, tower, inputs in (
+        (lambda: text_game(encoder, text, tokens), encoder.text_tower, text.inputs),
+        (
+            lambda: image_game(encoder, image, last_layer(encoder)),
+            encoder.image_tower,
+            image.inputs,
+        ),
+    ):
+        game = new_game()
+        expected = torch.nn.functional.normalize(tower.embed(inputs)[0], dim=0)
+        torch.testing.assert_close(game.everything(), expected, rtol=0, atol=1e-7)
+        # Together they say what they say one by one.
+        kept = np.random.default_rng(0).random((5, len(game.players))) < 0.5
+        alone = torch.cat([new_game().values(row[None]) for row in kept])
+        torch.testing.assert_close(game.values(kept), alone, rtol=0, atol=1e-7)
+
+
+def test_what_a_hidden_token_says_reaches_no_one(made):
+    """In its place any other may stand; in its sight it may not."""
+    encoder, caption, tokens = made
+    text = encoder.prepare_text(caption)
+    content_ids = text.inputs["input_ids"][0, content(text)]
+    for player, position in enumerate(torch.nonzero(content(text))[:, 0].tolist()):
+        ids = text.inputs["input_ids"].clone()
+        ids[0, position] = next(other for other in content_ids if other != ids[0, position])
+        changed = type(text)(text.caption, {**text.inputs, "input_ids": ids}, text.tokens)
+        games = [text_game(encoder, each, tokens) for each in (text, changed)]
+        without = np.ones((1, len(games[0].players)), bool)
+        without[0, player] = False
+        values = [game.values(without) for game in games]
+        torch.testing.assert_close(*values, rtol=0, atol=1e-7)
+        assert (games[0].everything() - games[1].everything()).norm() > 1e-6
+
+
+def test_what_a_hidden_patch_shows_reaches_no_one(made, picture):
+    encoder, _, _ = made
+    image = encoder.prepare_image(picture)
+    layer = last_layer(encoder)
+    game = image_game(encoder, image, layer)
+    for player in {0, len(game.players) // 2, len(game.players) - 1}:
+        without = np.ones((1, len(game.players)), bool)
+        without[0, player] = False
+        grid, _ = encoder.image_layout(image, layer)
+        shown = encoder.image_tower.keep_patches(image.inputs, grid, torch.from_numpy(without))
+        noise = torch.randn_like(image.inputs["pixel_values"])
+        hidden = shown["pixel_values"] == 0
+        pixels = torch.where(hidden, noise, image.inputs["pixel_values"])
+        changed = replace(image, inputs={**image.inputs, "pixel_values": pixels})
+        other = image_game(encoder, changed, layer)
+        torch.testing.assert_close(other.values(without), game.values(without), rtol=0, atol=1e-7)
+        assert (other.everything() - game.everything()).norm() > 1e-6
+
+
+def test_a_pair_is_the_second_difference_of_cosines(made, picture):
+    """Of four cosines, worked out with other games than those of the method."""
+    encoder, caption, tokens = made
+    text, image = encoder.prepare_text(caption), encoder.prepare_image(picture)
+    games = text_game(encoder, text, tokens), image_game(encoder, image, last_layer(encoder))
+    pairs = fp.attribute(encoder, image, caption, fp.Occlusion(tokens=tokens))
+    values = pairs.feature_rows(range(len(pairs.tokens)))
+    for first, second in ((0, 0), (-1, len(games[1].players) // 2)):
+        embeddings = []
+        for game, player in zip(games, (first, second), strict=True):
+            kept = np.ones((2, len(game.players)), bool)
+            kept[1, player] = False
+            embeddings.append(game.values(kept).double())
+        (all_, patch), (token, neither) = (embeddings[0] @ embeddings[1].T).tolist()
+        row, column = games[0].players[first], games[1].players[second]
+        expected = all_ - patch - token + neither
+        assert values[row, column] == pytest.approx(expected, abs=1e-6)
+        assert abs(expected) > 1e-6
+
+
+def test_every_method_measures_every_family(made, picture):
+    encoder, caption, tokens = made
+    for method in (
+        fp.Occlusion(tokens=tokens),
+        fp.Banzhaf(samples=16, tokens=tokens),
+        fp.GradientTimesInput(),
+        fp.PatchTokenSimilarity(),
+    ):
+        pairs = fp.attribute(encoder, picture, caption, method)
+        assert np.isfinite(pairs.matrix).all()
+        words = [not token.special for token in pairs.tokens]
+        assert (np.abs(pairs.matrix[words]).max(1) > 1e-9).all(), method
+        similarity = encoder.similarity(picture, caption)
+        assert pairs.ledger.similarity == pytest.approx(similarity, abs=1e-6)
