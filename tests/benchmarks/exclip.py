@@ -50,7 +50,7 @@ def side(who: str, size: str, folder: str, explanations: int, process: int) -> d
     process
         Number of this process among those of its side.
     """
-    from tests.parity import published
+    from tests.helpers import published
 
     # Each side imports what it needs and nothing of the other.
     importlib.import_module("exclip.explanation" if who == "exclip" else "fpattr_widget.pairs")

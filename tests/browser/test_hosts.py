@@ -11,6 +11,7 @@ import fpattr_widget as fp
 from fpattr_widget.scenes import example
 from tests.helpers.hosts import Jupyter, Lab, Marimo, Notebook7, Voila
 from tests.helpers.notebook_page import open_page, write_notebook
+from tests.helpers.notebooks_shown import MARIMO
 from tests.helpers.painted import (
     assert_chips,
     assert_painted,
@@ -37,43 +38,6 @@ said = lambda change: setattr(
     report, "value", f"Python has {widget.selected_tokens} {widget.selected_patches}")
 widget.observe(said, ["selected_tokens", "selected_patches"])
 report
-"""
-MARIMO = """
-import marimo
-
-app = marimo.App()
-
-
-@app.cell
-def _():
-    import marimo as mo
-    import fpattr_widget as fp
-    from fpattr_widget.scenes import example
-    scene = example("dog-and-ball")
-    return fp, mo, scene
-
-
-@app.cell
-def _(fp, scene):
-    fp.explain(scene.image, scene.caption)
-    return
-
-
-@app.cell
-def _(fp, mo, scene):
-    widget = mo.ui.anywidget(fp.explain(scene.image, scene.caption))
-    widget
-    return (widget,)
-
-
-@app.cell
-def _(mo, widget):
-    mo.md("Python has " + f"{widget.selected_tokens} {widget.selected_patches}")
-    return
-
-
-if __name__ == "__main__":
-    app.run()
 """
 
 

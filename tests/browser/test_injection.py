@@ -1,7 +1,6 @@
 """Texts that would run if anyone took them for more than text, wherever they are shown."""
 
 import struct
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +9,11 @@ from playwright.sync_api import Browser, Page, expect
 
 import fpattr_widget as fp
 from tests.helpers.harness import synthetic_pairs
+from tests.helpers.hostile_pairs import SOME, hostile
+from tests.helpers.hostile_strings import STRINGS
 from tests.helpers.hosts import Lab
 from tests.helpers.notebook_page import Notebook, open_page, write_notebook
 from tests.helpers.offline_page import SITE, offline, site
-from tests.helpers.hostile_strings import STRINGS
 
 ROOT = Path(__file__).parents[2]
 ELEMENTS = [
@@ -21,20 +21,6 @@ ELEMENTS = [
     "img", "iframe", "p", "span", "button", "ol", "li", "section", "figure",
     "canvas", "svg", "path", "header", "footer", "bdi", "textarea", "input", "label",
 ]  # fmt: skip
-
-
-def hostile(*texts: str) -> fp.FeaturePairs:
-    """Pairs in which every text is one of these."""
-    pairs = synthetic_pairs(4, 2, 2, caption="one two", side=64)
-    caption, special, model, method, *words = (texts * 8)[:8]
-    pairs.caption = caption
-    pairs.tokens = tuple(
-        replace(token, text=text, start=None, stop=None)
-        for token, text in zip(pairs.tokens, words, strict=True)
-    )
-    pairs.image_special_names = (special,)
-    pairs.about = replace(pairs.about, model=model, method=method)
-    return pairs
 
 
 def assert_untouched(page: Page, elements: list[str] = ELEMENTS) -> None:
@@ -100,9 +86,6 @@ def test_in_another_page(browser, form):
         assert_untouched(page)
 
 
-SOME = [STRINGS[start : start + 7] for start in range(0, len(STRINGS), 7)]  # for each view
-
-
 def drawings(folder: Path, ending: str) -> list[Path]:
     """Draw all of the strings, some in each drawing, in names of files too."""
     paths = []
@@ -157,7 +140,7 @@ def test_in_a_drawing_that_is_a_picture(tmp_path):
 IMPORT = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
-from tests.browser.test_injection import SOME, hostile
+from tests.helpers.hostile_pairs import SOME, hostile
 from IPython.display import display
 """
 SHOW = """

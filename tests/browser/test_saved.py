@@ -21,12 +21,12 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 import fpattr_widget as fp
 from fpattr_widget.scenes import example
+from tests.helpers.executed_notebook import Executed, buffers, rows
 from tests.helpers.harness import synthetic_pairs
 from tests.helpers.hosts import Jupyter, Notebook7
 from tests.helpers.notebook_page import Notebook, numbers, open_page, wait_until, write_notebook
 from tests.helpers.offline_page import assert_linked, expect_shown, offline
 from tests.helpers.painted import assert_chips, assert_painted, drag_region, wait_for_rows
-from tests.helpers.executed_notebook import Executed, buffers, rows
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page
 
 from fpattr_widget.pairs import FeaturePairs
 from tests.benchmarks import view as view_benchmark
-from tests.browser.harness import EPOCH, View, harness, open_harness, state_of, synthetic_pairs
+from tests.helpers.harness import EPOCH, View, harness, open_harness, state_of, synthetic_pairs
 
 pytestmark = pytest.mark.timeout(120)
 

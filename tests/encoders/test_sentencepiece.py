@@ -12,8 +12,8 @@ from fpattr_widget.encoders import Token
 from fpattr_widget.encoders._family import TextTower
 from fpattr_widget.encoders._text_inputs import prepare_text
 from fpattr_widget.encoders._tokens import find_offsets, word_spans
-from tests.encoders.families.sentence_pieces import siglip2_tokenizer, siglip_tokenizer
-from tests.encoders.families.test_siglip import random_encoder
+from tests.helpers.families.siglip import random_encoder
+from tests.helpers.sentence_pieces import siglip2_tokenizer, siglip_tokenizer
 
 KNOWN = ["dog", "a", "ball", "and", "black", "puppy", "café", "мяч", "barking", "table"]
 UNKNOWN = ["犬", "κύων", "zebra", "qux", "भाषा", "ÅNGSTRÖM", "x2"]

@@ -21,6 +21,7 @@ from torch import nn
 from torch.autograd import forward_ad
 
 import fpattr_widget as fp
+from tests.helpers.models import bert_and_vit, clip, encoder_of
 from tests.helpers.threads import (
     Explaining,
     Worker,
@@ -32,7 +33,6 @@ from tests.helpers.threads import (
     state_of,
     switches,
 )
-from tests.helpers.models import bert_and_vit, clip, encoder_of
 
 FAST = fp.IntegratedJacobians(steps=2)
 METHODS = {"auto": fp.IntegratedJacobians(), "banzhaf": fp.Banzhaf()}

@@ -29,7 +29,7 @@ from fpattr_widget.files._atomic import write_atomically
 from fpattr_widget.files._container import digest, pack
 from fpattr_widget.pairs import About, Known, Ledger
 from fpattr_widget.pairs._file import pack_pairs
-from tests.conftest import spelling_encoder
+from tests.helpers.models import spelling_encoder
 
 CAPTION = "a dog, two balls and a cat"
 ODD = "\u202e شَارع 👩‍👩‍👧 \u2028 </script> a\x00b \U0001f600"

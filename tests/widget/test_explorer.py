@@ -15,7 +15,7 @@ from PIL import Image
 import fpattr_widget as fp
 from fpattr_widget.scenes import example, example_names
 from fpattr_widget.widget import _trial as trial
-from tests.conftest import Processor, random_clip, random_encoder
+from tests.helpers.models import Processor, random_clip, random_encoder
 
 METHOD = fp.IntegratedJacobians(steps=3)
 THREAD = "fpattr-newest"

@@ -11,8 +11,8 @@ import pytest
 
 import fpattr_widget as fp
 from fpattr_widget.widget import _kernel as kernel
-from tests.beside import PATIENCE, noise, stacks
-from tests.models import Slow, encoder_of, slow_clip
+from tests.helpers.models import Slow, encoder_of, slow_clip
+from tests.helpers.threads import PATIENCE, noise, stacks
 
 LAYERS = 4
 CAPTION = "a dog, a ball, a cat and a kite"

@@ -159,7 +159,7 @@ def test_wrong_options_are_named(encoder, picture):
 
 
 def test_explain_takes_what_load_encoder_takes(encoder, picture, saved_model):
-    from tests.conftest import Processor
+    from tests.helpers.models import Processor
 
     for options in (
         {"model": encoder},

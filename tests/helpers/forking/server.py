@@ -19,6 +19,7 @@ import sys
 import threading
 import traceback
 from array import array
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -40,9 +41,9 @@ def import_slow_modules() -> None:
     import matplotlib.figure  # noqa: F401
     import numpy  # noqa: F401
     import PIL.Image
-    import torch  # noqa: F401
+    import torch
     import torch.distributed.tensor  # noqa: F401
-    import transformers  # noqa: F401
+    import transformers
     import transformers.image_processing_utils
     import transformers.modeling_utils
     import transformers.models.clip.modeling_clip  # noqa: F401
@@ -132,7 +133,13 @@ class Server:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._selector.close()
-            for one in (connection, self._listener, self._woken, self._wake, *self._programs.values()):
+            for one in (
+                connection,
+                self._listener,
+                self._woken,
+                self._wake,
+                *self._programs.values(),
+            ):
                 one.close()
             raise Child(program, streams)
         for stream in streams:
@@ -150,10 +157,8 @@ class Server:
             self._signal(pid, number)
 
     def _signal(self, pid: int, number: int) -> None:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(pid, number)
-        except ProcessLookupError:
-            pass
 
     def _reap(self) -> None:
         for pid in list(self._programs):
@@ -163,10 +168,8 @@ class Server:
             connection = self._programs.pop(pid)
             if connection in self._selector.get_map():
                 self._selector.unregister(connection)
-            try:
+            with suppress(OSError):  # the client may have ended
                 connection.send(os.waitstatus_to_exitcode(status).to_bytes(2, signed=True))
-            except OSError:
-                pass  # the client has ended
             connection.close()
 
 
