@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 import fpattr_widget as fp
 from tests.helpers.harness import synthetic_pairs
 from tests.helpers.hostile_pairs import SOME, hostile
 from tests.helpers.hostile_strings import STRINGS
-from tests.helpers.hosts import Lab
 from tests.helpers.notebook_page import Notebook, open_page, write_notebook
 from tests.helpers.offline_page import SITE, offline, site
 
@@ -149,14 +148,6 @@ for texts in SOME:
 """
 
 
-def opened(browser: Browser, lab: Lab, path: Path) -> tuple[Notebook, list[str]]:
-    """Open a notebook in a page of its own; return also what that asks the network for."""
-    page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    return open_page(page, lab, path), asked
-
-
 def assert_shown_as_text(notebook: Notebook, asked: list[str]) -> None:
     page = notebook.page
     views = page.locator(".fpattr")
@@ -171,19 +162,22 @@ def assert_shown_as_text(notebook: Notebook, asked: list[str]) -> None:
     assert [url for url in asked if "evil" in url] == []
 
 
-def test_in_a_notebook(browser, lab):
+def test_in_a_notebook(browser, lab, open_notebook):
     path = write_notebook(lab.root / "injection.ipynb", IMPORT, SHOW)
-    notebook, asked = opened(browser, lab, path)
+    notebook = open_notebook(path)
+    asked: list[str] = []
+    notebook.page.on("request", lambda request: asked.append(request.url))
     notebook.run_all()
     notebook.wait_idle()
     assert_shown_as_text(notebook, asked)
     notebook.save()
-    notebook.shut_down()
-    notebook.page.context.close()
 
     # Opened anew, by another page with a kernel that knows of nothing.
-    again, asked = opened(browser, lab, path)
+    saved = path.rename(lab.root / "injection-saved.ipynb")
+    page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    again = open_page(page, lab, saved)
     assert again.python("print('hostile' in globals())") == "False\n"
     assert_shown_as_text(again, asked)
     again.shut_down()
-    again.page.context.close()
+    page.context.close()

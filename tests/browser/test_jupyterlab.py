@@ -39,8 +39,6 @@ def run_until_kept(open_notebook, source: Path):
 def test_quickstart_links_words_and_patches(open_notebook):
     notebook = open_notebook(QUICKSTART)
     page = notebook.page
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
     notebook.run_all()
     view = page.locator(".fpattr").first
     wait_for_rows(view)
@@ -101,7 +99,6 @@ def test_quickstart_links_words_and_patches(open_notebook):
     move_away(page)
     page.wait_for_function("r => r.dataset.shown === ''", arg=view.element_handle())
     assert heat_pixels(view)[0][:, :, 3].max() == 0
-    assert errors == []
 
 
 def test_rerun_two_views_pins_and_saving(open_notebook, lab):

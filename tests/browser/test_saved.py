@@ -24,7 +24,14 @@ from fpattr_widget.scenes import example
 from tests.helpers.executed_notebook import Executed, buffers, rows
 from tests.helpers.harness import synthetic_pairs
 from tests.helpers.hosts import Jupyter, Notebook7
-from tests.helpers.notebook_page import Notebook, numbers, open_page, wait_until, write_notebook
+from tests.helpers.notebook_page import (
+    SLOW_VIEW,
+    Notebook,
+    numbers,
+    open_page,
+    wait_until,
+    write_notebook,
+)
 from tests.helpers.offline_page import assert_linked, expect_shown, offline
 from tests.helpers.painted import assert_chips, assert_painted, drag_region, wait_for_rows
 
@@ -46,16 +53,7 @@ scene = example("dog-and-ball")
 whole = fp.explain(scene.image, scene.caption, theme="dark", scale="own", keep_colour=True)
 whole
 """
-# Seconds of work, a row after the other.
-PART = """
-part = fp.explain(
-    scene.image,
-    "a dog next to a ball and a dog and a ball",
-    method=fp.IntegratedJacobians(steps=100),
-    layer=0,
-)
-part
-"""
+PART = 'part = slow_view("a dog next to a ball and a dog and a ball")\npart'
 FRAMED = "HTML(fp.to_html(whole, form='iframe', height=640))"
 KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
 # Modules of which a reader of the notebook has none.
@@ -78,7 +76,7 @@ class Saved:
 def saved(lab, browser) -> Saved:
     """One widget with everything, one that was interrupted, and an iframe."""
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
-    path = write_notebook(lab.root / "made.ipynb", WHOLE, FRAMED, PART)
+    path = write_notebook(lab.root / "made.ipynb", WHOLE, FRAMED, SLOW_VIEW, PART)
     notebook = open_page(context.new_page(), lab, path)
     notebook.run_all()
     whole, part = (notebook.page.locator(".fpattr").nth(index) for index in (0, 1))

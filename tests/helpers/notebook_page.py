@@ -13,6 +13,27 @@ if TYPE_CHECKING:
     from tests.helpers.hosts import Jupyter, Lab
 
 
+#: A cell that defines ``slow_view``, whose rows arrive one by one with a pause after each.
+SLOW_VIEW = """
+import time
+import fpattr_widget as fp
+from fpattr_widget.scenes import example
+
+class SlowPairs(fp.FeaturePairs):
+    def feature_rows(self, tokens):
+        missing = not self.ready[list(tokens)].all()
+        rows = super().feature_rows(tokens)
+        if missing:
+            time.sleep(0.25)
+        return rows
+
+def slow_view(caption):
+    pairs = fp.attribute(fp.load_encoder(), example("dog-and-ball").image, caption)
+    pairs.__class__ = SlowPairs
+    return pairs.widget()
+"""
+
+
 class Notebook:
     """A notebook that a page shows."""
 
