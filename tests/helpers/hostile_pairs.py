@@ -5,20 +5,26 @@ from dataclasses import replace
 import fpattr_widget as fp
 from tests.helpers.harness import synthetic_pairs
 from tests.helpers.hostile_strings import STRINGS
+from tests.helpers.recorded import pairs_of
 
 
 def hostile(*texts: str) -> fp.FeaturePairs:
     """Pairs in which every text is one of these."""
     pairs = synthetic_pairs(4, 2, 2, caption="one two", side=64)
     caption, special, model, method, *words = (texts * 8)[:8]
-    pairs.caption = caption
-    pairs.tokens = tuple(
+    tokens = [
         replace(token, text=text, start=None, stop=None)
         for token, text in zip(pairs.tokens, words, strict=True)
+    ]
+    return pairs_of(
+        pairs.contents().recorded,
+        caption=caption,
+        tokens=tokens,
+        picture=pairs.picture,
+        grid=pairs.grid,
+        special=[special],
+        about=replace(pairs.about, model=model, method=method),
     )
-    pairs.image_special_names = (special,)
-    pairs.about = replace(pairs.about, model=model, method=method)
-    return pairs
 
 
 SOME = [STRINGS[start : start + 7] for start in range(0, len(STRINGS), 7)]  # for each view

@@ -5,7 +5,8 @@ from PIL import Image
 
 import fpattr_widget as fp
 from fpattr_widget.encoders._tokens import word_spans
-from fpattr_widget.pairs import About, FeaturePairs, Known
+from fpattr_widget.pairs import About, FeaturePairs
+from tests.helpers.recorded import pairs_of, recorded
 
 LEDGER = fp.Ledger(0.5, 0.2, 0.1, -0.1, 0.28, 0.02)
 
@@ -40,12 +41,11 @@ def made(
     if colour is None:
         picture = Image.fromarray(noise).resize(picture.size, Image.Resampling.BICUBIC)
     everything = np.c_[np.broadcast_to(special, len(tokens)), values].astype(np.float32)
-    return FeaturePairs(
-        Known(everything, ledger, "4 nodes", None, None),
+    return pairs_of(
+        recorded(everything, ledger, "4 nodes"),
         caption=caption,
         tokens=tokens,
         picture=picture,
         grid=(rows, columns),
-        image_special=["CLS"],
         about=About(model, "integrated Jacobians", "text block 0 · image block 2"),
     )
