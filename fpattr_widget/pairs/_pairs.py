@@ -1,9 +1,7 @@
 """The lazy token × patch matrix, the centre of the house."""
 
-import hashlib
 import os
 import threading
-import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
@@ -24,7 +22,9 @@ from ..encoders import (
     find_words,
 )
 from ..errors import InputError
-from ..methods import METHODS, Contributions, GroupedContributions, Method
+from ..methods import Contributions, GroupedContributions, Method, method_of
+from ._picture_cache import PictureCache
+from ._table import table_columns
 
 if TYPE_CHECKING:
     import pandas
@@ -167,7 +167,7 @@ class FeaturePairs:
     ):
         self.caption = caption
         self.tokens = tuple(tokens)
-        self._picture = _shared(picture)
+        self._picture = _PICTURES.get(picture)
         self.grid = grid
         self.image_special_names = tuple(image_special)
         self.about = about
@@ -508,18 +508,8 @@ class FeaturePairs:
         import pandas
 
         values = self.feature_rows(range(len(self.tokens)))
-        rows, columns = self.grid
-        places = [(name, -1, -1) for name in self.image_special_names]
-        places += [("patch", row, column) for row in range(rows) for column in range(columns)]
         return pandas.DataFrame(
-            {
-                "token": np.repeat(np.arange(len(self.tokens)), len(places)),
-                "text": np.repeat([token.text for token in self.tokens], len(places)),
-                "feature": [name for name, _, _ in places] * len(self.tokens),
-                "row": [row for _, row, _ in places] * len(self.tokens),
-                "column": [column for _, _, column in places] * len(self.tokens),
-                "attribution": values.ravel(),
-            }
+            table_columns(self.tokens, self.image_special_names, self.grid, values)
         )
 
     def to_xarray(self) -> "xarray.DataArray":
@@ -678,21 +668,14 @@ class FeaturePairs:
         return Token(text, first.word, first.start, last.stop, first.special, unknown)
 
 
-# Pictures by their pixels: explaining one anew, in another caption say, costs no more memory.
-_PICTURES: "weakref.WeakValueDictionary[tuple[object, ...], Image.Image]" = (
-    weakref.WeakValueDictionary()
-)
+def _bare_copy(picture: Image.Image) -> Image.Image:
+    copy = picture.copy()
+    copy.info = {}  # comments and the like of the source, which encoders write again
+    return copy
 
 
-def _shared(picture: Image.Image) -> Image.Image:
-    """Return a copy of the picture that all share who have the same; nobody changes it."""
-    key = picture.mode, picture.size, hashlib.sha256(picture.tobytes()).digest()
-    known = _PICTURES.get(key)
-    if known is None:
-        copy = picture.copy()
-        copy.info = {}  # comments and the like of the source, which encoders write again
-        known = _PICTURES.setdefault(key, copy)
-    return known
+# Explaining a picture again, in another caption say, costs no more memory.
+_PICTURES = PictureCache(_bare_copy)
 
 
 def _sampled(sides: _Sides) -> bool:
@@ -774,13 +757,7 @@ def attribute(
         When the model, the image, the caption, the method or the layer cannot
         be used.
     """
-    if isinstance(method, str):
-        if method not in METHODS:
-            raise InputError(f"`method` is {method!r}: pass one of {', '.join(sorted(METHODS))}.")
-        method = METHODS[method]()
-    if isinstance(method, type) or not hasattr(method, "measure_text"):
-        raise InputError(f"`method` is {method!r}: pass a name, or a method such as Occlusion().")
-    chosen = method
+    chosen = method_of(method)
     if chosen.reads_at is not None and layer is not None:
         raise InputError(
             f"`layer` is {layer!r}, but {chosen.label} knows no layers (it reads features "
