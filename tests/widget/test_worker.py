@@ -9,7 +9,7 @@ import pytest
 from fpattr_widget.widget import _worker
 from fpattr_widget.widget._worker import StopOrder, Worker
 
-PATIENCE = 5
+PATIENCE = 20
 
 
 class Jobs:
