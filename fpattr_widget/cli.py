@@ -183,7 +183,7 @@ def _write_csv(path: Path, pairs: "FeaturePairs", _: argparse.Namespace) -> None
     from .pairs import table_columns
 
     values = pairs.feature_rows(range(len(pairs.tokens)))
-    columns = table_columns(pairs.tokens, pairs.image_special_names, pairs.grid, values)
+    columns = table_columns(pairs.tokens, pairs.columns.features, values)
     columns["attribution"] = [f"{value:.9g}" for value in values.flat]
     columns["text"] = list(map(no_formula, columns["text"]))
     buffer = io.StringIO(newline="")

@@ -1,19 +1,20 @@
-"""The lazy matrix of pairs, and its file."""
+"""The lazy matrix of pairs of two sides, and its file."""
 
-from ._file import load_pairs
-from ._pairs import About, FeaturePairs, Known, Ledger, MethodLike, Unchanged, attribute
+from ..methods import Ledger, Recorded
+from ._attribute import MethodLike, attribute
+from ._document import About
+from ._load import load_pairs, without_picture
+from ._pairs import FeaturePairs
 from ._picture_cache import PictureCache
-from ._strip import without_picture
 from ._table import table_columns
 
 __all__ = [
     "About",
     "FeaturePairs",
-    "Known",
     "Ledger",
     "MethodLike",
     "PictureCache",
-    "Unchanged",
+    "Recorded",
     "attribute",
     "load_pairs",
     "table_columns",

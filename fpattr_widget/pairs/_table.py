@@ -5,38 +5,34 @@ from typing import Any
 
 import numpy as np
 
-from ..encoders import Token
+from ..encoders import Feature, Token
 
 
 def table_columns(
-    tokens: Sequence[Token],
-    image_special: Sequence[str],
-    grid: tuple[int, int],
-    values: np.ndarray,
+    tokens: Sequence[Token], features: Sequence[Feature], values: np.ndarray
 ) -> dict[str, Any]:
     """Return the columns by name: ``token, text, feature, row, column, attribution``.
 
     Parameters
     ----------
-    tokens, image_special, grid
-        As those of :class:`~fpattr_widget.FeaturePairs`; ``image_special`` are names.
+    tokens
+        The caption's tokens.
+    features
+        The image's features.
     values
-        All pairs, special positions first, ``(tokens, n_special + rows · columns)``.
+        All pairs, ``(tokens, features)``.
 
     Returns
     -------
     dict of str to sequence or array
-        ``row`` and ``column`` are −1 for a special position.
+        ``row`` and ``column`` are −1 for a feature that has no place in the grid.
     """
-    rows, columns = grid
-    places = [(name, -1, -1) for name in image_special]
-    places += [("patch", row, column) for row in range(rows) for column in range(columns)]
-    features, feature_rows, feature_columns = zip(*places, strict=True)
+    places = [(-1, -1) if feature.place is None else feature.place for feature in features]
     return {
-        "token": np.repeat(np.arange(len(tokens)), len(places)),
-        "text": np.repeat([token.text for token in tokens], len(places)),
-        "feature": features * len(tokens),
-        "row": feature_rows * len(tokens),
-        "column": feature_columns * len(tokens),
+        "token": np.repeat(np.arange(len(tokens)), len(features)),
+        "text": np.repeat([token.text for token in tokens], len(features)),
+        "feature": [feature.label for feature in features] * len(tokens),
+        "row": [row for row, _ in places] * len(tokens),
+        "column": [column for _, column in places] * len(tokens),
         "attribution": values.ravel(),
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from ..encoders import DualEncoder, ModelLike, PreparedImage, ProcessorLike, encoder_of
+from ..encoders import DualEncoder, ModelLike, Prepared, ProcessorLike, encoder_of
 from ..errors import InputError
 from ..methods import method_of
 from ..pairs import FeaturePairs, attribute
@@ -49,7 +49,7 @@ class Outcome:
 
     choice: Choice
     encoder: DualEncoder
-    image: PreparedImage
+    image: Prepared
     pairs: FeaturePairs
 
 
@@ -187,12 +187,12 @@ def fixed_place(method: Any) -> str | None:
         return None
 
 
-def _prepared_image(choice: Choice, last: Outcome | None, encoder: DualEncoder) -> PreparedImage:
+def _prepared_image(choice: Choice, last: Outcome | None, encoder: DualEncoder) -> Prepared:
     if last is not None and last.encoder is encoder and last.choice.image is choice.image:
         pixels = last.image.inputs["pixel_values"]
         if (pixels.device, pixels.dtype) == (encoder.device, encoder.dtype):
             return last.image
-    return encoder.prepare_image(choice.image)
+    return encoder.prepare(choice.image, "image")
 
 
 def _usable_layer(choice: Choice, last: Outcome | None, encoder: DualEncoder) -> Any:

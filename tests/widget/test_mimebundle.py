@@ -13,6 +13,7 @@ from fpattr_widget.drawing._figure import pairs_png, pairs_png_so_far, save_figu
 from fpattr_widget.pairs import About
 from fpattr_widget.scenes import example
 from tests.drawing.test_figure import made
+from tests.recorded import like
 
 METHOD = fp.IntegratedJacobians(steps=3)
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -116,13 +117,10 @@ class Slow:
     """Measures only when told to, and says on which thread."""
 
     def __init__(self, pairs: fp.FeaturePairs):
-        self.known = pairs.known()
+        self.known = pairs.contents().recorded
         self.go = threading.Event()
         self.threads: list[threading.Thread] = []
-        self.pairs = fp.FeaturePairs(
-            self, caption=pairs.caption, tokens=pairs.tokens, picture=pairs.picture,
-            grid=pairs.grid, image_special=["CLS"], about=pairs.about,
-        )  # fmt: skip
+        self.pairs = like(pairs, self)
 
     def __call__(self):
         self.threads.append(threading.current_thread())
@@ -161,10 +159,7 @@ def test_a_display_waits_no_longer_than_the_worker_takes():
 
 def test_a_drawing_that_fails_is_left_out(view):
     pairs = view.pairs
-    view.pairs = fp.FeaturePairs(
-        pairs.known(), caption=pairs.caption, tokens=pairs.tokens, picture=pairs.picture,
-        grid=pairs.grid, image_special=["CLS"], about=About(None, "method", "layers"),
-    )  # fmt: skip
+    view.pairs = like(pairs, pairs.contents().recorded, About(None, "method", "layers"))
     data, _ = view._repr_mimebundle_()
     assert VIEW in data
     assert PNG not in data
