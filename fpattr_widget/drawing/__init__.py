@@ -6,6 +6,7 @@ Importing this is quick: what needs matplotlib is imported when it is first used
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ._colours import INK, INK_IN_THE_DARK, NEGATIVE, POSITIVE, WHITE, css
 from ._figure import pairs_png, pairs_png_so_far, plot, prepare, save_figure
 from ._sentence import never_seen, unknown_words
 
@@ -14,7 +15,13 @@ if TYPE_CHECKING:
     from ._image_files import figure_png
 
 __all__ = [
+    "INK",
+    "INK_IN_THE_DARK",
+    "NEGATIVE",
+    "POSITIVE",
+    "WHITE",
     "NotebookFigure",
+    "css",
     "figure_png",
     "never_seen",
     "pairs_png",

@@ -9,8 +9,9 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-from ._canvas import EDGE, SETTINGS, NotebookFigure, Page
+from ._canvas import SETTINGS, NotebookFigure, Page
 from ._caption import CaptionBlock
+from ._colours import EDGE
 from ._content import Content
 from ._ledger import LedgerBlock
 from ._maps import MapsBlock, draw_region, outline

@@ -9,11 +9,12 @@ import re
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from string import Template
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 from PIL import Image, features
 
-from ..drawing import pairs_png
+from ..drawing import INK, INK_IN_THE_DARK, WHITE, css, pairs_png
 from ..errors import InputError
 from ..files import write_atomically
 from ..pairs import FeaturePairs, without_picture
@@ -39,22 +40,22 @@ Explained = FeaturePairs | Shown
 
 _LARGEST_PICTURE = 110_000  # bytes; with all else, a page stays below 400 kB
 _NONCE = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
-_STYLE = """
+_STYLE = Template("""
 :root { color-scheme: light dark; }
 body {
   max-width: 1180px; padding: 16px; margin: 0 auto;
-  font: 14px/1.5 system-ui, sans-serif; color: #16191d; background: #fff;
+  font: 14px/1.5 system-ui, sans-serif; color: $ink; background: $paper;
 }
 h1 { margin: 8px 0 16px; font-size: 20px; overflow-wrap: anywhere; }
 h2, h3 { margin: 32px 0 8px; font-size: 16px; overflow-wrap: anywhere; }
 table { display: block; overflow-x: auto; border-collapse: collapse; font-size: 13px; }
 caption { padding-bottom: 4px; text-align: left; }
 th, td { padding: 2px 12px 2px 0; font-variant-numeric: tabular-nums; white-space: nowrap; }
-body > img { max-width: 100%; height: auto; background: #fff; }
+body > img { max-width: 100%; height: auto; background: $paper; }
 [data-fpattr] { margin-block: 16px; }
-[data-fpattr] img { max-width: 100%; height: auto; background: #fff; }
-@media (prefers-color-scheme: dark) { body { color: #e8eaed; background: #0f1114; } }
-"""
+[data-fpattr] img { max-width: 100%; height: auto; background: $paper; }
+@media (prefers-color-scheme: dark) { body { color: $light_ink; background: #0f1114; } }
+""").substitute(ink=css(INK), light_ink=css(INK_IN_THE_DARK), paper=css(WHITE))
 
 
 def to_html(

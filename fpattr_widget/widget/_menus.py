@@ -8,6 +8,7 @@ from typing import Any
 
 import ipywidgets
 
+from ..drawing import POSITIVE, css
 from ..encoders import DualEncoder, Tower
 from ._kernel import follow_current_shell
 
@@ -17,7 +18,7 @@ OnChoice = Callable[[Any], object]
 
 _HEIGHT = "calc(2 * var(--jp-widgets-inline-height, 28px))"
 # As in the view, beside an edit that was refused.
-_PROBLEM = "border-left: 3px solid var(--jp-error-color1, #b2182b); padding: 0 8px"
+_PROBLEM = f"border-left: 3px solid var(--jp-error-color1, {css(POSITIVE)}); padding: 0 8px"
 _NEWS = "opacity: 0.7"
 _WIDE = "3 1 24em"
 _OTHER = "another …"

@@ -2,26 +2,30 @@
 
 import os
 from collections.abc import Callable, Container, Iterable
+from dataclasses import asdict
 from functools import partial
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Unpack
 
 import ipywidgets
-import numpy as np
 import traitlets
 from ipywidgets.widgets.widget import _instances
 
 from ..drawing import save_figure
 from ..pairs import FeaturePairs
 from ..view import (
-    CHOICES,
+    EDIT_KINDS,
     PROTOCOL,
+    STANDALONE_SETTINGS,
+    EditKind,
     Encoded,
     FailureMessage,
     Hello,
     Outgoing,
     RefusedMessage,
-    check_settings,
+    ViewOptions,
+    ViewSettings,
+    check_switch,
     computed_state,
     encode,
     parse,
@@ -34,16 +38,15 @@ from ._lifetime import Lifetime, Stage
 from ._locked_state import LockedState
 from ._patience import Patience
 from ._server import RowServer
+from ._setting_traits import SettingTraits, lists_settings
 
 #: Takes ``"caption"`` and a string, or ``"image"`` and a file's bytes.
 EditCallback = Callable[[str, Any], object]
 
-_SUBJECT = (
-    "caption", "tokens", "grid", "image_special", "picture", "picture_type", "epoch", "about",
-)  # fmt: skip
+_SUBJECT = ("sides", "epoch", "about")
 _RESULTS = ("similarity", "ledger", "rows")
 _PINS = ("selected_tokens", "selected_patches")
-_KEPT = (*_PINS, "opacity", "smooth", "keep_colour", *CHOICES)  # on a page without a kernel
+_KEPT = (*_PINS, *STANDALONE_SETTINGS)  # by a page without a kernel
 _OTHER_VERSION = "This view was made by another version of fpattr_widget: run its cell again."
 
 
@@ -64,7 +67,7 @@ def _as_bytes(value: Any, _widget: object) -> bytes:
     return bytes(value)
 
 
-class PairsWidget(LockedState):
+class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
     """A caption and a picture, linked: hover a token, see its patches, and back.
 
     The caption and the picture are shown at once. A worker computes the rows,
@@ -121,12 +124,7 @@ class PairsWidget(LockedState):
     _css = traitlets.Unicode(_built("widget.css")).tag(sync=True)
     _anywidget_id = traitlets.Unicode("fpattr_widget.PairsWidget").tag(sync=True)
 
-    caption = traitlets.Unicode().tag(sync=True)
-    tokens = traitlets.List(traitlets.Dict()).tag(sync=True)
-    grid = traitlets.List(traitlets.Int()).tag(sync=True)
-    image_special = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    picture = traitlets.Bytes().tag(sync=True)
-    picture_type = traitlets.Unicode().tag(sync=True)
+    sides = traitlets.List(traitlets.Dict()).tag(sync=True)
     epoch = traitlets.Int().tag(sync=True)
     # A number, not None, so that pages count their views.
     _view_count = traitlets.Int(0, allow_none=True).tag(sync=True)
@@ -140,37 +138,13 @@ class PairsWidget(LockedState):
     selected_tokens = traitlets.List(traitlets.Int()).tag(sync=True, echo_update=False)
     selected_patches = traitlets.List(traitlets.Int()).tag(sync=True, echo_update=False)
     hovered: traitlets.Dict = traitlets.Dict().tag(sync=True, echo_update=False)
-    theme = traitlets.Enum(CHOICES["theme"], "auto").tag(sync=True, echo_update=False)
-    scale = traitlets.Enum(CHOICES["scale"], "shared").tag(sync=True, echo_update=False)
-    signs = traitlets.Enum(CHOICES["signs"], "both").tag(sync=True, echo_update=False)
-    opacity = traitlets.Float(1.0, min=0, max=1).tag(sync=True, echo_update=False)
-    smooth = traitlets.Bool(False).tag(sync=True, echo_update=False)
-    keep_colour = traitlets.Bool(False).tag(sync=True, echo_update=False)
-    level = traitlets.Enum(CHOICES["level"], "words").tag(sync=True, echo_update=False)
-    report_hover = traitlets.Bool(False).tag(sync=True, echo_update=False)
-    editable = traitlets.Bool(False).tag(sync=True, echo_update=False)
 
-    def __init__(
-        self,
-        pairs: FeaturePairs,
-        *,
-        theme: str = "auto",
-        scale: str = "shared",
-        signs: str = "both",
-        opacity: float = 1.0,
-        smooth: bool = False,
-        keep_colour: bool = False,
-        level: str = "words",
-        report_hover: bool = False,
-        editable: bool = False,
-        precompute: bool = False,
-    ):
-        settings = {
-            "theme": theme, "scale": scale, "signs": signs, "opacity": opacity, "smooth": smooth,
-            "keep_colour": keep_colour, "level": level, "report_hover": report_hover,
-            "editable": editable,
-        }  # fmt: skip
-        check_settings({**settings, "precompute": precompute})
+    @lists_settings
+    def __init__(self, pairs: FeaturePairs, **options: Unpack[ViewOptions]):
+        chosen: dict[str, Any] = {**options}
+        precompute = chosen.pop("precompute", False)
+        settings = ViewSettings(**chosen)
+        check_switch("precompute", precompute)
         self.pairs = pairs
         self._precompute = precompute
         self._edit_callbacks: list[EditCallback] = []
@@ -180,7 +154,10 @@ class PairsWidget(LockedState):
         self._patience = Patience()
         self._page_follows = True  # the page knows which pairs are shown now
         super().__init__(
-            **settings, **self._shown(pairs), epoch=1, hovered={"tokens": [], "patches": []}
+            **asdict(settings),
+            **self._shown(pairs),
+            epoch=1,
+            hovered={"tokens": [], "patches": []},
         )
         self.on_msg(self._receive)
 
@@ -344,9 +321,9 @@ class PairsWidget(LockedState):
         """
         self._edit_callbacks.append(callback)
 
-    def refuse(self, kind: Literal["caption", "image"], message: str) -> None:
+    def refuse(self, kind: EditKind, message: str) -> None:
         """Show beside the view why an edit of a kind cannot be used; ``""`` removes that."""
-        self._post(RefusedMessage(type="refused", kind=kind, message=message))
+        self._post(RefusedMessage(type="refused", side=EDIT_KINDS.index(kind), message=message))
 
     def bake(self) -> "PairsWidget":
         """Compute everything now and keep it in the widget's state; return the widget.
@@ -417,9 +394,8 @@ class PairsWidget(LockedState):
             self.__dict__.pop("_repr_mimebundle_", None)  # it can be displayed again
             self._model_id = None
             self._encoded = None
-            for name in ("picture", "rows"):
-                self.set_trait(name, b"")
-            self.set_trait("tokens", [])
+            self.set_trait("rows", b"")
+            self.set_trait("sides", [])
 
     def _post(self, message: Outgoing, buffers: Iterable[bytes] = ()) -> None:
         self.send(message, list(buffers))
@@ -434,17 +410,17 @@ class PairsWidget(LockedState):
         request = parse(message)
         if request is None:
             return
-        if request["type"] == "caption":
-            self._edited("caption", request["caption"])
-        elif request["type"] == "image":
+        if request["type"] == "text":
+            self._edited("caption", request["side"], request["text"])
+        elif request["type"] == "file":
             if buffers:
-                self._edited("image", bytes(buffers[0]))
+                self._edited("image", request["side"], bytes(buffers[0]))
         elif request["type"] != "hello" and request["epoch"] == server.epoch:
             self._page_follows = True
-            if request["type"] == "rows":
-                server.ask_rows(request["tokens"])
-            else:
-                server.ask_region(request["id"], request["patches"])
+            if request["side"] == 0:
+                server.ask_rows(request["features"])
+            elif request["side"] == 1:
+                server.ask_region(request["id"], request["features"])
 
     def _greet(self, message: dict[str, Any], server: RowServer) -> None:
         if message.get("protocol") != PROTOCOL:
@@ -462,18 +438,19 @@ class PairsWidget(LockedState):
         self._post(Hello(type="hello", epoch=server.epoch, protocol=PROTOCOL))
         server.fill()
 
-    def _edited(self, kind: str, value: str | bytes) -> None:
-        if self.editable:
+    def _edited(self, kind: EditKind, side: int, value: str | bytes) -> None:
+        if self.editable and side == EDIT_KINDS.index(kind):
             for callback in list(self._edit_callbacks):
                 callback(kind, value)
 
     @traitlets.validate("selected_tokens")
     def _check_tokens(self, proposal: dict[str, Any]) -> list[int]:
-        return _existing(proposal["value"], "selected_tokens", "token", len(self.tokens))
+        return _existing(proposal["value"], "selected_tokens", "token", len(self.pairs.tokens))
 
     @traitlets.validate("selected_patches")
     def _check_patches(self, proposal: dict[str, Any]) -> list[int]:
-        return _existing(proposal["value"], "selected_patches", "patch", int(np.prod(self.grid)))
+        rows, columns = self.pairs.grid
+        return _existing(proposal["value"], "selected_patches", "patch", rows * columns)
 
 
 def _is_held(widget: ipywidgets.Widget) -> bool:

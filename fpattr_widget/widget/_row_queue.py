@@ -29,7 +29,7 @@ class SendRegion:
     """Compute each token's attribution to a region, and send it."""
 
     identifier: int
-    patches: list[int]
+    features: list[int]
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ class RowQueue:
         self._urgent = tokens
         self._unfinished = True
 
-    def add_region(self, identifier: int, patches: list[int]) -> None:
+    def add_region(self, identifier: int, features: list[int]) -> None:
         """Request a region instead of the one that was requested before."""
-        self._region = SendRegion(identifier, patches)
+        self._region = SendRegion(identifier, features)
         self._unfinished = True
 
     def interrupt(self) -> None:

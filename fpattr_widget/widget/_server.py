@@ -13,13 +13,12 @@ from ..progress import LONG, Stopped, about, cheaper, listening
 from ..view import (
     DoneMessage,
     FailureMessage,
+    FeaturesMessage,
     InterruptedMessage,
     LedgerMessage,
     LedgerState,
     ProgressMessage,
-    RegionMessage,
     Result,
-    RowsMessage,
 )
 from ._failures import failure_sentence
 from ._kernel import interrupts
@@ -97,10 +96,15 @@ class RowServer:
         with self._requesting():
             self._queue.add_urgent([token for token in tokens if 0 <= token < count])
 
-    def ask_region(self, identifier: int, patches: list[int]) -> None:
-        """Send each token's attribution to a region; a later request replaces an earlier one."""
+    def ask_region(self, identifier: int, features: list[int]) -> None:
+        """Send each token's attribution to image features; a later request replaces an earlier one.
+
+        Features that are no patches are never requested: the page waits for their rows.
+        """
+        special = len(self._pairs.image_special_names)
         with self._requesting():
-            self._queue.add_region(identifier, patches)
+            if not any(0 <= feature < special for feature in features):
+                self._queue.add_region(identifier, features)
 
     def stop(self, *, release: bool = False) -> None:
         """End the thread, within one forward pass of the model.
@@ -161,8 +165,8 @@ class RowServer:
                 self._post(InterruptedMessage(type="interrupted", epoch=self.epoch))
             case SendRows(tokens, urgent):
                 self._send_rows(tokens, urgent=urgent)
-            case SendRegion(identifier, patches):
-                self._send_region(identifier, patches)
+            case SendRegion(identifier, features):
+                self._send_region(identifier, features)
             case SendLedger():
                 self._send_ledger()
             case Finish():
@@ -228,7 +232,10 @@ class RowServer:
         tokens, self._computed = self._computed, []
         if tokens:
             values = np.ascontiguousarray(self._pairs.feature_rows(tokens), dtype="<f4")
-            self._post(RowsMessage(type="rows", epoch=self.epoch, tokens=tokens), values.tobytes())
+            message = FeaturesMessage(
+                type="features", epoch=self.epoch, side=0, id=0, features=tokens
+            )
+            self._post(message, values.tobytes())
         self._flushed = time.monotonic()
 
     def _send_ledger(self) -> None:
@@ -243,12 +250,15 @@ class RowServer:
             )
         )
 
-    def _send_region(self, identifier: int, patches: list[int]) -> None:
+    def _send_region(self, identifier: int, features: list[int]) -> None:
         rows, columns = self._pairs.grid
+        special = len(self._pairs.image_special_names)
         mask = np.zeros(rows * columns, bool)
-        mask[[patch for patch in patches if 0 <= patch < mask.size]] = True
+        mask[[f - special for f in features if 0 <= f - special < mask.size]] = True
         values = self._pairs.of_region(mask.reshape(rows, columns)).astype("<f4")
-        message = RegionMessage(type="region", epoch=self.epoch, id=identifier)
+        message = FeaturesMessage(
+            type="features", epoch=self.epoch, side=1, id=identifier, features=features
+        )
         self._post(message, values.tobytes())
 
     def _post(self, message: Result, *buffers: bytes) -> None:

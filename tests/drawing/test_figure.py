@@ -291,20 +291,6 @@ def test_weak_values_are_faint():
     assert "+0.0025" in texts(plot(made("dog", 16, 16, values=fine)))
 
 
-def test_the_view_has_the_same_limits():
-    from fpattr_widget.drawing import _colours as colours
-    from fpattr_widget.drawing import _ledger as ledger
-
-    source = Path(__file__).parents[2] / "js" / "src"
-    for name, file, ours in (
-        ("FLOOR", "scale.ts", colours.FLOOR),
-        ("COARSE", "scale.ts", colours.COARSE),
-        ("TOLERATED", "ledger.ts", ledger.TOLERATED),
-    ):
-        (written,) = re.findall(rf"export const {name} = ([\d.]+);", (source / file).read_text())
-        assert float(written) == ours, name
-
-
 def test_a_ledger_that_does_not_add_up_says_so():
     figure = plot(made("a dog", ledger=fp.Ledger(0.23, 83.1, 0.0, 0.0, 0.0, -82.87)))
     assert "their sum is 83.10, which leaves −82.87." in texts(figure)

@@ -10,6 +10,8 @@ from typing import Any
 
 from jupyter_client.manager import KernelManager
 
+from tests.shown import kind_of
+
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -104,7 +106,7 @@ class Notebook:
     def _unheard(self, model: str, until: str) -> list[Said] | None:
         said = [said for said in self.heard if said.model == model]
         for i in range(self._returned.get(model, 0), len(said)):
-            if said[i].content["type"] == until:
+            if kind_of(said[i].content) == until:
                 first, self._returned[model] = self._returned.get(model, 0), i + 1
                 return said[first : i + 1]
         return None

@@ -16,6 +16,7 @@ import fpattr_widget as fp
 from fpattr_widget.scenes import example, example_names
 from fpattr_widget.widget import _choices as choices
 from tests.conftest import Processor, random_clip, random_encoder
+from tests.shown import caption_of
 
 METHOD = fp.IntegratedJacobians(steps=3)
 THREAD = "fpattr-choices"
@@ -46,7 +47,8 @@ def assert_shows(explorer, encoder, image, caption, method, layer=None) -> None:
     assert explorer.problems == {}
     expected = fp.attribute(encoder, image, caption, method, layer)
     assert explorer.pairs.about == expected.about
-    assert explorer.pairs.caption == explorer.view.caption == expected.caption
+    assert explorer.pairs.caption == expected.caption
+    assert caption_of(explorer.view.sides)["text"] == expected.caption
     np.testing.assert_allclose(explorer.pairs.matrix, expected.matrix, rtol=1e-4, atol=1e-8)
     assert explorer.view.pairs is explorer.pairs
 
@@ -372,12 +374,12 @@ def test_a_model_that_was_not_there_can_be_asked_for_again(explorer, saved_model
 
 
 def test_edits_in_the_view(explorer, encoder, picture):
-    edit_in_view(explorer, {"type": "caption", "caption": "two dogs"})
+    edit_in_view(explorer, {"type": "text", "side": 0, "text": "two dogs"})
     worked(explorer)
     assert explorer.caption == "two dogs"
     assert_shows(explorer, encoder, picture, "two dogs", METHOD)
     upload = png(Image.new("RGB", (31, 64), "green"))
-    edit_in_view(explorer, {"type": "image"}, upload)
+    edit_in_view(explorer, {"type": "file", "side": 1}, upload)
     worked(explorer)
     assert explorer.image == upload
     assert_shows(explorer, encoder, upload, "two dogs", METHOD)
@@ -387,16 +389,16 @@ def test_the_page_hears_of_what_it_may_not_have(explorer, monkeypatch):
     """The view is told in its own place, and told again when all is well."""
     heard = []
     monkeypatch.setattr(explorer.view, "refuse", lambda kind, said: heard.append((kind, said)))
-    edit_in_view(explorer, {"type": "caption", "caption": " "})
+    edit_in_view(explorer, {"type": "text", "side": 0, "text": " "})
     worked(explorer)
-    edit_in_view(explorer, {"type": "caption", "caption": " "})  # it waits for an answer
+    edit_in_view(explorer, {"type": "text", "side": 0, "text": " "})  # it waits for an answer
     worked(explorer)
-    edit_in_view(explorer, {"type": "image"}, b"no image")
+    edit_in_view(explorer, {"type": "file", "side": 1}, b"no image")
     worked(explorer)
     assert [kind for kind, _ in heard] == ["caption", "caption", "image", "caption"]
     assert all(said.startswith(("Caption is empty", "Image cannot be read")) for _, said in heard)
     epoch = explorer.view.epoch
-    edit_in_view(explorer, {"type": "caption", "caption": "a cat"})
+    edit_in_view(explorer, {"type": "text", "side": 0, "text": "a cat"})
     worked(explorer)
     assert sorted(heard[4:]) == [("caption", ""), ("image", "")]
     assert explorer.view.epoch > epoch

@@ -4,6 +4,8 @@ import time
 
 import pytest
 
+from fpattr_widget.view import PROTOCOL
+from tests.shown import rows_message
 from tests.widget.notebook import WIDGET, CellError, Notebook, notebook
 
 SETUP = """
@@ -57,19 +59,19 @@ def assert_stopped(book: Notebook, model: str, interrupted_at: float) -> None:
     assert not [said for said in book.silence(0.6) if said.model == model]
     assert stop.at - end_of_step(book, interrupted_at) < MOST_SECONDS
     assert book.value("max(steps)") <= stop.at
-    assert 0 < book.value("int(w.pairs.ready.sum())") < book.value("len(w.tokens)")
+    assert 0 < book.value("int(w.pairs.ready.sum())") < book.value("len(w.pairs.tokens)")
     assert book.value("w._server.wait(0.1)")
 
 
 def assert_works(book: Notebook, model: str) -> None:
     """A hover gets its row and nothing else; a page that starts anew gets everything."""
-    last = book.value("len(w.tokens)") - 1
-    book.say(model, {"type": "rows", "epoch": 1, "tokens": [last]})
+    last = book.value("len(w.pairs.tokens)") - 1
+    book.say(model, rows_message([last]))
     rows = book.listen(model, "rows")
-    assert rows[-1].content["tokens"] == [last]
+    assert rows[-1].content["features"] == [last]
     assert not [said for said in book.silence(0.6) if said.model == model]
     book.run("pause = 0")
-    book.say(model, {"type": "hello", "epoch": 1, "protocol": 2})
+    book.say(model, {"type": "hello", "epoch": 1, "protocol": PROTOCOL})
     said = book.listen(model, "done")
     assert said[0].content["type"] == "hello"
     assert book.value("w.pairs.ready.all().item()")
