@@ -1,7 +1,7 @@
 """What a dual encoder is, and how each family is one."""
 
 from ._adapters import ProcessorLike
-from ._encoder import DualEncoder, Layer
+from ._encoder import DualEncoder, Layer, Recipe
 from ._family import Family, ImageTower, TextTower
 from ._graphs import Kept
 from ._image_files import open_image, read_image, run_processor
@@ -16,7 +16,7 @@ from ._last_block import (
     mean_pooling,
     witness,
 )
-from ._loading import ModelLike, encoder_of, is_loaded, load_encoder, shared_encoder
+from ._loading import EncoderRecipe, ModelLike, encoder_of, is_loaded, load_encoder, shared_encoder
 from ._names import shared_name
 from ._registry import register_family
 from ._text_inputs import CaptionLike, PreparedText, check_text_reference, content
@@ -29,6 +29,7 @@ __all__ = [
     "AttentionPooling",
     "CaptionLike",
     "DualEncoder",
+    "EncoderRecipe",
     "Family",
     "ImageLike",
     "ImageTower",
@@ -40,6 +41,7 @@ __all__ = [
     "PreparedImage",
     "PreparedText",
     "ProcessorLike",
+    "Recipe",
     "Split",
     "TextTower",
     "Token",

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -46,6 +46,14 @@ class Defaults:
     layer: tuple[int, int] = (-1, -1)
     text_reference: str = "pad"
     nodes: tuple[int, int] | None = None
+
+
+class Recipe(Protocol):
+    """What loads the same encoder again; can be pickled."""
+
+    def load(self) -> "DualEncoder":
+        """Load it."""
+        ...
 
 
 class DualEncoder:
@@ -91,6 +99,8 @@ class DualEncoder:
         self.image_processor = image_processor
         self.defaults = defaults or Defaults()
         self.memory_limit = memory_limit
+        #: What loads it again in another process; ``None`` for a module that came loaded.
+        self.recipe: Recipe | None = None
         # Held while the model is looked at; no other lock is taken meanwhile. All locks
         # on the way of a computation, in the order in which they are taken: that of pairs
         # (of pairs made of others before that of the others), an entry of the images
@@ -261,7 +271,7 @@ class DualEncoder:
         pair = layer if isinstance(layer, tuple | list) else (layer, layer)
         if len(pair) != 2:
             raise InputError(
-                f"`layer` is {layer!r}: pass an integer, a pair (text, image) or None."
+                "layer", f"is {layer!r}", "pass an integer, a pair (text, image) or None"
             )
         return self.text_tower.resolve_layer(pair[0]), self.image_tower.resolve_layer(pair[1])
 

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib.resources import as_file
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,36 @@ def load_encoder(
         with as_file(MODEL_FOLDER) as folder:
             encoder = _from_pretrained(str(folder), "bundled", device, dtype)
     encoder.memory_limit = memory_limit
+    if not isinstance(model, nn.Module):
+        source = os.path.abspath(model) if os.path.isdir(model) else str(model)
+        place = None if device is None else str(device)
+        encoder.recipe = EncoderRecipe(source, place, dtype, memory_limit)
     return encoder
+
+
+@dataclass(frozen=True)
+class EncoderRecipe:
+    """What loads an encoder again, in another process for example; can be pickled.
+
+    Attributes
+    ----------
+    model
+        ``"bundled"``, a Hugging Face model id, or a folder's absolute path,
+        which its ``repr`` leaves out.
+    device, dtype, memory_limit
+        As they were passed to :func:`load_encoder`.
+    """
+
+    model: str = field(repr=False)
+    device: str | None
+    dtype: torch.dtype | None
+    memory_limit: int
+
+    def load(self) -> DualEncoder:
+        """Load the encoder; see :func:`load_encoder` for the errors."""
+        return load_encoder(
+            self.model, device=self.device, dtype=self.dtype, memory_limit=self.memory_limit
+        )
 
 
 def encoder_of(model: ModelLike = "bundled", processor: ProcessorLike = None) -> DualEncoder:

@@ -253,12 +253,13 @@ class Tower:
         count = len(self.blocks)
         if isinstance(layer, bool) or not isinstance(layer, int):
             raise InputError(
-                f"`layer` is {layer!r}: pass an integer, a pair (text, image) or None."
+                "layer", f"is {layer!r}", "pass an integer, a pair (text, image) or None"
             )
         if not -count <= layer < count:
             raise InputError(
-                f"`layer` is {layer}, but the {self.name} tower has {count} blocks: "
-                f"pass 0 to {count - 1}, or −{count} to −1 counted from the last."
+                "layer",
+                f"is {layer}, but the {self.name} tower has {count} blocks",
+                f"pass 0 to {count - 1}, or −{count} to −1 counted from the last",
             )
         return layer % count
 

@@ -1,6 +1,5 @@
-"""One sample as one run explains it: all that a metric looks at."""
+"""A sample as an encoder reads it, and as a setup explains it: all that a metric reads."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,25 +8,25 @@ import numpy as np
 from ..encoders import DualEncoder, PreparedImage, PreparedText, content
 from ..errors import InputError
 from ..methods import Banzhaf, Game, Method, Occlusion, image_game, text_game
-from ..pairs import FeaturePairs, attribute
+from ..pairs import FeaturePairs
 from ._dataset import Box, Phrase, Sample
 from ._geometry import patches_in_boxes, seen_boxes
 
 
 @dataclass(frozen=True)
 class Target:
-    """A phrase as the model meets it.
+    """A phrase of which the model sees at least one token and one box.
 
     Attributes
     ----------
     number
-        Which of the sample's phrases it is.
+        Index of the phrase in the sample.
     phrase
         The phrase.
     tokens
-        Numbers of its tokens.
+        Indices of its tokens.
     boxes
-        What the model sees of its boxes, as fractions of that.
+        The visible parts of its boxes, as fractions of what the model sees.
     inside
         Which patches lie in its boxes, ``(rows, columns)`` bool.
     """
@@ -39,8 +38,15 @@ class Target:
     inside: np.ndarray
 
 
-class Read:
-    """A sample as an encoder reads it; what is costly is shared by all runs of the encoder.
+class PreparedSample:
+    """A sample as an encoder reads it; all setups of the encoder share what is costly.
+
+    Parameters
+    ----------
+    encoder
+        The encoder.
+    sample
+        The sample, whose image is opened now.
 
     Raises
     ------
@@ -54,26 +60,35 @@ class Read:
         self.text: PreparedText = encoder.prepare_text(sample.caption)
         try:
             image = sample.image
-        except OSError as error:  # made by a function, which may read a file
-            raise InputError(f"the image cannot be read ({error})") from error
+        except OSError as error:  # raised by the sample's own function
+            raise InputError(
+                "image", f"cannot be read ({error})", "check that its file is there"
+            ) from error
         self.image: PreparedImage = encoder.prepare_image(image)
         self._image_games: dict[tuple[int, int], Game] = {}
         self._text_games: dict[str, Game] = {}
 
     def targets(self, grid: tuple[int, int]) -> tuple[Target, ...]:
-        """Return the phrases whose boxes are seen, on a grid of patches.
+        """Return the phrases of which the model sees a token and a box.
+
+        Parameters
+        ----------
+        grid
+            ``(rows, columns)`` of patches.
 
         Raises
         ------
         InputError
-            When it cannot be told what the model sees of the image.
+            When the part of the image that the model sees is not known.
         """
         if self.sample.phrases and self.image.crop is None:
             raise InputError(
-                "where the boxes lie in what the model sees cannot be told: the image processor "
-                "of `model` does more than scale and crop, or the image is a few pixels wide"
+                "image",
+                "has boxes that cannot be placed in what the model sees, because the image "
+                "processor does more than scale and crop, or the image is a few pixels wide",
+                "choose metrics that need no boxes, such as 'completeness'",
             )
-        found = []
+        targets = []
         for number, phrase in enumerate(self.sample.phrases):
             assert self.image.crop is not None
             boxes = seen_boxes(phrase.boxes, self.image.crop)
@@ -88,13 +103,13 @@ class Read:
             )
             if boxes and tokens:
                 inside = patches_in_boxes(boxes, grid)
-                found.append(Target(number, phrase, tokens, boxes, inside))
-        return tuple(found)
+                targets.append(Target(number, phrase, tokens, boxes, inside))
+        return tuple(targets)
 
     def image_game(self, layer: int) -> Game:
-        """Return the embeddings of the image with patches taken away, each encoded once.
+        """Return the game that embeds the image with patches removed, each subset once.
 
-        Layers whose grids are alike share one game.
+        Layers with the same grid share one game.
         """
         grid, _ = self.encoder.image_layout(self.image, layer)
         if grid not in self._image_games:
@@ -102,10 +117,13 @@ class Read:
         return self._image_games[grid]
 
     def text_game(self, tokens: str | None = None) -> Game:
-        """Return the embeddings of the caption with tokens taken away, each encoded once.
+        """Return the game that embeds the caption with tokens removed, each subset once.
 
-        ``tokens`` says how, see :class:`~fpattr_widget.Occlusion`; by the
-        attention mask when ``None``, or by the reference where there is none.
+        Parameters
+        ----------
+        tokens
+            How they are removed, see :class:`~fpattr_widget.Occlusion`. ``None``
+            means the attention mask, or the reference where the tower has no mask.
         """
         if tokens is None:
             tokens = "mask" if self.encoder.text_tower.masks else "reference"
@@ -114,36 +132,38 @@ class Read:
         return self._text_games[tokens]
 
 
-class Explained:
-    """A sample's pairs, and what they are to be held against.
+@dataclass(frozen=True)
+class ExplainedSample:
+    """A sample's pair attributions beside its truth; what metrics judge.
 
     Attributes
     ----------
-    read
+    prepared
         The sample as the encoder reads it.
     pairs
         Its pair attributions.
-    run
-        What a reader calls the way in which it was explained.
+    method
+        The method that they are measured with.
+    image_layer
+        The image tower's block whose grid the pairs have.
+    name
+        What readers call the setup.
     beside
-        The same sample explained in other ways with the same encoder.
+        The same sample as the encoder's other setups explain it; filled only
+        for metrics that compare.
     """
 
-    def __init__(self, read: Read, method: Method, layer: tuple[int, int] | None, run: str):
-        self.read = read
-        self.pairs: FeaturePairs = attribute(
-            read.encoder, read.image, read.text, method=method, layer=layer
-        )
-        # As attribute() resolves it.
-        _, self._image_layer = read.encoder.resolve_layers(layer if method.reads_at is None else -1)
-        self._removal = method.tokens if isinstance(method, Occlusion | Banzhaf) else None
-        self.run = run
-        self.beside: Sequence[Explained] = ()
+    prepared: PreparedSample
+    pairs: FeaturePairs
+    method: Method
+    image_layer: int
+    name: str
+    beside: tuple["ExplainedSample", ...] = ()
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:
-        """See ``Read.targets``."""
-        return self.read.targets(self.pairs.grid)
+        """The phrases to judge; see :meth:`PreparedSample.targets`."""
+        return self.prepared.targets(self.pairs.grid)
 
     @cached_property
     def maps(self) -> np.ndarray:
@@ -154,20 +174,21 @@ class Explained:
 
     @cached_property
     def first_order(self) -> tuple[np.ndarray, np.ndarray]:
-        """See ``FeaturePairs.first_order``."""
+        """First-order parts of tokens and of patches; see ``FeaturePairs.first_order``."""
         return self.pairs.first_order()
 
     @property
     def text_game(self) -> Game:
-        """The caption with tokens taken away as the method does, if it takes any away."""
-        return self.read.text_game(self._removal)
+        """The caption with tokens removed, in the method's own way if it removes any."""
+        removal = self.method.tokens if isinstance(self.method, Occlusion | Banzhaf) else None
+        return self.prepared.text_game(removal)
 
     @property
     def image_game(self) -> Game:
-        """The image with patches of the pairs' grid taken away."""
-        return self.read.image_game(self._image_layer)
+        """The image with patches of the pairs' grid removed."""
+        return self.prepared.image_game(self.image_layer)
 
     @property
     def content(self) -> np.ndarray:
-        """Which tokens are words, ``(tokens,)`` bool; the others are BOS and the like."""
-        return content(self.read.text).numpy()
+        """Which tokens are words and not BOS and the like, ``(tokens,)`` bool."""
+        return content(self.prepared.text).numpy()

@@ -20,9 +20,9 @@ def checked_path(path: Any) -> str:
     """
     named = os.fspath(path) if isinstance(path, str | os.PathLike) else path
     if not isinstance(named, str):
-        raise InputError(f"`path` is a {type(named).__name__}: pass the name of a file.")
+        raise InputError("path", f"is a {type(named).__name__}", "pass the name of a file")
     if "\0" in named:
-        raise InputError("`path` holds a null character: pass the name of a file.")
+        raise InputError("path", "holds a null character", "pass the name of a file")
     return named
 
 
@@ -38,31 +38,37 @@ def writable(path: Any) -> Path:
     named = checked_path(path)
     shown = Path(named).name
     if not os.path.basename(named) or os.path.isdir(named):
-        raise InputError(f"`path` is the folder {shown!r}: add the name of a file.")
+        raise InputError("path", f"is the folder {shown!r}", "add the name of a file")
     try:
         target = Path(os.path.realpath(named))
         folder = target.parent
         if not folder.is_dir():
             raise InputError(
-                f"`path` lies in {folder.name!r}, which is no folder: make it first, or choose "
-                "another."
+                "path",
+                f"lies in {folder.name!r}, which is no folder",
+                "make it first, or choose another",
             )
         if not os.access(folder, os.W_OK | os.X_OK):
             raise InputError(
-                f"`path` lies in the folder {folder.name!r}, which you cannot write to: choose "
-                "another."
+                "path",
+                f"lies in the folder {folder.name!r}, which you cannot write to",
+                "choose another",
             )
         if os.path.exists(target):
             if not target.is_file():
-                raise InputError(f"`path` names {shown!r}, which is no file: choose another name.")
+                raise InputError(
+                    "path", f"names {shown!r}, which is no file", "choose another name"
+                )
             if not os.access(target, os.W_OK):
                 raise InputError(
-                    f"`path` names {shown!r}, which is write-protected: choose another name."
+                    "path",
+                    f"names {shown!r}, which is write-protected",
+                    "choose another name",
                 )
     except InputError:
         raise
     except (OSError, ValueError) as error:
-        raise InputError(_refusal(error)) from error
+        raise _refusal(error) from error
     return target
 
 
@@ -98,10 +104,10 @@ def write_atomically(path: Any, data: bytes) -> None:
         with suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError):
-            raise InputError(_refusal(error)) from error
+            raise _refusal(error) from error
         raise
 
 
-def _refusal(error: OSError | ValueError) -> str:
+def _refusal(error: OSError | ValueError) -> InputError:
     reason = getattr(error, "strerror", None) or "no such name is possible"
-    return f"`path` cannot be written ({reason}): choose another place or name."
+    return InputError("path", f"cannot be written ({reason})", "choose another place or name")

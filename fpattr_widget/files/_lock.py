@@ -31,7 +31,7 @@ def alone(path: Path) -> Iterator[None]:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise InputError(
-            f"`scores` cannot be written ({error.strerror}): choose another place."
+            "scores", f"cannot be written ({error.strerror})", "choose another place"
         ) from error
     try:
         with suppress(OSError):  # a file system that knows no locks
@@ -39,8 +39,9 @@ def alone(path: Path) -> Iterator[None]:
                 _lock(file)
             except (BlockingIOError, PermissionError):
                 raise InputError(
-                    f"`scores` names {path.name!r}, to which another evaluation is writing now: "
-                    "wait until it is done, or name another file."
+                    "scores",
+                    f"names {path.name!r}, to which another evaluation is writing now",
+                    "wait until it is done, or name another file",
                 ) from None
         yield
     finally:
