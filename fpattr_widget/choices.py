@@ -1,4 +1,4 @@
-"""Names that can be chosen, without what they stand for, which takes seconds to import."""
+"""Names that users choose from, kept apart from what they name, which is slow to import."""
 
 from typing import Literal
 
@@ -19,3 +19,14 @@ MetricName = Literal[
     "completeness",
     "agreement",
 ]
+
+#: Data sets of the command line, with the files that each is read from; those in brackets
+#: are optional.
+DATASET_FILES: dict[str, tuple[str, ...]] = {
+    "examples": (),
+    "scenes": (),
+    "grids": ("[FOLDER]",),
+    "coco": ("INSTANCES.json", "CAPTIONS.json", "IMAGES"),
+    "flickr30k-entities": ("SENTENCES", "ANNOTATIONS", "IMAGES"),
+    "table": ("FILE.csv", "[IMAGES]"),
+}

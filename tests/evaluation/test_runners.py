@@ -11,11 +11,13 @@ import fpattr_widget as fp
 from fpattr_widget.errors import ModelChanged
 from fpattr_widget.evaluation import Dataset
 from fpattr_widget.evaluation._evaluate import _report
+from fpattr_widget.evaluation._measure import measure
 from fpattr_widget.evaluation._measurements import Measurements
 from fpattr_widget.evaluation._plan import Evaluation, plan
 from fpattr_widget.evaluation._run import run
 from fpattr_widget.evaluation._score import Record, Score
 from fpattr_widget.evaluation._task import Task
+from fpattr_widget.evaluation.metrics import PointingGame
 from fpattr_widget.evaluation.runners import RUNNERS
 from tests.conftest import random_encoder
 from tests.evaluation.elsewhere import Elsewhere
@@ -102,10 +104,14 @@ def test_names_that_one_sample_alone_has_stand_in_the_order_of_the_samples(encod
 
 
 def test_an_interrupt_closes_the_runner_and_keeps_what_has_arrived(encoder, runners):
-    closed = []
+    closed, kept_alive = [], []
 
     class Interrupted(RUNNERS["local"]):
         def run(self, task, samples):
+            kept_alive.append(self._noting(task, samples))
+            return kept_alive[0]
+
+        def _noting(self, task, samples):
             try:
                 yield from super().run(task, samples)
             finally:
@@ -134,13 +140,28 @@ def test_a_model_that_changes_while_it_is_measured_is_no_fault_of_a_sample(runne
             for record in super().run(task, samples):
                 yield record
                 with torch.no_grad():
-                    next(encoder.model.text_projection.parameters()).mul_(2)
+                    encoder.model.text_projection.weight.mul_(2)
 
     runners(changing=Changing)
     evaluation = planned(encoder, tiny(3), "changing")
     with pytest.raises(ModelChanged):
         run(evaluation, progress=False)
     assert [record.sample for record in evaluation.records] == ["s0"]
+
+
+def test_a_model_that_changes_within_a_sample_is_no_reason_to_skip_it():
+    encoder = random_encoder()
+
+    class Training(PointingGame):
+        def measure(self, explained):
+            explained.pairs.row(1)
+            with torch.no_grad():
+                encoder.model.text_projection.weight.mul_(2)
+            return super().measure(explained)
+
+    task = planned(encoder, tiny(1), methods="gradient_times_input", metrics=Training()).task
+    with pytest.raises(ModelChanged):
+        measure(tiny(1)[0], task.setups, task.metrics)
 
 
 # Tasks as pickles
