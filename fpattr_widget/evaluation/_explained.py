@@ -1,13 +1,14 @@
 """A sample as an encoder reads it, and as a setup explains it: all that a metric reads."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from ..encoders import DualEncoder, PreparedImage, PreparedText, content
+from ..encoders import DualEncoder, PreparedImage, PreparedText
 from ..errors import InputError
-from ..methods import Banzhaf, Game, Method, Occlusion, image_game, text_game
+from ..methods import Game, MaskedSimilarity, Method, game_of
 from ..pairs import FeaturePairs
 from ._dataset import Box, Phrase, Sample
 from ._geometry import patches_in_boxes, seen_boxes
@@ -57,16 +58,18 @@ class PreparedSample:
     def __init__(self, encoder: DualEncoder, sample: Sample):
         self.encoder = encoder
         self.sample = sample
-        self.text: PreparedText = encoder.prepare_text(sample.caption)
         try:
             image = sample.image
         except OSError as error:  # raised by the sample's own function
             raise InputError(
-                "image", f"cannot be read ({error})", "check that its file is there"
+                "image", f"cannot be read ({error})", "check the data set's files"
             ) from error
-        self.image: PreparedImage = encoder.prepare_image(image)
-        self._image_games: dict[tuple[int, int], Game] = {}
-        self._text_games: dict[str, Game] = {}
+        text_input = encoder.prepare(sample.caption, "text")
+        image_input = encoder.prepare(image, "image")
+        assert isinstance(text_input, PreparedText)
+        assert isinstance(image_input, PreparedImage)
+        self.text, self.image = text_input, image_input
+        self._games: dict[tuple[str, ...], Game] = {}
 
     def targets(self, grid: tuple[int, int]) -> tuple[Target, ...]:
         """Return the phrases of which the model sees a token and a box.
@@ -106,30 +109,29 @@ class PreparedSample:
                 targets.append(Target(number, phrase, tokens, boxes, inside))
         return tuple(targets)
 
-    def image_game(self, layer: int) -> Game:
-        """Return the game that embeds the image with patches removed, each subset once.
-
-        Layers with the same grid share one game.
-        """
-        grid, _ = self.encoder.image_layout(self.image, layer)
-        if grid not in self._image_games:
-            self._image_games[grid] = image_game(self.encoder, self.image, layer)
-        return self._image_games[grid]
-
-    def text_game(self, tokens: str | None = None) -> Game:
-        """Return the game that embeds the caption with tokens removed, each subset once.
+    def masked(
+        self, layers: tuple[int, int], removal: Mapping[str, str] | None
+    ) -> MaskedSimilarity:
+        """Return the cosines of the sample with features removed; each input is encoded once.
 
         Parameters
         ----------
-        tokens
-            How they are removed, see :class:`~fpattr_widget.Occlusion`. ``None``
-            means the attention mask, or the reference where the tower has no mask.
+        layers
+            ``(text, image)``, where features are read. Layers with the same
+            features share what was encoded.
+        removal
+            How features are removed, by the tower's name, see
+            :class:`~fpattr_widget.Occlusion`; ``None`` for the usual way of each tower.
         """
-        if tokens is None:
-            tokens = "mask" if self.encoder.text_tower.masks else "reference"
-        if tokens not in self._text_games:
-            self._text_games[tokens] = text_game(self.encoder, self.text, tokens)
-        return self._text_games[tokens]
+        games = []
+        for prepared, layer in zip((self.text, self.image), layers, strict=True):
+            part = self.encoder.part(prepared, layer)
+            how = removal or {part.tower.name: part.tower.usual_removal}
+            key = part.tower.name, how[part.tower.name], repr(part.panel.features)
+            if key not in self._games:
+                self._games[key] = game_of(part, how)
+            games.append(self._games[key])
+        return MaskedSimilarity(*games)
 
 
 @dataclass(frozen=True)
@@ -144,8 +146,8 @@ class ExplainedSample:
         Its pair attributions.
     method
         The method that they are measured with.
-    image_layer
-        The image tower's block whose grid the pairs have.
+    layers
+        ``(text, image)``, the blocks whose features the pairs have.
     name
         What readers call the setup.
     beside
@@ -156,7 +158,7 @@ class ExplainedSample:
     prepared: PreparedSample
     pairs: FeaturePairs
     method: Method
-    image_layer: int
+    layers: tuple[int, int]
     name: str
     beside: tuple["ExplainedSample", ...] = ()
 
@@ -177,18 +179,12 @@ class ExplainedSample:
         """First-order parts of tokens and of patches; see ``FeaturePairs.first_order``."""
         return self.pairs.first_order()
 
-    @property
-    def text_game(self) -> Game:
-        """The caption with tokens removed, in the method's own way if it removes any."""
-        removal = self.method.tokens if isinstance(self.method, Occlusion | Banzhaf) else None
-        return self.prepared.text_game(removal)
-
-    @property
-    def image_game(self) -> Game:
-        """The image with patches of the pairs' grid removed."""
-        return self.prepared.image_game(self.image_layer)
+    @cached_property
+    def masked(self) -> MaskedSimilarity:
+        """The sample with features removed, in the method's own way if it removes any."""
+        return self.prepared.masked(self.layers, getattr(self.method, "removal", None))
 
     @property
     def content(self) -> np.ndarray:
         """Which tokens are words and not BOS and the like, ``(tokens,)`` bool."""
-        return content(self.prepared.text).numpy()
+        return self.prepared.text.content

@@ -39,8 +39,8 @@ def reading_of(encoder: DualEncoder) -> dict[str, str]:
     function has no settings to read.
     """
     return {
-        "image_processors": _pixels(encoder.image_processor),
-        "tokenizers": _tokens(encoder.tokenizer),
+        "image_processors": _pixels(encoder.processors.get("image")),
+        "tokenizers": _tokens(encoder.processors.get("text")),
         "defaults": repr(encoder.defaults),
     }
 

@@ -93,7 +93,7 @@ def plan(
         )
     if not len(dataset):
         raise InputError("dataset", "is empty", "pass one with at least one sample")
-    chosen_methods = _chosen(methods, "methods", METHODS, "measure_text", "Occlusion()")
+    chosen_methods = _chosen(methods, "methods", METHODS, "measure", "Occlusion()")
     chosen_metrics = _chosen(metrics, "metrics", METRICS, "measure", "Agreement()")
     kinds = [type(metric).__name__ for metric in chosen_metrics]
     if repeated := [kind for kind in kinds if kinds.count(kind) > 1]:
@@ -234,11 +234,8 @@ def _layers(encoder: DualEncoder, method: Method, layers: Any) -> Sequence[tuple
     if isinstance(layers, str):
         if layers != "all":
             raise InputError("layers", f"is {layers!r}", _LAYERS_REMEDY)
-        return list(
-            itertools.product(
-                range(len(encoder.text_tower.blocks)), range(len(encoder.image_tower.blocks))
-            )
-        )
+        rows, columns = (range(len(tower.blocks)) for tower in encoder.towers.values())
+        return list(itertools.product(rows, columns))
     chosen: list[Layer] = layers if isinstance(layers, list) else [layers]
     if not chosen:
         raise InputError("layers", "is empty", _LAYERS_REMEDY)

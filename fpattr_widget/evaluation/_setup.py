@@ -53,11 +53,12 @@ class Setup:
     def explain(self, prepared: PreparedSample) -> ExplainedSample:
         """Explain a sample that this encoder has prepared; nothing is computed yet."""
         layers = self.name.layers
+        features_at = self.encoder.resolve_layers(-1) if layers is None else layers
         return ExplainedSample(
             prepared,
             attribute(self.encoder, prepared.image, prepared.text, self.method, layers),
             self.method,
-            len(self.encoder.image_tower.blocks) - 1 if layers is None else layers[1],
+            features_at,
             str(self.name),
         )
 

@@ -12,7 +12,7 @@ from fpattr_widget.evaluation import Phrase, Sample
 from fpattr_widget.evaluation._explained import ExplainedSample, PreparedSample
 from fpattr_widget.evaluation._setup import Setup, SetupName
 from fpattr_widget.methods import Method
-from fpattr_widget.pairs import Known
+from tests.recorded import like, recorded
 
 #: BOS, six tokens, EOS.
 CAPTION = "a dog and a red ball"
@@ -77,13 +77,4 @@ def explained(
     values = np.zeros((len(real.pairs.tokens), SPECIAL + PATCHES), np.float32)
     for token, heat in (maps or {}).items():
         values[token, SPECIAL:] = np.ravel(heat)
-    pairs = fp.FeaturePairs(
-        Known(values, ledger, "", None, None),
-        caption=one.caption,
-        tokens=real.pairs.tokens,
-        picture=real.pairs.picture,
-        grid=real.pairs.grid,
-        image_special=real.pairs.image_special_names,
-        about=real.pairs.about,
-    )
-    return replace(real, pairs=pairs)
+    return replace(real, pairs=like(real.pairs, recorded(values, ledger)))

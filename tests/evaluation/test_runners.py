@@ -191,7 +191,7 @@ def bundled_task() -> Task:
     [
         (lambda encoder: encoder.model.logit_scale.data.add_(1), "set of weights"),
         (
-            lambda encoder: setattr(encoder.image_processor, "do_normalize", False),
+            lambda encoder: setattr(encoder.processors["image"], "do_normalize", False),
             "image processor",
         ),
         (
@@ -217,7 +217,7 @@ def test_a_module_of_this_process_cannot_be_sent(encoder):
 def test_a_recipe_keeps_what_was_asked_for_and_shows_no_path(tmp_path, monkeypatch):
     bundled = fp.load_encoder("bundled")
     folder = tmp_path / "secret" / "model"
-    for part in (bundled.model, bundled.tokenizer, bundled.image_processor):
+    for part in (bundled.model, *bundled.processors.values()):
         part.save_pretrained(folder)
     monkeypatch.chdir(folder.parent)
     encoder = fp.load_encoder("model", dtype=torch.float64, memory_limit=2**20)
