@@ -1,4 +1,4 @@
-"""Names that can be chosen, without what they stand for, which takes seconds to import."""
+"""Names that can be chosen, apart from what they stand for, which takes seconds to import."""
 
 from typing import Literal
 
@@ -19,3 +19,20 @@ MetricName = Literal[
     "completeness",
     "agreement",
 ]
+
+#: Endings of the files that a figure can be written to.
+FIGURE_ENDINGS = (".png", ".svg", ".pdf")
+
+#: Endings of the files that a report on an evaluation can be written to.
+REPORT_ENDINGS = (".html", ".md", ".csv")
+
+#: Data sets of the command line, with the files that each is read from; those in brackets
+#: are optional.
+DATASET_FILES: dict[str, tuple[str, ...]] = {
+    "examples": (),
+    "scenes": (),
+    "grids": ("[FOLDER]",),
+    "coco": ("INSTANCES.json", "CAPTIONS.json", "IMAGES"),
+    "flickr30k-entities": ("SENTENCES", "ANNOTATIONS", "IMAGES"),
+    "table": ("FILE.csv", "[IMAGES]"),
+}
