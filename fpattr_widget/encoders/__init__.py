@@ -2,14 +2,14 @@
 
 from ._adapters import ProcessorLike
 from ._encoder import DualEncoder, Layer
-from ._family import Family, ImageTower, TextTower
+from ._family import Family
 from ._graphs import Kept
+from ._image import ImageLike, ImageTower, PreparedImage
 from ._image_files import open_image, read_image, run_processor
-from ._image_inputs import ImageLike, PreparedImage, check_image_reference
+from ._inputs import Crop, Feature, Inputs, Panel, Prepared, Sentence, Side
 from ._last_block import (
     NODE,
     AttentionPooling,
-    Inputs,
     MeanPooling,
     agree,
     attention_pooling,
@@ -18,18 +18,21 @@ from ._last_block import (
 )
 from ._loading import ModelLike, encoder_of, is_loaded, load_encoder, shared_encoder
 from ._names import shared_name
+from ._part import Part
 from ._registry import register_family
-from ._text_inputs import CaptionLike, PreparedText, check_text_reference, content
+from ._text import CaptionLike, PreparedText, TextTower
 from ._tokens import Token, find_words
-from ._tower import Arrangement, Split, Tower, repeat_inputs
+from ._tower import Arrangement, Split, Tower, check_choice
 
 __all__ = [
     "NODE",
     "Arrangement",
     "AttentionPooling",
     "CaptionLike",
+    "Crop",
     "DualEncoder",
     "Family",
+    "Feature",
     "ImageLike",
     "ImageTower",
     "Inputs",
@@ -37,18 +40,21 @@ __all__ = [
     "Layer",
     "MeanPooling",
     "ModelLike",
+    "Panel",
+    "Part",
+    "Prepared",
     "PreparedImage",
     "PreparedText",
     "ProcessorLike",
+    "Sentence",
+    "Side",
     "Split",
     "TextTower",
     "Token",
     "Tower",
     "agree",
     "attention_pooling",
-    "check_image_reference",
-    "check_text_reference",
-    "content",
+    "check_choice",
     "encoder_of",
     "find_words",
     "is_loaded",
@@ -57,7 +63,6 @@ __all__ = [
     "open_image",
     "read_image",
     "register_family",
-    "repeat_inputs",
     "run_processor",
     "shared_encoder",
     "shared_name",

@@ -32,8 +32,8 @@ _BOTH = (
 )
 
 
-def parts_of(processor: ProcessorLike) -> tuple[Any, Any]:
-    """Return the tokenizer and the image processor that a processor holds.
+def parts_of(processor: ProcessorLike) -> dict[str, Any]:
+    """Return what prepares inputs, by the name of the tower that takes them.
 
     Parameters
     ----------
@@ -43,8 +43,9 @@ def parts_of(processor: ProcessorLike) -> tuple[Any, Any]:
 
     Returns
     -------
-    (object or None, object or None)
-        Both with the face of Hugging Face's.
+    dict
+        The tokenizer for ``"text"`` and the image processor for ``"image"``, both with the
+        face of Hugging Face's, or ``None``.
 
     Raises
     ------
@@ -52,20 +53,22 @@ def parts_of(processor: ProcessorLike) -> tuple[Any, Any]:
         When it holds neither, or something that cannot be used.
     """
     if processor is None:
-        return None, None
+        return {}
     if isinstance(processor, tuple | list):
         tokenizer, image_processor = _in_order(processor)
     else:
         if _is_tokenizer(processor):  # OpenCLIP's holds another one
-            raise InputError(f"`processor` is a tokenizer alone: {_BOTH}.")
+            raise InputError("processor", "is a tokenizer alone", _BOTH)
         found = processor if isinstance(processor, Mapping) else _attributes(processor)
         tokenizer, image_processor = found.get("tokenizer"), found.get("image_processor")
     if tokenizer is None and image_processor is None:
         raise InputError(
-            f"`processor` is a {type(processor).__name__} that holds neither a tokenizer nor an "
-            f"image_processor: {_BOTH}."
+            "processor",
+            f"is a {type(processor).__name__} that holds neither a tokenizer nor an "
+            "image_processor",
+            _BOTH,
         )
-    return as_tokenizer(tokenizer), as_image_processor(image_processor)
+    return {"text": as_tokenizer(tokenizer), "image": as_image_processor(image_processor)}
 
 
 def _attributes(processor: Any) -> dict[str, Any]:
@@ -79,7 +82,9 @@ def _in_order(pair: Sequence[Any]) -> tuple[Any, Any]:
     if len(tokenizers) != 1 or len(others) != 1:
         kinds = ", ".join(type(one).__name__ for one in pair) or "nothing"
         raise InputError(
-            f"`processor` holds {kinds} in place of one tokenizer and one image transform: {_BOTH}."
+            "processor",
+            f"holds {kinds} in place of one tokenizer and one image transform",
+            _BOTH,
         )
     return tokenizers[0], others[0]
 
@@ -126,9 +131,10 @@ def as_tokenizer(tokenizer: Any) -> Any:
     if _cleaning(tokenizer):
         return Cleaning(tokenizer)
     raise InputError(
-        f"`processor` has a tokenizer of type {type(tokenizer).__name__}: pass a Hugging Face "
-        "tokenizer, OpenCLIP's get_tokenizer(name), OpenAI's SimpleTokenizer(), or None to pass "
-        "captions as token ids."
+        "processor",
+        f"has a tokenizer of type {type(tokenizer).__name__}",
+        "pass a Hugging Face tokenizer, OpenCLIP's get_tokenizer(name), OpenAI's "
+        "SimpleTokenizer(), or None to pass captions as token ids",
     )
 
 
@@ -150,8 +156,10 @@ def as_image_processor(processor: Any) -> Any:
         return processor
     if not callable(processor):
         raise InputError(
-            f"`processor` has an image_processor of type {type(processor).__name__}: pass a "
-            "Hugging Face image processor, or a transform from a PIL image to a tensor (3, h, w)."
+            "processor",
+            f"has an image_processor of type {type(processor).__name__}",
+            "pass a Hugging Face image processor, or a transform from a PIL image to a tensor "
+            "(3, h, w)",
         )
     return Transform(processor)
 
@@ -228,14 +236,15 @@ class Transform:
             raise
         except Exception as error:  # it may be any function at all
             raise InputError(
-                f"`processor` has an image_processor that fails on a PIL image "
-                f"({type(error).__name__}): pass a transform from a PIL image to a tensor "
-                "(3, h, w)."
+                "processor",
+                f"has an image_processor that fails on a PIL image ({type(error).__name__})",
+                "pass a transform from a PIL image to a tensor (3, h, w)",
             ) from error
         if not (high > low).all():
             raise InputError(
-                "`processor` has an image_processor that does not tell white from black: pass a "
-                "transform from a PIL image to a tensor (3, h, w)."
+                "processor",
+                "has an image_processor that does not tell white from black",
+                "pass a transform from a PIL image to a tensor (3, h, w)",
             )
         self.image_std = 1 / (high - low)
         self.image_mean = -low * self.image_std
@@ -253,7 +262,8 @@ class Transform:
         pixels = np.asarray(self._transform(picture))
         if pixels.ndim != 3 or len(pixels) != 3 or pixels.dtype.kind != "f":
             raise InputError(
-                f"`processor` has an image_processor that returned {pixels.dtype} of shape "
-                f"{pixels.shape}: pass a transform from a PIL image to a float tensor (3, h, w)."
+                "processor",
+                f"has an image_processor that returned {pixels.dtype} of shape {pixels.shape}",
+                "pass a transform from a PIL image to a float tensor (3, h, w)",
             )
         return pixels

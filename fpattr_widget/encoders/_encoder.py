@@ -2,23 +2,24 @@
 
 import copy
 import threading
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..errors import InputError, ModelChanged
 from ._cores import one_thread
-from ._family import Family, ImageTower, TextTower
+from ._family import Family
 from ._graphs import Kept
-from ._image_inputs import ImageLike, PreparedImage, prepare_image, reference_image
-from ._last_block import Inputs
-from ._text_inputs import CaptionLike, PreparedText, prepare_text, reference_text
-from ._tower import Split, Tower
+from ._image import ImageLike
+from ._inputs import Panel, Prepared
+from ._part import Part, require_finite
+from ._text import CaptionLike
+from ._tower import Tower
 from ._version import Version
 
 T = TypeVar("T")
@@ -36,20 +37,21 @@ class Defaults:
     ----------
     layer
         ``(text, image)``, by the paper the last block of each tower.
-    text_reference
-        See :class:`~fpattr_widget.IntegratedJacobians`.
+    references
+        The kind of reference by the tower's name, where it is not the tower's first; see
+        :class:`~fpattr_widget.IntegratedJacobians`.
     nodes
         ``(text, image)``: how many quadrature nodes mostly suffice at these
         layers, so that they are tried first; ``None`` where nobody knows.
     """
 
     layer: tuple[int, int] = (-1, -1)
-    text_reference: str = "pad"
+    references: Mapping[str, str] = field(default_factory=dict)
     nodes: tuple[int, int] | None = None
 
 
 class DualEncoder:
-    """An image tower and a text tower that meet in one space.
+    """Two towers, such as of captions and of images, that meet in one space.
 
     Made by :func:`fpattr_widget.load_encoder`.
 
@@ -62,12 +64,11 @@ class DualEncoder:
         on a twin, which shares its weights.
     family
         What its towers are.
-    tokenizer
-        A Hugging Face tokenizer, or ``None`` if captions come as token ids.
-    image_processor
-        A Hugging Face image processor, or ``None`` if images come as tensors.
+    processors
+        What prepares inputs, by the tower's name: ``"text"`` a Hugging Face tokenizer,
+        ``"image"`` an image processor; none where inputs come as token ids or as tensors.
     defaults
-        Layer and reference to use when the user does not say.
+        Layer and references to use when the user does not say.
     memory_limit
         Bytes of working memory that attributions may take beside the model;
         less makes them slower, never wrong.
@@ -79,25 +80,23 @@ class DualEncoder:
         model: Any,
         family: Family,
         *,
-        tokenizer: Any = None,
-        image_processor: Any = None,
+        processors: Mapping[str, Any] | None = None,
         defaults: Defaults | None = None,
         memory_limit: int = MEMORY_LIMIT,
     ):
         self.name = name
         self.model = model
         self._family = family
-        self.tokenizer = tokenizer
-        self.image_processor = image_processor
+        self.processors = dict(processors or {})
         self.defaults = defaults or Defaults()
         self.memory_limit = memory_limit
         # Held while the model is looked at; no other lock is taken meanwhile. All locks
         # on the way of a computation, in the order in which they are taken: that of pairs
-        # (of pairs made of others before that of the others), an entry of the images
+        # (of pairs made of others before that of the others), an entry of the inputs
         # measured, an entry of a tower's readings, the twin's.
         self._lock = threading.Lock()
         self._version: Version | None = Version(model, family)
-        self.kept = Kept()
+        self.graphs = Kept()
         self._fixed: Version | None = None
         self._origin = self  # of a copy that is fixed to a version
 
@@ -107,19 +106,14 @@ class DualEncoder:
             return f"{len(tower.blocks)} {tower.name} blocks (the last {way})"
 
         return (
-            f"DualEncoder({self.name!r}, {described(self.text_tower)}, "
-            f"{described(self.image_tower)}, {self.device}, {self.dtype})"
+            f"DualEncoder({self.name!r}, {', '.join(map(described, self.towers.values()))}, "
+            f"{self.device}, {self.dtype})"
         )
 
     @property
-    def text_tower(self) -> TextTower:
-        """The text tower of the model's twin."""
-        return self._now.text_tower
-
-    @property
-    def image_tower(self) -> ImageTower:
-        """The image tower of the model's twin."""
-        return self._now.image_tower
+    def towers(self) -> Mapping[str, Tower]:
+        """The towers of the model's twin by name, first that of the rows."""
+        return self._now.towers
 
     def refresh(self) -> None:
         """Forget all that was computed, and look at the model anew.
@@ -184,9 +178,10 @@ class DualEncoder:
                 if self._version is version:
                     self._version = None  # what it keeps may be of another model
             raise ModelChanged(
-                f"the weights or settings of `model` {self.name!r} have changed since this "
-                "explanation was begun, so that further numbers would not belong to those that are "
-                "there: call explain or attribute again."
+                "model",
+                f"{self.name!r} has other weights or settings than when this explanation was "
+                "begun, so that further numbers would not belong to those that are there",
+                "call explain or attribute again",
             ) from reason
 
         try:
@@ -201,8 +196,9 @@ class DualEncoder:
         """Return the version of the model as it is now."""
         if self.device.type == "meta":
             raise InputError(
-                f"the weights of `model` {self.name!r} are gone, for torch's device 'meta' holds "
-                "no numbers: load it again."
+                "model",
+                f"{self.name!r} has no weights any more, as torch's device 'meta' holds no numbers",
+                "load it again",
             )
         with self._lock:
             now = self._version
@@ -229,30 +225,24 @@ class DualEncoder:
 
     def embed_image(self, images: Sequence[ImageLike]) -> np.ndarray:
         """Return the unit-length embeddings of a list of images, ``(n, K)`` float32."""
-        return self._embed([self.prepare_image(i).inputs for i in images], image=True)
+        return self._embed(images, "image")
 
     def embed_text(self, captions: Sequence[CaptionLike]) -> np.ndarray:
         """Return the unit-length embeddings of a list of captions, ``(n, K)`` float32."""
-        if isinstance(captions, str):
-            raise InputError("`captions` is one string: pass a list of strings.")
-        return self._embed([self.prepare_text(c).inputs for c in captions], image=False)
+        return self._embed(captions, "text")
 
-    def _embed(self, inputs: list[Inputs], *, image: bool) -> np.ndarray:
+    def _embed(self, values: Sequence[Any], name: str) -> np.ndarray:
+        argument = f"{self.towers[name].argument}s"
+        if isinstance(values, str):
+            raise InputError(argument, "is one string", "pass a list of strings")
+        inputs = [self.prepare(value, name).inputs for value in values]
         if not inputs:
-            raise InputError(f"nothing to embed: pass at least one {'image' if image else 'text'}.")
+            raise InputError(argument, "is an empty list", f"pass at least one {name}")
         with self.steady(reading=False) as fixed:
-            tower = fixed.image_tower if image else fixed.text_tower
-            embeddings = torch.cat([tower.embed(one).float() for one in inputs])
-        self.require_finite(embeddings, tower.name)
+            tower = fixed.towers[name]
+            embeddings = torch.cat([tower.embed(each).float() for each in inputs])
+        require_finite(embeddings, self.name, name)
         return nn.functional.normalize(embeddings, dim=-1).cpu().numpy()
-
-    def require_finite(self, embedding: Tensor, tower: str) -> None:
-        """Raise ``InputError`` if an embedding holds NaN or infinity or is zero."""
-        if not bool(torch.isfinite(embedding).all()) or not bool((embedding != 0).any()):
-            raise InputError(
-                f"`model` {self.name!r} gives no usable {tower} embedding (NaN, infinite or "
-                "all zero): check its weights, or load it with dtype=torch.float32."
-            )
 
     def resolve_layers(self, layer: Layer) -> tuple[int, int]:
         """Return (text, image) block numbers for what the user passed as ``layer``."""
@@ -261,51 +251,71 @@ class DualEncoder:
         pair = layer if isinstance(layer, tuple | list) else (layer, layer)
         if len(pair) != 2:
             raise InputError(
-                f"`layer` is {layer!r}: pass an integer, a pair (text, image) or None."
+                "layer", f"is {layer!r}", "pass an integer, a pair (text, image) or None"
             )
-        return self.text_tower.resolve_layer(pair[0]), self.image_tower.resolve_layer(pair[1])
+        rows, columns = self.towers.values()
+        return rows.resolve_layer(pair[0]), columns.resolve_layer(pair[1])
 
-    def prepare_text(self, caption: CaptionLike) -> PreparedText:
-        """Turn a caption into the text tower's inputs; see :func:`.prepare_text`."""
-        if isinstance(caption, PreparedText):
-            return caption
-        return prepare_text(self.text_tower, self.tokenizer, caption, self.device)
+    def prepare(self, value: Any, tower: str) -> Prepared:
+        """Turn what a user passes into a tower's inputs.
 
-    def prepare_image(self, image: ImageLike) -> PreparedImage:
-        """Turn an image into the image tower's inputs; see :func:`.prepare_image`."""
-        if isinstance(image, PreparedImage):
-            return image
-        tower, processor = self.image_tower, self.image_processor
-        return prepare_image(tower, processor, image, self.device, self.dtype)
+        Parameters
+        ----------
+        value
+            Anything that the tower takes, such as a caption or a path; what is prepared
+            already is returned as it is.
+        tower
+            ``"text"`` or ``"image"``, or another tower's name.
 
-    def reference_text(self, text: PreparedText, reference: str | None) -> Inputs:
-        """Return a caption's reference; ``None`` means the encoder's own."""
-        reference = reference or self.defaults.text_reference
-        return reference_text(self.text_tower, self.tokenizer, text, reference)
+        Raises
+        ------
+        InputError
+            When the tower cannot read it.
+        """
+        if isinstance(value, Prepared):
+            return value
+        processor = self.processors.get(tower)
+        return self.towers[tower].prepare(value, processor, self.device, self.dtype)
 
-    def split_text(self, text: PreparedText, layer: int, reference: str | None) -> Split:
-        """Cut the text tower; ``reference`` is ``"pad"``, ``"exclip"`` or ``None``."""
-        start = self.reference_text(text, reference)
+    def part(self, prepared: Prepared, layer: int = -1, side: int | None = None) -> Part:
+        """Return an input in its tower, ready to be measured.
+
+        Parameters
+        ----------
+        prepared
+            See :meth:`prepare`.
+        layer
+            Number of the block at whose input features are read.
+        side
+            0 for rows, 1 for columns; the tower's usual one unless told.
+        """
         with self.steady() as fixed:
-            return fixed.text_tower.split(text.inputs, start, layer)
+            tower = fixed.towers[prepared.tower]
+            usual = list(fixed.towers).index(tower.name)
+            layer = tower.resolve_layer(layer)
+            nodes = self.defaults.nodes
+            at_home = layer == tower.resolve_layer(self.defaults.layer[usual])
+            return Part(
+                tower,
+                prepared,
+                layer,
+                usual if side is None else side,
+                self.name,
+                self.defaults.references.get(tower.name, tower.references[0]),
+                nodes[usual] if nodes and at_home else None,
+                self.memory_limit,
+                self.graphs,
+            )
 
-    def split_image(self, image: PreparedImage, layer: int, reference: str) -> Split:
-        """Cut the image tower; ``reference`` is ``"zeros"``, the mean colour."""
-        start = reference_image(image, reference)
+    def panel(self, prepared: Prepared, layer: int) -> Panel:
+        """Return what a reader sees of an input, with the features that enter block ``layer``."""
+        tower = self.towers[prepared.tower]
+        if not tower.panel_needs_a_pass():
+            return tower.panel(prepared, layer)
         with self.steady() as fixed:
-            return fixed.image_tower.split(image.inputs, start, layer)
+            return fixed.towers[prepared.tower].panel(prepared, layer)
 
-    def image_layout(
-        self, image: PreparedImage, layer: int
-    ) -> tuple[tuple[int, int], tuple[str, ...]]:
-        """Return the grid of patches, and the names of the positions that stand before them."""
-        start = reference_image(image, "zeros")
-        if self.image_tower.tells_layout:
-            return self.image_tower.layout(start, layer)
-        with self.steady() as fixed:
-            return fixed.image_tower.layout(start, layer)
-
-    def for_image(self, image: PreparedImage, what: Hashable, compute: Callable[[], T]) -> T:
-        """Return what was computed for an image last time, unless the model has changed."""
-        key = (what, self.image_tower.identify(image.inputs))
-        return self._now.for_images.get(key, compute)
+    def cached(self, part: Part, what: object, compute: Callable[[], T]) -> T:
+        """Return what was computed of an input lately, unless the model has changed."""
+        key = (what, part.layer, part.side, part.memory_limit, part.tower.identify(part.inputs))
+        return self._now.measured[part.tower.name].get(key, compute)

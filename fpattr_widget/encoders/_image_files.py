@@ -78,26 +78,30 @@ def read_image(image: PictureLike) -> Image.Image:
     if isinstance(image, Image.Image):
         picture = image
         if picture.format == "EPS":  # decoded when it is needed, by Ghostscript
-            raise InputError("`image` is an EPS drawing, which is no picture yet: draw it as PNG.")
+            raise InputError(
+                "image", "is an EPS drawing, which is no picture yet", "draw it as PNG"
+            )
     elif isinstance(image, np.ndarray):
         picture = _from_array(image)
     elif isinstance(image, str | os.PathLike | bytes | bytearray | memoryview):
         picture = open_image(image)
     else:
-        raise InputError(f"`image` is a {type(image).__name__}: pass {_ACCEPTED}.")
+        raise InputError("image", f"is a {type(image).__name__}", f"pass {_ACCEPTED}")
     width, height = picture.size
     if width < 1 or height < 1:
-        raise InputError(f"`image` is {width} × {height} pixels: pass one that has pixels.")
+        raise InputError("image", f"is {width} × {height} pixels", "pass one that has pixels")
     if width * height > MOST_PIXELS:
         raise InputError(
-            f"`image` is {width:,} × {height:,} pixels, more than the {MOST_PIXELS // 10**6} "
-            "million that are read: make it smaller first."
+            "image",
+            f"is {width:,} × {height:,} pixels, more than the {MOST_PIXELS // 10**6} million that "
+            "are read",
+            "make it smaller first",
         )
     try:
         return _to_rgb(picture)
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise InputError(
-            f"`image` is damaged and cannot be decoded ({error}): pass another file."
+            "image", f"is damaged and cannot be decoded ({error})", "pass another file"
         ) from error
 
 
@@ -111,7 +115,7 @@ def open_image(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
     """
     if isinstance(source, str) and _ADDRESS.match(source):
         raise InputError(
-            "`image` is an address: download it first, and pass the file's path or its bytes."
+            "image", "is an address", "download it first, and pass the file's path or its bytes"
         )
     if isinstance(source, bytes | bytearray | memoryview):
         file: str | os.PathLike[str] | io.BytesIO = io.BytesIO(source)
@@ -124,17 +128,18 @@ def open_image(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
         # PIL's own limit of pixels is higher than ours.
         return Image.open(file, formats=[name for name in FORMATS if name in Image.OPEN])
     except FileNotFoundError:
-        raise InputError(f"`image` names no file: there is nothing at {what}.") from None
+        raise InputError("image", "names no file", f"there is nothing at {what}") from None
     except IsADirectoryError:
-        raise InputError(f"`image` is the folder {what}: pass one image file.") from None
+        raise InputError("image", f"is the folder {what}", "pass one image file") from None
     except Image.DecompressionBombError:
         raise InputError(
-            f"`image` has more than the {MOST_PIXELS // 10**6} million pixels that are read: "
-            "make it smaller first."
+            "image",
+            f"has more than the {MOST_PIXELS // 10**6} million pixels that are read",
+            "make it smaller first",
         ) from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise InputError(
-            f"`image` cannot be read: {what} is not a picture in a format that is known; {_ENDS}."
+            "image", f"cannot be read, for {what} is no picture in a format that is known", _ENDS
         ) from error
 
 
@@ -142,15 +147,16 @@ def _from_array(array: np.ndarray) -> Image.Image:
     grey = array.ndim == 2
     if not grey and not (array.ndim == 3 and array.shape[2] in (1, 3, 4)):
         raise InputError(
-            f"`image` is an array of shape {array.shape}: pass (H, W, 3), a PIL image or a path."
+            "image", f"is an array of shape {array.shape}", "pass (H, W, 3), a PIL image or a path"
         )
     if array.dtype != np.uint8:
         raise InputError(
-            f"`image` is an array of {array.dtype}: pass uint8 values from 0 to 255 "
-            "(for floats in 0…1: `(255 * image).astype('uint8')`)."
+            "image",
+            f"is an array of {array.dtype}",
+            "pass uint8 values from 0 to 255 (for floats in 0…1: `(255 * image).astype('uint8')`)",
         )
     if 0 in array.shape:
-        raise InputError(f"`image` is an array of shape {array.shape}: pass one that has pixels.")
+        raise InputError("image", f"is an array of shape {array.shape}", "pass one that has pixels")
     return Image.fromarray(array[:, :, 0] if array.shape[2:] == (1,) else array)
 
 

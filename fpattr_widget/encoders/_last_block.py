@@ -16,13 +16,15 @@ embedding, :func:`agree`, and its derivative with the module's own,
 :func:`witness`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import _global_forward_hooks, _global_forward_pre_hooks
+
+from ._inputs import Inputs
 
 # How far a description may be from the module: a few roundings. Eager attention
 # rounds its softmax to float32 in any precision.
@@ -37,7 +39,6 @@ _MULTIPLIED_AS = {"highest": torch.float32, "high": torch.float16, "medium": tor
 #: Where between reference and input derivatives are compared: nowhere in particular.
 NODE = 0.37
 
-Inputs = Mapping[str, Tensor]
 #: The rest of a tower after its last block, at the pooled position: (B, width) to (B, K).
 Tail = Callable[[Tensor], Tensor]
 #: A linear map: its weight, (out, in), and its bias, (out,) or None.

@@ -77,29 +77,28 @@ def load_encoder(
         weights are integers, or an argument cannot be used here.
     """
     if isinstance(memory_limit, bool) or not isinstance(memory_limit, int) or memory_limit < 1:
-        raise InputError(f"`memory_limit` is {memory_limit!r}: pass a number of bytes.")
+        raise InputError("memory_limit", f"is {memory_limit!r}", "pass a number of bytes")
     if not isinstance(model, str | os.PathLike | nn.Module):
         raise InputError(
-            f"`model` is a {type(model).__name__}: pass 'bundled', a Hugging Face id, a folder, "
-            "a loaded module or an encoder."
+            "model",
+            f"is a {type(model).__name__}",
+            "pass 'bundled', a Hugging Face id, a folder, a loaded module or an encoder",
         )
     _require_device(device)
     _require_floats(dtype)
     if isinstance(model, nn.Module):
         _require_derivatives(model)
-        encoder = _from_module(model, processor, device, dtype)
-    elif processor is not None:
+        return _from_module(model, processor, device, dtype, memory_limit)
+    if processor is not None:
         raise InputError(
-            f"`processor` is for a loaded module, and `model` is the name {str(model)!r}, which "
-            "has its own: leave it out, or load the module and pass both."
+            "processor",
+            f"is for a loaded module, and `model` is the name {str(model)!r}, which has its own",
+            "leave it out, or load the module and pass both",
         )
-    elif str(model) != "bundled":
-        encoder = _from_pretrained(str(model), str(model), device, dtype)
-    else:
-        with as_file(MODEL_FOLDER) as folder:
-            encoder = _from_pretrained(str(folder), "bundled", device, dtype)
-    encoder.memory_limit = memory_limit
-    return encoder
+    if str(model) != "bundled":
+        return _from_pretrained(str(model), str(model), device, dtype, memory_limit)
+    with as_file(MODEL_FOLDER) as folder:
+        return _from_pretrained(str(folder), "bundled", device, dtype, memory_limit)
 
 
 def encoder_of(model: ModelLike = "bundled", processor: ProcessorLike = None) -> DualEncoder:
@@ -126,8 +125,9 @@ def encoder_of(model: ModelLike = "bundled", processor: ProcessorLike = None) ->
     if isinstance(model, DualEncoder):
         if processor is not None:
             raise InputError(
-                "`processor` is for a loaded module, and `model` is an encoder, which has its own: "
-                "leave it out."
+                "processor",
+                "is for a loaded module, and `model` is an encoder, which has its own",
+                "leave it out",
             )
         return model
     if isinstance(model, str | os.PathLike) and processor is None:
@@ -159,23 +159,27 @@ def _from_module(
     processor: Any,
     device: str | torch.device | None,
     dtype: torch.dtype | None,
+    memory_limit: int,
 ) -> DualEncoder:
     model = unwrapped(model)
     family = family_of_module(model)
     model = _converted(model, device, dtype)
     source = getattr(getattr(model, "config", None), "_name_or_path", "")
-    tokenizer, image_processor = parts_of(processor)
     return DualEncoder(
         shared_name(source or type(model).__name__),
         model,
         family,
-        tokenizer=tokenizer,
-        image_processor=image_processor,
+        processors=parts_of(processor),
+        memory_limit=memory_limit,
     )
 
 
 def _from_pretrained(
-    source: str, name: str, device: str | torch.device | None, dtype: torch.dtype | None
+    source: str,
+    name: str,
+    device: str | torch.device | None,
+    dtype: torch.dtype | None,
+    memory_limit: int,
 ) -> DualEncoder:
     import transformers
     from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
@@ -185,8 +189,10 @@ def _from_pretrained(
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"`model` {name!r} cannot be loaded: it is neither a folder with a config.json nor a "
-            f"Hugging Face model that can be reached from here ({_first_sentence(error)})."
+            "model",
+            f"{name!r} cannot be loaded, for it is neither a folder with a config.json nor a "
+            f"Hugging Face model that can be reached from here ({_first_sentence(error)})",
+            "check the name, or pass a loaded module",
         ) from error
     kind = getattr(transformers, class_of_config(config, name))
     try:
@@ -203,7 +209,11 @@ def _from_pretrained(
                 source, backend="pil", trust_remote_code=False
             )
     except (ImportError, OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"`model` {name!r} cannot be loaded: {_first_sentence(error)}.") from error
+        raise InputError(
+            "model",
+            f"{name!r} cannot be loaded ({_first_sentence(error)})",
+            "mend what it names, or pass a loaded module",
+        ) from error
     _require_trained(report["missing_keys"], kind.__name__, config, name)
     module.eval()
     place = torch.device(device or "cpu")
@@ -216,9 +226,9 @@ def _from_pretrained(
         shared_name(name),
         module,
         family_of_module(module),
-        tokenizer=tokenizer,
-        image_processor=image_processor,
+        processors={"text": tokenizer, "image": image_processor},
         defaults=_read_defaults(source),
+        memory_limit=memory_limit,
     )
 
 
@@ -226,24 +236,28 @@ def _require_place(source: str, name: str) -> None:
     """Refuse what names neither a folder with a model in it nor an id of Hugging Face."""
     if _URL.match(source):
         raise InputError(
-            f"`model` {name!r} is an address: pass a Hugging Face id alone, such as "
-            "'openai/clip-vit-base-patch32', or a folder that was downloaded."
+            "model",
+            f"{name!r} is an address",
+            "pass a Hugging Face id alone, such as 'openai/clip-vit-base-patch32', or a folder "
+            "that was downloaded",
         )
     if not source.strip():
-        raise InputError("`model` is empty: pass a Hugging Face id or a folder.")
+        raise InputError("model", "is empty", "pass a Hugging Face id or a folder")
     if os.path.isdir(source):
         if not os.path.isfile(os.path.join(source, "config.json")):
             raise InputError(
-                f"`model` {name!r} cannot be loaded: the folder holds no config.json; pass one "
-                "that save_pretrained wrote."
+                "model",
+                f"{name!r} cannot be loaded",
+                "the folder holds no config.json; pass one that save_pretrained wrote",
             )
     elif os.path.isfile(source):
         raise InputError(
-            f"`model` {name!r} cannot be loaded: it is a file; pass the folder that "
-            "save_pretrained wrote."
+            "model",
+            f"{name!r} cannot be loaded",
+            "it is a file; pass the folder that save_pretrained wrote",
         )
     elif looks_like_path(source):
-        raise InputError(f"`model` {name!r} cannot be loaded: there is no folder {source}.")
+        raise InputError("model", f"{name!r} cannot be loaded", f"there is no folder {source}")
 
 
 def _require_device(device: str | torch.device | None) -> None:
@@ -253,15 +267,16 @@ def _require_device(device: str | torch.device | None) -> None:
     try:
         kind = torch.device(device).type
     except (RuntimeError, TypeError, ValueError):
-        raise InputError(f"`device` is {device!r}: pass 'cpu', 'cuda' or 'mps'.") from None
+        raise InputError("device", f"is {device!r}", "pass 'cpu', 'cuda' or 'mps'") from None
     try:
         if kind == "meta":
             raise RuntimeError("it holds no numbers")
         torch.empty(1, device=device)
     except (AssertionError, RuntimeError, ImportError) as error:
         raise InputError(
-            f"`device` is {str(device)!r}, which torch cannot use here "
-            f"({_first_sentence(error)}): pass 'cpu', or leave it out."
+            "device",
+            f"is {str(device)!r}, which torch cannot use here ({_first_sentence(error)})",
+            "pass 'cpu', or leave it out",
         ) from error
 
 
@@ -269,7 +284,7 @@ def _require_floats(dtype: torch.dtype | None) -> None:
     usual = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
     if dtype is not None and dtype not in usual:
         raise InputError(
-            f"`dtype` is {dtype!r}: pass torch.float32, torch.bfloat16, torch.float16 or None."
+            "dtype", f"is {dtype!r}", "pass torch.float32, torch.bfloat16, torch.float16 or None"
         )
 
 
@@ -298,8 +313,10 @@ def _require_derivatives(model: nn.Module) -> None:
         if own or packed or hasattr(module, "qweight"):
             place = f" (first in {name!r})" if name else ""
             raise InputError(
-                f"`model` is quantised: its weights are integers{place}, which have no "
-                "derivatives; load it in float32, bfloat16 or float16."
+                "model",
+                "is quantised",
+                f"its weights are integers{place}, which have no derivatives; load it in float32, "
+                "bfloat16 or float16",
             )
 
 
@@ -310,9 +327,10 @@ def _require_trained(missing: Iterable[str], kind: str, config: Any, name: str) 
         saved = ", ".join(config.architectures or ["a model of unknown class"])
         more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
         raise InputError(
-            f"`model` {name!r}, saved as {saved}, lacks weights that {kind} needs "
-            f"({lacking[0]}{more}), and its embeddings would be random: pass one that was "
-            f"trained and saved as {kind}."
+            "model",
+            f"{name!r}, saved as {saved}, lacks weights that {kind} needs ({lacking[0]}{more}), "
+            "and its embeddings would be random",
+            f"pass one that was trained and saved as {kind}",
         )
 
 
@@ -326,11 +344,13 @@ def _read_defaults(source: str) -> Defaults:
         nodes = settings.get("nodes")
         if nodes is not None:
             nodes = int(nodes[0]), int(nodes[1])
-        return Defaults((int(text), int(image)), str(settings["text_reference"]), nodes)
+        references = {"text": str(settings["text_reference"])}
+        return Defaults((int(text), int(image)), references, nodes)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(
-            f"`model` has a damaged {DEFAULTS_FILE}: it holds "
-            '{"layer": [text, image], "text_reference": "pad"}; mend or delete it.'
+            "model",
+            f"has a damaged {DEFAULTS_FILE}",
+            'delete it, or let it hold {"layer": [text, image], "text_reference": "pad"}',
         ) from error
 
 

@@ -31,8 +31,9 @@ def register_family(family: Family) -> None:
     """
     if not isinstance(family, Family):
         raise InputError(
-            f"`family` is a {type(family).__name__}: pass fpattr_widget.Family(name, recognises, "
-            "towers)."
+            "family",
+            f"is a {type(family).__name__}",
+            "pass fpattr_widget.Family(name, recognises, towers)",
         )
     _FAMILIES[:] = [family, *(known for known in _FAMILIES if known.name != family.name)]
 
@@ -58,8 +59,9 @@ def unwrapped(model: nn.Module) -> nn.Module:
         adapted: Any = model
         if any(config.is_prompt_learning for config in adapted.peft_config.values()):
             raise InputError(
-                "`model` is a PeftModel that learns prompts, which stand outside the towers: pass "
-                "`model.get_base_model()` to explain the model without them."
+                "model",
+                "is a PeftModel that learns prompts, which stand outside the towers",
+                "pass `model.get_base_model()` to explain the model without them",
             )
         inner = adapted.get_base_model()
     return unwrapped(inner) if isinstance(inner, nn.Module) else model
@@ -69,16 +71,18 @@ def family_of_module(model: nn.Module) -> Family:
     """Return the family of a loaded module, or raise ``InputError``."""
     if isinstance(model, torch.jit.ScriptModule):
         raise InputError(
-            "`model` is compiled by TorchScript, so that no hidden state of it can be read: load "
-            "it as a plain module (OpenAI's and OpenCLIP's packages take `jit=False`)."
+            "model",
+            "is compiled by TorchScript, so that no hidden state of it can be read",
+            "load it as a plain module (OpenAI's and OpenCLIP's packages take `jit=False`)",
         )
     for family in _FAMILIES:
         if family.recognises(model):
             return family
     known = ", ".join(family.name for family in _FAMILIES)
     raise InputError(
-        f"`model` is a {type(model).__name__}, not a dual encoder of a known family: looked for "
-        f"the classes and layouts of {known}; {_HOW_TO_ADD}."
+        "model",
+        f"is a {type(model).__name__}, not a dual encoder of a known family",
+        f"looked for the classes and layouts of {known}; {_HOW_TO_ADD}",
     )
 
 
@@ -90,6 +94,7 @@ def class_of_config(config: Any, name: str) -> str:
             return family.classes[kind]
     known = ", ".join(kind for family in _FAMILIES for kind in family.classes)
     raise InputError(
-        f"`model` {name!r} is of type {kind!r}, not a dual encoder of a known family: looked for "
-        f"{known}; {_HOW_TO_ADD}."
+        "model",
+        f"{name!r} is of type {kind!r}, not a dual encoder of a known family",
+        f"looked for {known}; {_HOW_TO_ADD}",
     )

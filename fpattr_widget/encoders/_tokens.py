@@ -78,13 +78,14 @@ def find_words(tokens: Sequence[Token], caption: str, text: str) -> list[int]:
     if not found:
         there = ", ".join(repr(word) for word in dict.fromkeys(word for word, _ in words))
         raise InputError(
-            f"`tokens` names {text!r}, which is not in the caption: pass one of {there}."
+            "tokens", f"names {text!r}, which is not in the caption", f"pass one of {there}"
         )
     if len(found) > 1:
         numbers = " or ".join(str(numbers) for numbers in found)
         raise InputError(
-            f"`tokens` names {text!r}, which the caption has {len(found)} times: pass token "
-            f"numbers, {numbers}."
+            "tokens",
+            f"names {text!r}, which the caption has {len(found)} times",
+            f"pass token numbers, {numbers}",
         )
     return found[0]
 

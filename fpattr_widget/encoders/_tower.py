@@ -10,11 +10,13 @@ What a pass is to do is known to its own thread alone.
 
 import hashlib
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,7 +24,8 @@ from ..errors import InputError
 from ..progress import checkpoint
 from ._cache import Recent
 from ._differentiable import HALF, differentiable, plain
-from ._last_block import AttentionPooling, Inputs, MeanPooling, agree, witness
+from ._inputs import Inputs, Panel, Prepared, repeat_inputs
+from ._last_block import AttentionPooling, MeanPooling, agree, witness
 from ._twin import Twin
 
 LastBlock = Callable[[Inputs], AttentionPooling | MeanPooling | None]
@@ -161,8 +164,11 @@ class Split:
     verdicts: dict[str, bool]
 
 
-class Tower:
+class Tower(ABC):
     """One encoder, from its inputs to the shared space.
+
+    Each kind of input has a subclass of its own, which knows how to prepare it, what stands
+    for its absence, and what a reader sees of it; see :mod:`._text` and :mod:`._image`.
 
     Parameters
     ----------
@@ -185,7 +191,20 @@ class Tower:
         See :mod:`.last_block`.
     arrangement
         How the states inside the tower lie.
+
+    Attributes
+    ----------
+    argument
+        What users call its input, for messages.
+    references
+        The kinds of reference that it has, the usual one first.
+    removals
+        The ways in which a feature can be removed.
     """
+
+    argument: ClassVar[str]
+    references: ClassVar[tuple[str, ...]]
+    removals: ClassVar[tuple[str, ...]]
 
     def __init__(
         self,
@@ -238,10 +257,59 @@ class Tower:
         for number, block in enumerate(self.blocks):
             if block not in twin:
                 raise InputError(
-                    f"`blocks` of the {self.name} tower holds a {type(block).__name__} that is no "
-                    "part of `model`: make the towers of the `model` that the function is given."
+                    "blocks",
+                    f"of the {self.name} tower holds a {type(block).__name__} that is no part of "
+                    "`model`",
+                    "make the towers of the `model` that the function is given",
                 )
             twin.instrument(block, self._by_way_of_tower(number, block.forward))
+
+    # What each kind of input does in its own way
+
+    @abstractmethod
+    def prepare(
+        self, value: Any, processor: Any, device: torch.device, dtype: torch.dtype
+    ) -> Prepared:
+        """Turn what the user passed into this tower's inputs, or raise ``InputError``."""
+
+    @abstractmethod
+    def reference(self, prepared: Prepared, kind: str) -> Inputs:
+        """Return the inputs that stand for an uninformative input like this one."""
+
+    @abstractmethod
+    def panel(self, prepared: Prepared, layer: int) -> Panel:
+        """Return what a reader sees of an input, with the features that enter block ``layer``."""
+
+    @abstractmethod
+    def removable(self, prepared: Prepared, layer: int) -> np.ndarray:
+        """Return the numbers of the features that can be removed."""
+
+    @abstractmethod
+    def check_removal(self, how: str, model: str = "") -> None:
+        """Raise ``InputError`` unless features of ``model`` can be removed in this way."""
+
+    @abstractmethod
+    def without(self, prepared: Prepared, layer: int, kept: Tensor, how: str) -> Inputs:
+        """Return a batch of inputs without some features, ``kept`` being ``(B, features)`` bool."""
+
+    @property
+    def usual_removal(self) -> str:
+        """The way in which features are removed where the user names none."""
+        return self.removals[0]
+
+    def panel_needs_a_pass(self) -> bool:
+        """Tell whether the tower has to run before its panel is known."""
+        return False
+
+    def looks_up(self, module: nn.Module) -> bool:
+        """Tell whether a pass reads only some rows of a module's weights."""
+        return False
+
+    def check_reference(self, kind: str) -> None:
+        """Raise ``InputError`` unless this tower has such a reference."""
+        check_choice(f"{self.name}_reference", kind, self.references)
+
+    # What all do alike
 
     def before(self, layer: int) -> Sequence[nn.Module]:
         """Return the blocks below ``layer``, which a pass from there does not run."""
@@ -253,12 +321,13 @@ class Tower:
         count = len(self.blocks)
         if isinstance(layer, bool) or not isinstance(layer, int):
             raise InputError(
-                f"`layer` is {layer!r}: pass an integer, a pair (text, image) or None."
+                "layer", f"is {layer!r}", "pass an integer, a pair (text, image) or None"
             )
         if not -count <= layer < count:
             raise InputError(
-                f"`layer` is {layer}, but the {self.name} tower has {count} blocks: "
-                f"pass 0 to {count - 1}, or −{count} to −1 counted from the last."
+                "layer",
+                f"is {layer}, but the {self.name} tower has {count} blocks",
+                f"pass 0 to {count - 1}, or −{count} to −1 counted from the last",
             )
         return layer % count
 
@@ -361,9 +430,11 @@ class Tower:
         tolerance = 5e-2 if again.dtype in HALF else 1e-3
         if bool((again - reading.embedding).norm() > tolerance * reading.embedding.norm()):
             raise InputError(
-                f"`blocks` of the {self.name} tower, run from block {layer} with the states that "
-                "enter it, give another embedding: list them first to last, where no path leads "
-                "around them, and let `arrangement` undo what it does."
+                "blocks",
+                f"of the {self.name} tower, run from block {layer} with the states that enter it, "
+                "give another embedding",
+                "list them first to last, where no path leads around them, and let `arrangement` "
+                "undo what it does",
             )
         self._tried.add(layer)
 
@@ -463,16 +534,18 @@ class Tower:
         if len(shape) != 2 or shape[0] != count:
             what = f"a tensor {shape}" if shape else f"a {type(embedding).__name__}"
             raise InputError(
-                f"`encode` of the {self.name} tower returned {what}: it has to return a tensor "
-                f"(B, K), one embedding for each of B = {count} inputs."
+                "encode",
+                f"of the {self.name} tower returned {what}",
+                f"it has to return a tensor (B, K), one embedding for each of B = {count} inputs",
             )
         return embedding
 
     def _require_once(self, layer: int, times: int) -> None:
         if times != 1:
             raise InputError(
-                f"`blocks` of the {self.name} tower has a block {layer} that `encode` runs "
-                f"{times} times: list the modules that it runs once each, first to last."
+                "blocks",
+                f"of the {self.name} tower has a block {layer} that `encode` runs {times} times",
+                "list the modules that it runs once each, first to last",
             )
 
     def _by_way_of_tower(self, number: int, forward: Callable[..., Any]) -> Callable[..., Any]:
@@ -522,6 +595,13 @@ class Tower:
         return frozenset(n for n, block in enumerate(self.blocks) if block in skipped)
 
 
-def repeat_inputs(inputs: Inputs, count: int) -> Inputs:
-    """Return a batch of ``count`` copies of one input, which share their memory."""
-    return {name: value.expand(count, *value.shape[1:]) for name, value in inputs.items()}
+def check_choice(argument: str, value: str, choices: Sequence[str]) -> None:
+    """Raise ``InputError`` unless ``value`` is one of ``choices``."""
+    if value not in choices:
+        raise InputError(argument, f"is {value!r}", f"pass {' or '.join(map(repr, choices))}")
+
+
+def as_pair(sides: int | Sequence[int]) -> tuple[int, int]:
+    """Return ``(height, width)`` of what a configuration gives as one side or as both."""
+    height, width = (sides, sides) if isinstance(sides, int) else sides
+    return height, width

@@ -8,10 +8,11 @@ from ._cache import Recent
 from ._cores import is_small
 from ._family import Family
 from ._fingerprint import Fingerprint
+from ._tower import Tower
 from ._twin import Twin
 
-# Images whose measurements are kept while captions change.
-_MOST_IMAGES = 2
+# Inputs of each tower whose measurements are kept while those of the other change.
+_MOST_INPUTS = 2
 
 
 class Version:
@@ -26,12 +27,12 @@ class Version:
 
     Attributes
     ----------
-    text_tower, image_tower
-        The twin's.
+    towers
+        The twin's, by name, first that of the rows.
     is_small
         Whether it runs on one thread.
-    for_images
-        What was measured of the last images.
+    measured
+        What was measured of the last inputs of each tower.
     """
 
     def __init__(self, model: nn.Module, family: Family):
@@ -40,10 +41,12 @@ class Version:
         self._model = model
         self._twin = Twin(model)
         self.is_small = is_small(model)
-        self.text_tower, self.image_tower = family.towers(self._twin.module)
-        for tower in (self.text_tower, self.image_tower):
+        self.towers: dict[str, Tower] = {
+            tower.name: tower for tower in family.towers(self._twin.module)
+        }
+        for tower in self.towers.values():
             tower.attach(self._twin)
-        self.for_images: Recent[Any] = Recent(_MOST_IMAGES)
+        self.measured: dict[str, Recent[Any]] = {name: Recent(_MOST_INPUTS) for name in self.towers}
 
     def read(self) -> None:
         """Read the weights, to compare with later, before anything is computed with them."""
@@ -83,7 +86,7 @@ class Version:
 
     def _below(self, layers: tuple[int, int]) -> set[int]:
         """Return the ids of the user's modules that no pass from these blocks up reads."""
-        towers = self.text_tower, self.image_tower
+        towers = self.towers.values()
         skipped = [
             module
             for tower, layer in zip(towers, layers, strict=True)
@@ -93,7 +96,6 @@ class Version:
         skipped += [
             module
             for module in self._twin.module.modules()
-            if isinstance(module, nn.Embedding)
-            and module.num_embeddings == self.text_tower.vocabulary
+            if any(tower.looks_up(module) for tower in towers)
         ]
         return {id(self._twin.source(module)) for module in skipped}

@@ -1,14 +1,14 @@
 """One sample as one run explains it: all that a metric looks at."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from ..encoders import DualEncoder, PreparedImage, PreparedText, content
+from ..encoders import DualEncoder, PreparedImage, PreparedText
 from ..errors import InputError
-from ..methods import Banzhaf, Game, Method, Occlusion, image_game, text_game
+from ..methods import Game, MaskedSimilarity, Method, game_of
 from ..pairs import FeaturePairs, attribute
 from ._dataset import Box, Phrase, Sample
 from ._geometry import patches_in_boxes, seen_boxes
@@ -51,14 +51,18 @@ class Read:
     def __init__(self, encoder: DualEncoder, sample: Sample):
         self.encoder = encoder
         self.sample = sample
-        self.text: PreparedText = encoder.prepare_text(sample.caption)
         try:
             image = sample.image
         except OSError as error:  # made by a function, which may read a file
-            raise InputError(f"the image cannot be read ({error})") from error
-        self.image: PreparedImage = encoder.prepare_image(image)
-        self._image_games: dict[tuple[int, int], Game] = {}
-        self._text_games: dict[str, Game] = {}
+            raise InputError(
+                "image", f"cannot be read ({error})", "check the data set's files"
+            ) from error
+        prepared_text = encoder.prepare(sample.caption, "text")
+        prepared_image = encoder.prepare(image, "image")
+        assert isinstance(prepared_text, PreparedText)
+        assert isinstance(prepared_image, PreparedImage)
+        self.text, self.image = prepared_text, prepared_image
+        self._games: dict[tuple[str, ...], Game] = {}
 
     def targets(self, grid: tuple[int, int]) -> tuple[Target, ...]:
         """Return the phrases whose boxes are seen, on a grid of patches.
@@ -91,27 +95,29 @@ class Read:
                 found.append(Target(number, phrase, tokens, boxes, inside))
         return tuple(found)
 
-    def image_game(self, layer: int) -> Game:
-        """Return the embeddings of the image with patches taken away, each encoded once.
+    def masked(
+        self, layers: tuple[int, int], removal: Mapping[str, str] | None
+    ) -> MaskedSimilarity:
+        """Return the cosines of the sample with features removed, each input encoded once.
 
-        Layers whose grids are alike share one game.
+        Parameters
+        ----------
+        layers
+            ``(text, image)``, where features are read off; layers whose features are alike
+            share what was encoded.
+        removal
+            How a feature is removed, by the tower's name, see
+            :class:`~fpattr_widget.Occlusion`; ``None`` for the usual way of each tower.
         """
-        grid, _ = self.encoder.image_layout(self.image, layer)
-        if grid not in self._image_games:
-            self._image_games[grid] = image_game(self.encoder, self.image, layer)
-        return self._image_games[grid]
-
-    def text_game(self, tokens: str | None = None) -> Game:
-        """Return the embeddings of the caption with tokens taken away, each encoded once.
-
-        ``tokens`` says how, see :class:`~fpattr_widget.Occlusion`; by the
-        attention mask when ``None``, or by the reference where there is none.
-        """
-        if tokens is None:
-            tokens = "mask" if self.encoder.text_tower.masks else "reference"
-        if tokens not in self._text_games:
-            self._text_games[tokens] = text_game(self.encoder, self.text, tokens)
-        return self._text_games[tokens]
+        games = []
+        for prepared, layer in zip((self.text, self.image), layers, strict=True):
+            part = self.encoder.part(prepared, layer)
+            how = removal or {part.tower.name: part.tower.usual_removal}
+            key = part.tower.name, how[part.tower.name], repr(part.panel.features)
+            if key not in self._games:
+                self._games[key] = game_of(part, how)
+            games.append(self._games[key])
+        return MaskedSimilarity(*games)
 
 
 class Explained:
@@ -135,8 +141,8 @@ class Explained:
             read.encoder, read.image, read.text, method=method, layer=layer
         )
         # As attribute() resolves it.
-        _, self._image_layer = read.encoder.resolve_layers(layer if method.reads_at is None else -1)
-        self._removal = method.tokens if isinstance(method, Occlusion | Banzhaf) else None
+        self._layers = read.encoder.resolve_layers(layer if method.reads_at is None else -1)
+        self._removal: Mapping[str, str] | None = getattr(method, "removal", None)
         self.run = run
         self.beside: Sequence[Explained] = ()
 
@@ -157,17 +163,12 @@ class Explained:
         """See ``FeaturePairs.first_order``."""
         return self.pairs.first_order()
 
-    @property
-    def text_game(self) -> Game:
-        """The caption with tokens taken away as the method does, if it takes any away."""
-        return self.read.text_game(self._removal)
-
-    @property
-    def image_game(self) -> Game:
-        """The image with patches of the pairs' grid taken away."""
-        return self.read.image_game(self._image_layer)
+    @cached_property
+    def masked(self) -> MaskedSimilarity:
+        """The sample with features removed as the method does, if it removes any."""
+        return self.read.masked(self._layers, self._removal)
 
     @property
     def content(self) -> np.ndarray:
         """Which tokens are words, ``(tokens,)`` bool; the others are BOS and the like."""
-        return content(self.read.text).numpy()
+        return self.read.text.content

@@ -34,8 +34,8 @@ def read_by(encoder: DualEncoder) -> dict[str, str]:
     any function at all has no settings that could be read.
     """
     return {
-        "image_processors": _pixels(encoder.image_processor),
-        "tokenizers": _tokens(encoder.tokenizer),
+        "image_processors": _pixels(encoder.processors.get("image")),
+        "tokenizers": _tokens(encoder.processors.get("text")),
         "defaults": repr(encoder.defaults),
     }
 

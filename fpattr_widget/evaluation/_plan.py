@@ -225,7 +225,7 @@ def plan(
         )
     if not len(dataset):
         raise InputError("`dataset` is empty: pass one with at least one sample.")
-    chosen_methods = _chosen(methods, "methods", METHODS, "measure_text", "Occlusion()")
+    chosen_methods = _chosen(methods, "methods", METHODS, "measure", "Occlusion()")
     chosen_metrics = _chosen(metrics, "metrics", METRICS, "measure", "Agreement()")
     kinds = [type(metric).__name__ for metric in chosen_metrics]
     if twice := [name for name in kinds if kinds.count(name) > 1]:
@@ -320,15 +320,12 @@ def _layers(encoder: DualEncoder, method: Method, layers: Any) -> Sequence[tuple
     if isinstance(layers, str):
         if layers != "all":
             raise InputError(f"`layers` is {layers!r}: pass 'all', a layer or a list of layers.")
-        return list(
-            itertools.product(
-                range(len(encoder.text_tower.blocks)), range(len(encoder.image_tower.blocks))
-            )
-        )
+        rows, columns = (range(len(tower.blocks)) for tower in encoder.towers.values())
+        return list(itertools.product(rows, columns))
     chosen: list[Layer] = layers if isinstance(layers, list) else [layers]
     if not chosen:
         raise InputError("`layers` is empty: pass 'all', a layer or a list of layers.")
     try:
         return [encoder.resolve_layers(layer) for layer in chosen]
     except InputError as error:
-        raise InputError(str(error).replace("`layer`", "`layers`", 1)) from error
+        raise error.renamed("layers") from error

@@ -28,12 +28,13 @@ from ..encoders import NODE, AttentionPooling, MeanPooling, Split, agree, witnes
 from ._integral import Integral, at_least_float32
 from ._linearised import Linearised
 from ._memory import Portions
+from ._quadrature import Quadrature
 
 _REMEDY = "pass fewer `steps`, or choose a smaller `model`"
 
-#: From nodes and weights of a quadrature to the integral.
-Integrator = Callable[[np.ndarray, np.ndarray], Integral]
-_Integrator = Callable[[np.ndarray, np.ndarray], "AttentionIntegral | MeanIntegral"]
+#: From a quadrature to the integral.
+Integrator = Callable[[Quadrature], Integral]
+_Integrator = Callable[[Quadrature], "AttentionIntegral | MeanIntegral"]
 
 
 @dataclass(frozen=True)
@@ -65,18 +66,18 @@ def closed_form(split: Split, memory_limit: int) -> ClosedForm | None:
     with torch.no_grad():
         if isinstance(block, MeanPooling):
 
-            def integrator(nodes: np.ndarray, weights: np.ndarray) -> MeanIntegral:
-                return MeanIntegral(split, block, nodes, weights)
+            def integrator(rule: Quadrature) -> MeanIntegral:
+                return MeanIntegral(split, block, rule)
         else:
             projected = _Projections.of(split, block)
 
-            def integrator(nodes: np.ndarray, weights: np.ndarray) -> AttentionIntegral:
-                return AttentionIntegral(split, block, projected, nodes, weights, memory_limit)
+            def integrator(rule: Quadrature) -> AttentionIntegral:
+                return AttentionIntegral(split, block, projected, rule, memory_limit)
 
-        ends = integrator(np.array([1.0, 0.0]), np.array([0.5, 0.5])).values()
+        ends = integrator(Quadrature(np.array([1.0, 0.0]), np.array([0.5, 0.5]))).values()
 
     def derivative(nodes: np.ndarray) -> Tensor:
-        return integrator(nodes, np.ones(len(nodes))).derivatives()
+        return integrator(Quadrature(nodes, np.ones(len(nodes)))).derivatives()
 
     if not agree(ends[0], split.embedding) or not _is_the_modules_own(split, integrator):
         return None
@@ -93,10 +94,10 @@ def _is_the_modules_own(split: Split, integrator: _Integrator) -> bool:
         return split.verdicts["closed form"]
     with split.held():
         theirs = witness(split.embed, split.reference, split.states)
-    ours = integrator(np.array([NODE]), np.ones(1))
+    ours = integrator(Quadrature(np.array([NODE]), np.ones(1)))
     with torch.no_grad():
         value = ours.values()[0]
-    right = theirs.confirms(value, ours.against(theirs.cotangent[None])[0])
+    right = theirs.confirms(value, ours.along(theirs.cotangent[None])[0])
     if theirs.conclusive:
         split.verdicts["closed form"] = right
     return right
@@ -157,7 +158,7 @@ class _Projections:
 
 
 class AttentionIntegral:
-    """The integral over given nodes; see the module.
+    """The integral by a rule; see the module.
 
     Shapes: nodes N, heads h, features n, size e of a head.
     """
@@ -167,8 +168,7 @@ class AttentionIntegral:
         split: Split,
         block: AttentionPooling,
         projected: _Projections,
-        nodes: np.ndarray,
-        weights: np.ndarray,
+        rule: Quadrature,
         memory_limit: int,
     ):
         self._held = split.held
@@ -176,8 +176,8 @@ class AttentionIntegral:
         self._finish = block.finish
         self._model_dtype = split.states.dtype
         start, end = at_least_float32(split.reference), at_least_float32(split.states)
-        at = torch.as_tensor(nodes, device=start.device).to(start.dtype)
-        self._weights = torch.as_tensor(weights, device=start.device).to(start.dtype)
+        at = torch.as_tensor(rule.nodes, device=start.device).to(start.dtype)
+        self._weights = torch.as_tensor(rule.weights, device=start.device).to(start.dtype)
         key_0, key_1 = projected.keys
         self._value_0, self._value_1 = projected.values
         constant = projected.values_constant
@@ -241,17 +241,17 @@ class AttentionIntegral:
         with self._held():
             return self._linearised().push(mixed[0], residual[0])
 
-    def of(self, weights: np.ndarray) -> Tensor:
+    def joint(self, weights: np.ndarray) -> Tensor:
         shares = torch.as_tensor(weights).to(self._mixed)
-        return self._portions.run(self._of, shares)
+        return self._portions.run(self._joint, shares)
 
-    def against(self, directions: Tensor) -> Tensor:
-        return self._portions.run(self._against, directions.to(self._mixed))
+    def along(self, directions: Tensor) -> Tensor:
+        return self._portions.run(self._pull, directions.to(self._mixed))
 
     def release(self) -> None:
-        """Hold on to everything: it is small."""
+        """Keep everything: it is small."""
 
-    def _of(self, shares: Tensor) -> Tensor:
+    def _joint(self, shares: Tensor) -> Tensor:
         tangents = self._tangents(shares)
         with self._held():
             return self._weights @ self._linearised().push_together(*tangents)
@@ -276,7 +276,7 @@ class AttentionIntegral:
         """Linearise all that follows the attention, at each node: to ``(N, K)``."""
         return Linearised.at(self._after, self._mixed.flatten(1), self._states)
 
-    def _against(self, directions: Tensor) -> Tensor:
+    def _pull(self, directions: Tensor) -> Tensor:
         with self._held(), torch.enable_grad():
             mixed = self._mixed.flatten(1).requires_grad_()
             states = self._states.clone().requires_grad_()
@@ -324,14 +324,14 @@ class AttentionIntegral:
 class MeanIntegral:
     """The integral of a tower that ends in the mean of its features."""
 
-    def __init__(self, split: Split, block: MeanPooling, nodes: np.ndarray, weights: np.ndarray):
+    def __init__(self, split: Split, block: MeanPooling, rule: Quadrature):
         start = at_least_float32(split.reference)
         change = at_least_float32(split.states) - start
-        at = torch.as_tensor(nodes, device=start.device).to(start.dtype)
+        at = torch.as_tensor(rule.nodes, device=start.device).to(start.dtype)
         self._held = split.held
         self._finish = block.finish
         self._model_dtype = split.states.dtype
-        self._weights = torch.as_tensor(weights, device=start.device).to(start.dtype)
+        self._weights = torch.as_tensor(rule.weights, device=start.device).to(start.dtype)
         self._pooled = start.mean(0) + at[:, None] * change.mean(0)
         self._parts = change / len(change)
 
@@ -345,13 +345,13 @@ class MeanIntegral:
         with self._held():
             return self._linearised().push(self._parts.sum(0).expand_as(self._pooled))
 
-    def of(self, weights: np.ndarray) -> Tensor:
+    def joint(self, weights: np.ndarray) -> Tensor:
         tangents = torch.as_tensor(weights).to(self._parts) @ self._parts
         each = tangents[:, None].expand(-1, *self._pooled.shape)
         with self._held():
             return self._weights @ self._linearised().push_together(each)
 
-    def against(self, directions: Tensor) -> Tensor:
+    def along(self, directions: Tensor) -> Tensor:
         with self._held(), torch.enable_grad():
             pooled = self._pooled.clone().requires_grad_()
             cotangents = self._weights[:, None] * directions.to(pooled)[:, None]
@@ -361,7 +361,7 @@ class MeanIntegral:
         return back.sum(1) @ self._parts.T
 
     def release(self) -> None:
-        """Hold on to everything: it is small."""
+        """Keep everything: it is small."""
 
     def _linearised(self) -> Linearised:
         return Linearised.at(self._after, self._pooled)

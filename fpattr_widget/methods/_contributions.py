@@ -1,19 +1,12 @@
 """What every method gives for one tower: a vector in the shared space for each feature."""
 
-from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..encoders import (
-    DualEncoder,
-    PreparedImage,
-    PreparedText,
-    check_image_reference,
-    check_text_reference,
-)
+from ..encoders import DualEncoder, Part
 
 #: What costs less than most layers.
 LATER = "a later layer (−1 is the last)"
@@ -47,15 +40,15 @@ class Contributions(Protocol):
         """Whether they are estimates from random samples, with a standard error."""
         ...
 
-    def of(self, weights: np.ndarray) -> Tensor:
+    def joint(self, weights: np.ndarray) -> Tensor:
         """Return joint contributions ``weights @ c``, ``(m, n)`` to ``(m, K)``."""
         ...
 
-    def against(self, directions: Tensor) -> np.ndarray:
+    def along(self, directions: Tensor) -> np.ndarray:
         """Return each feature's part along ``directions``, ``(m, K)`` to ``(m, n)`` floats."""
         ...
 
-    def spread(self, weights: np.ndarray, directions: Tensor) -> np.ndarray:
+    def standard_error(self, weights: np.ndarray, directions: Tensor) -> np.ndarray:
         """Return the standard error of joint contributions along directions.
 
         Parameters
@@ -77,14 +70,14 @@ class Contributions(Protocol):
         ...
 
     def release(self) -> None:
-        """Let go of memory that only makes further calls faster."""
+        """Release memory that only makes further calls faster."""
         ...
 
 
 class Method(Protocol):
     """A way to give each feature its contribution.
 
-    A method is a frozen dataclass of settings; it measures the towers of any
+    A method is a frozen dataclass of settings; it measures the inputs of any
     encoder.
     """
 
@@ -115,43 +108,45 @@ class Method(Protocol):
         """Raise ``InputError`` if an encoder cannot be measured with these settings."""
         ...
 
-    def measure_text(self, encoder: DualEncoder, text: PreparedText, layer: int) -> Contributions:
-        """Measure the tokens, as they enter block ``layer`` if the method reads layers."""
-        ...
-
-    def measure_image(
-        self, encoder: DualEncoder, image: PreparedImage, layer: int
-    ) -> Contributions:
-        """Measure the image features, likewise."""
+    def measure(self, part: Part) -> Contributions:
+        """Measure the features of one input, as they enter a layer if the method reads layers."""
         ...
 
 
-class ReadsLayers:
-    """What methods have in common that read features where the user says."""
+class ReadsHiddenStates:
+    """Base of methods that read features at a layer of the user's choice.
 
-    text_reference: str | None
-    image_reference: str
+    Kinds of reference are settings named after towers, such as ``text_reference``; a tower
+    without such a setting has its usual reference.
+    """
+
     reads_at = None
+
+    def reference(self, tower: str) -> str | None:
+        """Return the kind of reference of a tower's inputs; ``None`` is the encoder's own."""
+        kind: str | None = getattr(self, f"{tower}_reference", None)
+        return kind
 
     def cheaper(self, encoder: DualEncoder, layers: tuple[int, int] | None) -> str:
         last = encoder.resolve_layers(-1)
         return "" if layers in (None, last) else LATER
 
     def check(self, encoder: DualEncoder) -> None:
-        check_text_reference(self.text_reference)
-        check_image_reference(self.image_reference)
+        for name, tower in encoder.towers.items():
+            if (kind := self.reference(name)) is not None:
+                tower.check_reference(kind)
 
 
-class Certain:
-    """What contributions have in common of which nothing is left to chance."""
+class Unsampled:
+    """Base of contributions of which nothing is left to chance."""
 
     sampled = False
 
-    def spread(self, weights: np.ndarray, directions: Tensor) -> np.ndarray:
+    def standard_error(self, weights: np.ndarray, directions: Tensor) -> np.ndarray:
         return np.zeros((len(directions), len(weights)))
 
 
-class KnownContributions(Certain):
+class KnownContributions(Unsampled):
     """Contributions whose vectors are all there.
 
     Parameters
@@ -171,50 +166,14 @@ class KnownContributions(Certain):
         self._vectors = vectors
         self._description = description
 
-    def of(self, weights: np.ndarray) -> Tensor:
+    def joint(self, weights: np.ndarray) -> Tensor:
         return torch.as_tensor(weights).to(self._vectors) @ self._vectors
 
-    def against(self, directions: Tensor) -> np.ndarray:
+    def along(self, directions: Tensor) -> np.ndarray:
         return (directions.to(self._vectors) @ self._vectors.T).cpu().numpy()
 
     def describe(self) -> str:
         return self._description
 
     def release(self) -> None:
-        """Hold on to the vectors: they are small."""
-
-
-class GroupedContributions:
-    """Contributions of groups of features, each the sum of its members'."""
-
-    def __init__(self, parts: Contributions, groups: Sequence[Sequence[int]]):
-        self._parts = parts
-        self._members = np.zeros((len(groups), parts.features), np.float32)
-        for group, indices in enumerate(groups):
-            self._members[group, list(indices)] = 1
-        self.embedding = parts.embedding
-        self.features = len(groups)
-        self.sampled = parts.sampled
-
-    @property
-    def reference(self) -> Tensor:
-        return self._parts.reference
-
-    @property
-    def total(self) -> Tensor:
-        return self._parts.total
-
-    def of(self, weights: np.ndarray) -> Tensor:
-        return self._parts.of(weights @ self._members)
-
-    def against(self, directions: Tensor) -> np.ndarray:
-        return self._parts.against(directions) @ self._members.T
-
-    def spread(self, weights: np.ndarray, directions: Tensor) -> np.ndarray:
-        return self._parts.spread(weights @ self._members, directions)
-
-    def describe(self) -> str:
-        return self._parts.describe()
-
-    def release(self) -> None:
-        self._parts.release()
+        """Keep the vectors: they are small."""

@@ -6,38 +6,19 @@ patch is removed by zeros in the preprocessed pixels, a token by the attention
 mask.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..encoders import (
-    DualEncoder,
-    ImageTower,
-    Inputs,
-    PreparedImage,
-    PreparedText,
-    TextTower,
-    content,
-    repeat_inputs,
-)
-from ..errors import InputError
-from ._integral import at_least_float32
+from ..encoders import DualEncoder, Part
 from ._memory import Portions, block_numbers
-
-# How a token is removed.
-_TOKENS = ("mask", "reference")
-# How a patch is removed.
-_PATCHES = ("zeros",)
 
 #: What to do when memory does not suffice for one encoding.
 REMEDY = "pass a smaller image or a shorter caption, or choose a smaller `model`"
 # On a CPU, larger batches are slower: their states no longer stay in its cache.
 _CPU_BATCH = 2**24
-
-#: From kept features ``(B, features)`` bool to a tower's inputs.
-Hide = Callable[[Tensor], Inputs]
 
 
 class Game:
@@ -70,19 +51,19 @@ class Game:
         self._value = value
         self._device = device
         self._portions = Portions(together, REMEDY)
-        self._known: dict[bytes, Tensor] = {}
+        self._encoded: dict[bytes, Tensor] = {}
 
     def values(self, kept: np.ndarray) -> Tensor:
         """Return the embeddings of coalitions, ``(m, players)`` bool to ``(m, K)``."""
         if not len(kept):
             return self.everything()[None][:0]
         keys = [row.tobytes() for row in kept]
-        new = {key: row for key, row in zip(keys, kept, strict=True) if key not in self._known}
+        new = {key: row for key, row in zip(keys, kept, strict=True) if key not in self._encoded}
         if new:
             masks = torch.from_numpy(np.stack(list(new.values()))).to(self._device)
             values = self._portions.run(self._value, masks, "masks")
-            self._known.update(zip(new, values, strict=True))
-        return torch.stack([self._known[key] for key in keys])
+            self._encoded.update(zip(new, values, strict=True))
+        return torch.stack([self._encoded[key] for key in keys])
 
     def everything(self) -> Tensor:
         """Return the embedding with every player, ``(K,)``."""
@@ -99,81 +80,72 @@ class Game:
         return vectors
 
 
-def check_removal(tokens: str, patches: str) -> None:
-    """Raise ``InputError`` unless both ways of removing a feature are known."""
-    if tokens not in _TOKENS:
-        raise InputError(f"`tokens` is {tokens!r}: pass 'mask' or 'reference'.")
-    if patches not in _PATCHES:
-        raise InputError(f"`patches` is {patches!r}: pass 'zeros'.")
+def check_removal(encoder: DualEncoder, removal: Mapping[str, str]) -> None:
+    """Raise ``InputError`` if features of an encoder's inputs cannot be removed in these ways."""
+    for name, tower in encoder.towers.items():
+        if name in removal:
+            tower.check_removal(removal[name], encoder.name)
 
 
-def check_tokens(encoder: DualEncoder, tokens: str) -> None:
-    """Raise ``InputError`` if an encoder's tokens cannot be removed in this way."""
-    if tokens == "mask" and not encoder.text_tower.masks:
-        raise InputError(
-            f"`tokens` is 'mask', but the text tower of {encoder.name!r} takes no attention mask: "
-            "pass a `method` with tokens='reference'."
-        )
+def game_of(part: Part, removal: Mapping[str, str]) -> Game:
+    """Return the game of an input's features.
 
+    Parameters
+    ----------
+    part
+        The input; its layer is where a grid of patches is read off.
+    removal
+        How a feature is removed, by the tower's name; the tower's first way unless named.
+    """
+    tower, inputs = part.tower, part.inputs
+    how = removal.get(tower.name, tower.usual_removal)
+    tower.check_removal(how, part.model)
+    features = len(part.panel.features)
+    players = tower.removable(part.prepared, part.layer)
 
-def text_game(encoder: DualEncoder, text: PreparedText, tokens: str) -> Game:
-    """Return the game of a caption's content tokens, removed as ``tokens`` says."""
-    check_tokens(encoder, tokens)
-    tower, inputs = encoder.text_tower, text.inputs
-    # Of the same length and end, whatever the encoder's own reference is.
-    filler = encoder.reference_text(text, "pad")["input_ids"]
-
-    def hide(kept: Tensor) -> Inputs:
-        if tokens == "mask":
-            return tower.keep_tokens(inputs, kept)
-        ids = torch.where(kept, inputs["input_ids"], filler)
-        return {**repeat_inputs(inputs, len(kept)), "input_ids": ids}
-
-    features = len(text.tokens)
-    return _game(encoder, tower, inputs, hide, np.flatnonzero(content(text)), features)
-
-
-def image_game(encoder: DualEncoder, image: PreparedImage, layer: int) -> Game:
-    """Return the game of an image's patches; ``layer`` is where the grid is read off."""
-    tower, inputs = encoder.image_tower, image.inputs
-    grid, special = encoder.image_layout(image, layer)
-    first, features = len(special), len(special) + grid[0] * grid[1]
-
-    def hide(kept: Tensor) -> Inputs:
-        return tower.keep_patches(inputs, grid, kept[:, first:])
-
-    return _game(encoder, tower, inputs, hide, np.arange(first, features), features)
-
-
-def unit_length(encoder: DualEncoder, tower: TextTower | ImageTower, embeddings: Tensor) -> Tensor:
-    """Return embeddings ``(m, K)`` at unit length, in float32 or better; zero stays zero."""
-    embeddings = at_least_float32(embeddings)
-    if not bool(torch.isfinite(embeddings).all()):
-        encoder.require_finite(embeddings, tower.name)
-    return nn.functional.normalize(embeddings, dim=-1)
-
-
-def _game(
-    encoder: DualEncoder,
-    tower: TextTower | ImageTower,
-    inputs: Inputs,
-    hide: Hide,
-    players: np.ndarray,
-    features: int,
-) -> Game:
     def value(kept: Tensor) -> Tensor:
         shown = kept.new_ones(len(kept), features)
         shown[:, torch.from_numpy(players).to(kept.device)] = kept
-        return unit_length(encoder, tower, tower.embed(hide(shown)))
+        batch = tower.without(part.prepared, part.layer, shown, how)
+        return part.unit_length(tower.embed(batch))
 
     reading = tower.read(inputs, 0)
-    encoder.require_finite(reading.embedding, tower.name)
+    part.require_finite(reading.embedding)
     if reading.states.ndim == 4:  # a feature map, with no attention
         numbers = 20 * reading.states.numel()
     else:
         numbers = block_numbers(*tower.features(inputs, 0).shape)
     size = numbers * reading.states.element_size()
-    limit = encoder.memory_limit
-    if encoder.device.type == "cpu":
+    limit = part.memory_limit
+    if part.device.type == "cpu":
         limit = min(limit, _CPU_BATCH)
-    return Game(value, players, features, encoder.device, together=limit // size)
+    return Game(value, players, features, part.device, together=limit // size)
+
+
+class MaskedSimilarity:
+    """Cosines of two inputs with features removed; each masked input is encoded once.
+
+    Attributes
+    ----------
+    rows, columns
+        The games of the two inputs, whose players can be removed.
+    """
+
+    def __init__(self, rows: Game, columns: Game):
+        self.rows, self.columns = rows, columns
+
+    def table(self, kept_rows: np.ndarray, kept_columns: np.ndarray) -> np.ndarray:
+        """Return the cosine of every masked first input with every masked second.
+
+        Parameters
+        ----------
+        kept_rows, kept_columns
+            The players that are kept, ``(m, players)`` and ``(n, players)`` bool.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(m, n)`` float64.
+        """
+        rows, columns = self.rows.values(kept_rows), self.columns.values(kept_columns)
+        return (rows @ columns.T).cpu().numpy().astype(np.float64)

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 class Integral(Protocol):
     """``M_i = ∫₀¹ J(r + α(x − r)) [e_i ⊗ (x_i − r_i)] dα`` of each feature, never built."""
 
-    def of(self, weights: np.ndarray) -> Tensor:
+    def joint(self, weights: np.ndarray) -> Tensor:
         """Return joint contributions ``weights @ M``, ``(m, features)`` to ``(m, K)``."""
         ...
 
-    def against(self, directions: Tensor) -> Tensor:
+    def along(self, directions: Tensor) -> Tensor:
         """Return ``M · direction`` for each, ``(m, K)`` to ``(m, features)``."""
         ...
 

@@ -1,18 +1,42 @@
 """Nodes and weights on the unit interval."""
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
 
 RULES = ("gauss-legendre", "right")
 
 
-def quadrature(rule: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return ``(nodes, weights)``, both ``(steps,)`` float64, for an integral over [0, 1].
+@dataclass(frozen=True, eq=False)
+class Quadrature:
+    """A rule for integrals over [0, 1].
 
-    ``"right"`` is the right Riemann sum at 1, 1 − 1/N, …, 1/N, as in
-    arXiv 2408.14153, equation 9; ``"gauss-legendre"`` is exact for polynomials
-    of degree 2N − 1.
+    Attributes
+    ----------
+    nodes, weights
+        ``(N,)`` float64.
     """
-    if rule == "right":
-        return 1 - np.arange(steps) / steps, np.full(steps, 1 / steps)
-    nodes, weights = np.polynomial.legendre.leggauss(steps)
-    return (nodes + 1) / 2, weights / 2
+
+    nodes: np.ndarray
+    weights: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    @classmethod
+    def of(cls, rule: str, steps: int) -> Self:
+        """Return a rule with so many nodes.
+
+        ``"right"`` is the right Riemann sum at 1, 1 − 1/N, …, 1/N, as in
+        arXiv 2408.14153, equation 9; ``"gauss-legendre"`` is exact for polynomials
+        of degree 2N − 1.
+        """
+        if rule == "right":
+            return cls(1 - np.arange(steps) / steps, np.full(steps, 1 / steps))
+        nodes, weights = np.polynomial.legendre.leggauss(steps)
+        return cls((nodes + 1) / 2, weights / 2)
+
+
+#: The end of the path alone, with the whole weight.
+AT_THE_INPUT = Quadrature(np.ones(1), np.ones(1))

@@ -1,16 +1,15 @@
 """Weighted Banzhaf interactions of tokens and patches, exact or sampled."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..encoders import DualEncoder, PreparedImage, PreparedText
+from ..encoders import DualEncoder, ImageTower, Part, TextTower, check_choice
 from ..errors import InputError
 from ._contributions import KnownContributions
-from ._game import Game, check_removal, check_tokens, image_game, text_game
+from ._game import Game, check_removal, game_of
 
 # The share of a game's variance that its best linear approximation is taken to
 # have, where samples are few. It steers the estimate's variance alone.
@@ -65,13 +64,14 @@ class Banzhaf:
     patches: str = "zeros"
 
     def __post_init__(self) -> None:
-        check_removal(self.tokens, self.patches)
+        check_choice("tokens", self.tokens, TextTower.removals)
+        check_choice("patches", self.patches, ImageTower.removals)
         if not isinstance(self.p, int | float) or not 0 < self.p < 1:
-            raise InputError(f"`p` is {self.p!r}: pass a number between 0 and 1.")
+            raise InputError("p", f"is {self.p!r}", "pass a number between 0 and 1")
         for name, least in (("samples", 2), ("seed", 0)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InputError(f"`{name}` is {value!r}: pass a whole number from {least}.")
+                raise InputError(name, f"is {value!r}", f"pass a whole number from {least}")
 
     @property
     def label(self) -> str:
@@ -85,25 +85,21 @@ class Banzhaf:
         return "a method with fewer samples"
 
     def check(self, encoder: DualEncoder) -> None:
-        check_tokens(encoder, self.tokens)
+        check_removal(encoder, self.removal)
 
-    def measure_text(
-        self, encoder: DualEncoder, text: PreparedText, layer: int
-    ) -> "BanzhafContributions":
-        return self._measure(text_game(encoder, text, self.tokens), (self.seed, 0))
+    @property
+    def removal(self) -> dict[str, str]:
+        """How a feature is removed, by the tower's name."""
+        return {"text": self.tokens, "image": self.patches}
 
-    def measure_image(
-        self, encoder: DualEncoder, image: PreparedImage, layer: int
-    ) -> "BanzhafContributions":
-        return self._measure(image_game(encoder, image, layer), (self.seed, 1))
-
-    def _measure(self, game: Game, seed: Sequence[int]) -> "BanzhafContributions":
-        # One stream for each tower: their errors are independent.
+    def measure(self, part: Part) -> "BanzhafContributions":
+        game = game_of(part, self.removal)
+        # One stream for each side: their errors are independent.
         players = len(game.players)
         if 2**players <= self.samples:
             kept, estimate = all_coalitions(players), exact_banzhaf
         else:
-            generator = np.random.default_rng(seed)
+            generator = np.random.default_rng((self.seed, part.side))
             kept = paired_coalitions(generator, self.samples // 2, players, self.p)
             estimate = sampled_banzhaf
         values = game.values(kept)
@@ -128,8 +124,8 @@ class Estimate:
     factors: np.ndarray
     rests: np.ndarray
 
-    def spread(self, weights: np.ndarray, directions: np.ndarray) -> np.ndarray:
-        """Return standard errors; see ``Contributions.spread``."""
+    def standard_error(self, weights: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        """Return standard errors; see ``Contributions.standard_error``."""
         draws = len(self.factors)
         if draws == 0:
             return np.zeros((len(directions), len(weights)))
@@ -169,9 +165,9 @@ def exact_banzhaf(kept: np.ndarray, values: np.ndarray, p: float) -> Estimate:
         Probability with which a player is kept.
     """
     probability = np.where(kept, p, 1 - p).prod(1)
-    found = (probability[:, None] * _scores(kept, p)).T @ values
-    none = np.zeros((0, 2, 1))
-    return Estimate(found, none, none)
+    exact = (probability[:, None] * _scores(kept, p)).T @ values
+    no_draws = np.zeros((0, 2, 1))
+    return Estimate(exact, no_draws, no_draws)
 
 
 def sampled_banzhaf(kept: np.ndarray, values: np.ndarray, p: float) -> Estimate:
@@ -219,8 +215,8 @@ class BanzhafContributions(KnownContributions):
         self._players = game.players
         self._estimate = estimate
 
-    def spread(self, weights: np.ndarray, directions: Tensor) -> np.ndarray:
-        return self._estimate.spread(weights[:, self._players], _numbers(directions))
+    def standard_error(self, weights: np.ndarray, directions: Tensor) -> np.ndarray:
+        return self._estimate.standard_error(weights[:, self._players], _numbers(directions))
 
 
 def _scores(kept: np.ndarray, p: float) -> np.ndarray:

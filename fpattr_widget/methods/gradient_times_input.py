@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from ..encoders import DualEncoder, PreparedImage, PreparedText, Split
-from ._contributions import ReadsLayers
-from .integrated_jacobians import IntegratedContributions, Path
+from ..encoders import Part
+from ._contributions import ReadsHiddenStates
+from ._path import IntegratedContributions, Path
+from ._quadrature import AT_THE_INPUT
 
 
 @dataclass(frozen=True)
-class GradientTimesInput(ReadsLayers):
+class GradientTimesInput(ReadsHiddenStates):
     """The path of :class:`IntegratedJacobians` cut down to its end.
 
     ``c_i = J_g(x) [e_i ⊗ (x_i − r_i)]``: one node at ``α = 1``, so the second
@@ -31,16 +30,6 @@ class GradientTimesInput(ReadsLayers):
     def label(self) -> str:
         return "gradient × input"
 
-    def measure_text(
-        self, encoder: DualEncoder, text: PreparedText, layer: int
-    ) -> IntegratedContributions:
-        return _at_the_input(encoder, encoder.split_text(text, layer, self.text_reference))
-
-    def measure_image(
-        self, encoder: DualEncoder, image: PreparedImage, layer: int
-    ) -> IntegratedContributions:
-        return _at_the_input(encoder, encoder.split_image(image, layer, self.image_reference))
-
-
-def _at_the_input(encoder: DualEncoder, split: Split) -> IntegratedContributions:
-    return Path.of(encoder, split).integrate(np.ones(1), np.ones(1))
+    def measure(self, part: Part) -> IntegratedContributions:
+        split = part.split(self.reference(part.tower.name))
+        return Path.of(part, split).integrate(AT_THE_INPUT)

@@ -1,22 +1,19 @@
 """The paper's method: Jacobians integrated from a reference to the input."""
 
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from ..encoders import DualEncoder, Kept, PreparedImage, PreparedText, Split
+from ..encoders import Part
 from ..errors import InputError
 from ..progress import LONG, about, cheaper, report
-from ._closed_form import ClosedForm, Integrator, closed_form
-from ._contributions import LATER, Certain, ReadsLayers
-from ._integral import at_least_float32, relative_distance
-from ._path import PathIntegral
-from ._quadrature import RULES, quadrature
+from ._contributions import LATER, ReadsHiddenStates
+from ._path import IntegratedContributions, Path
+from ._quadrature import RULES, Quadrature
 
 _MOST_NODES = 256
 # From so many on, slow progress ends the search.
@@ -29,7 +26,7 @@ _AT_ONCE = (1, 2, 3, 4)
 
 
 @dataclass(frozen=True)
-class IntegratedJacobians(ReadsLayers):
+class IntegratedJacobians(ReadsHiddenStates):
     """Integrated Jacobians, exact up to quadrature.
 
     The contribution of feature ``i`` of a tower ``g`` is
@@ -74,46 +71,29 @@ class IntegratedJacobians(ReadsLayers):
     def __post_init__(self) -> None:
         whole = isinstance(self.steps, int) and not isinstance(self.steps, bool)
         if self.steps != "auto" and not (whole and int(self.steps) >= 1):
-            raise InputError(f"`steps` is {self.steps!r}: pass a whole number from 1, or 'auto'.")
+            raise InputError("steps", f"is {self.steps!r}", "pass a whole number from 1, or 'auto'")
         if self.rule not in RULES:
-            raise InputError(f"`rule` is {self.rule!r}: pass one of {', '.join(RULES)}.")
+            raise InputError("rule", f"is {self.rule!r}", f"pass one of {', '.join(RULES)}")
         if not 0 < self.tolerance < 1:
-            raise InputError(f"`tolerance` is {self.tolerance}: pass a number between 0 and 1.")
+            raise InputError("tolerance", f"is {self.tolerance}", "pass a number between 0 and 1")
 
     @property
     def label(self) -> str:
         return "integrated Jacobians"
 
-    def measure_text(
-        self, encoder: DualEncoder, text: PreparedText, layer: int
-    ) -> "IntegratedContributions":
-        split = encoder.split_text(text, layer, self.text_reference)
-        return self._measure(encoder, split, self._usual(encoder, layer, 0))
-
-    def measure_image(
-        self, encoder: DualEncoder, image: PreparedImage, layer: int
-    ) -> "IntegratedContributions":
-        split = encoder.split_image(image, layer, self.image_reference)
-        return self._measure(encoder, split, self._usual(encoder, layer, 1))
-
-    def _usual(self, encoder: DualEncoder, layer: int, tower: int) -> int | None:
-        """Return the count that the encoder names, if it is for this rule and layer."""
-        own = encoder.defaults.nodes
-        at_home = layer == encoder.resolve_layers(None)[tower]
-        return own[tower] if own and at_home and self.rule == "gauss-legendre" else None
-
-    def _measure(
-        self, encoder: DualEncoder, split: Split, usual: int | None
-    ) -> "IntegratedContributions":
-        path = Path.of(encoder, split)
+    def measure(self, part: Part) -> IntegratedContributions:
+        split = part.split(self.reference(part.tower.name))
+        path = Path.of(part, split)
+        rule = partial(Quadrature.of, self.rule)
         if self.steps != "auto":
-            return path.integrate(*quadrature(self.rule, int(self.steps)))
+            return path.integrate(rule(int(self.steps)))
         tolerance = max(self.tolerance, 4 * torch.finfo(split.states.dtype).eps)
-        if usual is not None and path.residual(*quadrature(self.rule, usual)) <= tolerance:
-            return path.integrate(*quadrature(self.rule, usual))
+        usual = part.usual_nodes if self.rule == "gauss-legendre" else None
+        if usual is not None and path.residual(rule(usual)) <= tolerance:
+            return path.integrate(rule(usual))
         if path.closed:
             # One pass for the node counts that mostly suffice.
-            path.derivative(np.concatenate([quadrature(self.rule, n)[0] for n in _AT_ONCE]))
+            path.derivative(np.concatenate([rule(count).nodes for count in _AT_ONCE]))
         pass_seconds = 0.0 if path.closed else path.seconds_of_a_pass()
 
         def residual(count: int) -> float:
@@ -121,18 +101,18 @@ class IntegratedJacobians(ReadsLayers):
             seconds = pass_seconds * _PASSES * (count + _BISECTION * max(count, _LEAST))
             cost = f" · {about(seconds)}{cheaper(LATER)}" if seconds and seconds >= LONG else ""
             report(f"finding how many nodes the {split.tower} needs: {tried}{cost}")
-            return path.residual(*quadrature(self.rule, count))
+            return path.residual(rule(count))
 
         count = _fewest_nodes(residual, tolerance)
-        found = path.integrate(*quadrature(self.rule, count))
-        if found.residual > tolerance:
+        contributions = path.integrate(rule(count))
+        if (reached := contributions.residual) > tolerance:
             warnings.warn(
-                f"the {split.tower} tower's integral reached a residual of {found.residual:.1e} "
-                f"with {found.steps} nodes, not the tolerance of {tolerance:.1e}, which more nodes "
+                f"the {split.tower} tower's integral reached a residual of {reached:.1e} "
+                f"with {count} nodes, not the tolerance of {tolerance:.1e}, which more nodes "
                 "would hardly reach: pass `steps=` to take as many as you like, or a later `layer`",
                 stacklevel=2,
             )
-        return found
+        return contributions
 
 
 def _fewest_nodes(residual: Callable[[int], float], tolerance: float) -> int:
@@ -151,7 +131,7 @@ def _fewest_nodes(residual: Callable[[int], float], tolerance: float) -> int:
     below, count = 0, 1
     while not suffices(count):
         if count >= _MOST_NODES or (count >= _PATIENT_NODES and _is_slow(reached, tolerance)):
-            return min(reached, key=lambda one: (reached[one], one))
+            return min(reached, key=lambda tried: (reached[tried], tried))
         below, count = count, 2 * count
     while count - below > 1:
         middle = (below + count) // 2
@@ -166,123 +146,3 @@ def _is_slow(reached: dict[int, float], tolerance: float) -> bool:
     rate = np.log2(gain) / 2  # of two doublings, for a single one may be a stroke of luck
     doublings = np.log2(_MOST_NODES / count)
     return bool(rate * doublings < np.log2(reached[count] / tolerance))
-
-
-class Path:
-    """The way from a tower's reference to its input, ready to be integrated over.
-
-    Attributes
-    ----------
-    split
-        The tower, cut.
-    embedding, reference
-        ``g(x)`` as the model gives it, and ``g(r)``, ``(K,)``.
-    closed
-        Whether the last block's closed form is used.
-    """
-
-    def __init__(
-        self, split: Split, form: ClosedForm | None, memory_limit: int, kept: Kept | None = None
-    ):
-        self.split = split
-        self._kept = kept
-        self._latest: PathIntegral | None = None
-        self.closed = form is not None
-        self.embedding = at_least_float32(split.embedding)
-        self._limit = memory_limit
-        self._form = form
-        self._derivatives: dict[float, Tensor] = {}
-        if form is not None:
-            self.reference = form.reference
-        else:
-            with torch.no_grad():
-                self.reference = at_least_float32(split.embed(split.reference[None])[0])
-
-    def seconds_of_a_pass(self) -> float:
-        """Run the rest of the tower at one node; return how long that takes."""
-        started = time.monotonic()
-        with torch.no_grad():
-            self.split.embed(self.split.reference[None])
-        return time.monotonic() - started
-
-    @staticmethod
-    def of(encoder: DualEncoder, split: Split) -> "Path":
-        """Open the path of a split, in closed form where there is one that holds."""
-        encoder.require_finite(split.embedding, split.tower)
-        limit = encoder.memory_limit
-        return Path(split, closed_form(split, limit), limit, encoder.kept)
-
-    def integrate(self, nodes: np.ndarray, weights: np.ndarray) -> "IntegratedContributions":
-        """Integrate over given nodes."""
-        if self._form is not None:
-            return IntegratedContributions(self, nodes, weights, self._form.integrator)
-
-        def integrator(nodes: np.ndarray, weights: np.ndarray) -> PathIntegral:
-            latest, self._latest = self._latest, None
-            if latest is not None and latest.is_at(nodes):  # its graphs are there
-                latest.weigh(weights)
-                return latest
-            return PathIntegral(self.split, nodes, weights, self._limit, self._kept)
-
-        return IntegratedContributions(self, nodes, weights, integrator)
-
-    def derivative(self, nodes: np.ndarray) -> Tensor:
-        """Return ``d g(x(α)) / dα`` at given nodes, ``(N,)`` to ``(N, K)``; each is kept."""
-        new = np.array([node for node in dict.fromkeys(nodes) if node not in self._derivatives])
-        if len(new):
-            if self._form is not None:
-                found = self._form.derivative(new)
-            else:
-                self._latest = PathIntegral(self.split, new, new, self._limit, self._kept)
-                found = self._latest.derivatives()
-            self._derivatives.update(zip(new, found, strict=True))
-        return torch.stack([self._derivatives[node] for node in nodes])
-
-    def total(self, nodes: np.ndarray, weights: np.ndarray) -> Tensor:
-        """Return ``Σ c_i`` over given nodes, ``(K,)``: one derivative a node."""
-        derivative = self.derivative(nodes)
-        return torch.as_tensor(weights).to(derivative) @ derivative
-
-    def residual(self, nodes: np.ndarray, weights: np.ndarray) -> float:
-        """Return ``‖Σ c_i − (g(x) − g(r))‖ / ‖g(x) − g(r)‖``."""
-        return relative_distance(self.total(nodes, weights), self.embedding - self.reference)
-
-
-class IntegratedContributions(Certain):
-    """One tower's contributions, by Jacobian products; see ``Contributions``.
-
-    Attributes
-    ----------
-    steps
-        Number of nodes used.
-    """
-
-    def __init__(self, path: Path, nodes: np.ndarray, weights: np.ndarray, integrator: Integrator):
-        self._path = path
-        self._rule = nodes, weights
-        self._integral = integrator(nodes, weights)
-        self.embedding, self.reference = path.embedding, path.reference
-        self.features = len(path.split.states)
-        self.steps = len(nodes)
-
-    @property
-    def total(self) -> Tensor:
-        return self._path.total(*self._rule)
-
-    @property
-    def residual(self) -> float:
-        """The completeness residual that the nodes reached."""
-        return self._path.residual(*self._rule)
-
-    def of(self, weights: np.ndarray) -> Tensor:
-        return self._integral.of(weights)
-
-    def against(self, directions: Tensor) -> np.ndarray:
-        return self._integral.against(directions).cpu().numpy()
-
-    def describe(self) -> str:
-        nodes = "1 node" if self.steps == 1 else f"{self.steps} nodes"
-        return f"{nodes}, closed form" if self._path.closed else nodes
-
-    def release(self) -> None:
-        self._integral.release()

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..encoders import DualEncoder, PreparedImage, PreparedText
-from ._contributions import Certain
-from ._game import Game, check_removal, check_tokens, image_game, text_game
+from ..encoders import DualEncoder, ImageTower, Part, TextTower, check_choice
+from ._contributions import Unsampled
+from ._game import Game, check_removal, game_of
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class Occlusion:
     patches: str = "zeros"
 
     def __post_init__(self) -> None:
-        check_removal(self.tokens, self.patches)
+        check_choice("tokens", self.tokens, TextTower.removals)
+        check_choice("patches", self.patches, ImageTower.removals)
 
     @property
     def label(self) -> str:
@@ -54,20 +55,18 @@ class Occlusion:
         return ""
 
     def check(self, encoder: DualEncoder) -> None:
-        check_tokens(encoder, self.tokens)
+        check_removal(encoder, self.removal)
 
-    def measure_text(
-        self, encoder: DualEncoder, text: PreparedText, layer: int
-    ) -> "OcclusionContributions":
-        return OcclusionContributions(text_game(encoder, text, self.tokens))
+    @property
+    def removal(self) -> dict[str, str]:
+        """How a feature is removed, by the tower's name."""
+        return {"text": self.tokens, "image": self.patches}
 
-    def measure_image(
-        self, encoder: DualEncoder, image: PreparedImage, layer: int
-    ) -> "OcclusionContributions":
-        return OcclusionContributions(image_game(encoder, image, layer))
+    def measure(self, part: Part) -> "OcclusionContributions":
+        return OcclusionContributions(game_of(part, self.removal))
 
 
-class OcclusionContributions(Certain):
+class OcclusionContributions(Unsampled):
     """One tower's contributions; a feature is occluded when it is first asked for."""
 
     def __init__(self, game: Game):
@@ -85,12 +84,12 @@ class OcclusionContributions(Certain):
     def total(self) -> Tensor:
         return self._vectors(np.arange(self.features)).sum(0)
 
-    def of(self, weights: np.ndarray) -> Tensor:
+    def joint(self, weights: np.ndarray) -> Tensor:
         needed = np.flatnonzero((weights != 0).any(0))
         vectors = self._vectors(needed)
         return torch.as_tensor(weights[:, needed]).to(vectors) @ vectors
 
-    def against(self, directions: Tensor) -> np.ndarray:
+    def along(self, directions: Tensor) -> np.ndarray:
         vectors = self._vectors(np.arange(self.features))
         return (directions.to(vectors) @ vectors.T).cpu().numpy()
 
@@ -99,7 +98,7 @@ class OcclusionContributions(Certain):
         return "1 occlusion" if count == 1 else f"{count} occlusions"
 
     def release(self) -> None:
-        """Hold on to the embeddings: they are small."""
+        """Keep the embeddings: they are small."""
 
     def _vectors(self, features: np.ndarray) -> Tensor:
         """Return the contributions of some features, ``(len(features), K)``."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..encoders import DualEncoder, ImageTower, Inputs, PreparedImage, PreparedText, TextTower
+from ..encoders import DualEncoder, Part
 from ._contributions import KnownContributions
-from ._game import REMEDY, unit_length
+from ._game import REMEDY
 from ._memory import Portions
 
 
@@ -38,28 +38,18 @@ class PatchTokenSimilarity:
     def check(self, encoder: DualEncoder) -> None:
         """Every encoder can be measured so."""
 
-    def measure_text(
-        self, encoder: DualEncoder, text: PreparedText, layer: int
-    ) -> KnownContributions:
-        return _final_states(encoder, encoder.text_tower, text.inputs)
+    def measure(self, part: Part) -> KnownContributions:
+        tower, inputs = part.tower, part.inputs
 
-    def measure_image(
-        self, encoder: DualEncoder, image: PreparedImage, layer: int
-    ) -> KnownContributions:
-        return _final_states(encoder, encoder.image_tower, image.inputs)
+        def alone(features: Tensor) -> Tensor:
+            return part.unit_length(tower.embed_alone(inputs, features.tolist()))
 
-
-def _final_states(
-    encoder: DualEncoder, tower: TextTower | ImageTower, inputs: Inputs
-) -> KnownContributions:
-    def alone(features: Tensor) -> Tensor:
-        return unit_length(encoder, tower, tower.embed_alone(inputs, features.tolist()))
-
-    last = tower.read(inputs, len(tower.blocks) - 1)
-    encoder.require_finite(last.embedding, tower.name)
-    # The blocks run once; what comes before them and after, for each feature.
-    size = 8 * last.states.numel() * last.states.element_size()
-    count = len(tower.features(inputs, len(tower.blocks) - 1))
-    vectors = Portions(encoder.memory_limit // size, REMEDY).run(alone, torch.arange(count))
-    embedding = unit_length(encoder, tower, last.embedding)[0]
-    return KnownContributions(vectors, embedding, torch.zeros_like(embedding), "cosines")
+        at_last = len(tower.blocks) - 1
+        last = tower.read(inputs, at_last)
+        part.require_finite(last.embedding)
+        # The blocks run once; what comes before them and after, for each feature.
+        size = 8 * last.states.numel() * last.states.element_size()
+        count = len(tower.features(inputs, at_last))
+        vectors = Portions(part.memory_limit // size, REMEDY).run(alone, torch.arange(count))
+        embedding = part.unit_length(last.embedding)[0]
+        return KnownContributions(vectors, embedding, torch.zeros_like(embedding), "cosines")

@@ -1,16 +1,17 @@
-"""The lazy matrix of pairs, and its file."""
+"""The lazy matrix of pairs of two sides, and its file."""
 
-from ._file import load_pairs
-from ._pairs import About, FeaturePairs, Known, Ledger, MethodLike, Unchanged, attribute
-from ._strip import without_picture
+from ..methods import Ledger, Recorded
+from ._attribute import MethodLike, attribute
+from ._document import About
+from ._load import load_pairs, without_picture
+from ._pairs import FeaturePairs
 
 __all__ = [
     "About",
     "FeaturePairs",
-    "Known",
     "Ledger",
     "MethodLike",
-    "Unchanged",
+    "Recorded",
     "attribute",
     "load_pairs",
     "without_picture",

@@ -1,19 +1,63 @@
 """Everything of a file of pairs that is no array, as one JSON document."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from math import isfinite
 from typing import Any
 
-from ..encoders import Token
+from ..encoders import Crop, Sentence, Side, Token
 from ..files import DamagedError, parse_json
-from ._pairs import About, Ledger
+from ..methods import Groups, Ledger, Recorded
 
 #: Bound of each text, in characters.
 LONGEST_TEXT = 200_000
 
 #: Bound of counts and of places in the caption.
 _MOST = 1 << 24
+
+
+@dataclass(frozen=True)
+class About:
+    """Where the numbers come from, in words for a reader."""
+
+    model: str
+    method: str
+    layers: str
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All that pairs are when everything is computed.
+
+    Attributes
+    ----------
+    rows, columns
+        The two sides.
+    about
+        Where the numbers come from.
+    recorded
+        The numbers.
+    """
+
+    rows: Side
+    columns: Side
+    about: About
+    recorded: Recorded
+
+    @property
+    def sentence(self) -> Sentence:
+        """The caption."""
+        (panel,) = self.rows.panels
+        assert isinstance(panel, Sentence)
+        return panel
+
+    @property
+    def crop(self) -> Crop:
+        """The picture."""
+        (panel,) = self.columns.panels
+        assert isinstance(panel, Crop)
+        return panel
 
 
 @dataclass(frozen=True)
@@ -49,8 +93,7 @@ class Document:
     @property
     def words(self) -> int:
         """The number of words, each special position counted as one."""
-        special = sum(token.special for token in self.tokens)
-        return special + len({token.word for token in self.tokens if not token.special})
+        return len(word_groups(self.tokens))
 
     def dump(self) -> str:
         """Return it as JSON in ASCII, the same for the same content."""
@@ -59,6 +102,15 @@ class Document:
             if not token["unknown"]:  # as files of the first version are
                 del token["unknown"]
         return json.dumps(parts, separators=(",", ":"))
+
+
+def word_groups(tokens: Sequence[Token]) -> Groups:
+    """Return the numbers of each word's tokens; a special position stands alone."""
+    members: dict[object, list[int]] = {}
+    for index, token in enumerate(tokens):
+        key = ("special", index) if token.special else token.word
+        members.setdefault(key, []).append(index)
+    return tuple(map(tuple, members.values()))
 
 
 def read_document(written: str) -> Document:

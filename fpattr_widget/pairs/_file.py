@@ -11,13 +11,14 @@ import io
 import os
 import stat
 import struct
+from collections.abc import Callable
 from dataclasses import replace
 from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
-from ..encoders import shared_name
+from ..encoders import Crop, Sentence, Side, shared_name
 from ..errors import InputError
 from ..files import (
     LONGEST_HEADER,
@@ -32,14 +33,14 @@ from ..files import (
     writable,
     write_atomically,
 )
-from ._document import Document, read_document
-from ._pairs import FeaturePairs, Known
-from ._strip import without_picture
+from ..methods import Recorded, singles
+from ._document import Contents, Document, read_document, word_groups
 
 FORMAT = "fpattr_widget.pairs"
 #: The newest that is read; each file is written in the oldest that holds it.
 VERSION = 2
 
+_GREY = (128, 128, 128)
 #: Bound of a picture; what is shown of one is far smaller.
 _MOST_PIXELS = 1 << 24
 _MODES = ("RGB", "L")
@@ -47,42 +48,57 @@ _PNG_SIZE = struct.Struct(">II")
 _ERRORS = ("standard_error", "error_of_words")
 
 
-def save_pairs(
-    pairs: FeaturePairs, path: str | os.PathLike[str], *, strip_image: bool = False
+def save_contents(
+    contents: Callable[[], Contents], path: str | os.PathLike[str], *, strip_image: bool = False
 ) -> None:
-    """Save pairs to a file; see :meth:`FeaturePairs.save`."""
-    writable(path)  # before what may take long
-    write_atomically(path, pack_pairs(pairs, strip_image=strip_image))
+    """Save pairs to a file; see :meth:`FeaturePairs.save`.
+
+    Parameters
+    ----------
+    contents
+        Computes what is missing; called once it is known that the file can be written.
+    path, strip_image
+        See there.
+    """
+    writable(path)
+    everything = greyed(contents()) if strip_image else contents()
+    write_atomically(path, pack_contents(everything))
 
 
-def pack_pairs(pairs: FeaturePairs, *, strip_image: bool = False) -> bytes:
-    """Return the file of pairs as bytes, the same for the same pairs.
+def greyed(contents: Contents) -> Contents:
+    """Return the same with plain grey in the picture's place, for those who may not share it."""
+    crop = contents.crop
+    grey = Image.new("RGB", crop.picture.size, _GREY)
+    return replace(contents, columns=Side((replace(crop, picture=grey),)))
+
+
+def pack_contents(contents: Contents) -> bytes:
+    """Return a file of pairs as bytes, the same for the same pairs.
 
     Raises
     ------
     InputError
         When a number in them is not finite, or there is too much of anything.
     """
-    if strip_image:
-        pairs = without_picture(pairs)
-    known = pairs.known()
+    sentence, crop, recorded = contents.sentence, contents.crop, contents.recorded
+    rows, columns = crop.grid
     document = Document(
-        pairs.caption,
-        pairs.tokens,
-        (int(pairs.grid[0]), int(pairs.grid[1])),
-        pairs.image_special_names,
-        replace(pairs.about, model=shared_name(pairs.about.model)),
-        known.ledger,
-        known.nodes,
+        sentence.caption,
+        sentence.tokens,
+        (int(rows), int(columns)),
+        crop.special,
+        replace(contents.about, model=shared_name(contents.about.model)),
+        recorded.ledger(),
+        recorded.describe(),
     )
-    picture = pairs.picture
+    picture = crop.picture
     if picture.mode not in _MODES:
         picture = picture.convert("RGB")
-    tensors = {"values": known.values}
-    for name in _ERRORS:
-        errors = getattr(known, name)
-        if errors is not None:
-            tensors[name] = errors
+    tensors = {"values": recorded.values}
+    if recorded.sampled:
+        partitions = singles(len(sentence.tokens)), word_groups(sentence.tokens)
+        for name, groups in zip(_ERRORS, partitions, strict=True):
+            tensors[name] = recorded.standard_error(groups)
     tensors["picture"] = np.frombuffer(_png(picture), np.uint8)
     try:
         written = document.dump()
@@ -92,7 +108,7 @@ def pack_pairs(pairs: FeaturePairs, *, strip_image: bool = False) -> bytes:
             raise DamagedError("there is too much text")
     except DamagedError as fault:
         raise InputError(
-            f"the pairs cannot be saved ({fault}): attribute something simpler."
+            "pairs", f"cannot be saved ({fault})", "attribute something simpler"
         ) from None
     metadata = {
         "format": FORMAT,
@@ -103,8 +119,8 @@ def pack_pairs(pairs: FeaturePairs, *, strip_image: bool = False) -> bytes:
     return pack(metadata, tensors)
 
 
-def load_pairs(path: str | os.PathLike[str]) -> FeaturePairs:
-    """Load pairs that :meth:`FeaturePairs.save` wrote.
+def read_contents(path: str | os.PathLike[str]) -> Contents:
+    """Read what :meth:`FeaturePairs.save` wrote.
 
     They are complete: no model is needed, and none is loaded. Nothing in the
     file is executed, so files of strangers can be loaded.
@@ -116,7 +132,7 @@ def load_pairs(path: str | os.PathLike[str]) -> FeaturePairs:
 
     Returns
     -------
-    FeaturePairs
+    Contents
         With the numbers of those that were saved, bit for bit.
 
     Raises
@@ -131,29 +147,36 @@ def load_pairs(path: str | os.PathLike[str]) -> FeaturePairs:
         with open(named, "rb", opener=_without_waiting) as file:
             state = os.fstat(file.fileno())
             if not stat.S_ISREG(state.st_mode):
-                raise InputError(f"`path` names {name}, which is no file: pass a file of pairs.")
+                raise InputError("path", f"names {name}, which is no file", "pass a file of pairs")
             return _read(file, state.st_size)
     except FileNotFoundError:
-        raise InputError(f"`path` names {name}, and there is no such file: look for it.") from None
+        raise InputError(
+            "path", f"names {name}, and there is no such file", "look for it"
+        ) from None
     except IsADirectoryError:
-        raise InputError(f"`path` is the folder {name}: pass a file of pairs.") from None
+        raise InputError("path", f"is the folder {name}", "pass a file of pairs") from None
     except InputError:
         raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no such name is possible"
-        raise InputError(f"`path` names {name}, which cannot be read ({reason}).") from error
+        raise InputError(
+            "path",
+            f"names {name}, which cannot be read ({reason})",
+            "pass a file that save() wrote",
+        ) from error
     except _NewerError:
         raise InputError(
-            f"`path` names {name}, which a newer version of fpattr_widget saved: update yours."
+            "path", f"names {name}, which a newer version of fpattr_widget saved", "update yours"
         ) from None
     except ForeignError:
         raise InputError(
-            f"`path` names {name}, which is no file of pairs: pass one that `pairs.save` wrote."
+            "path", f"names {name}, which is no file of pairs", "pass one that `pairs.save` wrote"
         ) from None
     except DamagedError as fault:
         raise InputError(
-            f"`path` names {name}, which is damaged ({fault}): copy it again, or save the pairs "
-            "again."
+            "path",
+            f"names {name}, which is damaged ({fault})",
+            "copy it again, or save the pairs again",
         ) from None
 
 
@@ -166,7 +189,7 @@ def _without_waiting(name: str, flags: int) -> int:
     return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _read(file: BinaryIO, size: int) -> FeaturePairs:
+def _read(file: BinaryIO, size: int) -> Contents:
     header = read_header(file, size)
     written, checksum = _recognise(header)
     document = read_document(written)
@@ -174,20 +197,18 @@ def _read(file: BinaryIO, size: int) -> FeaturePairs:
     if digest(written, tensors) != checksum:
         raise DamagedError("its checksum tells of a change")
     _check(document, tensors)
-    known = Known(
-        tensors["values"],
-        document.ledger,
-        document.nodes,
-        *(tensors.get(name) for name in _ERRORS),
-    )
-    return FeaturePairs(
-        known,
-        caption=document.caption,
-        tokens=document.tokens,
-        picture=_decoded(tensors["picture"].tobytes()),
-        grid=document.grid,
-        image_special=document.image_special,
-        about=document.about,
+    partitions = singles(len(document.tokens)), word_groups(document.tokens)
+    errors = {
+        groups: tensors[name]
+        for name, groups in zip(_ERRORS, partitions, strict=True)
+        if name in tensors
+    }
+    picture = _decoded(tensors["picture"].tobytes())
+    return Contents(
+        Side((Sentence(document.caption, document.tokens),)),
+        Side((Crop(picture, document.grid, document.image_special),)),
+        document.about,
+        Recorded(tensors["values"], document.ledger, document.nodes, None, errors),
     )
 
 

@@ -1,30 +1,21 @@
-"""The lazy token × patch matrix, the centre of the house."""
+"""The lazy matrix of pairs, the centre of the house."""
 
 import hashlib
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from PIL import Image
 
-from ..choices import MethodName
-from ..encoders import (
-    CaptionLike,
-    ImageLike,
-    Layer,
-    ModelLike,
-    ProcessorLike,
-    Token,
-    encoder_of,
-    find_words,
-)
+from ..encoders import Crop, Sentence, Side, Token, find_words
 from ..errors import InputError
-from ..methods import METHODS, Contributions, GroupedContributions, Method
+from ..methods import GroupedRows, Groups, Interactions, Ledger, Recorded, indicators, singles
+from ._document import About, Contents, word_groups
+from ._file import save_contents
 
 if TYPE_CHECKING:
     import pandas
@@ -33,100 +24,6 @@ if TYPE_CHECKING:
 
     from ..view import ViewOptions
     from ..widget import PairsWidget
-
-#: A method or its name.
-MethodLike = MethodName | str | Method
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """The sum that shows what was lost.
-
-    ``similarity = pairs + caption_only + image_only + baseline + residual``.
-    With ``s`` the dot product of two embeddings over the norms of the input's
-    two embeddings, ``a`` the image, ``b`` the caption and ``r`` their
-    references (arXiv 2408.14153, equation 8):
-
-    Attributes
-    ----------
-    similarity
-        The cosine, ``s(a, b)``.
-    pairs
-        The sum of all pair attributions, special positions included.
-    caption_only
-        ``s(r_a, b) − s(r_a, r_b)``: what the caption brings whatever the image.
-    image_only
-        ``s(a, r_b) − s(r_a, r_b)``.
-    baseline
-        ``s(r_a, r_b)``.
-    residual
-        What is left. Integrated Jacobians leave the error of the integration
-        alone; other methods all that pairs do not explain.
-    """
-
-    similarity: float
-    pairs: float
-    caption_only: float
-    image_only: float
-    baseline: float
-    residual: float
-
-
-@dataclass(frozen=True)
-class About:
-    """Where the numbers come from, in words for a reader."""
-
-    model: str
-    method: str
-    layers: str
-
-
-@dataclass(frozen=True)
-class _Sides:
-    """Both towers' contributions and the scale that turns their products into cosines.
-
-    ``unchanged`` makes a context in which the model has to be what it was.
-    """
-
-    text: Contributions
-    image: Contributions
-    scale: float
-    unchanged: "Unchanged"
-
-    def release(self) -> None:
-        self.text.release()
-        self.image.release()
-
-
-@dataclass(frozen=True)
-class Known:
-    """All that measuring tells, where it is known already.
-
-    Attributes
-    ----------
-    values
-        All pairs, special positions first, ``(tokens, n_special + rows · columns)`` float32.
-    ledger
-        What they sum up to.
-    nodes
-        How finely it was measured, in words.
-    standard_error
-        That of ``values``, in their shape; ``None`` where nothing was left to chance.
-    error_of_words
-        That of the rows of words, ``(words, n_special + rows · columns)`` float32.
-    """
-
-    values: np.ndarray
-    ledger: Ledger
-    nodes: str
-    standard_error: np.ndarray | None
-    error_of_words: np.ndarray | None
-
-
-#: Makes a context that raises ``InputError`` at its end if the model has changed.
-Unchanged = Callable[[], AbstractContextManager[None]]
-#: Measures both towers, text first.
-Measure = Callable[[], "tuple[Contributions, Contributions, Unchanged] | Known"]
 
 
 class FeaturePairs:
@@ -137,16 +34,21 @@ class FeaturePairs:
     so does the joint row of several tokens; a region costs little
     more. Safe to use from several threads.
 
+    Parameters
+    ----------
+    interactions
+        What explains the two sides, or a function that measures them when it is first needed.
+    rows, columns
+        The two sides: a caption and the crop of a picture.
+    about
+        See below.
+    cheaper
+        See below.
+
     Attributes
     ----------
-    caption
-        The caption.
-    tokens
-        One :class:`~fpattr_widget.Token` for each position of the text tower.
-    grid
-        ``(rows, columns)`` of patches, which cover ``picture`` exactly.
-    image_special_names
-        Names of the image positions that are no patches, such as ``"CLS"``.
+    rows, columns
+        The two sides.
     about
         Model, method and layers, in words.
     cheaper
@@ -155,38 +57,35 @@ class FeaturePairs:
 
     def __init__(
         self,
-        measure: Measure | Known,
+        interactions: Interactions | Callable[[], Interactions],
         *,
-        caption: str,
-        tokens: Sequence[Token],
-        picture: Image.Image,
-        grid: tuple[int, int],
-        image_special: Sequence[str],
+        rows: Side,
+        columns: Side,
         about: About,
         cheaper: str = "",
     ):
-        self.caption = caption
-        self.tokens = tuple(tokens)
-        self._picture = _shared(picture)
-        self.grid = grid
-        self.image_special_names = tuple(image_special)
+        (sentence,), (crop,) = rows.panels, columns.panels
+        if not isinstance(sentence, Sentence) or not isinstance(crop, Crop):
+            raise TypeError("pairs are of a caption and a picture")
+        self._sentence = sentence
+        self._crop = replace(crop, picture=_shared(crop.picture))
+        self.rows, self.columns = rows, Side((self._crop,))
         self.about = about
         self.cheaper = cheaper
-        # Either is let go of as soon as it can tell nothing new.
-        self._measure: Measure | None = None
-        self._sides: _Sides | None = None
-        self._nodes = ""
+        shape = len(rows.features), len(columns.features)
+        self._values = np.full(shape, np.nan, np.float32)
+        self._ready = np.zeros(shape[0], bool)
         self._ledger: Ledger | None = None
-        self._standard_error: np.ndarray | None = None
-        self._error_of_words: np.ndarray | None = None
+        self._own: tuple[np.ndarray, np.ndarray] | None = None
         self._lock = threading.RLock()
-        features = len(self.image_special_names) + grid[0] * grid[1]
-        self._values = np.full((len(self.tokens), features), np.nan, np.float32)
-        self._ready = np.zeros(len(self.tokens), bool)
-        if isinstance(measure, Known):
-            self._take(measure)
+        self._interactions: Interactions | None = None
+        self._measure: Callable[[], Interactions] | None = None
+        if isinstance(interactions, Recorded):
+            self._take(interactions)
+        elif callable(interactions):
+            self._measure = interactions
         else:
-            self._measure = measure
+            self._interactions = interactions
 
     def __repr__(self) -> str:
         rows, columns = self.grid
@@ -195,10 +94,32 @@ class FeaturePairs:
             f"{self.about.model}, {self.about.method}, {int(self._ready.sum())} rows computed)"
         )
 
+    # What the sides hold
+
+    @property
+    def caption(self) -> str:
+        """The caption."""
+        return self._sentence.caption
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """One :class:`~fpattr_widget.Token` for each position of the text tower."""
+        return self._sentence.tokens
+
     @property
     def picture(self) -> Image.Image:
         """The crop of the image that the model saw, a PIL image of the caller's own."""
-        return self._picture.copy()
+        return self._crop.picture.copy()
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """``(rows, columns)`` of patches, which cover ``picture`` exactly."""
+        return self._crop.grid
+
+    @property
+    def image_special_names(self) -> tuple[str, ...]:
+        """Names of the image positions that are no patches, such as ``"CLS"``."""
+        return self._crop.special
 
     # The matrix and its parts
 
@@ -216,21 +137,13 @@ class FeaturePairs:
     def standard_error(self) -> np.ndarray | None:
         """The standard error of ``matrix``, ``(tokens, rows · columns)`` float32.
 
-        ``None`` where nothing was left to chance. With ``Σ`` the covariance of
-        an estimated contribution, and both towers' estimates independent, its
-        square is ``c_jᵀ Σ_i c_j + c_iᵀ Σ_j c_i`` over the squared scale. The
-        estimates stand for the contributions, so that it is rather too large,
-        by ``tr Σ_i Σ_j``.
+        ``None`` where nothing was left to chance.
         """
         with self._lock:
-            sides = self._measured()
-            if sides is not None and _sampled(sides) and self._standard_error is None:
-                with sides.unchanged():
-                    found = _standard_error(sides)
-                self._standard_error = found
-                self._let_go()
-            error = self._standard_error
-            return None if error is None else error[:, self._specials :]
+            measured = self._measured()
+            if not measured.sampled:
+                return None
+            return measured.standard_error(singles(len(self.tokens)))[:, self._specials :]
 
     def row(self, token: int | str) -> np.ndarray:
         """Return the patch map of one token or one word, ``(rows, columns)`` float32.
@@ -283,22 +196,18 @@ class FeaturePairs:
         chosen = [self._check_tokens(tokens) for tokens in spans]
         joint = np.empty((len(chosen), self._values.shape[1]), np.float32)
         with self._lock:
-            # A single token's row is kept; a longer span's tokens are not computed one by one.
-            alone = [len(span) == 1 or bool(self._ready[span].all()) for span in chosen]
-            sides = None if all(alone) else self._measured()
+            # A single token's row is cached; a longer span's tokens are not computed one by one.
             if single := {span[0] for span in chosen if len(span) == 1}:
                 self.feature_rows(single)  # together, which is cheaper
-            rest = []
+            if not all(self._ready[span].all() for span in chosen):
+                self._measured()  # all rows at once, where they come from a file
+            rest = [number for number, span in enumerate(chosen) if not self._ready[span].all()]
             for number, span in enumerate(chosen):
-                if sides is None or alone[number]:
-                    joint[number] = self.feature_rows(span).sum(0)
-                else:
-                    rest.append(number)
-            if sides is not None and rest:
-                weights = np.zeros((len(rest), len(self.tokens)), np.float32)
-                for row, number in zip(weights, rest, strict=True):
-                    row[chosen[number]] = 1
-                joint[rest] = self._along(sides, weights)
+                if number not in rest:
+                    joint[number] = self._values[span].sum(0)
+            if rest:
+                weights = indicators([chosen[number] for number in rest], len(self.tokens))
+                joint[rest] = self._measured().rows(weights)
         return joint[:, self._specials :].reshape(-1, *self.grid)
 
     def of_region(self, mask: Any) -> np.ndarray:
@@ -317,18 +226,15 @@ class FeaturePairs:
         inside = np.asarray(mask)
         if inside.shape != self.grid or inside.dtype != bool:
             raise InputError(
-                f"`mask` is {inside.dtype} of shape {inside.shape}: pass booleans {self.grid}."
+                "mask",
+                f"is {inside.dtype} of shape {inside.shape}",
+                f"pass booleans {self.grid}",
             )
         flags = np.concatenate([np.zeros(self._specials, bool), inside.ravel()])
         with self._lock:
-            sides = None if self._ready.all() else self._measured()
-            if sides is None:
+            if self._ready.all():
                 return self._values[:, flags].sum(1)
-
-            def compute() -> np.ndarray:
-                return sides.text.against(sides.image.of(flags[None].astype(np.float32)))
-
-            return self._finite(sides, compute)[0]
+            return self._measured().columns(flags[None].astype(np.float32))[0]
 
     def first_order(self) -> tuple[np.ndarray, np.ndarray]:
         """Return what features bring by themselves, whatever stands on the other side.
@@ -344,38 +250,30 @@ class FeaturePairs:
         Raises
         ------
         InputError
-            When all pairs were computed before or come from a file: what this
-            takes is let go of then.
+            When the pairs come from a file, which does not hold it.
         """
         with self._lock:
-            sides = self._measured()
-            if sides is None:
-                raise InputError(
-                    "first_order() comes too late: call it before all pairs are computed, on "
-                    "`pairs` that attribute() returned."
-                )
-            text, image = sides.text, sides.image
-            with sides.unchanged():
-                parts = (
-                    text.against(image.reference[None])[0] / sides.scale,
-                    image.against(text.reference[None])[0] / sides.scale,
-                )
-            return parts[0].astype(np.float32), parts[1].astype(np.float32)
+            return self._own or self._measured().first_order()
 
     def words(self) -> "FeaturePairs":
         """Return the same pairs with the rows of each word's tokens summed."""
-        members = self._members()
+        groups = self._groups()
+        sentence = replace(self._sentence, tokens=tuple(map(self._merge, groups)))
 
-        def measure() -> tuple[Contributions, Contributions, Unchanged] | Known:
+        def measure() -> Interactions:
             with self._lock:
-                sides = self._measured()
-                if sides is not None:
-                    return GroupedContributions(sides.text, members), sides.image, sides.unchanged
-                values = np.stack([self._values[indices].sum(0) for indices in members])
-                error = self._error_of_words
-                return Known(values, self.ledger, self._nodes, error, error)
+                measured = self._measured()
+                if not isinstance(measured, Recorded):
+                    return GroupedRows(measured, groups)
+                return _grouped(measured, groups)
 
-        return self._like(measure, tokens=[self._merge(indices) for indices in members])
+        return FeaturePairs(
+            measure,
+            rows=Side((sentence,)),
+            columns=self.columns,
+            about=self.about,
+            cheaper=self.cheaper,
+        )
 
     def over(self, picture: Image.Image) -> "FeaturePairs":
         """Return the same pairs over another picture, such as one with something drawn on it.
@@ -386,12 +284,19 @@ class FeaturePairs:
             Covered by the grid of patches, as ``picture`` is.
         """
 
-        def measure() -> tuple[Contributions, Contributions, Unchanged] | Known:
+        def measure() -> Interactions:
             with self._lock:
-                sides = self._measured()
-                return self.known() if sides is None else (sides.text, sides.image, sides.unchanged)
+                return self._measured()
 
-        return self._like(measure, picture=picture)
+        with self._lock:
+            known = self._interactions
+        return FeaturePairs(
+            known if isinstance(known, Recorded) else measure,
+            rows=self.rows,
+            columns=Side((replace(self._crop, picture=picture),)),
+            about=self.about,
+            cheaper=self.cheaper,
+        )
 
     def feature_rows(self, tokens: str | Iterable[int | str]) -> np.ndarray:
         """Return rows over all image features, ``(m, n_special + rows · columns)`` float32.
@@ -400,16 +305,17 @@ class FeaturePairs:
         """
         chosen = self._check_tokens(tokens)
         with self._lock:
+            if not self._ready[chosen].all():
+                measured = self._measured()  # all rows at once, where they come from a file
             missing = sorted({token for token in chosen if not self._ready[token]})
-            sides = self._measured() if missing else None
-            if sides is not None:
-                weights = np.zeros((len(missing), len(self.tokens)), np.float32)
-                weights[np.arange(len(missing)), missing] = 1
-                self._values[missing] = self._along(sides, weights)
+            if missing:
+                weights = indicators([[token] for token in missing], len(self.tokens))
+                self._values[missing] = measured.rows(weights)
                 self._ready[missing] = True
                 if self._ready.all():
-                    sides.release()
-                self._let_go()
+                    self._own = measured.first_order()  # while graphs are there
+                    measured.release()
+                self._record_if_complete()
             return self._values[chosen]
 
     @property
@@ -420,13 +326,14 @@ class FeaturePairs:
     @property
     def complete(self) -> bool:
         """Whether everything is known, so that nothing has to be computed any more."""
-        return self._ledger is not None and bool(self._ready.all())
+        return isinstance(self._interactions, Recorded)
 
     def described(self) -> dict[str, str]:
         """Return model, method and layers in words, and once measured how finely."""
         words = asdict(self.about)
-        if self._nodes:
-            words["nodes"] = self._nodes
+        measured = self._interactions
+        if measured is not None:
+            words["nodes"] = measured.describe()
             error = self.standard_error
             if error is not None:
                 words["nodes"] += f" · standard error {_typical(error):.1g}"
@@ -437,34 +344,36 @@ class FeaturePairs:
         """The similarity and what it is made of."""
         with self._lock:
             if self._ledger is None:
-                sides = self._measured()
-                if sides is not None:
-                    with sides.unchanged():
-                        ledger = _close_ledger(sides)
-                    self._ledger = ledger
-                    self._let_go()
-            assert self._ledger is not None
+                self._ledger = self._measured().ledger()
+                self._record_if_complete()
             return self._ledger
 
     def release(self) -> None:
-        """Let go of memory that only makes further calls faster, unless it is in use."""
+        """Release memory that only makes further calls faster, unless it is in use."""
         if self._lock.acquire(blocking=False):
             try:
-                if self._sides is not None:
-                    self._sides.release()
+                if self._interactions is not None:
+                    self._interactions.release()
             finally:
                 self._lock.release()
 
-    def known(self) -> Known:
-        """Compute what is missing, and return everything that measuring tells."""
+    def contents(self) -> Contents:
+        """Compute what is missing, and return everything."""
         with self._lock:
-            values = self.feature_rows(range(len(self.tokens)))
-            ledger = self.ledger
-            _ = self.standard_error  # with the error of words
-            return Known(values, ledger, self._nodes, self._standard_error, self._error_of_words)
+            self.feature_rows(range(len(self.tokens)))
+            _, recorded = self.ledger, self._interactions
+            assert isinstance(recorded, Recorded)
+            return Contents(self.rows, self.columns, self.about, recorded)
+
+    @staticmethod
+    def of(contents: Contents) -> "FeaturePairs":
+        """Return pairs of which everything is there."""
+        return FeaturePairs(
+            contents.recorded, rows=contents.rows, columns=contents.columns, about=contents.about
+        )
 
     def so_far(self) -> tuple[np.ndarray, Ledger | None]:
-        """Return what is known already; computes nothing and waits for nobody.
+        """Return what is known already; computes nothing and never waits.
 
         Returns
         -------
@@ -499,25 +408,22 @@ class FeaturePairs:
         InputError
             When the file cannot be written, or the pairs cannot be computed.
         """
-        from ._file import save_pairs  # which makes pairs of a file
-
-        save_pairs(self, path, strip_image=strip_image)
+        save_contents(self.contents, path, strip_image=strip_image)
 
     def to_dataframe(self) -> "pandas.DataFrame":
         """Return one line for each (token, image feature) pair, as a pandas DataFrame."""
         import pandas
 
         values = self.feature_rows(range(len(self.tokens)))
-        rows, columns = self.grid
-        places = [(name, -1, -1) for name in self.image_special_names]
-        places += [("patch", row, column) for row in range(rows) for column in range(columns)]
+        features = self.columns.features
+        places = [(-1, -1) if each.place is None else each.place for each in features]
         return pandas.DataFrame(
             {
-                "token": np.repeat(np.arange(len(self.tokens)), len(places)),
-                "text": np.repeat([token.text for token in self.tokens], len(places)),
-                "feature": [name for name, _, _ in places] * len(self.tokens),
-                "row": [row for _, row, _ in places] * len(self.tokens),
-                "column": [column for _, _, column in places] * len(self.tokens),
+                "token": np.repeat(np.arange(len(self.tokens)), len(features)),
+                "text": np.repeat([token.text for token in self.tokens], len(features)),
+                "feature": [feature.label for feature in features] * len(self.tokens),
+                "row": [row for row, _ in places] * len(self.tokens),
+                "column": [column for _, column in places] * len(self.tokens),
                 "attribution": values.ravel(),
             }
         )
@@ -534,9 +440,10 @@ class FeaturePairs:
             attrs={"caption": self.caption, **self.described()},
         )
 
+    # The doors to the rooms above: the only imports that run upward
+
     def widget(self, **options: "Unpack[ViewOptions]") -> "PairsWidget":
         """Return the linked view of these pairs; options as for ``PairsWidget``."""
-        # Imported here because the widget stands above the pairs.
         from ..widget import PairsWidget
 
         return PairsWidget(self, **options)
@@ -560,31 +467,11 @@ class FeaturePairs:
         InputError
             When there is no such token.
         """
-        # Imported here because figures stand above the pairs.
         from ..drawing import plot
 
         return plot(self, tokens)
 
     # Inside
-
-    def _like(
-        self,
-        measure: Measure,
-        *,
-        tokens: Sequence[Token] | None = None,
-        picture: Image.Image | None = None,
-    ) -> "FeaturePairs":
-        """Return pairs that are measured in another way, but for the rest are like these."""
-        return FeaturePairs(
-            measure,
-            caption=self.caption,
-            tokens=self.tokens if tokens is None else tokens,
-            picture=self._picture if picture is None else picture,
-            grid=self.grid,
-            image_special=self.image_special_names,
-            about=self.about,
-            cheaper=self.cheaper,
-        )
 
     @property
     def _specials(self) -> int:
@@ -599,83 +486,60 @@ class FeaturePairs:
                 chosen.append(int(token))
         count = len(self.tokens)
         if not chosen or min(chosen) < -count or max(chosen) >= count:
-            raise InputError(f"`tokens` is {chosen}: pass token numbers from 0 to {count - 1}.")
+            raise InputError("tokens", f"is {chosen}", f"pass token numbers from 0 to {count - 1}")
         return list(dict.fromkeys(token % count for token in chosen))
 
-    def _measured(self) -> _Sides | None:
-        """Measure both towers, once; return ``None`` when all that they tell is known."""
-        with self._lock:
-            if self._measure is not None:
-                measured = self._measure()
-                if isinstance(measured, Known):
-                    self._take(measured)
-                    return None
-                text, image, unchanged = measured
-                if text.embedding.shape != image.embedding.shape:
-                    raise InputError(
-                        f"`model` embeds a caption in {len(text.embedding)} numbers and an image "
-                        f"in {len(image.embedding)}: its towers have to share one space."
-                    )
-                scale = float(text.embedding.norm()) * float(image.embedding.norm())
-                said = text.describe(), image.describe()
-                self._nodes = said[0] if said[0] == said[1] else "text {} · image {}".format(*said)
-                self._sides = _Sides(text, image, scale, unchanged)
-                self._measure = None  # it holds the prepared image
-            return self._sides
+    def _measured(self) -> Interactions:
+        """Return the interactions; measure both sides the first time."""
+        if self._interactions is None:
+            assert self._measure is not None
+            measured = self._measure()
+            self._measure = None  # it holds the prepared inputs
+            if isinstance(measured, Recorded):
+                self._take(measured)
+            else:
+                self._interactions = measured
+        assert self._interactions is not None
+        return self._interactions
 
-    def _take(self, known: Known) -> None:
-        self._values[:], self._ready[:] = known.values, True
-        self._ledger, self._nodes = known.ledger, known.nodes
-        self._standard_error = known.standard_error
-        self._error_of_words = known.error_of_words
-        self._measure = None
+    def _take(self, recorded: Recorded) -> None:
+        self._values[:], self._ready[:] = recorded.values, True
+        self._ledger, self._own = recorded.sums, recorded.own
+        self._interactions = recorded
 
-    def _along(self, sides: _Sides, weights: np.ndarray) -> np.ndarray:
-        """Return joint rows, ``(m, tokens)`` to ``(m, features)`` float32."""
-        return self._finite(sides, lambda: sides.image.against(sides.text.of(weights)))
-
-    def _finite(self, sides: _Sides, compute: Callable[[], np.ndarray]) -> np.ndarray:
-        """Compute with both sides; where that fails, let go of what they have recorded."""
-        try:
-            with sides.unchanged():
-                values = compute() / sides.scale
-            if np.isfinite(values).all():
-                return values.astype(np.float32)
-        except Exception:
-            sides.release()  # it may hold the reason
-            raise
-        sides.release()
-        raise InputError(
-            f"the attribution of {self.about.model!r} is not finite: load the `model` "
-            "in float32, or choose another `layer`."
+    def _record_if_complete(self) -> None:
+        """Keep the numbers alone once all rows and the ledger are there, and free the model."""
+        measured = self._interactions
+        if measured is None or self._ledger is None or self._own is None:
+            return
+        errors = {}
+        if measured.sampled:
+            partitions = singles(len(self.tokens)), self._groups()
+            errors = {groups: measured.standard_error(groups) for groups in partitions}
+        self._interactions = Recorded(
+            self._values, self._ledger, measured.describe(), self._own, errors
         )
 
-    def _let_go(self) -> None:
-        """Forget the towers' contributions once all that they tell is known."""
-        sides = self._sides
-        if sides is None or self._ledger is None or not self._ready.all():
-            return
-        if _sampled(sides):
-            if self._standard_error is None:
-                return
-            words = GroupedContributions(sides.text, self._members())
-            self._error_of_words = _standard_error(replace(sides, text=words))
-        self._sides = None
+    def _groups(self) -> Groups:
+        return word_groups(self.tokens)
 
-    def _members(self) -> list[list[int]]:
-        """Return the numbers of each word's tokens."""
-        groups: dict[object, list[int]] = {}
-        for index, token in enumerate(self.tokens):
-            groups.setdefault(("special", index) if token.special else token.word, []).append(index)
-        return list(groups.values())
-
-    def _merge(self, indices: list[int]) -> Token:
-        first, last = self.tokens[indices[0]], self.tokens[indices[-1]]
+    def _merge(self, group: tuple[int, ...]) -> Token:
+        first, last = self.tokens[group[0]], self.tokens[group[-1]]
         if first.start is None or last.stop is None:
             return first
         text = self.caption[first.start : last.stop]
-        unknown = any(self.tokens[index].unknown for index in indices)
+        unknown = any(self.tokens[index].unknown for index in group)
         return Token(text, first.word, first.start, last.stop, first.special, unknown)
+
+
+def _grouped(recorded: Recorded, groups: Groups) -> Recorded:
+    """Return recorded interactions with rows summed over groups, each a word."""
+    members = indicators(groups, recorded.shape[0])
+    rows, columns = recorded.own or (None, None)
+    own = None if rows is None or columns is None else (members @ rows, columns)
+    error = recorded.errors.get(groups)
+    errors = {} if error is None else {singles(len(groups)): error}
+    return Recorded(members @ recorded.values, recorded.sums, recorded.description, own, errors)
 
 
 # Pictures by their pixels: explaining one anew, in another caption say, costs no more memory.
@@ -685,7 +549,7 @@ _PICTURES: "weakref.WeakValueDictionary[tuple[object, ...], Image.Image]" = (
 
 
 def _shared(picture: Image.Image) -> Image.Image:
-    """Return a copy of the picture that all share who have the same; nobody changes it."""
+    """Return the one copy of a picture that all pairs of it share; nothing changes it."""
     key = picture.mode, picture.size, hashlib.sha256(picture.tobytes()).digest()
     known = _PICTURES.get(key)
     if known is None:
@@ -695,129 +559,7 @@ def _shared(picture: Image.Image) -> Image.Image:
     return known
 
 
-def _sampled(sides: _Sides) -> bool:
-    return sides.text.sampled or sides.image.sampled
-
-
-def _standard_error(sides: _Sides) -> np.ndarray:
-    """Return the standard error of all pairs, ``(tokens, features)`` float32."""
-    text, image = sides.text, sides.image
-    tokens, features = np.eye(text.features), np.eye(image.features)
-    by_image = image.spread(features, text.of(tokens))
-    by_text = text.spread(tokens, image.of(features)).T
-    return (np.hypot(by_image, by_text) / sides.scale).astype(np.float32)
-
-
 def _typical(errors: np.ndarray) -> float:
     """Return the root mean square of those that are not zero, as special positions' are."""
-    found = errors[errors > 0]
-    return float(np.sqrt(np.square(found, dtype=np.float64).mean())) if found.size else 0.0
-
-
-def _close_ledger(sides: _Sides) -> Ledger:
-    text, image, scale = sides.text, sides.image, sides.scale
-
-    def product(a: Any, b: Any) -> float:
-        return float(a.double() @ b.double()) / scale
-
-    similarity = product(image.embedding, text.embedding)
-    baseline = product(image.reference, text.reference)
-    caption_only = product(image.reference, text.embedding) - baseline
-    image_only = product(image.embedding, text.reference) - baseline
-    pairs = product(image.total, text.total)
-    residual = similarity - (pairs + caption_only + image_only + baseline)
-    return Ledger(similarity, pairs, caption_only, image_only, baseline, residual)
-
-
-def attribute(
-    model: ModelLike,
-    image: ImageLike,
-    caption: CaptionLike,
-    method: MethodLike = "integrated_jacobians",
-    layer: Layer = None,
-    *,
-    processor: ProcessorLike = None,
-) -> FeaturePairs:
-    """Attribute the similarity of an image and a caption to pairs of their features.
-
-    Parameters
-    ----------
-    model
-        ``"bundled"``, a Hugging Face model id, a local folder, a loaded module
-        (with ``processor``), or an encoder from
-        :func:`fpattr_widget.load_encoder`. What is loaded by name is kept for
-        the next call; for a module, an encoder of your own keeps what it has
-        computed.
-    image
-        A path, bytes, a PIL image, an array (H, W, 3) uint8, a tensor
-        (1, 3, h, w) already preprocessed, or what a processor returned.
-    caption
-        A string, or token ids (1, S).
-    method
-        A method such as ``IntegratedJacobians(steps=32)``, or its name.
-    layer
-        Number of the block at whose input the features are read, ``−1`` for
-        the last; ``(text, image)`` sets the towers apart; ``None`` means the
-        encoder's own default. For methods that differentiate; others read
-        features at a place of their own.
-    processor
-        See :func:`fpattr_widget.load_encoder`.
-
-    Returns
-    -------
-    FeaturePairs
-        Checked, but not computed yet.
-
-    Raises
-    ------
-    InputError
-        When the model, the image, the caption, the method or the layer cannot
-        be used.
-    """
-    if isinstance(method, str):
-        if method not in METHODS:
-            raise InputError(f"`method` is {method!r}: pass one of {', '.join(sorted(METHODS))}.")
-        method = METHODS[method]()
-    if isinstance(method, type) or not hasattr(method, "measure_text"):
-        raise InputError(f"`method` is {method!r}: pass a name, or a method such as Occlusion().")
-    chosen = method
-    if chosen.reads_at is not None and layer is not None:
-        raise InputError(
-            f"`layer` is {layer!r}, but {chosen.label} knows no layers (it reads features "
-            f"{chosen.reads_at}): leave `layer` out."
-        )
-    encoder = encoder_of(model, processor)
-    chosen.check(encoder)
-    # The grid of a tower that has several is that of its last block.
-    text_layer, image_layer = encoder.resolve_layers(layer if chosen.reads_at is None else -1)
-    text = encoder.prepare_text(caption)
-    seen = encoder.prepare_image(image)
-    grid, special = encoder.image_layout(seen, image_layer)
-
-    # Where passes begin, for methods that run the towers from a layer on.
-    layers = (text_layer, image_layer) if chosen.reads_at is None else None
-
-    def measure() -> tuple[Contributions, Contributions, Unchanged]:
-        what = (chosen, image_layer, encoder.memory_limit)
-        with encoder.steady() as fixed:
-            text_side = chosen.measure_text(fixed, text, text_layer)
-            # Another caption on the same image finds the image measured.
-            image_side = fixed.for_image(
-                seen, what, lambda: chosen.measure_image(fixed, seen, image_layer)
-            )
-        return text_side, image_side, lambda: fixed.unchanged(layers)
-
-    return FeaturePairs(
-        measure,
-        caption=text.caption,
-        tokens=text.tokens,
-        picture=seen.picture,
-        grid=grid,
-        image_special=special,
-        about=About(
-            encoder.name,
-            chosen.label,
-            chosen.reads_at or f"text block {text_layer} · image block {image_layer}",
-        ),
-        cheaper=chosen.cheaper(encoder, layers),
-    )
+    uncertain = errors[errors > 0]
+    return float(np.sqrt(np.square(uncertain, dtype=np.float64).mean())) if uncertain.size else 0.0

@@ -64,13 +64,14 @@ def fine_tune(
     model: Any = encoder.model
     config: Any = model.config if isinstance(model, CLIPModel) else None
     known = config is not None and config.vision_config.image_size == IMAGE_SIZE
-    if not known or not {kind.name for kind in kinds} <= set(encoder.tokenizer.get_vocab()):
+    tokenizer: Any = encoder.processors.get("text")
+    if not known or not {kind.name for kind in kinds} <= set(tokenizer.get_vocab()):
         raise InputError(
             f"`encoder` {encoder.name!r} was not trained on scenes: pass load_encoder('bundled')."
         )
     model = copy.deepcopy(model)
     model.requires_grad_(True)
-    learner = Learner(model, encoder.tokenizer, learning_rate, hidden=0.5)
+    learner = Learner(model, encoder.processors.get("text"), learning_rate, hidden=0.5)
     schedule = torch.optim.lr_scheduler.LambdaLR(learner.optimizer, lambda i: 1 - i / (steps + 1))
     batches = Batches(seed, steps, batch, sprites, kinds)
     # The caller's own random numbers stay as they are.
@@ -81,7 +82,7 @@ def fine_tune(
             schedule.step()
             bar.set_postfix(loss=f"{loss:.2f}", told=f"{told:.2f}", refresh=False)
     processor = SimpleNamespace(
-        tokenizer=encoder.tokenizer, image_processor=encoder.image_processor
+        tokenizer=encoder.processors.get("text"), image_processor=encoder.processors.get("image")
     )
     tuned = load_encoder(model.eval(), processor=processor, memory_limit=encoder.memory_limit)
     tuned.name = f"{encoder.name}, fine-tuned"

@@ -5,36 +5,48 @@ from typing import Any, cast
 
 import numpy as np
 
+from ..encoders import Crop, Panel, Sentence
 from ..pairs import FeaturePairs
 from ._encoded import Encoded
 from ._protocol import PictureState, SentenceState, TokenState
 
 
 def subject_state(pairs: FeaturePairs, picture: Encoded) -> dict[str, Any]:
-    """Return the traits that say what is explained."""
-    sides = [{"panels": [_sentence(pairs)]}, {"panels": [_picture(pairs, picture)]}]
+    """Return the traits that say what is explained.
+
+    Parameters
+    ----------
+    pairs
+        What is explained.
+    picture
+        The encoded picture of its crop.
+    """
+    sides = [
+        {"panels": [_panel(panel, picture) for panel in side.panels]}
+        for side in (pairs.rows, pairs.columns)
+    ]
     return {"sides": sides, "about": pairs.described()}
 
 
-def _sentence(pairs: FeaturePairs) -> SentenceState:
-    tokens = [cast(TokenState, asdict(token)) for token in pairs.tokens]
-    return SentenceState(
-        kind="sentence",
-        features=len(tokens),
-        special=[number for number, token in enumerate(pairs.tokens) if token.special],
-        text=pairs.caption,
-        tokens=tokens,
-    )
-
-
-def _picture(pairs: FeaturePairs, picture: Encoded) -> PictureState:
-    names, (rows, columns) = pairs.image_special_names, pairs.grid
+def _panel(panel: Panel, picture: Encoded) -> SentenceState | PictureState:
+    """Return the state of a panel; another kind of panel is another branch."""
+    features = panel.features
+    special = [number for number, feature in enumerate(features) if feature.special]
+    if isinstance(panel, Sentence):
+        return SentenceState(
+            kind="sentence",
+            features=len(features),
+            special=special,
+            text=panel.caption,
+            tokens=[cast(TokenState, asdict(token)) for token in panel.tokens],
+        )
+    assert isinstance(panel, Crop), panel.kind
     return PictureState(
         kind="picture",
-        features=len(names) + rows * columns,
-        special=list(range(len(names))),
-        names=list(names),
-        grid=[rows, columns],
+        features=len(features),
+        special=special,
+        names=list(panel.special),
+        grid=list(panel.grid),
         data=picture.data,
         media_type=picture.media_type,
     )

@@ -229,4 +229,5 @@ def layer_options(tower: Tower, default: int) -> list[Option]:
 def both_layers(encoder: DualEncoder) -> tuple[list[Option], list[Option]]:
     """Return the layers of the text and of the image tower to choose from."""
     text, image = encoder.resolve_layers(None)
-    return layer_options(encoder.text_tower, text), layer_options(encoder.image_tower, image)
+    rows, columns = encoder.towers.values()
+    return layer_options(rows, text), layer_options(columns, image)

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from ..encoders import DualEncoder, ModelLike, PreparedImage, ProcessorLike, encoder_of
+from ..encoders import DualEncoder, ModelLike, Prepared, ProcessorLike, encoder_of
 from ..errors import InputError
 from ..methods import METHODS
 from ..pairs import FeaturePairs, attribute
@@ -50,7 +50,7 @@ class Trial:
 
     wish: Wish
     encoder: DualEncoder
-    image: PreparedImage
+    image: Prepared
     pairs: FeaturePairs
 
 
@@ -193,12 +193,12 @@ def reading_place(method: Any) -> str | None:
     return getattr(method, "reads_at", None)
 
 
-def _prepared(wish: Wish, last: Trial | None, encoder: DualEncoder) -> PreparedImage:
+def _prepared(wish: Wish, last: Trial | None, encoder: DualEncoder) -> Prepared:
     if last is not None and last.encoder is encoder and last.wish.image is wish.image:
         pixels = last.image.inputs["pixel_values"]
         if (pixels.device, pixels.dtype) == (encoder.device, encoder.dtype):
             return last.image
-    return encoder.prepare_image(wish.image)
+    return encoder.prepare(wish.image, "image")
 
 
 def _layer(wish: Wish, last: Trial | None, encoder: DualEncoder) -> Any:

@@ -119,7 +119,7 @@ def any_object(encoder: fp.DualEncoder, scenes: fp.Dataset) -> dict[str, Any]:
     hits, shares, numbers = [], [], []
     for number, sample in enumerate(scenes):
         read = Read(encoder, sample)
-        grid, _ = encoder.image_layout(read.image, 0)
+        grid = encoder.panel(read.image, 0).grid
         targets = read.targets(grid)
         everything = np.any([target.inside for target in targets], axis=0).astype(float)
         for target in targets:
@@ -137,7 +137,7 @@ def negative_everywhere(encoder: fp.DualEncoder, grids: fp.Dataset) -> dict[str,
     shares, numbers = [], []
     for number, sample in enumerate(grids):
         read = Read(encoder, sample)
-        grid, _ = encoder.image_layout(read.image, 0)
+        grid = encoder.panel(read.image, 0).grid
         for target in read.targets(grid):
             right, wrong = masses_right_and_wrong(np.full(grid, -1.0), target.inside)
             shares.append(right / (right + wrong))
@@ -192,7 +192,7 @@ def cascade(encoder: fp.DualEncoder, scenes: int, seeds: int) -> dict[str, dict[
     for seed in range(seeds):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            untrained = new_model(encoder.tokenizer)
+            untrained = new_model(encoder.processors["text"])
         model = copy.deepcopy(encoder.model)
         for name in (None, *parts):
             if name is None and seed:
@@ -266,7 +266,7 @@ def randomise(model: nn.Module, untrained: nn.Module, names: Sequence[str]) -> N
 def like(encoder: fp.DualEncoder, model: nn.Module) -> fp.DualEncoder:
     """Return an encoder of a copy of the model as it is now, with the same settings."""
     processor = SimpleNamespace(
-        tokenizer=encoder.tokenizer, image_processor=encoder.image_processor
+        tokenizer=encoder.processors["text"], image_processor=encoder.processors["image"]
     )
     found = fp.load_encoder(copy.deepcopy(model).eval(), processor=processor)
     found.defaults = encoder.defaults

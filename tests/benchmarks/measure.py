@@ -55,7 +55,7 @@ def random_encoder(
 
 
 def random_inputs(encoder: fp.DualEncoder, tokens: int) -> tuple[torch.Tensor, list[int]]:
-    side = encoder.image_tower.size[0]
+    side = encoder.towers["image"].size[0]
     content = torch.randint(1000, 40_000, (tokens - 2,)).tolist()
     return torch.randn(1, 3, side, side), [49406, *content, 49407]
 
@@ -70,8 +70,8 @@ def seconds(run: Callable[[], Any]) -> float:
 
 
 def forward(encoder: fp.DualEncoder, image: torch.Tensor, ids: list[int]) -> Callable[[], Any]:
-    text, pixels = encoder.prepare_text(ids).inputs, encoder.prepare_image(image).inputs
-    return lambda: (encoder.text_tower.embed(text), encoder.image_tower.embed(pixels))
+    text, pixels = encoder.prepare(ids, "text").inputs, encoder.prepare(image, "image").inputs
+    return lambda: (encoder.towers["text"].embed(text), encoder.towers["image"].embed(pixels))
 
 
 def default_layer(
@@ -138,7 +138,7 @@ def residuals(counts: list[int]) -> dict[str, list[float]]:
     encoder = fp.load_encoder()
     chosen = example("two-apples")
     image, caption = chosen.image, chosen.caption
-    text, seen = encoder.prepare_text(caption), encoder.prepare_image(image)
+    text, seen = encoder.prepare(caption, "text"), encoder.prepare(image, "image")
     found: dict[str, list[float]] = {}
     for rule in ("gauss-legendre", "right"):
         for tower, layers in (("text", (0, 1, 2)), ("image", (0, 2, 3))):
@@ -147,9 +147,9 @@ def residuals(counts: list[int]) -> dict[str, list[float]]:
                 for count in counts:
                     method = fp.IntegratedJacobians(steps=count, rule=rule)
                     side = (
-                        method.measure_text(encoder, text, layer)
+                        method.measure(encoder.part(text, layer))
                         if tower == "text"
-                        else method.measure_image(encoder, seen, layer)
+                        else method.measure(encoder.part(seen, layer))
                     )
                     found.setdefault(key, []).append(side.residual)
     return found

@@ -155,8 +155,8 @@ def test_in_the_end_all_weights_are_random(bundled):
     """All but the temperature, which no map depends on."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        untrained = new_model(bundled.tokenizer)
-    model = new_model(bundled.tokenizer)
+        untrained = new_model(bundled.processors["text"])
+    model = new_model(bundled.processors["text"])
     model.load_state_dict(bundled.model.state_dict())
     for names in grounding.from_the_last(model).values():
         grounding.randomise(model, untrained, names)
@@ -175,13 +175,13 @@ def test_the_choice_of_layers_is_printed_and_kept(capsys, tmp_path):
     head, rows = lines[0], lines[2:-1]
     assert head.startswith("| method | text block | image block | pointing_game |")
     encoder = fp.load_encoder()
-    blocks = len(encoder.text_tower.blocks) * len(encoder.image_tower.blocks)
+    blocks = len(encoder.towers["text"].blocks) * len(encoder.towers["image"].blocks)
     assert len(rows) == blocks
     scores = [float(row.split("|")[4]) for row in rows]
     assert scores == sorted(scores, reverse=True)
     assert len(records.read("layers", tmp_path)["numbers"]["pairs"]) == blocks
     lines = told("layers", tmp_path)
-    assert len(lines) == 2 + len(encoder.text_tower.blocks) + 2
+    assert len(lines) == 2 + len(encoder.towers["text"].blocks) + 2
     assert sum("**" in line for line in lines) == 1
 
 

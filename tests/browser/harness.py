@@ -13,8 +13,10 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Route
 
 from fpattr_widget.encoders import Token
+from fpattr_widget.methods import Product
 from fpattr_widget.methods._contributions import KnownContributions
-from fpattr_widget.pairs import About, FeaturePairs, Unchanged
+from fpattr_widget.pairs import About, FeaturePairs
+from tests.recorded import pairs_of
 from tests.shown import kind_of, rows_message
 
 HERE = Path(__file__).parent
@@ -244,21 +246,20 @@ def synthetic_pairs(
     hues = np.kron(random.integers(40, 220, (side // 32, side // 32, 3)), np.ones((32, 32, 1)))
     picture = Image.fromarray((hues + random.normal(0, 6, hues.shape)).clip(0, 255).astype("uint8"))
 
-    def measure() -> tuple[KnownContributions, KnownContributions, Unchanged]:
+    def measure() -> Product:
         sides = []
         for count in (tokens, 1 + rows * columns):
             vectors = torch.as_tensor(random.normal(0, 1, (count, 24)) / count)
             start = torch.as_tensor(random.normal(0, 1, 24) / 8)
             sides.append(KnownContributions(vectors, start + vectors.sum(0), start, "4 nodes"))
-        return sides[0], sides[1], nullcontext
+        return Product(sides[0], sides[1], ("text", "image"), nullcontext)
 
-    return FeaturePairs(
+    return pairs_of(
         measure,
         caption=caption[: spans[-1][2]],
         tokens=[ends[0], *middle, ends[1]],
         picture=picture,
         grid=(rows, columns),
-        image_special=["CLS"],
         about=About("openai/clip-vit-large-patch14", "integrated Jacobians", "text 11 · image 22"),
     )
 

@@ -14,6 +14,7 @@ from tests.browser.hosts import Lab
 from tests.browser.notebook import Notebook, open_page, write_notebook
 from tests.browser.offline import SITE, offline, site
 from tests.injection import STRINGS
+from tests.recorded import pairs_of
 
 ROOT = Path(__file__).parents[2]
 ELEMENTS = [
@@ -27,14 +28,19 @@ def hostile(*texts: str) -> fp.FeaturePairs:
     """Pairs in which every text is one of these."""
     pairs = synthetic_pairs(4, 2, 2, caption="one two", side=64)
     caption, special, model, method, *words = (texts * 8)[:8]
-    pairs.caption = caption
-    pairs.tokens = tuple(
+    tokens = [
         replace(token, text=text, start=None, stop=None)
         for token, text in zip(pairs.tokens, words, strict=True)
+    ]
+    return pairs_of(
+        pairs.contents().recorded,
+        caption=caption,
+        tokens=tokens,
+        picture=pairs.picture,
+        grid=pairs.grid,
+        special=[special],
+        about=replace(pairs.about, model=model, method=method),
     )
-    pairs.image_special_names = (special,)
-    pairs.about = replace(pairs.about, model=model, method=method)
-    return pairs
 
 
 def assert_untouched(page: Page, elements: list[str] = ELEMENTS) -> None:

@@ -23,7 +23,8 @@ from PIL import Image
 import fpattr_widget as fp
 from fpattr_widget.drawing._figure import pairs_png, pairs_png_so_far, plot, save_figure
 from fpattr_widget.encoders._tokens import word_spans
-from fpattr_widget.pairs import About, FeaturePairs, Known
+from fpattr_widget.pairs import About, FeaturePairs
+from tests.recorded import like, pairs_of, recorded
 
 ENDINGS = (".png", ".svg", ".pdf")
 LEDGER = fp.Ledger(0.5, 0.2, 0.1, -0.1, 0.28, 0.02)
@@ -73,13 +74,12 @@ def made(
     if colour is None:
         picture = Image.fromarray(noise).resize(picture.size, Image.Resampling.BICUBIC)
     everything = np.c_[np.broadcast_to(special, len(tokens)), values].astype(np.float32)
-    return FeaturePairs(
-        Known(everything, ledger, "4 nodes", None, None),
+    return pairs_of(
+        recorded(everything, ledger, "4 nodes"),
         caption=caption,
         tokens=tokens,
         picture=picture,
         grid=(rows, columns),
-        image_special=["CLS"],
         about=About(model, "integrated Jacobians", "text block 0 · image block 2"),
     )
 
@@ -214,11 +214,14 @@ def test_tokens_choose_the_words_or_a_part_of_one():
     tokens[2:3] = [fp.Token("pine", 1, 2, 6, False), fp.Token("apple", 1, 6, 11, False)]
     values = np.arange(7 * 4).reshape(7, 4) / 100
     pairs = made(caption, 2, 2, values=values[:6])
-    pairs = FeaturePairs(
-        Known(np.c_[np.zeros(7), values].astype(np.float32), LEDGER, "", None, None),
-        caption=caption, tokens=tokens, picture=pairs.picture, grid=(2, 2),
-        image_special=["CLS"], about=pairs.about,
-    )  # fmt: skip
+    pairs = pairs_of(
+        recorded(np.c_[np.zeros(7), values], LEDGER),
+        caption=caption,
+        tokens=tokens,
+        picture=pairs.picture,
+        grid=(2, 2),
+        about=pairs.about,
+    )
     assert titles(pairs.plot(tokens=[3, 2])) == ["pineapple"]
     assert titles(pairs.plot(tokens=np.array([3, -2]))) == ["apple", "two"]
     figure = pairs.plot(tokens=[0, 4])
@@ -494,10 +497,7 @@ def test_wrong_places_are_told_in_a_sentence_before_anything_is_computed(folder)
     def measure():
         raise AssertionError
 
-    pairs = FeaturePairs(
-        measure, caption=known.caption, tokens=known.tokens, picture=known.picture,
-        grid=known.grid, image_special=["CLS"], about=known.about,
-    )  # fmt: skip
+    pairs = like(known, measure)
     for name in ("x.jpg", "x", "x.png.txt", ".png/x.html"):
         with pytest.raises(fp.InputError, match=r"^`path` .* \.png, \.svg or \.pdf\.$"):
             save_figure(pairs, folder / name)

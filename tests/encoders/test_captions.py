@@ -56,7 +56,7 @@ def test_bytes_of_one_emoji_are_one_word():
 
 
 def test_special_positions_are_named(encoder):
-    tokens = encoder.prepare_text("a dog").tokens
+    tokens = encoder.prepare("a dog", "text").tokens
     assert [(t.text, t.special) for t in tokens] == [
         ("BOS", True), ("a", False), ("dog", False), ("EOS", True),
     ]  # fmt: skip
@@ -103,7 +103,7 @@ def test_impossible_captions_are_told_in_one_sentence(encoder, picture, caption,
 
 
 def test_token_ids_give_the_same_map_as_their_text(encoder, picture):
-    ids = encoder.prepare_text("a dog").inputs["input_ids"]
+    ids = encoder.prepare("a dog", "text").inputs["input_ids"]
     one = fp.attribute(encoder, picture, "a dog", fp.IntegratedJacobians(steps=2))
     for form in (ids, ids[0].tolist(), ids.numpy()):
         other = fp.attribute(encoder, picture, form, fp.IntegratedJacobians(steps=2))
@@ -133,23 +133,23 @@ def test_a_path_in_the_place_of_a_caption_is_told(encoder, tmp_path, monkeypatch
     paths = ["dog.png", "notes/dog", str(tmp_path / "dog"), "nowhere/cat.JPG", "C:\\cat.webp"]
     for path in paths:
         with pytest.raises(fp.InputError, match=r"^`caption` is .*, the path of a file"):
-            encoder.prepare_text(path)
+            encoder.prepare(path, "text")
     # A word that is a file's name as well, and what only looks like a part of a path.
     for caption in ("dog", "a dog / a cat", "dog.jpg", "notes/cat"):
-        assert encoder.prepare_text(caption).caption == caption
+        assert encoder.prepare(caption, "text").caption == caption
 
 
 def test_a_caption_that_is_too_long_is_told_by_us_alone(encoder, caplog, capfd):
     import transformers
 
-    tokenizer = encoder.tokenizer
+    tokenizer = encoder.processors["text"]
     tokenizer.deprecation_warnings.pop("sequence-length-is-longer-than-the-specified-maximum", None)
     tokenizer.model_max_length = 24
     logger = transformers.logging.get_logger("transformers")
     logger.addHandler(caplog.handler)
     try:
         with pytest.raises(fp.InputError, match="62 tokens and the model reads at most 24"):
-            encoder.prepare_text(" ".join(["dog"] * 60))
+            encoder.prepare(" ".join(["dog"] * 60), "text")
     finally:
         logger.removeHandler(caplog.handler)
     assert "indexing errors" not in caplog.text + capfd.readouterr().err

@@ -18,8 +18,8 @@ FAST = fp.IntegratedJacobians(steps=2)
 
 def test_similarity_is_the_cosine_of_the_real_model(encoder, picture):
     model = encoder.model
-    text = encoder.prepare_text("a dog").inputs
-    image = encoder.prepare_image(picture).inputs
+    text = encoder.prepare("a dog", "text").inputs
+    image = encoder.prepare(picture, "image").inputs
     with torch.no_grad():
         output = model(**text, **image)
     cosine = torch.nn.functional.cosine_similarity(output.text_embeds, output.image_embeds)
@@ -34,7 +34,7 @@ def test_embeddings_have_unit_length(encoder, picture):
     np.testing.assert_allclose(np.linalg.norm(texts, axis=1), 1, atol=1e-6)
     with pytest.raises(fp.InputError, match="`captions` is one string"):
         encoder.embed_text("a dog")
-    with pytest.raises(fp.InputError, match="nothing to embed"):
+    with pytest.raises(fp.InputError, match="`images` is an empty list"):
         encoder.embed_image([])
 
 
@@ -60,7 +60,7 @@ def test_a_saved_folder_loads_like_a_hub_model(saved_model, picture):
     assert encoder.dtype == torch.float32
     assert encoder.name == saved_model.name  # not the path: notebooks are shared
     assert encoder.resolve_layers(None) == (1, 2)
-    assert encoder.defaults.text_reference == "exclip"
+    assert encoder.defaults.references == {"text": "exclip"}
     by_hand = fp.load_encoder(random_clip(5, dtype=torch.float32), processor=Processor(24))
     assert encoder.similarity(picture, "a dog") == pytest.approx(
         by_hand.similarity(picture, "a dog"), abs=1e-6

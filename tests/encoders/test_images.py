@@ -170,9 +170,9 @@ def test_what_is_converted_in_bands_is_as_if_converted_at_once(mode, size, monke
 def test_a_model_cannot_tell_that_a_large_picture_was_made_smaller(monkeypatch, picture):
     large = picture.resize((1500, 1100), Image.Resampling.BICUBIC)
     encoder = fp.load_encoder()
-    whole = encoder.prepare_image(large)
+    whole = encoder.prepare(large, "image")
     monkeypatch.setattr(images, "MOST_ALONG_A_SIDE", 600)
-    smaller = encoder.prepare_image(large)
+    smaller = encoder.prepare(large, "image")
     assert read_image(large).size == (500, 367)
     one, other = (one.inputs["pixel_values"] for one in (whole, smaller))
     assert float((one - other).abs().max()) < 0.03  # of a range of about 4
@@ -247,7 +247,7 @@ def test_the_largest_pictures_take_little_more_than_pillow_takes(tmp_path, pictu
 
 
 def test_a_preprocessed_tensor_is_taken_as_it_is(encoder, picture):
-    pixels = encoder.prepare_image(picture).inputs["pixel_values"]
+    pixels = encoder.prepare(picture, "image").inputs["pixel_values"]
     one = fp.attribute(encoder, picture, "a dog", layer=-1)
     for form in (pixels, pixels[0], {"pixel_values": pixels.numpy()}):
         other = fp.attribute(encoder, form, "a dog", layer=-1)
@@ -280,4 +280,4 @@ def test_the_crop_is_the_centre_square_that_the_processor_takes(width, height):
 
 def test_a_picture_of_a_few_pixels_is_shown_as_the_model_saw_it(encoder):
     tiny = np.full((1, 1, 3), 200, np.uint8)
-    assert encoder.prepare_image(tiny).picture.size == (24, 24)
+    assert encoder.prepare(tiny, "image").picture.size == (24, 24)

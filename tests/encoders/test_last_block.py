@@ -32,20 +32,20 @@ def matrix(encoder, picture, caption=CAPTION, layer=-1) -> np.ndarray:
 
 def plainly(encoder, picture, caption=CAPTION, layer=-1) -> np.ndarray:
     """Return the map of the same module by automatic differentiation alone."""
-    processor = encoder.tokenizer, encoder.image_processor
+    processor = encoder.processors["text"], encoder.processors["image"]
     other = encode(encoder.model, test_in_common.checks.Processor(*processor))
-    other.text_tower.last_block = other.image_tower.last_block = None
+    other.towers["text"].last_block = other.towers["image"].last_block = None
     assert ways(other, picture, caption) == (BY_DIFFERENTIATION, BY_DIFFERENTIATION)
     return matrix(other, picture, caption, layer)
 
 
 def ways(encoder, picture, caption=CAPTION) -> tuple[str, str]:
     """Return how the last block of the text and of the image tower is explained."""
-    text, image = encoder.prepare_text(caption), encoder.prepare_image(picture)
-    layers = len(encoder.text_tower.blocks) - 1, len(encoder.image_tower.blocks) - 1
+    text, image = encoder.prepare(caption, "text"), encoder.prepare(picture, "image")
+    layers = len(encoder.towers["text"].blocks) - 1, len(encoder.towers["image"].blocks) - 1
     return (
-        NODES.measure_text(encoder, text, layers[0]).describe(),
-        NODES.measure_image(encoder, image, layers[1]).describe(),
+        NODES.measure(encoder.part(text, layers[0])).describe(),
+        NODES.measure(encoder.part(image, layers[1])).describe(),
     )
 
 
@@ -305,14 +305,14 @@ def bent(tower, inputs, reference, size: float):
 
 def test_a_description_right_by_value_and_wrong_by_derivative_is_refused(picture):
     encoder = encode(random_clip())
-    text, image = encoder.prepare_text(CAPTION), encoder.prepare_image(picture)
+    text, image = encoder.prepare(CAPTION, "text"), encoder.prepare(picture, "image")
     references = test_in_common.checks.references(encoder, text, image)
     expected = [plainly(encoder, picture, layer=layer) for layer in (-1, -2)]
     for size, used in ((0.0, True), (1.0, False)):
         wrong = encode(encoder.model)
         for tower, inputs, reference in (
-            (wrong.text_tower, text.inputs, references[0]),
-            (wrong.image_tower, image.inputs, references[1]),
+            (wrong.towers["text"], text.inputs, references[0]),
+            (wrong.towers["image"], image.inputs, references[1]),
         ):
             tower.last_block = bent(tower, inputs, reference, size)
             split = tower.split(inputs, reference, 2)
@@ -350,11 +350,13 @@ def test_derivatives_are_compared_once_for_a_model(picture, monkeypatch):
 def test_where_nothing_changes_nothing_is_found_out(picture):
     """A picture that is its own reference says nothing about derivatives."""
     encoder = encode(random_clip())
-    nothing = encoder.prepare_image(torch.zeros(1, 3, 24, 24, dtype=torch.float64))
-    image = encoder.prepare_image(picture)
+    nothing = encoder.prepare(torch.zeros(1, 3, 24, 24, dtype=torch.float64), "image")
+    image = encoder.prepare(picture, "image")
     reference = {"pixel_values": torch.zeros_like(image.inputs["pixel_values"])}
-    encoder.image_tower.last_block = bent(encoder.image_tower, image.inputs, reference, size=1.0)
-    NODES.measure_image(encoder, nothing, 2)
+    encoder.towers["image"].last_block = bent(
+        encoder.towers["image"], image.inputs, reference, size=1.0
+    )
+    NODES.measure(encoder.part(nothing, 2))
     assert ways(encoder, picture)[1] == BY_DIFFERENTIATION
 
 

@@ -161,7 +161,7 @@ def test_weights_that_an_optimizer_steps(kind, fused):
     model = encoder.model
     optimizer = kind(model.parameters(), lr=0.02, fused=fused)
     before = maps(encoder)
-    seen, read = encoder.prepare_image(noise(3)).inputs, encoder.prepare_text("a cat").inputs
+    seen, read = encoder.prepare(noise(3), "image").inputs, encoder.prepare("a cat", "text").inputs
     output = model(**seen, **read)
     (output.image_embeds @ output.text_embeds.T).sum().backward()
     optimizer.step()
@@ -287,7 +287,7 @@ def test_what_a_hook_reads_elsewhere_is_seen_after_a_refresh():
 def test_a_changed_image_processor():
     encoder = encoder_of(clip())
     before = maps(encoder)
-    encoder.image_processor.image_mean = [0.2, 0.5, 0.9]
+    encoder.processors["image"].image_mean = [0.2, 0.5, 0.9]
     expected = maps(fp.load_encoder(copy.deepcopy(encoder.model), processor=processor_of(encoder)))
     for found, right, old in zip(maps(encoder), expected, before, strict=True):
         assert_same_map(found, right)
@@ -298,7 +298,7 @@ def test_a_changed_tokenizer():
     """Captions are measured against another padding."""
     encoder = encoder_of(clip())
     before = maps(encoder)
-    encoder.tokenizer.pad_token = "cup"
+    encoder.processors["text"].pad_token = "cup"
     expected = maps(fp.load_encoder(copy.deepcopy(encoder.model), processor=processor_of(encoder)))
     for found, right, old in zip(maps(encoder), expected, before, strict=True):
         assert_same_map(found, right)
@@ -307,8 +307,8 @@ def test_a_changed_tokenizer():
 
 def processor_of(encoder: fp.DualEncoder) -> Processor:
     processor = Processor(24)
-    processor.tokenizer = copy.deepcopy(encoder.tokenizer)
-    processor.image_processor = copy.deepcopy(encoder.image_processor)
+    processor.tokenizer = copy.deepcopy(encoder.processors["text"])
+    processor.image_processor = copy.deepcopy(encoder.processors["image"])
     return processor
 
 
@@ -518,7 +518,7 @@ def test_pairs_that_outlive_a_change_below_their_layer_are_of_one_model(living):
 def test_pairs_that_outlive_a_step_of_an_optimizer(living):
     model = living.encoder.model
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
-    seen = living.encoder.prepare_image(noise(3)).inputs
+    seen = living.encoder.prepare(noise(3), "image").inputs
     model.get_image_features(**seen).pooler_output.sum().backward()
     optimizer.step()
     assert_refuses(living.pairs, living.row)
@@ -585,8 +585,8 @@ def no_refusal(encoder: fp.DualEncoder) -> Iterator[None]:
 def run(model: nn.Module, encoder: fp.DualEncoder, **options: Any) -> None:
     with torch.no_grad():
         model(
-            **encoder.prepare_image(noise(5)).inputs,
-            **encoder.prepare_text("a cat").inputs,
+            **encoder.prepare(noise(5), "image").inputs,
+            **encoder.prepare("a cat", "text").inputs,
             **options,
         )
 
@@ -625,7 +625,7 @@ def test_gradients_are_no_change():
     model = clip()
     encoder = encoder_of(model)
     with no_refusal(encoder):
-        seen = encoder.prepare_image(noise(3)).inputs
+        seen = encoder.prepare(noise(3), "image").inputs
         model.get_image_features(**seen).pooler_output.sum().backward()
     with no_refusal(encoder):
         model.requires_grad_(False)

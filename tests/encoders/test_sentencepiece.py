@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import fpattr_widget as fp
-from fpattr_widget.encoders import Token
-from fpattr_widget.encoders._family import TextTower
-from fpattr_widget.encoders._text_inputs import prepare_text
+from fpattr_widget.encoders import TextTower, Token
 from fpattr_widget.encoders._tokens import find_offsets, word_spans
 from tests.encoders.families.sentence_pieces import siglip2_tokenizer, siglip_tokenizer
 from tests.encoders.families.test_siglip import random_encoder
@@ -41,7 +39,7 @@ def tokens_of(tokenizer, caption: str) -> tuple[Token, ...]:
         longest=200,
         padded=True,
     )
-    return prepare_text(tower, tokenizer, caption, torch.device("cpu")).tokens
+    return tower.prepare(caption, tokenizer, torch.device("cpu"), torch.float32).tokens
 
 
 def words_of(tokens: tuple[Token, ...], caption: str) -> list[str]:

@@ -47,8 +47,8 @@ def _restless():
 
 def inputs_of(encoder: fp.DualEncoder, count: int = 2) -> dict[str, torch.Tensor]:
     """Return what a user would pass to the module itself."""
-    text = encoder.prepare_text("a dog, a ball").inputs
-    images = [encoder.prepare_image(noise(seed)).inputs["pixel_values"] for seed in range(count)]
+    text = encoder.prepare("a dog, a ball", "text").inputs
+    images = [encoder.prepare(noise(seed), "image").inputs["pixel_values"] for seed in range(count)]
     return {
         "input_ids": text["input_ids"].expand(count, -1).contiguous(),
         "pixel_values": torch.cat(images),

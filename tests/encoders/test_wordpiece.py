@@ -14,7 +14,6 @@ from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
 from transformers.models.bert.tokenization_bert_legacy import BertTokenizerLegacy
 
 import fpattr_widget as fp
-from fpattr_widget.encoders._text_inputs import prepare_text
 from fpattr_widget.encoders._tokens import align_tokens, word_spans
 from tests.encoders.families import checks
 from tests.encoders.families.test_altclip import altclip_encoder
@@ -49,7 +48,7 @@ def encoder(request) -> fp.DualEncoder:
 
 
 def pixels(encoder: fp.DualEncoder) -> torch.Tensor:
-    shape = (1, 3, *encoder.image_tower.size)
+    shape = (1, 3, *encoder.towers["image"].size)
     return torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=encoder.dtype)
 
 
@@ -81,7 +80,7 @@ def pixels(encoder: fp.DualEncoder) -> torch.Tensor:
 )
 def test_tokens_and_their_words(kind, caption, expected):
     """Each token with the number of its word, in the caption's own letters."""
-    tokens = MAKERS[kind]().prepare_text(caption).tokens
+    tokens = MAKERS[kind]().prepare(caption, "text").tokens
     assert [token.special for token in tokens] == [True] + [False] * (len(tokens) - 2) + [True]
     assert " ".join(f"{token.text}/{token.word}" for token in tokens[1:-1]) == expected
     for token in tokens[1:-1]:
@@ -105,7 +104,7 @@ def test_a_mark_goes_to_its_letter_unless_it_is_a_token():
     ],
 )
 def test_ends_have_roles(kind, ends):
-    tokens = MAKERS[kind]().prepare_text("a dog").tokens
+    tokens = MAKERS[kind]().prepare("a dog", "text").tokens
     assert (tokens[0].text, tokens[-1].text) == ends
     assert (tokens[0].word, tokens[0].start, tokens[-1].word) == (None, None, None)
 
@@ -121,7 +120,7 @@ PARTS = st.sampled_from(
 )
 def test_every_letter_belongs_to_a_token_of_its_word(kind, caption):
     try:
-        tokens = MAKERS[kind]().prepare_text(caption).tokens
+        tokens = MAKERS[kind]().prepare(caption, "text").tokens
     except fp.InputError:
         assume(False)
     content = [token for token in tokens if not token.special]
@@ -149,8 +148,8 @@ def test_a_tokenizer_that_tells_no_offsets_gives_the_same_tokens(tmp_path, capti
     slow = BertTokenizerLegacy(str(tmp_path / "vocab.txt"))
     assert not slow.is_fast
     encoder = MAKERS["WordPiece"]()
-    own = encoder.prepare_text(caption)
-    other = prepare_text(encoder.text_tower, slow, caption, encoder.device)
+    own = encoder.prepare(caption, "text")
+    other = encoder.towers["text"].prepare(caption, slow, encoder.device, torch.float32)
     assert other.tokens == own.tokens
     assert torch.equal(other.inputs["input_ids"], own.inputs["input_ids"])
 
@@ -163,7 +162,7 @@ def shown(tokens: Sequence[fp.Token]) -> list[tuple]:
 def test_padding_under_a_mask_changes_nothing(encoder):
     """What a tokenizer returns with padding is the caption without it."""
     caption = "a dog, playing balls"
-    image, tokenizer = pixels(encoder), encoder.tokenizer
+    image, tokenizer = pixels(encoder), encoder.processors["text"]
     plain = fp.attribute(encoder, image, caption, FAST, 0)
     for padding in ({}, {"padding": "max_length", "max_length": 18}):
         for kind in ("np", "pt", None):
@@ -177,9 +176,9 @@ def test_padding_under_a_mask_changes_nothing(encoder):
 
 def test_padding_without_a_mask_is_cut(encoder):
     caption = "a dog, playing balls"
-    plain = encoder.prepare_text(caption)
-    inputs = encoder.tokenizer(caption, padding="max_length", max_length=18)
-    other = encoder.prepare_text(inputs["input_ids"])
+    plain = encoder.prepare(caption, "text")
+    inputs = encoder.processors["text"](caption, padding="max_length", max_length=18)
+    other = encoder.prepare(inputs["input_ids"], "text")
     if encoder is clip_bpe_encoder():  # its padding is EOS, and the first ends the text
         assert inputs["input_ids"][-1] == plain.inputs["input_ids"][0, -1]
     assert torch.equal(other.inputs["input_ids"], plain.inputs["input_ids"])
@@ -188,23 +187,23 @@ def test_padding_without_a_mask_is_cut(encoder):
 
 @pytest.mark.parametrize("mask", [[1, 1, 0, 1, 1], [0, 1, 1, 1, 1], [0, 0, 0, 0, 0]])
 def test_a_mask_with_gaps_is_refused(encoder, mask):
-    ids = encoder.tokenizer("a dog a")["input_ids"]
+    ids = encoder.processors["text"]("a dog a")["input_ids"]
     with pytest.raises(fp.InputError, match="attention mask with gaps"):
-        encoder.prepare_text({"input_ids": [ids], "attention_mask": [mask]})
+        encoder.prepare({"input_ids": [ids], "attention_mask": [mask]}, "text")
 
 
 def test_a_mask_of_another_length_is_refused(encoder):
-    ids = encoder.tokenizer("a dog a")["input_ids"]
+    ids = encoder.processors["text"]("a dog a")["input_ids"]
     with pytest.raises(fp.InputError, match="`caption` is a dict: pass a string or token ids"):
-        encoder.prepare_text({"input_ids": [ids], "attention_mask": [[1, 1]]})
+        encoder.prepare({"input_ids": [ids], "attention_mask": [[1, 1]]}, "text")
 
 
 @pytest.mark.parametrize("kind", ["WordPiece", "Unigram"])
 def test_an_unknown_word_is_a_word_in_ids_too(kind):
     encoder = MAKERS[kind]()
-    ids = encoder.tokenizer("the zebra ball")["input_ids"]
-    assert encoder.tokenizer.unk_token_id in ids
-    tokens = encoder.prepare_text([ids]).tokens
+    ids = encoder.processors["text"]("the zebra ball")["input_ids"]
+    assert encoder.processors["text"].unk_token_id in ids
+    tokens = encoder.prepare([ids], "text").tokens
     assert [token.special for token in tokens] == [True] + [False] * (len(ids) - 2) + [True]
     if kind == "WordPiece":
         assert [token.word for token in tokens[1:-1]] == [0, 1, 2]
@@ -224,10 +223,10 @@ def test_an_unknown_word_is_a_word_in_ids_too(kind):
 def test_unknown_pieces_are_told(kind, caption, expected):
     """In a caption and in its token ids, where these are text again."""
     encoder = MAKERS[kind]()
-    tokens = encoder.prepare_text(caption).tokens
+    tokens = encoder.prepare(caption, "text").tokens
     assert " ".join(token.text for token in tokens if token.unknown) == expected
-    ids = [int(token) for token in encoder.prepare_text(caption).inputs["input_ids"][0]]
-    again = encoder.prepare_text([ids]).tokens
+    ids = [int(token) for token in encoder.prepare(caption, "text").inputs["input_ids"][0]]
+    again = encoder.prepare([ids], "text").tokens
     count = [token for token, piece in zip(ids, tokens, strict=True) if piece.unknown]
     assert sum(token.unknown for token in again) == len(count)
 
@@ -235,11 +234,11 @@ def test_unknown_pieces_are_told(kind, caption, expected):
 @pytest.mark.parametrize("slow", [False, True], ids=["fast", "slow"])
 def test_a_slow_tokenizer_tells_the_same_unknown_words(tmp_path, slow):
     encoder = MAKERS["WordPiece"]()
-    tokenizer = encoder.tokenizer
+    tokenizer = encoder.processors["text"]
     if slow:
         Path(tmp_path, "vocab.txt").write_text("\n".join(WORD_PIECES), "utf-8")
         tokenizer = BertTokenizerLegacy(str(tmp_path / "vocab.txt"))
-    text = prepare_text(encoder.text_tower, tokenizer, "a zyx dog 🐶", encoder.device)
+    text = encoder.towers["text"].prepare("a zyx dog 🐶", tokenizer, encoder.device, torch.float32)
     assert [token.text for token in text.tokens if token.unknown] == ["zyx", "🐶"]
 
 
@@ -256,7 +255,9 @@ def test_one_token_for_what_is_unknown_the_end_and_padding():
         pad_token=end,
     )  # fmt: skip
     encoder = clip_bpe_encoder()
-    text = prepare_text(encoder.text_tower, tokenizer, f"dog zxq {end} dog", encoder.device)
+    text = encoder.towers["text"].prepare(
+        f"dog zxq {end} dog", tokenizer, encoder.device, torch.float32
+    )
     assert [token.unknown for token in text.tokens] == [False, False, True, False, False, False]
     assert [token.special for token in text.tokens] == [True, *[False] * 4, True]
 
@@ -272,7 +273,7 @@ def test_the_word_of_an_unknown_piece_is_unknown():
 def test_ids_that_no_text_gives_are_shown_piece_by_piece():
     encoder = MAKERS["WordPiece"]()
     ids = [WORD_PIECES.index(piece) for piece in ("[CLS]", "##s", "a", "[SEP]", "dog", "[SEP]")]
-    text = encoder.prepare_text(ids)
+    text = encoder.prepare(ids, "text")
     assert [(t.text, t.word, t.special) for t in text.tokens] == [
         ("CLS", None, True), ("##s", 0, False), ("a", 1, False), ("SEP", None, True),
         ("dog", 2, False), ("SEP", None, True),

@@ -9,7 +9,7 @@ from PIL import Image
 import fpattr_widget as fp
 from fpattr_widget.evaluation import Phrase, Sample
 from fpattr_widget.evaluation._explained import Explained, Read
-from fpattr_widget.pairs import Known
+from tests.recorded import like, recorded
 
 #: BOS, six tokens, EOS.
 CAPTION = "a dog and a red ball"
@@ -60,13 +60,5 @@ def explained(
     values = np.zeros((len(found.pairs.tokens), SPECIAL + PATCHES), np.float32)
     for token, heat in (maps or {}).items():
         values[token, SPECIAL:] = np.ravel(heat)
-    found.pairs = fp.FeaturePairs(
-        Known(values, ledger, "", None, None),
-        caption=one.caption,
-        tokens=found.pairs.tokens,
-        picture=found.pairs.picture,
-        grid=found.pairs.grid,
-        image_special=found.pairs.image_special_names,
-        about=found.pairs.about,
-    )
+    found.pairs = like(found.pairs, recorded(values, ledger))
     return found

@@ -281,14 +281,14 @@ def encoder_of_other_nodes() -> fp.DualEncoder:
 def encoder_with(**settings: object) -> fp.DualEncoder:
     other = random_encoder()
     for name, value in settings.items():
-        assert getattr(other.image_processor, name) != value
-        setattr(other.image_processor, name, value)
+        assert getattr(other.processors["image"], name) != value
+        setattr(other.processors["image"], name, value)
     return other
 
 
 def encoder_of_other_words() -> fp.DualEncoder:
     other = random_encoder()
-    other.tokenizer.add_tokens(["dromedary"])
+    other.processors["text"].add_tokens(["dromedary"])
     return other
 
 
@@ -331,11 +331,11 @@ def test_a_processor_that_changes_before_resume_is_told(path, keeps_a_file):
         encoder, tiny(3, s1=Interrupts(picture(2))), scores=path if keeps_a_file else None
     )
     assert not partial.complete
-    size = encoder.image_processor.size
-    encoder.image_processor.size = {"shortest_edge": 30}
+    size = encoder.processors["image"].size
+    encoder.processors["image"].size = {"shortest_edge": 30}
     with pytest.raises(fp.InputError, match="the image processor of `model` has changed since"):
         partial.resume(progress=False)
-    encoder.image_processor.size = size
+    encoder.processors["image"].size = size
     assert partial.resume(progress=False).complete
 
 
@@ -519,8 +519,8 @@ def test_a_model_alone_needs_its_processor():
 def with_ids():
     """Return a sample that needs no processor: a tensor and token ids."""
     whole = random_encoder()
-    pixels = whole.prepare_image(picture()).inputs["pixel_values"]
-    ids = whole.prepare_text(CAPTION).inputs["input_ids"].tolist()
+    pixels = whole.prepare(picture(), "image").inputs["pixel_values"]
+    ids = whole.prepare(CAPTION, "text").inputs["input_ids"].tolist()
     return sample("ids", image=pixels, caption=ids)
 
 

@@ -29,8 +29,8 @@ from fpattr_widget.evaluation.metrics.grid_pointing_game import masses_right_and
 from fpattr_widget.evaluation.metrics.insertion_deletion import area
 from fpattr_widget.evaluation.metrics.pointing_energy import energy
 from fpattr_widget.evaluation.metrics.pointing_game import hit
+from fpattr_widget.methods import MaskedSimilarity
 from fpattr_widget.methods._game import Game
-from fpattr_widget.pairs import Known
 from tests.evaluation.planted import (
     CAPTION,
     NO_LEDGER,
@@ -43,6 +43,7 @@ from tests.evaluation.planted import (
 )
 from tests.methods.by_hand import ByHand
 from tests.methods.test_game import align, align_image
+from tests.recorded import like, pairs_of, recorded
 
 TOP_LEFT = np.zeros((3, 3), bool)
 TOP_LEFT[0, 0] = True
@@ -316,8 +317,8 @@ def test_points_are_double_sums_over_survivors_and_cosines_of_masked_inputs(enco
     whole = sample("one", image=picture(4))
     one = Explained(Read(encoder, whole), method, None, "run")
     texts, images = [], []
-    watched(one.text_game, texts)
-    watched(one.image_game, images)
+    watched(one.masked.rows, texts)
+    watched(one.masked.columns, images)
     said, foretold = Faithfulness(masks=4, kept=0.6).points(one)
     kept_tokens, kept_patches = texts[-1], images[-1]
     assert kept_tokens.shape == (4, 6)
@@ -362,19 +363,16 @@ def bilinear(*, varies: bool = True):
     matrix[1:7, 1:] = text @ image.T
     of_tokens[1:7], of_patches[1:] = text @ base[1], image @ base[0]
     ledger = dataclasses.replace(NO_LEDGER, baseline=float(base[0] @ base[1]))
-    pairs = fp.FeaturePairs(
-        Known(matrix.astype(np.float32), ledger, "", None, None),
+    pairs = pairs_of(
+        recorded(matrix, ledger),
         caption=CAPTION,
-        tokens=[None] * 8,
+        tokens=[fp.Token("", None, None, None, True)] * 8,
         picture=picture(),
         grid=(3, 3),
-        image_special=["CLS"],
-        about=None,
     )
     return SimpleNamespace(
         pairs=pairs,
-        text_game=games[0],
-        image_game=games[1],
+        masked=MaskedSimilarity(*games),
         first_order=(of_tokens, of_patches),
     )
 
@@ -394,7 +392,7 @@ def test_parts_of_one_side_alone_do_not_count_for_pairs():
     assert found["faithfulness_pairs_r2"] == pytest.approx((1,), abs=1e-9)
     assert found["faithfulness_r2"][0] < 0.9
     doubled = 2 * one.pairs.feature_rows(range(8))
-    one.pairs._take(Known(doubled, one.pairs.ledger, "", None, None))
+    one.pairs = like(one.pairs, recorded(doubled, one.pairs.ledger))
     # As far off as if nothing had been foretold.
     assert judged(Faithfulness(), one)["faithfulness_pairs_r2"] == pytest.approx((0,), abs=1e-6)
 
@@ -419,7 +417,7 @@ def test_a_wrong_scale_is_seen_by_r2_alone():
     one = bilinear()
     halved = one.pairs.feature_rows(range(8)) / 2
     ledger = dataclasses.replace(NO_LEDGER, baseline=one.pairs.ledger.baseline / 2 - 3)
-    one.pairs._take(Known(halved, ledger, "", None, None))
+    one.pairs = like(one.pairs, recorded(halved, ledger))
     one.first_order = tuple(part / 2 for part in one.first_order)
     found = judged(Faithfulness(), one)
     assert found["faithfulness_correlation"] == pytest.approx((1,))
@@ -553,8 +551,8 @@ def test_masks_are_cut_on_the_grid_of_the_pairs(layer):
     assert deletion[0] == pytest.approx(one.pairs.ledger.similarity, abs=1e-6)
     assert deletion.shape == insertion.shape == (3,)
     texts, images = [], []
-    watched(one.text_game, texts)
-    watched(one.image_game, images)
+    watched(one.masked.rows, texts)
+    watched(one.masked.columns, images)
     said, foretold = Faithfulness(masks=3).points(one)
     expected = np.zeros((3, 3))
     pixels = one.read.image.inputs["pixel_values"]

@@ -147,7 +147,7 @@ def test_it_is_told_what_was_reached(picture):
     encoder = encoder_of(model)
     method = fp.IntegratedJacobians(tolerance=1e-5)
     with pytest.warns(UserWarning, match=r"reached a residual of .* with \d+ nodes.*pass `steps=`"):
-        side = method.measure_image(encoder, encoder.prepare_image(picture), 0)
+        side = method.measure(encoder.part(encoder.prepare(picture, "image"), 0))
     assert side.steps <= 64
 
 
@@ -181,7 +181,7 @@ def test_all_that_is_kept_of_an_encoder_is_within_its_limit(picture):
     method = fp.IntegratedJacobians(steps=8)
     alone = fp.attribute(encoder, picture, "a dog", method, 0)
     alone.row(1)
-    sizes = [size for _, size in encoder.kept._sizes.values()]
+    sizes = [size for _, size in encoder.graphs._sizes.values()]
     assert len(sizes) == 2
     encoder.memory_limit = 2 * sum(sizes) + 1000
     alive = [

@@ -22,9 +22,9 @@ class ByHand:
 
     def __init__(self, encoder: fp.DualEncoder, picture: Image.Image, tokens: str = "mask"):
         self._model = encoder.model
-        self._ids = encoder.prepare_text(CAPTION).inputs["input_ids"]
-        self._pixels = encoder.prepare_image(picture).inputs["pixel_values"]
-        self._filler = encoder.tokenizer.pad_token_id
+        self._ids = encoder.prepare(CAPTION, "text").inputs["input_ids"]
+        self._pixels = encoder.prepare(picture, "image").inputs["pixel_values"]
+        self._filler = encoder.processors["text"].pad_token_id
         self._tokens = tokens
         self.text = cache(self._text)
         self.image = cache(self._image)

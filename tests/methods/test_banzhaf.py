@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fpattr_widget as fp
-from fpattr_widget.methods import GroupedContributions
+from fpattr_widget.methods import indicators
 from fpattr_widget.methods.banzhaf import (
     all_coalitions,
     exact_banzhaf,
@@ -84,10 +84,10 @@ def test_an_exact_tower_leaves_the_other_ones_error(encoder, picture, cosines):
     pairs.row(2)
     words = pairs.described()["nodes"]
     assert words.startswith("text exact, 64 masks · image 64 masks · standard error 0.0")
-    text = method.measure_text(encoder, encoder.prepare_text(CAPTION), 0)
-    image = method.measure_image(encoder, encoder.prepare_image(picture), 0)
+    text = method.measure(encoder.part(encoder.prepare(CAPTION, "text"), 0))
+    image = method.measure(encoder.part(encoder.prepare(picture, "image"), 0))
     assert (text.sampled, image.sampled) == (False, True)
-    spread = image.spread(np.eye(10), text.of(np.eye(8)))
+    spread = image.standard_error(np.eye(10), text.joint(np.eye(8)))
     np.testing.assert_allclose(pairs.standard_error, spread[:, 1:], rtol=1e-4, atol=1e-9)
 
 
@@ -120,10 +120,10 @@ def test_the_seed_is_all_that_is_random(encoder, picture):
 def test_the_towers_draw_apart(encoder, picture):
     """Else their errors were not independent; there are nine players on either side."""
     method = fp.Banzhaf(samples=32)
-    text = encoder.prepare_text("a dog and a red ball and a cat")
+    text = encoder.prepare("a dog and a red ball and a cat", "text")
     sides = (
-        method.measure_text(encoder, text, 0),
-        method.measure_image(encoder, encoder.prepare_image(picture), 0),
+        method.measure(encoder.part(text, 0)),
+        method.measure(encoder.part(encoder.prepare(picture, "image"), 0)),
     )
     factors = [side._estimate.factors for side in sides]
     assert factors[0].shape == factors[1].shape == (16, 2, 9)
@@ -132,7 +132,9 @@ def test_the_towers_draw_apart(encoder, picture):
 
 def test_the_error_of_words_counts_what_their_tokens_share(encoder):
     """The variance of a sum, from the covariance of everything that was drawn."""
-    contributions = fp.Banzhaf(samples=40).measure_text(encoder, encoder.prepare_text(CAPTION), 0)
+    contributions = fp.Banzhaf(samples=40).measure(
+        encoder.part(encoder.prepare(CAPTION, "text"), 0)
+    )
     estimate = contributions._estimate
     said = np.einsum("dti,dtk->dik", estimate.factors, estimate.rests)
     draws = said.reshape(len(said), -1)
@@ -144,9 +146,7 @@ def test_the_error_of_words_counts_what_their_tokens_share(encoder):
         weights = np.isin(np.arange(1, 7), group).astype(float)
         along = np.outer(weights, direction).ravel()
         expected.append((along @ covariance @ along) ** 0.5)
-    spread = GroupedContributions(contributions, groups).spread(
-        np.eye(5), torch.from_numpy(directions)
-    )
+    spread = contributions.standard_error(indicators(groups, 8), torch.from_numpy(directions))
     np.testing.assert_allclose(spread.ravel(), expected, rtol=1e-6, atol=1e-12)
 
 
@@ -217,7 +217,7 @@ def test_the_fit_never_costs_and_mostly_gains(p, players, pairs):
         scores = (kept - p) / (p * (1 - p))
         plain.append(np.square((scores * game(kept)).mean(0) - exact).mean())
         fitted.append(np.square(estimate.values[:, 0] - exact).mean())
-        promised.append(np.square(estimate.spread(np.eye(players), np.ones((1, 1)))).mean())
+        promised.append(np.square(estimate.standard_error(np.eye(players), np.ones((1, 1)))).mean())
     assert np.mean(fitted) < (1.05 if pairs < players else 0.7) * np.mean(plain)
     assert np.mean(promised) == pytest.approx(np.mean(fitted), rel=0.2)
 

@@ -66,8 +66,8 @@ def contributions(head, states: Tensor, reference: Tensor, nodes, weights) -> Te
 
 def by_definition(encoder, image, ids, layers, nodes, weights, text_reference):
     model = encoder.model
-    pixels = encoder.prepare_image(image).inputs["pixel_values"]
-    end = int((ids[0] == encoder.tokenizer.eos_token_id).nonzero()[0])
+    pixels = encoder.prepare(image, "image").inputs["pixel_values"]
+    end = int((ids[0] == encoder.processors["text"].eos_token_id).nonzero()[0])
     parts = []
     for states, head in (
         ([s[layers[0]] for s in (text_states(model, ids), text_states(model, text_reference))],
@@ -100,25 +100,25 @@ RULES = {
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("layers", [(-1, -1), (0, 0), (2, 1), (1, 2)])
 def test_matrix_is_the_definition(encoder, picture, rule, layers):
-    ids = encoder.prepare_text(CAPTION).inputs["input_ids"]
+    ids = encoder.prepare(CAPTION, "text").inputs["input_ids"]
     padded = ids.clone()
-    padded[0, 1:-1] = encoder.tokenizer.pad_token_id
+    padded[0, 1:-1] = encoder.processors["text"].pad_token_id
     expected = by_definition(
         encoder, picture, ids, [n % 3 for n in layers], *RULES[rule](5), padded
     )
     method = fp.IntegratedJacobians(steps=5, rule=rule)
-    text = encoder.prepare_text(CAPTION)
-    image = encoder.prepare_image(picture)
+    text = encoder.prepare(CAPTION, "text")
+    image = encoder.prepare(picture, "image")
     layer = encoder.resolve_layers(layers)
-    text_side = method.measure_text(encoder, text, layer[0])
-    image_side = method.measure_image(encoder, image, layer[1])
+    text_side = method.measure(encoder.part(text, layer[0]))
+    image_side = method.measure(encoder.part(image, layer[1]))
     scale = float(text_side.embedding.norm() * image_side.embedding.norm())
 
     # Forward mode on the text, reverse mode on the image …
-    rows = image_side.against(text_side.of(np.eye(len(text.tokens)))) / scale
+    rows = image_side.along(text_side.joint(np.eye(len(text.tokens)))) / scale
     np.testing.assert_allclose(rows, expected, rtol=0, atol=1e-9 * np.abs(expected).max())
     # … and the other way round.
-    columns = text_side.against(image_side.of(np.eye(image_side.features))) / scale
+    columns = text_side.along(image_side.joint(np.eye(image_side.features))) / scale
     np.testing.assert_allclose(columns.T, expected, rtol=0, atol=1e-9 * np.abs(expected).max())
     # The public face is the same in float32.
     pairs = fp.attribute(encoder, picture, CAPTION, method, layers)
@@ -129,10 +129,10 @@ def test_matrix_is_the_definition(encoder, picture, rule, layers):
 
 
 def test_exclip_reference_is_bos_a_zero_and_eos(encoder, picture):
-    ids = encoder.prepare_text(CAPTION).inputs["input_ids"]
+    ids = encoder.prepare(CAPTION, "text").inputs["input_ids"]
     reference = torch.zeros_like(ids)
-    reference[0, 0] = encoder.tokenizer.bos_token_id
-    reference[0, 2] = encoder.tokenizer.eos_token_id
+    reference[0, 0] = encoder.processors["text"].bos_token_id
+    reference[0, 2] = encoder.processors["text"].eos_token_id
     expected = by_definition(encoder, picture, ids, [1, 1], *RULES["right"](3), reference)
     method = fp.IntegratedJacobians(steps=3, rule="right", text_reference="exclip")
     matrix = fp.attribute(encoder, picture, CAPTION, method, 1).matrix
@@ -149,14 +149,14 @@ def test_completeness_improves_with_nodes(encoder, picture):
 
 
 def test_auto_steps_meet_the_tolerance(encoder, picture):
-    text = encoder.prepare_text(CAPTION)
-    loose = fp.IntegratedJacobians(tolerance=1e-1).measure_text(encoder, text, 0)
-    tight = fp.IntegratedJacobians(tolerance=1e-6).measure_text(encoder, text, 0)
+    text = encoder.prepare(CAPTION, "text")
+    loose = fp.IntegratedJacobians(tolerance=1e-1).measure(encoder.part(text, 0))
+    tight = fp.IntegratedJacobians(tolerance=1e-6).measure(encoder.part(text, 0))
     assert loose.residual <= 1e-1
     assert tight.residual <= 1e-6
     assert loose.steps < tight.steps
     change = tight.embedding - tight.reference
-    total = tight.of(np.ones((1, tight.features)))[0]
+    total = tight.joint(np.ones((1, tight.features)))[0]
     assert float((total - change).norm() / change.norm()) == pytest.approx(tight.residual, rel=1e-3)
 
 

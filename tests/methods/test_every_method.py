@@ -136,10 +136,10 @@ def test_a_token_that_says_what_the_reference_says_is_nothing(picture, method):
     """Its embedding is that of padding; every other token speaks."""
     model = random_clip()
     encoder = fp.load_encoder(model, processor=Processor(24))
-    ids = encoder.prepare_text(CAPTION).inputs["input_ids"][0]
+    ids = encoder.prepare(CAPTION, "text").inputs["input_ids"][0]
     table = model.text_model.embeddings.token_embedding.weight
     with torch.no_grad():
-        table[ids[2]] = table[encoder.tokenizer.pad_token_id]
+        table[ids[2]] = table[encoder.processors["text"].pad_token_id]
     sizes = np.abs(fp.attribute(encoder, picture, CAPTION, method).matrix).max(1)
     assert sizes[2] < 1e-12
     assert (sizes[[1, 3, 4, 5, 6]] > 1e-5).all()
@@ -156,7 +156,7 @@ def test_a_token_that_says_what_the_reference_says_is_nothing(picture, method):
     ],
 )
 def test_a_patch_that_is_zero_already_is_nothing(encoder, picture, method, layer):
-    pixels = encoder.prepare_image(picture).inputs["pixel_values"].clone()
+    pixels = encoder.prepare(picture, "image").inputs["pixel_values"].clone()
     pixels[:, :, 8:16, 0:8] = 0
     sizes = np.abs(fp.attribute(encoder, pixels, CAPTION, method, layer).matrix).max(0)
     assert sizes[3] < 1e-12
@@ -178,7 +178,7 @@ def test_patches_that_the_model_cannot_tell_apart_have_equal_values(picture, met
     with torch.no_grad():
         model.vision_model.embeddings.position_embedding.weight.zero_()
     encoder = fp.load_encoder(model, processor=Processor(24))
-    pixels = encoder.prepare_image(picture).inputs["pixel_values"].clone()
+    pixels = encoder.prepare(picture, "image").inputs["pixel_values"].clone()
     pixels[:, :, 0:8, 8:16] = pixels[:, :, 16:24, 16:24]
     matrix = fp.attribute(encoder, pixels, CAPTION, method).matrix
     np.testing.assert_allclose(matrix[:, 1], matrix[:, 8], rtol=0, atol=1e-7)

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 import fpattr_widget as fp
-from fpattr_widget.encoders._text_inputs import content
-from fpattr_widget.methods._game import image_game, text_game
+from fpattr_widget.methods._game import game_of
 from tests.encoders.families import (
     test_align,
     test_altclip,
@@ -41,21 +40,25 @@ MAKERS = {
 def made(request) -> tuple[fp.DualEncoder, str, str]:
     make, caption = MAKERS[request.param]
     encoder = make()
-    return encoder, caption, "mask" if encoder.text_tower.masks else "reference"
+    return encoder, caption, "mask" if encoder.towers["text"].masks else "reference"
 
 
 def last_layer(encoder: fp.DualEncoder) -> int:
-    return len(encoder.image_tower.blocks) - 1
+    return len(encoder.towers["image"].blocks) - 1
 
 
 def test_a_game_with_everything_is_the_models_embedding(made, picture):
     encoder, caption, tokens = made
-    text, image = encoder.prepare_text(caption), encoder.prepare_image(picture)
+    text, image = encoder.prepare(caption, "text"), encoder.prepare(picture, "image")
     for new_game, tower, inputs in (
-        (lambda: text_game(encoder, text, tokens), encoder.text_tower, text.inputs),
         (
-            lambda: image_game(encoder, image, last_layer(encoder)),
-            encoder.image_tower,
+            lambda: game_of(encoder.part(text), {"text": tokens}),
+            encoder.towers["text"],
+            text.inputs,
+        ),
+        (
+            lambda: game_of(encoder.part(image, last_layer(encoder)), {}),
+            encoder.towers["image"],
             image.inputs,
         ),
     ):
@@ -71,13 +74,13 @@ def test_a_game_with_everything_is_the_models_embedding(made, picture):
 def test_what_a_hidden_token_says_reaches_no_one(made):
     """In its place any other may stand; in its sight it may not."""
     encoder, caption, tokens = made
-    text = encoder.prepare_text(caption)
-    content_ids = text.inputs["input_ids"][0, content(text)]
-    for player, position in enumerate(torch.nonzero(content(text))[:, 0].tolist()):
+    text = encoder.prepare(caption, "text")
+    content_ids = text.inputs["input_ids"][0, torch.from_numpy(text.content)]
+    for player, position in enumerate(torch.nonzero(torch.from_numpy(text.content))[:, 0].tolist()):
         ids = text.inputs["input_ids"].clone()
         ids[0, position] = next(other for other in content_ids if other != ids[0, position])
-        changed = type(text)(text.caption, {**text.inputs, "input_ids": ids}, text.tokens)
-        games = [text_game(encoder, each, tokens) for each in (text, changed)]
+        changed = replace(text, inputs={**text.inputs, "input_ids": ids})
+        games = [game_of(encoder.part(each), {"text": tokens}) for each in (text, changed)]
         without = np.ones((1, len(games[0].players)), bool)
         without[0, player] = False
         values = [game.values(without) for game in games]
@@ -87,19 +90,20 @@ def test_what_a_hidden_token_says_reaches_no_one(made):
 
 def test_what_a_hidden_patch_shows_reaches_no_one(made, picture):
     encoder, _, _ = made
-    image = encoder.prepare_image(picture)
+    image = encoder.prepare(picture, "image")
     layer = last_layer(encoder)
-    game = image_game(encoder, image, layer)
+    game = game_of(encoder.part(image, layer), {})
     for player in {0, len(game.players) // 2, len(game.players) - 1}:
         without = np.ones((1, len(game.players)), bool)
         without[0, player] = False
-        grid, _ = encoder.image_layout(image, layer)
-        shown = encoder.image_tower.keep_patches(image.inputs, grid, torch.from_numpy(without))
+        kept = torch.ones(1, game.features, dtype=torch.bool)
+        kept[0, game.players[player]] = False
+        shown = encoder.towers["image"].without(image, layer, kept, "zeros")
         noise = torch.randn_like(image.inputs["pixel_values"])
         hidden = shown["pixel_values"] == 0
         pixels = torch.where(hidden, noise, image.inputs["pixel_values"])
         changed = replace(image, inputs={**image.inputs, "pixel_values": pixels})
-        other = image_game(encoder, changed, layer)
+        other = game_of(encoder.part(changed, layer), {})
         torch.testing.assert_close(other.values(without), game.values(without), rtol=0, atol=1e-7)
         assert (other.everything() - game.everything()).norm() > 1e-6
 
@@ -107,8 +111,11 @@ def test_what_a_hidden_patch_shows_reaches_no_one(made, picture):
 def test_a_pair_is_the_second_difference_of_cosines(made, picture):
     """Of four cosines, worked out with other games than those of the method."""
     encoder, caption, tokens = made
-    text, image = encoder.prepare_text(caption), encoder.prepare_image(picture)
-    games = text_game(encoder, text, tokens), image_game(encoder, image, last_layer(encoder))
+    text, image = encoder.prepare(caption, "text"), encoder.prepare(picture, "image")
+    games = (
+        game_of(encoder.part(text), {"text": tokens}),
+        game_of(encoder.part(image, last_layer(encoder)), {}),
+    )
     pairs = fp.attribute(encoder, image, caption, fp.Occlusion(tokens=tokens))
     values = pairs.feature_rows(range(len(pairs.tokens)))
     for first, second in ((0, 0), (-1, len(games[1].players) // 2)):

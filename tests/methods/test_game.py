@@ -1,6 +1,7 @@
 """What a tower is asked when features are removed, and how often."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,9 @@ from torch import Tensor, nn
 from transformers import AlignConfig, AlignModel, Siglip2Config, Siglip2Model
 
 import fpattr_widget as fp
-from fpattr_widget.encoders import ImageTower
-from fpattr_widget.encoders._text_inputs import content
-from fpattr_widget.methods._game import Game, image_game, text_game
+from fpattr_widget.encoders import ImageTower, PreparedImage, PreparedText
+from fpattr_widget.encoders._tower import Reading
+from fpattr_widget.methods._game import Game, game_of
 from tests.conftest import Processor, random_clip, random_encoder
 from tests.methods.by_hand import CAPTION, ByHand, removed
 
@@ -77,7 +78,7 @@ def align_image() -> Tensor:
 @pytest.mark.parametrize("tokens", ["mask", "reference"])
 def test_a_caption_without_tokens_is_the_models_own(encoder, picture, tokens):
     by_hand = ByHand(encoder, picture, tokens)
-    game = text_game(encoder, encoder.prepare_text(CAPTION), tokens)
+    game = game_of(encoder.part(encoder.prepare(CAPTION, "text")), {"text": tokens})
     assert game.players.tolist() == [1, 2, 3, 4, 5, 6]
     numbers = [0, 1, 0b101101, 63]
     kept = np.array([[number >> i & 1 for i in range(6)] for number in numbers], bool)
@@ -87,7 +88,7 @@ def test_a_caption_without_tokens_is_the_models_own(encoder, picture, tokens):
 
 def test_an_image_without_patches_is_the_models_own(encoder, picture):
     by_hand = ByHand(encoder, picture)
-    game = image_game(encoder, encoder.prepare_image(picture), 2)
+    game = game_of(encoder.part(encoder.prepare(picture, "image"), 2), {})
     assert game.players.tolist() == list(range(1, 10))
     numbers = [0, 1, 0b101101101, 511]
     kept = np.array([[number >> i & 1 for i in range(9)] for number in numbers], bool)
@@ -98,21 +99,23 @@ def test_an_image_without_patches_is_the_models_own(encoder, picture):
 def test_the_reference_token_does_not_move_the_end_of_the_text(picture):
     """Also where the encoder's own reference is another one."""
     encoder = random_encoder()
-    object.__setattr__(encoder.defaults, "text_reference", "exclip")
-    game = text_game(encoder, encoder.prepare_text(CAPTION), "reference")
-    ids = encoder.prepare_text(CAPTION).inputs["input_ids"].clone()
-    ids[0, 1:-1] = encoder.tokenizer.pad_token_id
-    embedding = encoder.text_tower.embed({"input_ids": ids})[0]
+    encoder.defaults = replace(encoder.defaults, references={"text": "exclip"})
+    game = game_of(encoder.part(encoder.prepare(CAPTION, "text")), {"text": "reference"})
+    ids = encoder.prepare(CAPTION, "text").inputs["input_ids"].clone()
+    ids[0, 1:-1] = encoder.processors["text"].pad_token_id
+    embedding = encoder.towers["text"].embed({"input_ids": ids})[0]
     np.testing.assert_allclose(game.nothing(), embedding / embedding.norm(), atol=1e-12)
 
 
 def pixels_kept(encoder: fp.DualEncoder, image, kept: list[int]) -> Tensor:
-    prepared = encoder.prepare_image(image)
-    grid, _ = encoder.image_layout(prepared, len(encoder.image_tower.blocks) - 1)
-    mask = torch.zeros(1, grid[0] * grid[1], dtype=torch.bool)
-    mask[0, kept] = True
-    tower: ImageTower = encoder.image_tower
-    return tower.keep_patches(prepared.inputs, grid, mask)["pixel_values"][0]
+    prepared = encoder.prepare(image, "image")
+    tower = encoder.towers["image"]
+    last = len(tower.blocks) - 1
+    players = tower.removable(prepared, last)
+    mask = torch.ones(1, len(tower.panel(prepared, last).features), dtype=torch.bool)
+    mask[0, players] = False
+    mask[0, players[kept]] = True
+    return tower.without(prepared, last, mask, "zeros")["pixel_values"][0]
 
 
 def test_packed_patches_are_removed_as_rows():
@@ -139,10 +142,15 @@ def test_the_cells_of_a_feature_map_are_parts_of_the_picture():
     ],
 )
 def test_every_pixel_belongs_to_one_patch(patch, size, grid):
-    tower = ImageTower(nn.Linear(1, 1), [nn.Identity()], lambda inputs: inputs["x"], patch=patch)
+    tower = ImageTower(
+        nn.Linear(1, 1), [nn.Identity()], lambda inputs: inputs["x"], patch=patch, special=()
+    )
     pixels = torch.arange(1.0, 1 + size[0] * size[1]).reshape(1, 1, *size)
     count = grid[0] * grid[1]
-    alone = tower.keep_patches({"pixel_values": pixels}, grid, torch.eye(count).bool())
+    if patch is None:
+        tower.read = lambda inputs, layer: Reading(pixels.new_zeros(1, 1, *grid), pixels)
+    prepared = PreparedImage({"pixel_values": pixels}, picture=None, crop=None)
+    alone = tower.without(prepared, 0, torch.eye(count).bool(), "zeros")
     assert alone["pixel_values"].shape == (count, 1, *size)
     torch.testing.assert_close(alone["pixel_values"].sum(0, keepdim=True), pixels)
     height, width = tower.patch or (size[0] / grid[0], size[1] / grid[1])
@@ -162,7 +170,8 @@ def test_a_mask_that_is_there_still_holds(encoder):
         "attention_mask": torch.tensor([[1, 1, 0, 1]]),
     }
     kept = torch.tensor([[True, False, True, True], [True, True, True, True]])
-    batch = encoder.text_tower.keep_tokens(inputs, kept)
+    prepared = PreparedText(inputs, caption="", tokens=(), filler=0)
+    batch = encoder.towers["text"].without(prepared, 0, kept, "mask")
     assert batch["attention_mask"].tolist() == [[1, 0, 0, 1], [1, 1, 0, 1]]
     assert batch["input_ids"].shape == (2, 4)
 
@@ -182,8 +191,8 @@ def test_other_towers_are_measured_as_well(make, method):
     parts = ledger.pairs + ledger.caption_only + ledger.image_only + ledger.baseline
     assert parts + ledger.residual == pytest.approx(encoder.similarity(image, IDS), abs=1e-6)
     if isinstance(method, fp.Occlusion):
-        text = encoder.prepare_text(IDS).inputs
-        seen = encoder.prepare_image(image).inputs
+        text = encoder.prepare(IDS, "text").inputs
+        seen = encoder.prepare(image, "image").inputs
         pixels = seen["pixel_values"].clone()
         if make is siglip2:
             pixels[0, 4] = 0
@@ -192,8 +201,12 @@ def test_other_towers_are_measured_as_well(make, method):
         patch = 4 if make is siglip2 else 7
         mask = torch.ones_like(text["input_ids"])
         mask[0, 3] = 0
-        texts = [encoder.text_tower.embed(t)[0] for t in (text, {**text, "attention_mask": mask})]
-        images = [encoder.image_tower.embed(i)[0] for i in (seen, {**seen, "pixel_values": pixels})]
+        texts = [
+            encoder.towers["text"].embed(t)[0] for t in (text, {**text, "attention_mask": mask})
+        ]
+        images = [
+            encoder.towers["image"].embed(i)[0] for i in (seen, {**seen, "pixel_values": pixels})
+        ]
         a, b = ([e / e.norm() for e in side] for side in (texts, images))
         assert pairs.matrix[3, patch] == pytest.approx(
             float((a[0] - a[1]) @ (b[0] - b[1])), abs=1e-6
@@ -202,9 +215,9 @@ def test_other_towers_are_measured_as_well(make, method):
 
 def test_bare_ids_keep_their_ends(encoder):
     bare = fp.load_encoder(random_clip())
-    text = bare.prepare_text(IDS)
-    assert content(text).tolist() == [False] + 6 * [True] + [False]
-    assert text_game(bare, text, "mask").players.tolist() == [1, 2, 3, 4, 5, 6]
+    text = bare.prepare(IDS, "text")
+    assert text.content.tolist() == [False] + 6 * [True] + [False]
+    assert game_of(bare.part(text), {"text": "mask"}).players.tolist() == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("method", [fp.Occlusion(), fp.Banzhaf()])
@@ -219,7 +232,7 @@ def test_a_caption_of_no_words_has_no_players(picture, method):
 
 def test_a_tower_without_a_mask_is_told_what_to_do(picture):
     encoder = random_encoder()
-    encoder.text_tower.masks = False
+    encoder.towers["text"].masks = False
     for method in ("occlusion", "banzhaf", fp.Occlusion(), fp.Banzhaf(samples=2)):
         with pytest.raises(fp.InputError, match=r"`tokens` is 'mask', .* tokens='reference'"):
             fp.attribute(encoder, picture, CAPTION, method)
@@ -313,8 +326,8 @@ def test_half_precision_is_summed_in_single(encoder, picture, dtype):
     # Occlusion takes differences of cosines that are nearly equal.
     bounds = {fp.Occlusion(): 32, fp.Banzhaf(samples=512): 10, fp.PatchTokenSimilarity(): 10}
     for method, bound in bounds.items():
-        side = method.measure_image(half, half.prepare_image(picture), 2)
-        assert side.of(np.eye(10)).dtype == torch.float32
+        side = method.measure(half.part(half.prepare(picture, "image"), 2))
+        assert side.joint(np.eye(10)).dtype == torch.float32
         assert side.embedding.dtype == torch.float32
         assert float(side.embedding.norm()) == pytest.approx(1, abs=1e-6)
         found = fp.attribute(half, picture, CAPTION, method).matrix

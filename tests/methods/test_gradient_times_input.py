@@ -10,10 +10,10 @@ from tests.methods.test_definition import CAPTION, image_head, image_states, tex
 
 def by_definition(encoder, picture, layers) -> np.ndarray:
     model = encoder.model
-    ids = encoder.prepare_text(CAPTION).inputs["input_ids"]
+    ids = encoder.prepare(CAPTION, "text").inputs["input_ids"]
     padded = ids.clone()
-    padded[0, 1:-1] = encoder.tokenizer.pad_token_id
-    pixels = encoder.prepare_image(picture).inputs["pixel_values"]
+    padded[0, 1:-1] = encoder.processors["text"].pad_token_id
+    pixels = encoder.prepare(picture, "image").inputs["pixel_values"]
     sides = []
     for head, states, reference in (
         (

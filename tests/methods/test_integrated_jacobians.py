@@ -13,10 +13,10 @@ from transformers.models.clip.modeling_clip import CLIPMLP
 
 import fpattr_widget as fp
 from fpattr_widget.encoders._encoder import Defaults
-from fpattr_widget.methods import _path as path
+from fpattr_widget.methods import _automatic as path
+from fpattr_widget.methods._automatic import PathIntegral
 from fpattr_widget.methods._closed_form import AttentionIntegral
-from fpattr_widget.methods._path import PathIntegral
-from fpattr_widget.methods._quadrature import quadrature
+from fpattr_widget.methods._quadrature import Quadrature
 from tests.conftest import Processor, random_clip, random_encoder
 from tests.encoders.families.checks import assert_closed_form_is_differentiation
 
@@ -45,16 +45,16 @@ def test_a_description_that_does_not_hold_is_not_used(picture):
         lambda _module, _inputs, output: output.tanh()
     )
     nodes = fp.IntegratedJacobians(steps=3)
-    image = encoder.prepare_image(picture)
-    measured = nodes.measure_image(encoder, image, 2)
+    image = encoder.prepare(picture, "image")
+    measured = nodes.measure(encoder.part(image, 2))
     assert measured.describe() == "3 nodes"
-    split = encoder.split_image(image, 2, "zeros")
-    plain = PathIntegral(split, *quadrature("gauss-legendre", 3), 2**28)
-    np.testing.assert_allclose(measured.of(np.eye(10)), plain.of(np.eye(10)), atol=1e-12)
+    split = encoder.part(image, 2).split("zeros")
+    plain = PathIntegral(split, Quadrature.of("gauss-legendre", 3), 2**28)
+    np.testing.assert_allclose(measured.joint(np.eye(10)), plain.joint(np.eye(10)), atol=1e-12)
     hook.remove()
-    assert nodes.measure_image(encoder, image, 2).describe() == "3 nodes, closed form"
+    assert nodes.measure(encoder.part(image, 2)).describe() == "3 nodes, closed form"
     # What is part of the block's own modules is part of the closed form.
-    assert nodes.measure_image(other, image, 2).describe() == "3 nodes, closed form"
+    assert nodes.measure(other.part(image, 2)).describe() == "3 nodes, closed form"
 
 
 # Nodes
@@ -64,12 +64,12 @@ def test_a_description_that_does_not_hold_is_not_used(picture):
 @pytest.mark.parametrize("rule", ["gauss-legendre", "right"])
 @pytest.mark.parametrize("tolerance", [0.3, 0.03, 0.006])
 def test_auto_takes_the_fewest_nodes(encoder, picture, layer, rule, tolerance):
-    image = encoder.prepare_image(picture)
-    found = fp.IntegratedJacobians(rule=rule, tolerance=tolerance).measure_image(
-        encoder, image, layer
+    image = encoder.prepare(picture, "image")
+    found = fp.IntegratedJacobians(rule=rule, tolerance=tolerance).measure(
+        encoder.part(image, layer)
     )
     residuals = [
-        fp.IntegratedJacobians(steps=count, rule=rule).measure_image(encoder, image, layer).residual
+        fp.IntegratedJacobians(steps=count, rule=rule).measure(encoder.part(image, layer)).residual
         for count in range(1, found.steps + 1)
     ]
     assert found.residual == pytest.approx(residuals[-1], rel=1e-9)
@@ -79,22 +79,22 @@ def test_auto_takes_the_fewest_nodes(encoder, picture, layer, rule, tolerance):
 
 def test_auto_takes_the_encoders_own_count_where_that_suffices(picture):
     encoder = random_encoder()
-    image, text = encoder.prepare_image(picture), encoder.prepare_text(CAPTION)
+    image, text = encoder.prepare(picture, "image"), encoder.prepare(CAPTION, "text")
     method = fp.IntegratedJacobians(tolerance=0.01)
-    fewest = method.measure_image(encoder, image, 1).steps
+    fewest = method.measure(encoder.part(image, 1)).steps
     assert 1 < fewest < 40
     encoder.defaults = Defaults(layer=(0, 1), nodes=(40, fewest + 3))
-    assert method.measure_image(encoder, image, 1).steps == fewest + 3
-    assert method.measure_text(encoder, text, 0).steps == 40
+    assert method.measure(encoder.part(image, 1)).steps == fewest + 3
+    assert method.measure(encoder.part(text, 0)).steps == 40
     # Too few, at another layer, or for another rule: the fewest that suffice.
-    other = method.measure_image(encoder, image, 0)
+    other = method.measure(encoder.part(image, 0))
     encoder.defaults = Defaults(layer=(0, 1), nodes=(40, fewest - 1))
-    assert method.measure_image(encoder, image, 1).steps == fewest
+    assert method.measure(encoder.part(image, 1)).steps == fewest
     right = fp.IntegratedJacobians(rule="right", tolerance=0.3)
-    expected = right.measure_image(encoder, image, 1).steps
+    expected = right.measure(encoder.part(image, 1)).steps
     encoder.defaults = Defaults(layer=(0, 1))
-    assert method.measure_image(encoder, image, 0).steps == other.steps
-    assert right.measure_image(encoder, image, 1).steps == expected
+    assert method.measure(encoder.part(image, 0)).steps == other.steps
+    assert right.measure(encoder.part(image, 1)).steps == expected
 
 
 # What is computed again, and what is not
@@ -114,7 +114,7 @@ def counted(monkeypatch):
 
     monkeypatch.setattr(CLIPMLP, "forward", counted)
     encoder = random_encoder()
-    for tower in (encoder.text_tower, encoder.image_tower):
+    for tower in (encoder.towers["text"], encoder.towers["image"]):
         towers[tower.blocks[0].mlp] = tower.name
     return encoder, passes
 
@@ -127,7 +127,7 @@ def test_passes_are_not_repeated(counted, picture):
     assert passes == {"text": 3, "image": 2}  # the text alone; its reference is the same
     fp.attribute(encoder, picture.rotate(90), CAPTION).ledger  # noqa: B018
     assert passes == {"text": 3, "image": 3}  # the image alone
-    again = fp.attribute(encoder, encoder.prepare_image(picture), CAPTION)
+    again = fp.attribute(encoder, encoder.prepare(picture, "image"), CAPTION)
     np.testing.assert_array_equal(again.matrix, matrix)
     assert passes == {"text": 3, "image": 3}
 
@@ -136,7 +136,7 @@ def test_another_caption_finds_the_image_measured(picture):
     encoder = random_encoder()
 
     def measured(caption, **settings):
-        return fp.attribute(encoder, picture, caption, layer=0, **settings)._measured().image
+        return fp.attribute(encoder, picture, caption, layer=0, **settings)._measured()._second
 
     one = measured(CAPTION)
     assert measured("a cat") is one
@@ -170,11 +170,11 @@ def test_a_change_of_the_model_is_seen(picture):
 
 
 def test_graphs_are_kept_within_the_limit_only(encoder, picture):
-    split = encoder.split_image(encoder.prepare_image(picture), 0, "zeros")
-    rule = quadrature("gauss-legendre", 6)
+    split = encoder.part(encoder.prepare(picture, "image"), 0).split("zeros")
+    rule = Quadrature.of("gauss-legendre", 6)
     direction = torch.randn(1, 12, dtype=torch.float64)
-    roomy = PathIntegral(split, *rule, 2**30)
-    expected = roomy.against(direction)
+    roomy = PathIntegral(split, rule, 2**30)
+    expected = roomy.along(direction)
     sizes = [graph.size for graph in roomy._graphs]
     assert len(sizes) == 1  # all nodes together: many more would fit
     # Each of three blocks keeps at least its queries, keys, values and both
@@ -182,14 +182,14 @@ def test_graphs_are_kept_within_the_limit_only(encoder, picture):
     assert sizes[0] > 6 * 3 * 10 * (3 * 32 + 2 * 48) * 8
     # Half of the limit is for what is kept.
     for limit, kept in ((2.2 * sum(sizes), True), (1.8 * sum(sizes), False)):
-        integral = PathIntegral(split, *rule, int(limit))
-        np.testing.assert_allclose(integral.against(direction), expected, atol=1e-12)
+        integral = PathIntegral(split, rule, int(limit))
+        np.testing.assert_allclose(integral.along(direction), expected, atol=1e-12)
         assert (integral._graphs is not None) == kept
         if kept:
             assert len(integral._graphs) > 1  # the first node alone, to see how large it is
             tangents = np.eye(len(split.states))
-            pushed = integral.of(tangents)
-            torch.testing.assert_close(pushed, PathIntegral(split, *rule, 2**30).of(tangents))
+            pushed = integral.joint(tangents)
+            torch.testing.assert_close(pushed, PathIntegral(split, rule, 2**30).joint(tangents))
             # What pushing adds has no room beside them.
             assert sum(graph.size for graph in integral._graphs) <= limit / 2
 
@@ -205,14 +205,14 @@ def test_graphs_are_given_back():
         "patch_size": 8,
     }
     encoder = fp.load_encoder(CLIPModel(CLIPConfig(vision_config=vision)), memory_limit=2**24)
-    image = encoder.prepare_image(torch.randn(1, 3, 112, 112))
-    split = encoder.split_image(image, 0, "zeros")
-    integral = PathIntegral(split, *quadrature("gauss-legendre", 4), encoder.memory_limit)
+    image = encoder.prepare(torch.randn(1, 3, 112, 112), "image")
+    split = encoder.part(image, 0).split("zeros")
+    integral = PathIntegral(split, Quadrature.of("gauss-legendre", 4), encoder.memory_limit)
     direction = torch.randn(1, 512)
-    integral.against(direction)
+    integral.along(direction)
     before = psutil.Process().memory_info().rss
     for _ in range(8):
-        integral.against(direction)
+        integral.along(direction)
     assert integral._graphs is None
     assert psutil.Process().memory_info().rss - before < 100 * 2**20
 
@@ -251,10 +251,10 @@ def test_less_memory_means_smaller_chunks(encoder, picture, most):
 
 def test_graphs_are_not_kept_where_they_do_not_fit(encoder, picture, monkeypatch):
     """The limit allows them, the memory does not: three nodes at a time, whatever their chunks."""
-    split = encoder.split_image(encoder.prepare_image(picture), 0, "zeros")
-    rule = quadrature("gauss-legendre", 8)
+    split = encoder.part(encoder.prepare(picture, "image"), 0).split("zeros")
+    rule = Quadrature.of("gauss-legendre", 8)
     direction = torch.randn(1, 12, dtype=torch.float64)
-    expected = PathIntegral(split, *rule, 2**30).against(direction)
+    expected = PathIntegral(split, rule, 2**30).along(direction)
     alive: weakref.WeakSet[path._Graph] = weakref.WeakSet()
     record = path._Graph.record
 
@@ -266,7 +266,7 @@ def test_graphs_are_not_kept_where_they_do_not_fit(encoder, picture, monkeypatch
         return graph
 
     monkeypatch.setattr(path._Graph, "record", starving)
-    found = PathIntegral(split, *rule, 2**30).against(direction)
+    found = PathIntegral(split, rule, 2**30).along(direction)
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
@@ -274,7 +274,7 @@ def test_the_closed_form_takes_smaller_portions_too(encoder, picture, monkeypatc
     method = fp.IntegratedJacobians(steps=3)
     expected = fp.attribute(encoder, picture, CAPTION, method).matrix
     tried: list[int] = []
-    for name in ("_of", "_against"):
+    for name in ("_joint", "_pull"):
         method_of_class = getattr(AttentionIntegral, name)
 
         def starving(self, vectors, original=method_of_class):
@@ -311,12 +311,12 @@ def test_a_wrong_memory_limit_is_named(limit):
 
 def test_directions_together_give_what_each_gives_alone(encoder, picture, monkeypatch):
     """As on a GPU."""
-    split = encoder.split_image(encoder.prepare_image(picture), 0, "zeros")
-    rule = quadrature("gauss-legendre", 4)
+    split = encoder.part(encoder.prepare(picture, "image"), 0).split("zeros")
+    rule = Quadrature.of("gauss-legendre", 4)
     directions = torch.randn(7, 12, dtype=torch.float64)
-    alone = PathIntegral(split, *rule, 2**30).against(directions)
+    alone = PathIntegral(split, rule, 2**30).along(directions)
     monkeypatch.setattr(path, "_TOGETHER", {"cpu": 5})
-    together = PathIntegral(split, *rule, 2**30).against(directions)
+    together = PathIntegral(split, rule, 2**30).along(directions)
     np.testing.assert_allclose(together, alone, atol=1e-12)
 
 
@@ -353,7 +353,7 @@ def test_integrals_are_summed_in_single_precision(picture):
     single = random_encoder(dtype=torch.float32)
     half = random_encoder(dtype=torch.bfloat16)
     sides = [
-        method.measure_image(encoder, encoder.prepare_image(picture), 2).total
+        method.measure(encoder.part(encoder.prepare(picture, "image"), 2)).total
         for encoder in (single, half)
     ]
     assert sides[1].dtype == torch.float32

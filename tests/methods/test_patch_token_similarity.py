@@ -13,8 +13,8 @@ from tests.methods.by_hand import CAPTION
 def final_states(encoder, picture) -> tuple[Tensor, Tensor]:
     """Return the projected final states of all tokens and of all image features."""
     model = encoder.model
-    ids = encoder.prepare_text(CAPTION).inputs["input_ids"]
-    pixels = encoder.prepare_image(picture).inputs["pixel_values"]
+    ids = encoder.prepare(CAPTION, "text").inputs["input_ids"]
+    pixels = encoder.prepare(picture, "image").inputs["pixel_values"]
     with torch.no_grad():
         # The text model normalises its last states itself, the vision model CLS alone.
         text = model.text_model(input_ids=ids).last_hidden_state[0]
@@ -25,22 +25,22 @@ def final_states(encoder, picture) -> tuple[Tensor, Tensor]:
 
 def test_a_feature_alone_is_projected_as_if_it_were_pooled(encoder, picture):
     text, image = final_states(encoder, picture)
-    inputs = encoder.prepare_text(CAPTION).inputs
-    seen = encoder.prepare_image(picture).inputs
-    torch.testing.assert_close(encoder.text_tower.embed_alone(inputs), text)
-    torch.testing.assert_close(encoder.image_tower.embed_alone(seen), image)
+    inputs = encoder.prepare(CAPTION, "text").inputs
+    seen = encoder.prepare(picture, "image").inputs
+    torch.testing.assert_close(encoder.towers["text"].embed_alone(inputs), text)
+    torch.testing.assert_close(encoder.towers["image"].embed_alone(seen), image)
     chosen = [7, 2, 3]
-    torch.testing.assert_close(encoder.image_tower.embed_alone(seen, chosen), image[chosen])
+    torch.testing.assert_close(encoder.towers["image"].embed_alone(seen, chosen), image[chosen])
     # The pooled feature alone is the embedding.
-    torch.testing.assert_close(encoder.text_tower.embed(inputs)[0], text[-1])
-    torch.testing.assert_close(encoder.image_tower.embed(seen)[0], image[0])
+    torch.testing.assert_close(encoder.towers["text"].embed(inputs)[0], text[-1])
+    torch.testing.assert_close(encoder.towers["image"].embed(seen)[0], image[0])
 
 
 def test_features_alone_leave_later_passes_as_they_were(picture):
     encoder = random_encoder()
     before = encoder.similarity(picture, CAPTION)
-    encoder.text_tower.embed_alone(encoder.prepare_text(CAPTION).inputs)
-    encoder.image_tower.embed_alone(encoder.prepare_image(picture).inputs)
+    encoder.towers["text"].embed_alone(encoder.prepare(CAPTION, "text").inputs)
+    encoder.towers["image"].embed_alone(encoder.prepare(picture, "image").inputs)
     assert encoder.similarity(picture, CAPTION) == before
 
 
@@ -51,7 +51,7 @@ def test_the_blocks_run_once_for_all_features(picture):
         lambda _module, _arguments, output: batches.append(len(output))
     )
     encoder = fp.load_encoder(model, processor=Processor(24))
-    encoder.image_tower.embed_alone(encoder.prepare_image(picture).inputs)
+    encoder.towers["image"].embed_alone(encoder.prepare(picture, "image").inputs)
     assert batches == [1]
 
 

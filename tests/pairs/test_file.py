@@ -24,12 +24,14 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 import fpattr_widget as fp
+from fpattr_widget.encoders import Side
 from fpattr_widget.encoders._names import shared_name
 from fpattr_widget.files._atomic import write_atomically
 from fpattr_widget.files._container import digest, pack
-from fpattr_widget.pairs import About, Known, Ledger
-from fpattr_widget.pairs._file import pack_pairs
+from fpattr_widget.pairs import About, Ledger
+from fpattr_widget.pairs._file import pack_contents
 from tests.conftest import spelling_encoder
+from tests.recorded import like, pairs_of, recorded
 from tests.shown import picture_of
 
 CAPTION = "a dog, two balls and a cat"
@@ -50,14 +52,13 @@ def made(caption: str = CAPTION, **about: str) -> fp.FeaturePairs:
         fp.Token(caption[half:], 1, half, len(caption), False),
     ]
     values = rng.normal(size=(3, 7)).astype(np.float32)
-    known = Known(values, Ledger(0.1, 0.2, -0.3, 1e-300, 0.1, 1 / 3), "two nodes", None, None)
-    return fp.FeaturePairs(
+    known = recorded(values, Ledger(0.1, 0.2, -0.3, 1e-300, 0.1, 1 / 3), "two nodes")
+    return pairs_of(
         known,
         caption=caption,
         tokens=[*words, fp.Token("EOS", None, None, None, True)],
         picture=Image.fromarray(rng.integers(0, 255, (20, 30, 3), np.uint8)),
         grid=(2, 3),
-        image_special=["CLS"],
         about=About(**{"model": "a/b", "method": "by hand", "layers": "none", **about}),
     )
 
@@ -99,14 +100,15 @@ def original(request, encoder, picture):
 
 @pytest.fixture(scope="module")
 def plain(encoder, picture) -> bytes:
-    return pack_pairs(fp.attribute(encoder, picture, CAPTION, METHODS["measured"]))
+    return pack_contents(fp.attribute(encoder, picture, CAPTION, METHODS["measured"]).contents())
 
 
 @pytest.fixture(scope="module")
 def sampled() -> bytes:
     """Return the file of pairs whose tokens are parts of words."""
     picture = Image.effect_mandelbrot((24, 24), (-2, -1, 1, 1), 9).convert("RGB")
-    return pack_pairs(fp.attribute(spelling_encoder(), picture, "a good dog", METHODS["sampled"]))
+    pairs = fp.attribute(spelling_encoder(), picture, "a good dog", METHODS["sampled"])
+    return pack_contents(pairs.contents())
 
 
 def load(data: bytes, folder: Path, name: str = "x.fpattr") -> fp.FeaturePairs:
@@ -127,7 +129,7 @@ def test_everything_comes_back(original, tmp_path):
 
 
 def completed(pairs: fp.FeaturePairs) -> fp.FeaturePairs:
-    pairs.known()
+    pairs.contents()
     return pairs
 
 
@@ -237,9 +239,10 @@ def test_the_file_is_safetensors(sampled, tmp_path):
     tensors = safetensors.numpy.load(sampled)
     with safetensors.safe_open(tmp_path / "x.fpattr", "numpy") as file:
         metadata = file.metadata()
-    known = loaded.known()
-    for name in ("values", "standard_error", "error_of_words"):
-        np.testing.assert_array_equal(tensors[name], getattr(known, name))
+    rows = loaded.contents().recorded
+    np.testing.assert_array_equal(tensors["values"], rows.values)
+    np.testing.assert_array_equal(tensors["standard_error"][:, 1:], loaded.standard_error)
+    np.testing.assert_array_equal(tensors["error_of_words"][:, 1:], loaded.words().standard_error)
     assert Image.open(io.BytesIO(tensors["picture"].tobytes())).size == loaded.picture.size
     assert metadata["format"] == "fpattr_widget.pairs"
     assert metadata["version"] == "1"
@@ -455,7 +458,7 @@ def same_or_refused(data: bytes, whole: bytes, folder: Path) -> None:
     if loaded is None:
         assert "'x.fpattr'" in message
     else:
-        assert pack_pairs(loaded) == whole
+        assert pack_contents(loaded.contents()) == whole
 
 
 def test_every_truncation_is_found(sampled, tmp_path):
@@ -718,11 +721,13 @@ def test_files_from_before_unknown_tokens_are_read(plain, tmp_path):
 
 
 def test_unknown_tokens_come_back_from_a_file_of_the_second_version(tmp_path):
-    pairs = made()
-    pairs.tokens = (pairs.tokens[0], replace(pairs.tokens[1], unknown=True), pairs.tokens[2])
-    forged = Forged(pack_pairs(pairs))
+    contents = made().contents()
+    first, second, third = contents.sentence.tokens
+    tokens = (first, replace(second, unknown=True), third)
+    rows = Side((replace(contents.sentence, tokens=tokens),))
+    forged = Forged(pack_contents(replace(contents, rows=rows)))
     assert forged.metadata["version"] == "2"
-    assert load(forged.sealed(), tmp_path).tokens == pairs.tokens
+    assert load(forged.sealed(), tmp_path).tokens == tokens
     forged.document["tokens"][1]["unknown"] = 1
     refused(forged.sealed(), tmp_path, "which is damaged (its tokens")
 
@@ -837,21 +842,13 @@ def test_places_that_cannot_be_read_are_named(tmp_path):
 
 def test_numbers_that_are_not_finite_are_not_saved(tmp_path):
     pairs = made()
-    known = pairs.known()
+    known = pairs.contents().recorded
     broken = (
-        replace(known, ledger=replace(known.ledger, pairs=float("nan"))),
+        replace(known, sums=replace(known.sums, pairs=float("nan"))),
         replace(known, values=np.full_like(known.values, np.inf)),
     )
     for wrong in broken:
-        again = fp.FeaturePairs(
-            wrong,
-            caption=pairs.caption,
-            tokens=pairs.tokens,
-            picture=pairs.picture,
-            grid=pairs.grid,
-            image_special=pairs.image_special_names,
-            about=pairs.about,
-        )
+        again = like(pairs, wrong)
         with pytest.raises(fp.InputError) as caught:
             again.save(tmp_path / "x")
         assert_one_sentence(caught, "cannot be saved", named="pairs")
@@ -869,6 +866,6 @@ def test_loading_needs_no_encoder(plain, tmp_path):
             opened.append(str(arguments[0]))
 
     sys.addaudithook(watch)  # stays for ever, but idle
-    fp.load_pairs(tmp_path / "x").known()
+    fp.load_pairs(tmp_path / "x").contents()
     watching.clear()
     assert set(opened) == {str(tmp_path / "x")}

@@ -63,7 +63,7 @@ def test_a_complete_matrix_keeps_no_graph(encoder, picture):
     method = fp.IntegratedJacobians(steps=4)
     pairs = fp.attribute(encoder, picture, "a dog and a cat", method, layer=0)
     pairs.row(1)
-    integral = pairs._measured().image._integral
+    integral = pairs._measured()._second._integral
     assert integral._graphs
     row = pairs.matrix[3]
     assert integral._graphs is None
@@ -152,7 +152,7 @@ def test_little_memory_changes_nothing_but_the_number_of_passes(encoder, picture
     tight = fp.load_encoder(random_clip(), processor=Processor(24), memory_limit=1)
     pairs = fp.attribute(tight, picture, "a dog and a cat", method, layer=0)
     np.testing.assert_allclose(pairs.row(2), whole.row(2), atol=1e-6)
-    assert pairs._measured().image._integral._graphs is None
+    assert pairs._measured()._second._integral._graphs is None
     mask = np.eye(3, dtype=bool)
     np.testing.assert_allclose(pairs.of_region(mask), whole.of_region(mask), atol=1e-6)
     np.testing.assert_allclose(pairs.matrix, whole.matrix, atol=1e-6)
@@ -165,10 +165,10 @@ def test_little_memory_changes_nothing_but_the_number_of_passes(encoder, picture
 def test_a_span_costs_one_backward_pass_and_a_region_one_forward_pass(
     encoder, picture, monkeypatch
 ):
-    from fpattr_widget.methods._path import PathIntegral
+    from fpattr_widget.methods._automatic import PathIntegral
 
     passes: list[tuple[str, int]] = []
-    for name in ("of", "against"):
+    for name in ("joint", "along"):
         original = getattr(PathIntegral, name)
 
         def counted(self, vectors, name=name, original=original):
@@ -180,13 +180,13 @@ def test_a_span_costs_one_backward_pass_and_a_region_one_forward_pass(
     pairs.ledger  # noqa: B018 - measures both towers
     passes.clear()
     pairs.of_tokens([1, 2, 5, 6])
-    assert passes == [("of", 1), ("against", 1)]  # text forward, image backward
+    assert passes == [("joint", 1), ("along", 1)]  # text forward, image backward
     passes.clear()
     pairs.of_region(np.ones((3, 3), bool))
-    assert passes == [("of", 1), ("against", 1)]  # image forward, text backward
+    assert passes == [("joint", 1), ("along", 1)]  # image forward, text backward
     passes.clear()
     pairs.row(2)
-    assert passes == [("of", 1), ("against", 1)]
+    assert passes == [("joint", 1), ("along", 1)]
     passes.clear()
     pairs.row(2)
     assert passes == []

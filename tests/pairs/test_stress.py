@@ -38,8 +38,8 @@ Work = Any
 
 
 def inputs_of(encoder: fp.DualEncoder) -> dict[str, torch.Tensor]:
-    seen = [encoder.prepare_image(noise(seed)).inputs["pixel_values"] for seed in (1, 2)]
-    ids = encoder.prepare_text("a dog, a ball").inputs["input_ids"]
+    seen = [encoder.prepare(noise(seed), "image").inputs["pixel_values"] for seed in (1, 2)]
+    ids = encoder.prepare("a dog, a ball", "text").inputs["input_ids"]
     return {"input_ids": ids.expand(2, -1).contiguous(), "pixel_values": torch.cat(seen)}
 
 

@@ -90,16 +90,16 @@ def load(model: Any, dtype: torch.dtype = torch.float64, **options: Any) -> fp.D
 
 def pixels_for(encoder: fp.DualEncoder, size: tuple[int, int] = (64, 64)) -> Tensor:
     generator = torch.Generator().manual_seed(1)
-    return torch.randn(1, 3, *(encoder.image_tower.size or size), generator=generator)
+    return torch.randn(1, 3, *(encoder.towers["image"].size or size), generator=generator)
 
 
 def nodes(encoder: fp.DualEncoder) -> tuple[bool, bool]:
     """Tell which tower's last block, (text, image), is attributed in closed form."""
-    text, image = encoder.prepare_text(IDS), encoder.prepare_image(pixels_for(encoder))
+    text, image = encoder.prepare(IDS, "text"), encoder.prepare(pixels_for(encoder), "image")
     last = encoder.resolve_layers(-1)
     measured = (
-        FAST.measure_text(encoder, text, last[0]),
-        FAST.measure_image(encoder, image, last[1]),
+        FAST.measure(encoder.part(text, last[0])),
+        FAST.measure(encoder.part(image, last[1])),
     )
     return tuple(side.describe().endswith("closed form") for side in measured)
 
@@ -158,7 +158,7 @@ def test_what_has_no_closed_form_is_differentiated(vision, text, closed):
     encoder = load(clip(vision, text))
     assert_is_the_model(encoder)
     assert nodes(encoder) == closed
-    assert len(encoder.image_tower.blocks) == (4 if "attentional_pool" in vision else 3)
+    assert len(encoder.towers["image"].blocks) == (4 if "attentional_pool" in vision else 3)
     pixels = pixels_for(encoder)
     checks.assert_closes_at_every_layer(encoder, pixels, IDS, steps=128, tolerance=1e-2)
 
@@ -336,7 +336,7 @@ def test_text_towers_of_hugging_face(kind, pooler, closed, longest):
         text = double.model.encode_text(ids, normalize=True)[0]
     np.testing.assert_allclose(double.embed_text([ids])[0], text, atol=1e-6)
     assert nodes(double) == (closed, True)
-    assert double.text_tower.longest == longest
+    assert double.towers["text"].longest == longest
     if closed:
         checks.assert_closed_form_is_differentiation(encoder, pixels, ids)
     checks.assert_closes_at_every_layer(double, pixels, ids, tolerance=1e-3)
@@ -405,7 +405,7 @@ def test_its_tokenizer_and_its_transform(picture):
     expected = picture.crop((5, 0, 35, 30))
     assert np.abs(np.asarray(pairs.picture, float) - np.asarray(expected, float)).mean() < 4
     with pytest.raises(fp.InputError, match="has 62 tokens and the model reads at most 24"):
-        encoder.prepare_text("a dog and " * 20)
+        encoder.prepare("a dog and " * 20, "text")
 
 
 def test_its_wrapper_of_hugging_faces_tokenizers(tmp_path, picture):
@@ -427,4 +427,4 @@ def test_its_wrapper_of_hugging_faces_tokenizers(tmp_path, picture):
         assert [t.text for t in tokens if not t.special] == words
         assert len(tokens) == (LENGTH if text else 8)
         with pytest.raises(fp.InputError, match="reads at most 12"):
-            encoder.prepare_text("a dog and " * 5)
+            encoder.prepare("a dog and " * 5, "text")

@@ -287,7 +287,7 @@ def test_fine_tuning_leaves_the_model_that_it_starts_from(bundled):
     assert not tuned.model.training
     assert tuned.resolve_layers(None) == bundled.resolve_layers(None)
     assert tuned.name == "bundled, fine-tuned"
-    word = tuned.tokenizer.get_vocab()["penguin"]
+    word = tuned.processors["text"].get_vocab()["penguin"]
     embedding = "text_model.embeddings.token_embedding.weight"
     changed = tuned.model.state_dict()[embedding][word] - before[embedding][word]
     assert changed.abs().max() > 0

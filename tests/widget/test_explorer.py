@@ -421,7 +421,7 @@ def test_a_new_caption_runs_the_image_tower_no_more(picture, layer, part):
     hook = part(model).register_forward_hook(lambda *_: calls.append(1))
     encoder = fp.load_encoder(model, processor=Processor(24))
     prepared = []
-    encoder.image_processor = _counting(encoder.image_processor, prepared)
+    encoder.processors["image"] = _counting(encoder.processors["image"], prepared)
     explorer = fp.explore(picture, "a dog", model=encoder, method=METHOD, layer=layer)
     assert np.isfinite(explorer.pairs.matrix).all()
     explorer.view._server.wait(30)

@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 import fpattr_widget as fp
-from fpattr_widget.drawing._figure import png, png_so_far, save_figure
+from fpattr_widget.drawing._figure import pairs_png, pairs_png_so_far, save_figure
 from fpattr_widget.pairs import About
 from fpattr_widget.scenes import example
 from tests.drawing.test_figure import made
+from tests.recorded import like
 
 METHOD = fp.IntegratedJacobians(steps=3)
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -37,13 +38,13 @@ def test_a_drawing_stands_beside_the_view(view):
     data, _ = view._repr_mimebundle_()
     assert data[VIEW]["model_id"] == view.model_id
     assert data["text/plain"]
-    assert drawing(view) == png(view.pairs)
+    assert drawing(view) == pairs_png(view.pairs)
     assert Image.open(io.BytesIO(drawing(view))).size[0] == 770
 
 
 def test_an_explorer_carries_that_of_its_view(bundled):
     explorer = fp.explore(model=bundled, precompute=True)
-    assert drawing(explorer) == png(explorer.pairs)
+    assert drawing(explorer) == pairs_png(explorer.pairs)
     plain, _ = explorer._repr_mimebundle_(exclude={PNG})
     assert VIEW in plain
     assert PNG not in plain
@@ -89,7 +90,7 @@ def test_pins_are_drawn(view, tmp_path):
     plain = drawing(view)
     view.selected_tokens, view.selected_patches = [2, 3], [0, 1, 4]
     pinned = drawing(view)
-    assert pinned == png(view.pairs, [2, 3], region=[0, 1, 4]) != plain
+    assert pinned == pairs_png(view.pairs, [2, 3], region=[0, 1, 4]) != plain
     for ending in (".png", ".svg", ".pdf"):
         path, same = tmp_path / f"view{ending}", tmp_path / f"pairs{ending}"
         view.save(path)
@@ -116,13 +117,10 @@ class Slow:
     """Measures only when told to, and says on which thread."""
 
     def __init__(self, pairs: fp.FeaturePairs):
-        self.known = pairs.known()
+        self.known = pairs.contents().recorded
         self.go = threading.Event()
         self.threads: list[threading.Thread] = []
-        self.pairs = fp.FeaturePairs(
-            self, caption=pairs.caption, tokens=pairs.tokens, picture=pairs.picture,
-            grid=pairs.grid, image_special=["CLS"], about=pairs.about,
-        )  # fmt: skip
+        self.pairs = like(pairs, self)
 
     def __call__(self):
         self.threads.append(threading.current_thread())
@@ -134,18 +132,18 @@ def test_a_display_waits_half_a_second_and_computes_nothing():
     quick = made("a dog and a ball")
     slow = Slow(quick)
     pairs = slow.pairs
-    png(quick)  # matplotlib is there
+    pairs_png(quick)  # matplotlib is there
     view = pairs.widget()
     started = time.monotonic()
     nothing = drawing(view)
     took = time.monotonic() - started
     assert 0.4 < took < 3
     assert not pairs.ready.any()
-    assert nothing == png_so_far(pairs) != png(quick)
+    assert nothing == pairs_png_so_far(pairs) != pairs_png(quick)
     slow.go.set()
     assert view._server.wait(30)
     assert threading.current_thread() not in slow.threads
-    assert drawing(view) == png(quick)
+    assert drawing(view) == pairs_png(quick)
     view.close()
 
 
@@ -155,16 +153,13 @@ def test_a_display_waits_no_longer_than_the_worker_takes():
     pairs = slow.pairs
     view = pairs.widget()
     threading.Timer(0.1, slow.go.set).start()
-    assert drawing(view) == png(quick)
+    assert drawing(view) == pairs_png(quick)
     view.close()
 
 
 def test_a_drawing_that_fails_is_left_out(view):
     pairs = view.pairs
-    view.pairs = fp.FeaturePairs(
-        pairs.known(), caption=pairs.caption, tokens=pairs.tokens, picture=pairs.picture,
-        grid=pairs.grid, image_special=["CLS"], about=About(None, "method", "layers"),
-    )  # fmt: skip
+    view.pairs = like(pairs, pairs.contents().recorded, About(None, "method", "layers"))
     data, _ = view._repr_mimebundle_()
     assert VIEW in data
     assert PNG not in data

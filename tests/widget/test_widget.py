@@ -388,7 +388,7 @@ def test_everything_can_be_computed_before_it_is_displayed(encoder, picture, mon
 def test_what_is_known_already_is_there_at_once(encoder, picture):
     pairs = fp.attribute(encoder, picture, "a dog", METHOD, 1)
     assert not pairs.complete
-    pairs.known()
+    pairs.contents()
     assert pairs.complete
     state = pairs.widget().get_state()
     rows = pairs.feature_rows(range(len(pairs.tokens)))

@@ -11,8 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._family import ImageTower, TextTower, hugging_face_family, image_features, largest_block_list
-from .._last_block import Inputs, attention_pooling, mean_pooling
+from .._family import hugging_face_family, image_features, largest_block_list
+from .._image import ImageTower
+from .._inputs import Inputs
+from .._last_block import attention_pooling, mean_pooling
+from .._text import TextTower
 from .._tower import Arrangement
 
 #: A feature map (B, width, rows, columns) as features (B, rows · columns, width).

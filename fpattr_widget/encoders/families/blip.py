@@ -4,8 +4,11 @@ from typing import Any
 
 from torch import Tensor
 
-from .._family import ImageTower, TextTower, hugging_face_family, largest_block_list
-from .._last_block import Inputs, attention_pooling
+from .._family import hugging_face_family, largest_block_list
+from .._image import ImageTower
+from .._inputs import Inputs
+from .._last_block import attention_pooling
+from .._text import TextTower
 
 
 def _text_tower(model: Any) -> TextTower:

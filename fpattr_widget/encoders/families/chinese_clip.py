@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from .._family import TextTower, hugging_face_family, largest_block_list, text_features
+from .._family import hugging_face_family, largest_block_list, text_features
 from .._last_block import attention_pooling
+from .._text import TextTower
 from .clip import clip_image_tower
 
 

@@ -5,15 +5,11 @@ from typing import Any
 
 from torch import Tensor
 
-from .._family import (
-    ImageTower,
-    TextTower,
-    hugging_face_family,
-    image_features,
-    largest_block_list,
-    text_features,
-)
-from .._last_block import Inputs, attention_pooling
+from .._family import hugging_face_family, image_features, largest_block_list, text_features
+from .._image import ImageTower
+from .._inputs import Inputs
+from .._last_block import attention_pooling
+from .._text import TextTower
 
 
 def end_of_text(eos_token_id: int | None) -> Callable[[Inputs], int]:

@@ -4,8 +4,12 @@ from typing import Any
 
 from torch import Tensor
 
-from .._family import ImageTower, TextTower, as_pair, hugging_face_family, largest_block_list
-from .._last_block import Inputs, attention_pooling
+from .._family import hugging_face_family, largest_block_list
+from .._image import ImageTower
+from .._inputs import Inputs
+from .._last_block import attention_pooling
+from .._text import TextTower
+from .._tower import as_pair
 
 
 def _text_tower(model: Any) -> TextTower:

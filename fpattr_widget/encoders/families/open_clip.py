@@ -6,9 +6,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from ...errors import InputError
-from .._family import Family, ImageTower, TextTower, as_pair, largest_block_list
-from .._last_block import AttentionPooling, Inputs, attention_pooling, does_nothing, may_be_read
-from .._tower import LastBlock
+from .._family import Family, largest_block_list
+from .._image import ImageTower
+from .._inputs import Inputs
+from .._last_block import AttentionPooling, attention_pooling, does_nothing, may_be_read
+from .._text import TextTower
+from .._tower import LastBlock, as_pair
 from .align import FEATURE_MAP
 from .altclip import places
 from .openai_clip import (
@@ -62,9 +65,10 @@ def _timm_image_tower(model: Any) -> ImageTower:
         return _timm_transformer(model, encode)
     if not has_parts(trunk, "stages") or getattr(trunk, "output_fmt", "NCHW") != "NCHW":
         raise InputError(
-            f"`model` has timm's {type(trunk).__name__} for images, which is neither a "
-            "transformer with a `patch_embed` nor made of `stages` of feature maps: register its "
-            "towers by fpattr_widget.register_family."
+            "model",
+            f"has timm's {type(trunk).__name__} for images, which is neither a transformer with a "
+            "`patch_embed` nor made of `stages` of feature maps",
+            "register its towers by fpattr_widget.register_family",
         )
     after = (getattr(trunk, name, None) for name in ("norm_pre", "final_conv", "norm", "head"))
     return ImageTower(

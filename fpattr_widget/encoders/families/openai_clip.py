@@ -11,9 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import InputError
-from .._family import Family, ImageTower, TextTower, as_pair
-from .._last_block import Inputs, attention_pooling
-from .._tower import Arrangement
+from .._family import Family
+from .._image import ImageTower
+from .._inputs import Inputs
+from .._last_block import attention_pooling
+from .._text import TextTower
+from .._tower import Arrangement, as_pair
 from .align import FEATURE_MAP
 from .clip import end_of_text
 
@@ -51,8 +54,9 @@ def resblock_text_tower(model: Any, text: Any) -> TextTower:
     pools = getattr(text, "text_pool_type", getattr(text, "pool_type", "argmax"))
     if pools == "none" or getattr(text, "cls_emb", None) is not None:
         raise InputError(
-            "`model` pools its text at a position that holds no token (as CoCa does) or not at "
-            "all: pass a model that pools it at a token."
+            "model",
+            "pools its text at a position that holds no token (as CoCa does) or not at all",
+            "pass a model that pools it at a token",
         )
     ends: dict[str, Callable[[Inputs], int]] = {
         "argmax": end_of_text(None),

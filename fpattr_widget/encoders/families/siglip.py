@@ -8,16 +8,12 @@ from typing import Any
 from torch import Tensor
 
 from ...errors import InputError
-from .._family import (
-    ImageTower,
-    TextTower,
-    as_pair,
-    hugging_face_family,
-    image_features,
-    largest_block_list,
-    text_features,
-)
-from .._last_block import Inputs, attention_head, attention_pooling
+from .._family import hugging_face_family, image_features, largest_block_list, text_features
+from .._image import ImageTower
+from .._inputs import Inputs
+from .._last_block import attention_head, attention_pooling
+from .._text import TextTower
+from .._tower import as_pair
 
 
 def siglip_image_tower(model: Any, size: tuple[int, int] | None, *, packed: bool) -> ImageTower:
@@ -33,8 +29,9 @@ def siglip_image_tower(model: Any, size: tuple[int, int] | None, *, packed: bool
     vision, config = model.vision_model, model.config.vision_config
     if not vision.use_head:
         raise InputError(
-            "`model` has no pooling head (vision_use_head is False), so it embeds no image: "
-            "load one that has its head."
+            "model",
+            "has no pooling head (vision_use_head is False), so it embeds no image",
+            "load one that has its head",
         )
 
     return ImageTower(

@@ -6,17 +6,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from ...errors import InputError
-from .._family import (
-    ImageTower,
-    TextTower,
-    as_pair,
-    hugging_face_family,
-    image_features,
-    largest_block_list,
-    text_features,
-)
+from .._family import hugging_face_family, image_features, largest_block_list, text_features
+from .._image import ImageTower
 from .._last_block import Tail, attention_head, attention_pooling
-from .._tower import LastBlock
+from .._text import TextTower
+from .._tower import LastBlock, as_pair
 from .altclip import places
 
 
@@ -71,8 +65,9 @@ def _blocks(tower: Any, config: Any) -> nn.ModuleList | nn.Sequential:
     blocks = largest_block_list(tower)
     if len(blocks) < config.num_hidden_layers:
         raise InputError(
-            f"`model` has a {type(tower).__name__}, whose layers share their weights: such a "
-            "tower cannot be cut between them; pass a model whose layers have their own."
+            "model",
+            f"has a {type(tower).__name__}, whose layers share their weights",
+            "such a tower cannot be cut between them; pass a model whose layers have their own",
         )
     return blocks
 

@@ -88,18 +88,15 @@ class Faithfulness(OfSamples):
         tokens, patches = explained.first_order
         values = pairs.feature_rows(range(len(pairs.tokens)))
         generator = np.random.default_rng(self.seed)
-        embeddings, survivors = [], []
-        games = (explained.text_game, len(tokens)), (explained.image_game, len(patches))
-        for game, features in games:
-            kept = generator.random((self.masks, len(game.players))) < self.kept
+        masked, kept, survivors = explained.masked, [], []
+        for game, features in (masked.rows, len(tokens)), (masked.columns, len(patches)):
+            kept.append(generator.random((self.masks, len(game.players))) < self.kept)
             surviving = np.ones((self.masks, features))
-            surviving[:, game.players] = kept
-            embeddings.append(game.values(kept).cpu().numpy())
+            surviving[:, game.players] = kept[-1]
             survivors.append(surviving)
         text, image = survivors
         foretold = text @ values @ image.T + (text @ tokens)[:, None] + (image @ patches)[None, :]
-        said = embeddings[0] @ embeddings[1].T
-        return said.astype(np.float64), foretold + pairs.ledger.baseline
+        return masked.table(*kept), foretold + pairs.ledger.baseline
 
 
 def together(values: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ class InsertionDeletion(OfPhrases):
 
     def measure(self, explained: Explained) -> tuple[Measured, ...]:
         deletions, insertions, gaps = [], [], []
-        share = self._moved(explained) / len(explained.image_game.players)
+        share = self._moved(explained) / len(explained.masked.columns.players)
         for heat in explained.maps:
             deletion, insertion = self.curves(explained, heat)
             deletions.append(area(deletion, share))
@@ -85,13 +85,13 @@ class InsertionDeletion(OfPhrases):
         rank[order] = np.arange(len(order))
         moved = self._moved(explained)
         taken = rank[None, :] < moved[:, None]
-        embeddings = explained.image_game.values(np.concatenate([~taken, taken]))
-        cosines = (embeddings @ explained.text_game.everything()).cpu().numpy()
+        whole_caption = np.ones((1, len(explained.masked.rows.players)), bool)
+        cosines = explained.masked.table(whole_caption, np.concatenate([~taken, taken]))[0]
         return cosines[: len(moved)], cosines[len(moved) :]
 
     def _moved(self, explained: Explained) -> np.ndarray:
         """Return how many patches have moved after each step, from none to all."""
-        patches = len(explained.image_game.players)
+        patches = len(explained.masked.columns.players)
         return np.rint(np.linspace(0, patches, min(self.steps, patches) + 1)).astype(int)
 
 

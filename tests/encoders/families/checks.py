@@ -14,9 +14,9 @@ from torch import Tensor, nn
 import fpattr_widget as fp
 from fpattr_widget.encoders import AttentionPooling, PreparedImage, PreparedText, Split
 from fpattr_widget.encoders._tower import Tower
+from fpattr_widget.methods._automatic import PathIntegral
 from fpattr_widget.methods._closed_form import closed_form
-from fpattr_widget.methods._path import PathIntegral
-from fpattr_widget.methods._quadrature import quadrature
+from fpattr_widget.methods._quadrature import Quadrature
 
 MEMORY = 2**28
 EncoderMaker = Callable[[torch.dtype], fp.DualEncoder]
@@ -56,19 +56,17 @@ def assert_closes_at_every_layer(
     is curved is checked as well: a straight one closes with any nodes.
     """
     method = fp.IntegratedJacobians(steps=steps)
-    text, seen = encoder.prepare_text(caption), encoder.prepare_image(image)
+    text, seen = encoder.prepare(caption, "text"), encoder.prepare(image, "image")
     text_reference, image_reference = references(encoder, text, seen)
-    counts = len(encoder.text_tower.blocks), len(encoder.image_tower.blocks)
+    counts = len(encoder.towers["text"].blocks), len(encoder.towers["image"].blocks)
     one_node = fp.IntegratedJacobians(steps=1)
-    assert one_node.measure_text(encoder, text, 0).residual > 1e-2
-    assert one_node.measure_image(encoder, seen, 0).residual > 1e-2
-    for tower, layers, measure, inputs, reference in (
-        (encoder.text_tower, counts[0], method.measure_text, text, text_reference),
-        (encoder.image_tower, counts[1], method.measure_image, seen, image_reference),
-    ):
-        change = tower.embed(inputs.inputs)[0] - tower.embed(reference)[0]
-        for layer in range(layers):
-            total = measure(encoder, inputs, layer).total
+    assert one_node.measure(encoder.part(text, 0)).residual > 1e-2
+    assert one_node.measure(encoder.part(seen, 0)).residual > 1e-2
+    for prepared, reference in ((text, text_reference), (seen, image_reference)):
+        tower = encoder.towers[prepared.tower]
+        change = tower.embed(prepared.inputs)[0] - tower.embed(reference)[0]
+        for layer in range(len(tower.blocks)):
+            total = method.measure(encoder.part(prepared, layer)).total
             gap = float((total - change).norm() / change.norm())
             assert gap < tolerance, f"{tower.name} block {layer} leaves {gap:.1e}"
     for layer in range(max(counts)):
@@ -97,23 +95,23 @@ def assert_closed_form_is_differentiation(
     """
     made = [encoder] if isinstance(encoder, fp.DualEncoder) else []
     for one in made or [encoder(torch.float64), encoder(torch.float32)]:
-        text, seen = one.prepare_text(caption), one.prepare_image(image)
-        layers = len(one.text_tower.blocks) - 1, len(one.image_tower.blocks) - 1
+        text, seen = one.prepare(caption, "text"), one.prepare(image, "image")
+        layers = len(one.towers["text"].blocks) - 1, len(one.towers["image"].blocks) - 1
         for split in (
-            one.split_text(text, layers[0], None),
-            one.split_image(seen, layers[1], "zeros"),
+            one.part(text, layers[0]).split(),
+            one.part(seen, layers[1]).split("zeros"),
         ):
             assert_split_has_closed_form(split, tolerance=tolerance)
         references_of = references(one, text, seen)
         for tower, inputs, reference in (
-            (one.text_tower, text.inputs, references_of[0]),
-            (one.image_tower, seen.inputs, references_of[1]),
+            (one.towers["text"], text.inputs, references_of[0]),
+            (one.towers["image"], seen.inputs, references_of[1]),
         ):
             assert_last_block_is_cut_short(tower, inputs, reference, tolerance=tolerance)
         method = fp.IntegratedJacobians(steps=3)
         for measured in (
-            method.measure_text(one, text, layers[0]),
-            method.measure_image(one, seen, layers[1]),
+            method.measure(one.part(text, layers[0])),
+            method.measure(one.part(seen, layers[1])),
         ):
             assert measured.describe() == "3 nodes, closed form"
 
@@ -160,14 +158,14 @@ def assert_split_has_closed_form(split: Split, *, steps: int = 5, tolerance: flo
         tolerance = max(tolerance, 1e-5)
     form = closed_form(split, MEMORY)
     assert form is not None, f"the {split.tower} tower's last block has no closed form"
-    nodes = quadrature("gauss-legendre", steps)
-    closed, plain = form.integrator(*nodes), PathIntegral(split, *nodes, MEMORY)
+    nodes = Quadrature.of("gauss-legendre", steps)
+    closed, plain = form.integrator(nodes), PathIntegral(split, nodes, MEMORY)
     random = np.random.default_rng(0)
     features, width = len(split.states), len(split.embedding)
     weights = np.concatenate([np.eye(features), random.normal(size=(2, features))])
     directions = torch.from_numpy(random.normal(size=(5, width))).to(split.states.dtype)
-    assert_near(closed.of(weights), plain.of(weights), tolerance)
-    assert_near(closed.against(directions), plain.against(directions), tolerance)
+    assert_near(closed.joint(weights), plain.joint(weights), tolerance)
+    assert_near(closed.along(directions), plain.along(directions), tolerance)
     assert_near(form.reference, split.embed(split.reference[None])[0], tolerance)
 
 
@@ -196,17 +194,18 @@ def assert_is_the_definition(
         What enters it, (features, width).
     """
     change = states - reference
+    rule = Quadrature.of("gauss-legendre", steps)
     integrated = sum(
         weight * torch.autograd.functional.jacobian(head, reference + node * change)
-        for node, weight in zip(*quadrature("gauss-legendre", steps), strict=True)
+        for node, weight in zip(rule.nodes, rule.weights, strict=True)
     )
     expected = torch.einsum("knd,nd->nk", integrated, change).detach()
     with torch.no_grad():
         assert_near(contributions.embedding, head(states), tolerance)
         assert_near(contributions.reference, head(reference), tolerance)
     eye = np.eye(contributions.features)
-    assert_near(contributions.of(eye), expected, tolerance)
-    backwards = contributions.against(torch.eye(expected.shape[1], dtype=expected.dtype))
+    assert_near(contributions.joint(eye), expected, tolerance)
+    backwards = contributions.along(torch.eye(expected.shape[1], dtype=expected.dtype))
     assert_near(torch.from_numpy(backwards).T, expected, tolerance)
 
 
@@ -231,8 +230,8 @@ def assert_reads_are_the_model(
         For the tokenizer, such as ``padding="max_length"``.
     """
     inputs = {
-        **encoder.tokenizer(caption, return_tensors="pt", **options),
-        **encoder.image_processor(images=image, return_tensors="pt"),
+        **encoder.processors["text"](caption, return_tensors="pt", **options),
+        **encoder.processors["image"](images=image, return_tensors="pt"),
     }
     inputs = {
         name: value.to(encoder.dtype) if value.is_floating_point() else value
@@ -265,7 +264,7 @@ def assert_loads_from_folder(
     loaded = fp.load_encoder(folder)
     own = fp.load_encoder(model, processor=processor)
     assert type(loaded.model) is type(model)
-    assert loaded.prepare_text(caption).tokens == own.prepare_text(caption).tokens
+    assert loaded.prepare(caption, "text").tokens == own.prepare(caption, "text").tokens
     method = fp.IntegratedJacobians(steps=2)
     pairs = fp.attribute(loaded, image, caption, method)
     expected = fp.attribute(own, image, caption, method)
@@ -282,12 +281,12 @@ def assert_picture_is_what_the_tower_sees(encoder: fp.DualEncoder, image: Any) -
     Quarters of patches are compared by their mean colour, whatever way the
     model's values are normalised.
     """
-    seen = encoder.prepare_image(image)
-    (rows, columns), _ = encoder.image_layout(seen, len(encoder.image_tower.blocks) - 1)
+    seen = encoder.prepare(image, "image")
+    rows, columns = encoder.panel(seen, len(encoder.towers["image"].blocks) - 1).grid
     size = 2 * columns, 2 * rows
     shown = np.asarray(seen.picture.resize(size, Image.Resampling.BOX), np.float64)
-    pixels, patch = seen.inputs["pixel_values"], encoder.image_tower.patch
-    if encoder.image_tower.packed:
+    pixels, patch = seen.inputs["pixel_values"], encoder.towers["image"].patch
+    if encoder.towers["image"].packed:
         tiles = pixels.reshape(rows, columns, *patch, 3)
         pixels = tiles.permute(4, 0, 2, 1, 3).reshape(1, 3, rows * patch[0], columns * patch[1])
     elif patch is not None:
@@ -340,7 +339,7 @@ def references(
 ) -> tuple[Inputs, Inputs]:
     """Return the default references' inputs, (text, image)."""
     pixels = torch.zeros_like(image.inputs["pixel_values"])
-    return encoder.reference_text(text, None), {**image.inputs, "pixel_values": pixels}
+    return encoder.towers["text"].reference(text, "pad"), {**image.inputs, "pixel_values": pixels}
 
 
 def tiles(columns: int, rows: int, side: int = 16) -> Image.Image:

@@ -98,16 +98,16 @@ def test_eager_attention_rounds_and_no_more(as_loaded, picture):
 
 
 def test_the_closed_form_keeps_a_mask(encoder):
-    tower = encoder.text_tower
-    inputs = dict(encoder.prepare_text(CAPTION).inputs)
+    tower = encoder.towers["text"]
+    inputs = dict(encoder.prepare(CAPTION, "text").inputs)
     mask = torch.ones_like(inputs["input_ids"])
     mask[0, [2, 4]] = 0
     reference = {"input_ids": torch.zeros_like(mask), "attention_mask": mask}
     split = tower.split({**inputs, "attention_mask": mask}, reference, 1)
     checks.assert_split_has_closed_form(split)
     directions = torch.eye(24, dtype=torch.float64)
-    nodes = checks.quadrature("gauss-legendre", 2)
-    shares = checks.closed_form(split, checks.MEMORY).integrator(*nodes).against(directions)
+    nodes = checks.Quadrature.of("gauss-legendre", 2)
+    shares = checks.closed_form(split, checks.MEMORY).integrator(nodes).along(directions)
     assert not shares[:, [2, 4]].any()
     assert shares[:, [1, 3]].any()
 
@@ -139,7 +139,7 @@ def test_a_model_in_training_is_explained_as_it_predicts(encoder, picture):
 
 @pytest.mark.parametrize("layer", range(5))
 def test_image_contributions_are_the_definition(encoder, picture, layer):
-    vision, image = encoder.model.vision_model, encoder.prepare_image(picture)
+    vision, image = encoder.model.vision_model, encoder.prepare(picture, "image")
     with torch.no_grad():
         pixels = image.inputs["pixel_values"]
         maps = [vision.embeddings(x) for x in (pixels, 0 * pixels)]
@@ -160,13 +160,13 @@ def test_image_contributions_are_the_definition(encoder, picture, layer):
     states = [
         torch.stack([x[0, :, r, c] for r in range(rows) for c in range(columns)]) for x in maps
     ]
-    measured = fp.IntegratedJacobians(steps=2).measure_image(encoder, image, layer)
+    measured = fp.IntegratedJacobians(steps=2).measure(encoder.part(image, layer))
     checks.assert_is_the_definition(measured, head, *states, steps=2)
 
 
 @pytest.mark.parametrize("layer", [0, 1])
 def test_text_contributions_are_the_definition(encoder, layer):
-    model, prepared = encoder.model, encoder.prepare_text(CAPTION)
+    model, prepared = encoder.model, encoder.prepare(CAPTION, "text")
     text, ids = model.text_model, prepared.inputs["input_ids"]
     reference = torch.zeros_like(ids)  # padding, between the same CLS and SEP
     reference[0, [0, -1]] = ids[0, [0, -1]]
@@ -189,7 +189,7 @@ def test_text_contributions_are_the_definition(encoder, layer):
             states = block(each, states)
         return model.text_projection(states[0])
 
-    measured = fp.IntegratedJacobians(steps=4).measure_text(encoder, prepared, layer)
+    measured = fp.IntegratedJacobians(steps=4).measure(encoder.part(prepared, layer))
     checks.assert_is_the_definition(measured, head, *states, steps=4)
 
 
@@ -202,7 +202,7 @@ def test_the_grid_depends_on_the_layer(encoder):
         assert pairs.row(1).shape == grid
     # A tensor of other proportions has another grid.
     pixels = torch.zeros(1, 3, 24, 64, dtype=torch.float64)
-    assert encoder.image_layout(encoder.prepare_image(pixels), 4)[0] == (6, 16)
+    assert encoder.panel(encoder.prepare(pixels, "image"), 4).grid == (6, 16)
 
 
 @pytest.mark.parametrize(
@@ -222,9 +222,9 @@ def test_the_picture_is_the_crop_that_the_model_sees(options):
 
 def test_maximum_pooling_is_differentiated(picture):
     encoder = random_encoder(pooling="max")
-    assert encoder.image_tower.last_block is None
-    image = encoder.prepare_image(picture)
-    measured = fp.IntegratedJacobians(steps=256).measure_image(encoder, image, 4)
+    assert encoder.towers["image"].last_block is None
+    image = encoder.prepare(picture, "image")
+    measured = fp.IntegratedJacobians(steps=256).measure(encoder.part(image, 4))
     assert measured.describe() == "256 nodes"
     assert measured.residual < 1e-2
 
@@ -243,8 +243,8 @@ def test_padding_in_a_reference_raises_no_doubts(as_loaded, caplog):
     logger = logging.get_logger("transformers")
     logger.addHandler(caplog.handler)
     try:
-        text = as_loaded.prepare_text("a red dog")
-        fp.IntegratedJacobians(steps=1, text_reference="exclip").measure_text(as_loaded, text, 0)
+        text = as_loaded.prepare("a red dog", "text")
+        fp.IntegratedJacobians(steps=1, text_reference="exclip").measure(as_loaded.part(text, 0))
     finally:
         logger.removeHandler(caplog.handler)
     assert "attention_mask" not in caplog.text
@@ -252,7 +252,7 @@ def test_padding_in_a_reference_raises_no_doubts(as_loaded, caplog):
 
 def test_a_folder_loads_like_a_hub_model(as_loaded, picture, tmp_path):
     as_loaded.model.save_pretrained(tmp_path)
-    as_loaded.tokenizer.save_pretrained(tmp_path)
+    as_loaded.processors["text"].save_pretrained(tmp_path)
     as_loaded.image_processor.save_pretrained(tmp_path)
     loaded = fp.load_encoder(tmp_path)
     method = fp.IntegratedJacobians(steps=2)

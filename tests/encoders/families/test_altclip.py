@@ -55,9 +55,9 @@ def test_similarity_is_the_models(encoder, picture):
 
 def test_reference_leaves_every_position_its_number(encoder):
     """Padding in the reference would move what stands behind it."""
-    text = encoder.prepare_text(CAPTION)
-    reference = encoder.reference_text(text, None)
-    tokenizer = encoder.tokenizer
+    text = encoder.prepare(CAPTION, "text")
+    reference = encoder.towers["text"].reference(text, "pad")
+    tokenizer = encoder.processors["text"]
     ids = reference["input_ids"][0].tolist()
     assert ids == [
         tokenizer.bos_token_id,
@@ -65,8 +65,8 @@ def test_reference_leaves_every_position_its_number(encoder):
         tokenizer.eos_token_id,
     ]
     ends = [0, len(ids) - 1]
-    own = encoder.text_tower.features(text.inputs, 0)
-    other = encoder.text_tower.features(reference, 0)
+    own = encoder.towers["text"].features(text.inputs, 0)
+    other = encoder.towers["text"].features(reference, 0)
     torch.testing.assert_close(own[ends], other[ends], rtol=0, atol=0)
     assert not torch.allclose(own[1:-1], other[1:-1])
 

@@ -92,7 +92,7 @@ def normalise(norm: nn.Module, values: Tensor) -> Tensor:
 def test_text_contributions_are_full_jacobians(encoder, layer):
     """Against a BERT that is written out here."""
     model = encoder.model
-    text = encoder.prepare_text(CAPTION)
+    text = encoder.prepare(CAPTION, "text")
     ids = text.inputs["input_ids"]
     reference = ids.clone()
     reference[0, 1:-1] = 0  # [PAD]
@@ -108,7 +108,7 @@ def test_text_contributions_are_full_jacobians(encoder, layer):
             for some in (ids, reference)
         ]
     checks.assert_is_the_definition(
-        fp.IntegratedJacobians(steps=4).measure_text(encoder, text, layer),
+        fp.IntegratedJacobians(steps=4).measure(encoder.part(text, layer)),
         head,
         *entering,
         steps=4,

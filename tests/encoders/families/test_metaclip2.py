@@ -75,17 +75,17 @@ def test_the_picture_is_what_the_model_sees(encoder):
 
 def test_the_end_is_id_2_and_yet_the_end(encoder):
     """An EOS of id 2 makes CLIP look for the highest id instead; MetaCLIP 2 does not."""
-    assert encoder.tokenizer.eos_token_id == 2
-    ids = encoder.prepare_text(CAPTION).inputs["input_ids"]
-    assert encoder.text_tower.end({"input_ids": ids}) == ids.shape[1] - 1
+    assert encoder.processors["text"].eos_token_id == 2
+    ids = encoder.prepare(CAPTION, "text").inputs["input_ids"]
+    assert encoder.towers["text"].end({"input_ids": ids}) == ids.shape[1] - 1
     assert int(ids[0].argmax()) < ids.shape[1] - 1
 
 
 def test_text_contributions_are_the_definition(encoder):
     """Causal attention of the last block, written out at the end alone."""
-    model, prepared = encoder.model, encoder.prepare_text(CAPTION)
+    model, prepared = encoder.model, encoder.prepare(CAPTION, "text")
     text, ids = model.text_model, prepared.inputs["input_ids"]
-    reference = torch.full_like(ids, encoder.tokenizer.pad_token_id)
+    reference = torch.full_like(ids, encoder.processors["text"].pad_token_id)
     reference[0, [0, -1]] = ids[0, [0, -1]]
     with torch.no_grad():
         count = ids.shape[1]
@@ -106,28 +106,28 @@ def test_text_contributions_are_the_definition(encoder):
         last = last + block.mlp(block.layer_norm2(last))
         return model.text_projection(text.final_layer_norm(last))[0]
 
-    measured = fp.IntegratedJacobians(steps=4).measure_text(encoder, prepared, 1)
+    measured = fp.IntegratedJacobians(steps=4).measure(encoder.part(prepared, 1))
     checks.assert_is_the_definition(measured, head, *states, steps=4)
 
 
 def test_tokens_after_the_end_get_nothing(encoder, picture):
-    ids = encoder.tokenizer(CAPTION, padding="max_length", max_length=20)["input_ids"]
-    with_padding = encoder.text_tower.split(
+    ids = encoder.processors["text"](CAPTION, padding="max_length", max_length=20)["input_ids"]
+    with_padding = encoder.towers["text"].split(
         {"input_ids": torch.tensor([ids])}, {"input_ids": torch.ones(1, 20, dtype=torch.long)}, 1
     )
     checks.assert_split_has_closed_form(with_padding)
-    nodes = checks.quadrature("gauss-legendre", 2)
-    form = checks.closed_form(with_padding, checks.MEMORY).integrator(*nodes)
-    shares = form.against(torch.eye(12, dtype=torch.float64))
+    nodes = checks.Quadrature.of("gauss-legendre", 2)
+    form = checks.closed_form(with_padding, checks.MEMORY).integrator(nodes)
+    shares = form.along(torch.eye(12, dtype=torch.float64))
     end = ids.index(2)
     assert not shares[:, end + 1 :].any()
     assert shares[:, : end + 1].any(0).all()
     # A user's padded ids are read up to the end.
-    assert len(encoder.prepare_text([ids]).tokens) == end + 1
+    assert len(encoder.prepare([ids], "text").tokens) == end + 1
 
 
 def test_words_of_other_languages(encoder):
-    tokens = encoder.prepare_text("le chien Rouge 红球").tokens
+    tokens = encoder.prepare("le chien Rouge 红球", "text").tokens
     words = {}
     for token in tokens:
         if not token.special:
@@ -139,8 +139,8 @@ def test_words_of_other_languages(encoder):
 
 def test_a_folder_loads_like_a_hub_model(encoder, picture, tmp_path):
     encoder.model.save_pretrained(tmp_path)
-    encoder.tokenizer.save_pretrained(tmp_path)
-    encoder.image_processor.save_pretrained(tmp_path)
+    encoder.processors["text"].save_pretrained(tmp_path)
+    encoder.processors["image"].save_pretrained(tmp_path)
     loaded = fp.load_encoder(tmp_path)
     method = fp.IntegratedJacobians(steps=2)
     np.testing.assert_allclose(

@@ -93,7 +93,7 @@ def test_closed_form_is_differentiation(picture):
 @pytest.mark.parametrize("original", [False, True])
 def test_similarity_is_the_models(picture, original):
     encoder = openai_encoder(original=original)
-    pixels = encoder.prepare_image(picture).inputs["pixel_values"]
+    pixels = encoder.prepare(picture, "image").inputs["pixel_values"]
     with torch.no_grad():
         logits, _ = encoder.model(pixels, tokenize(CAPTION))
     cosine = float(logits / encoder.model.logit_scale.exp())
@@ -114,9 +114,9 @@ def test_a_text_of_fixed_length_gives_what_its_own_tokens_give(encoder, picture)
 
 def test_a_text_tower_is_the_definition(encoder):
     """Only the caption's own positions are features, though all are run."""
-    model, text = encoder.model, encoder.prepare_text(CAPTION)
+    model, text = encoder.model, encoder.prepare(CAPTION, "text")
     ids = text.inputs["input_ids"]
-    count, reference = ids.shape[1], encoder.reference_text(text, None)["input_ids"]
+    count, reference = ids.shape[1], encoder.towers["text"].reference(text, "pad")["input_ids"]
     mask = torch.full((count, count), -torch.inf, dtype=torch.float64).triu(1)
 
     def head(states):
@@ -132,7 +132,7 @@ def test_a_text_tower_is_the_definition(encoder):
             states = model.token_embedding(ids) + model.positional_embedding[:count]
             return model.transformer.resblocks[0](states.transpose(0, 1))[:, 0]
 
-    measured = fp.IntegratedJacobians(steps=3).measure_text(encoder, text, 1)
+    measured = fp.IntegratedJacobians(steps=3).measure(encoder.part(text, 1))
     checks.assert_is_the_definition(measured, head, entering(ids), entering(reference), steps=3)
 
 
@@ -142,13 +142,13 @@ def test_ids_are_cut_at_the_end_of_the_text(encoder, picture):
     assert [token.text for token in ids.tokens] == [token.text for token in words.tokens]
     np.testing.assert_array_equal(ids.matrix, words.matrix)
     bare = fp.load_encoder(encoder.model)
-    seen = encoder.prepare_image(picture).inputs["pixel_values"]
+    seen = encoder.prepare(picture, "image").inputs["pixel_values"]
     np.testing.assert_array_equal(fp.attribute(bare, seen, tokenize(CAPTION)).matrix, words.matrix)
 
 
 def test_words_of_its_own_tokenizer(encoder, picture):
     caption = "Two Dogs’ naïve antidisestablishmentarianism – 🐕!"
-    tokens = encoder.prepare_text(caption).tokens
+    tokens = encoder.prepare(caption, "text").tokens
     assert [tokens[0].text, tokens[-1].text] == ["BOS", "EOS"]
     assert all(token.special == (token.word is None) for token in tokens)
     words = fp.attribute(encoder, picture, caption).words().tokens
@@ -156,7 +156,7 @@ def test_words_of_its_own_tokenizer(encoder, picture):
         "Two", "Dogs", "’", "naïve", "antidisestablishmentarianism", "–", "🐕", "!",
     ]  # fmt: skip
     with pytest.raises(fp.InputError, match=r"has \d+ tokens and the model reads at most 24"):
-        encoder.prepare_text("a dog " * 20)
+        encoder.prepare("a dog " * 20, "text")
 
 
 def test_a_model_that_is_moved_later_takes_its_weights_along(picture):
@@ -206,7 +206,7 @@ def test_a_resnet_is_explained_cell_by_cell():
     model = openai_clip(resnet=True)
     encoder = fp.load_encoder(model)
     pixels = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
-    assert len(encoder.image_tower.blocks) == 6  # five bottlenecks and the pooling
+    assert len(encoder.towers["image"].blocks) == 6  # five bottlenecks and the pooling
     method = fp.IntegratedJacobians(steps=16)
     sides = []
     for layer in range(6):
@@ -217,7 +217,7 @@ def test_a_resnet_is_explained_cell_by_cell():
         assert abs(pairs.ledger.residual) < 0.02 * scale
     assert sides == [(16, 16), (16, 16), (8, 8), (4, 4), (4, 4), (2, 2)]
     # The pooling, by its definition.
-    seen = encoder.prepare_image(pixels)
+    seen = encoder.prepare(pixels, "image")
     visual, kept = model.visual, []
     hook = visual.attnpool.register_forward_pre_hook(lambda _, given: kept.append(given[0]))
     with torch.no_grad():
@@ -229,7 +229,7 @@ def test_a_resnet_is_explained_cell_by_cell():
     def head(cells):
         return visual.attnpool(cells.T.unflatten(1, (2, 2))[None])[0]
 
-    measured = fp.IntegratedJacobians(steps=3).measure_image(encoder, seen, 5)
+    measured = fp.IntegratedJacobians(steps=3).measure(encoder.part(seen, 5))
     checks.assert_is_the_definition(measured, head, states, reference, steps=3)
 
 
@@ -262,14 +262,14 @@ def test_a_transform_is_an_image_processor(encoder, picture):
         return torch.from_numpy(((small - mean) / std).transpose(2, 0, 1).astype(np.float32))
 
     other = fp.load_encoder(encoder.model, processor=checks.Processor(simple, transform))
-    seen = other.prepare_image(picture)
+    seen = other.prepare(picture, "image")
     torch.testing.assert_close(seen.inputs["pixel_values"][0].float(), transform(picture))
     # The crop that it takes is found: of 40 × 30 pixels the middle 30 × 30.
     expected = picture.crop((5, 0, 35, 30)).resize(seen.picture.size)
     gap = np.abs(np.asarray(seen.picture, float) - np.asarray(expected, float))
     assert gap.mean() < 6
     assert np.isfinite(fp.attribute(other, picture, CAPTION).matrix).all()
-    np.testing.assert_allclose(other.image_processor.image_mean, mean, atol=1e-5)
+    np.testing.assert_allclose(other.processors["image"].image_mean, mean, atol=1e-5)
     for wrong in (lambda image: np.zeros((3, 8, 8), np.float32), lambda image: np.asarray(image)):
         with pytest.raises(fp.InputError, match="`processor` has an image_processor that"):
             fp.load_encoder(encoder.model, processor=checks.Processor(simple, wrong))

@@ -69,8 +69,8 @@ def test_both_last_blocks_are_taken_in_closed_form(tokenizer, picture):
 
 
 def test_the_closed_form_keeps_a_mask(encoder):
-    tower = encoder.text_tower
-    inputs = dict(encoder.prepare_text(CAPTION).inputs)
+    tower = encoder.towers["text"]
+    inputs = dict(encoder.prepare(CAPTION, "text").inputs)
     mask = torch.ones_like(inputs["input_ids"])
     mask[0, [2, 5]] = 0
     reference = {"input_ids": torch.ones_like(mask), "attention_mask": mask}
@@ -101,7 +101,7 @@ def test_attention_by_hand_is_torchs():
 
 @pytest.mark.parametrize("layer", [0, 1, 2])
 def test_image_contributions_are_the_definition(encoder, picture, layer):
-    vision, image = encoder.model.vision_model, encoder.prepare_image(picture)
+    vision, image = encoder.model.vision_model, encoder.prepare(picture, "image")
     with torch.no_grad():
         pixels = image.inputs["pixel_values"]
         states = [vision.embeddings(x)[0] for x in (pixels, 0 * pixels)]
@@ -113,13 +113,13 @@ def test_image_contributions_are_the_definition(encoder, picture, layer):
             states = by_hand.siglip_block(each, states)
         return by_hand.siglip_head(vision, states)
 
-    measured = fp.IntegratedJacobians(steps=4).measure_image(encoder, image, layer)
+    measured = fp.IntegratedJacobians(steps=4).measure(encoder.part(image, layer))
     checks.assert_is_the_definition(measured, head, *states, steps=4)
 
 
 @pytest.mark.parametrize("layer", [0, 1])
 def test_text_contributions_are_the_definition(encoder, layer):
-    tower, prepared = encoder.model.text_model, encoder.prepare_text(CAPTION)
+    tower, prepared = encoder.model.text_model, encoder.prepare(CAPTION, "text")
     ids = prepared.inputs["input_ids"]
     with torch.no_grad():
         # This tokenizer's padding is the end: the reference is an empty caption.
@@ -132,7 +132,7 @@ def test_text_contributions_are_the_definition(encoder, layer):
             states = by_hand.siglip_block(each, states)
         return tower.head(tower.final_layer_norm(states)[-1])
 
-    measured = fp.IntegratedJacobians(steps=4).measure_text(encoder, prepared, layer)
+    measured = fp.IntegratedJacobians(steps=4).measure(encoder.part(prepared, layer))
     checks.assert_is_the_definition(measured, head, *states, steps=4)
 
 
@@ -148,15 +148,15 @@ def test_padding_is_reported_and_carries_mass(encoder, picture):
 
 
 def test_the_reference_is_the_empty_caption(encoder, tokenizer):
-    text = encoder.prepare_text("a dog")
+    text = encoder.prepare("a dog", "text")
     empty = tokenizer("", padding="max_length", max_length=LONGEST, return_tensors="pt")
-    expected = encoder.text_tower.embed({"input_ids": empty["input_ids"]})[0]
-    measured = fp.IntegratedJacobians(steps=1).measure_text(encoder, text, 0)
+    expected = encoder.towers["text"].embed({"input_ids": empty["input_ids"]})[0]
+    measured = fp.IntegratedJacobians(steps=1).measure(encoder.part(text, 0))
     torch.testing.assert_close(measured.reference, expected, rtol=0, atol=1e-12)
 
 
 def test_token_ids_say_what_their_text_says(encoder, picture):
-    ids = encoder.prepare_text(CAPTION).inputs["input_ids"]
+    ids = encoder.prepare(CAPTION, "text").inputs["input_ids"]
     one = fp.attribute(encoder, picture, CAPTION, fp.IntegratedJacobians(steps=2))
     for form in (ids, {"input_ids": ids, "attention_mask": torch.ones_like(ids)}):
         other = fp.attribute(encoder, picture, form, fp.IntegratedJacobians(steps=2))
@@ -168,9 +168,9 @@ def test_token_ids_say_what_their_text_says(encoder, picture):
 def test_a_folder_loads_like_a_hub_model(encoder, tokenizer, picture, tmp_path):
     encoder.model.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    encoder.image_processor.save_pretrained(tmp_path)
+    encoder.processors["image"].save_pretrained(tmp_path)
     loaded = fp.load_encoder(tmp_path)
-    assert type(loaded.tokenizer) is type(tokenizer)
+    assert type(loaded.processors["text"]) is type(tokenizer)
     method = fp.IntegratedJacobians(steps=2)
     np.testing.assert_allclose(
         fp.attribute(loaded, picture, CAPTION, method).matrix,
@@ -185,7 +185,7 @@ def test_a_missing_package_is_told(encoder, tokenizer, tmp_path, monkeypatch):
     absent = (lambda: False, "{0} requires protobuf. Install it.")
     monkeypatch.setitem(BACKENDS_MAPPING, "protobuf", absent)
     with pytest.raises(
-        fp.InputError, match=r"cannot be loaded: SiglipTokenizer requires protobuf\.$"
+        fp.InputError, match=r"cannot be loaded \(SiglipTokenizer requires protobuf\): "
     ):
         fp.load_encoder(tmp_path)
 
@@ -198,7 +198,7 @@ def test_siglip_2_of_fixed_resolution(picture, tmp_path):
     image_processor().save_pretrained(tmp_path)
     encoder = fp.load_encoder(tmp_path)
     checks.assert_closes_at_every_layer(encoder, picture, "a Dog", steps=128)
-    tokens = encoder.prepare_text("a Dog").tokens
+    tokens = encoder.prepare("a Dog", "text").tokens
     assert [t.text for t in tokens] == ["a", "Dog", "EOS", *["PAD"] * (LONGEST - 3)]
 
 
@@ -214,17 +214,17 @@ def test_the_picture_ends_where_the_patches_end(tokenizer, side, patch):
     processor = checks.Processor(tokenizer, image_processor(side))
     encoder = fp.load_encoder(model, processor=processor)
     image = checks.tiles(10, 10)
-    assert encoder.image_layout(encoder.prepare_image(image), 0)[0] == (side // patch,) * 2
+    assert encoder.panel(encoder.prepare(image, "image"), 0).grid == (side // patch,) * 2
     checks.assert_picture_is_what_the_tower_sees(encoder, image)
-    pixels = encoder.prepare_image(image).inputs["pixel_values"]
-    shown = encoder.prepare_image(pixels).picture
+    pixels = encoder.prepare(image, "image").inputs["pixel_values"]
+    shown = encoder.prepare(pixels, "image").picture
     assert shown.size == (side // patch * patch,) * 2
 
 
 def test_a_picture_of_another_size_is_told(encoder):
     for shape in ((1, 3, 32, 32), (1, 9, 192), (2, 3, 24, 24), (1, 1, 24, 24)):
         with pytest.raises(fp.InputError, match=r"floats of shape \(1, 3, 24, 24\)"):
-            encoder.prepare_image(torch.zeros(shape, dtype=torch.float64))
+            encoder.prepare(torch.zeros(shape, dtype=torch.float64), "image")
 
 
 def test_a_caption_too_long_is_told(encoder, picture):

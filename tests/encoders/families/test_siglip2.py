@@ -7,7 +7,7 @@ from PIL import Image
 from transformers import AutoImageProcessor, Siglip2Config, Siglip2ImageProcessorPil, Siglip2Model
 
 import fpattr_widget as fp
-from fpattr_widget.encoders import Tower
+from fpattr_widget.encoders import ImageTower
 from fpattr_widget.encoders._image_files import LONGEST as LONGEST_SIDE
 from fpattr_widget.encoders._last_block import attention_head
 from fpattr_widget.encoders._twin import Twin
@@ -59,7 +59,7 @@ def encoder():
 
 def padded(encoder, picture) -> dict[str, torch.Tensor]:
     """Return what the processor gives, with its padding."""
-    inputs = encoder.image_processor(images=picture, return_tensors="pt")
+    inputs = encoder.processors["image"](images=picture, return_tensors="pt")
     return {**inputs, "pixel_values": inputs["pixel_values"].double()}
 
 
@@ -91,16 +91,17 @@ def test_trimmed_is_padded(size, attention):
     encoder = random_encoder(attention=attention)
     twin = Twin(encoder.model)
     model, vision, last = twin.module, twin.module.vision_model, 2
-    tower = Tower(
-        "image",
+    tower = ImageTower(
         model,
         vision.encoder.layers,
         lambda inputs: model.get_image_features(**inputs).pooler_output,
+        patch=4,
+        packed=True,
         pooling=vision.post_layernorm,
         last_block=attention_head(vision.post_layernorm, vision.head),
     )
     tower.attach(twin)
-    image = encoder.prepare_image(checks.tiles(5, 4).resize(size))
+    image = encoder.prepare(checks.tiles(5, 4).resize(size), "image")
     inputs = padded(encoder, checks.tiles(5, 4).resize(size))
     count = int(inputs["spatial_shapes"].prod())
     assert image.inputs["pixel_values"].shape[1] == count <= MOST_PATCHES
@@ -109,11 +110,11 @@ def test_trimmed_is_padded(size, attention):
     reference = {**inputs, "pixel_values": torch.zeros_like(inputs["pixel_values"])}
     for layer in (0, last):
         whole = tower.split(inputs, reference, layer)
-        trimmed = encoder.split_image(image, layer, "zeros")
+        trimmed = encoder.part(image, layer).split("zeros")
         directions = torch.eye(len(whole.embedding), dtype=torch.float64)
-        nodes = checks.quadrature("gauss-legendre", 3)
-        theirs = checks.PathIntegral(whole, *nodes, checks.MEMORY).against(directions)
-        ours = checks.PathIntegral(trimmed, *nodes, checks.MEMORY).against(directions)
+        nodes = checks.Quadrature.of("gauss-legendre", 3)
+        theirs = checks.PathIntegral(whole, nodes, checks.MEMORY).along(directions)
+        ours = checks.PathIntegral(trimmed, nodes, checks.MEMORY).along(directions)
         assert not theirs[:, count:].any()
         # The positions' embeddings are interpolated in float32.
         checks.assert_near(theirs[:, :count], ours, 1e-5)
@@ -122,7 +123,7 @@ def test_trimmed_is_padded(size, attention):
 
 
 def test_image_contributions_are_the_definition(encoder, picture):
-    vision, image = encoder.model.vision_model, encoder.prepare_image(picture)
+    vision, image = encoder.model.vision_model, encoder.prepare(picture, "image")
     with torch.no_grad():
         pixels, shapes = (image.inputs[name] for name in ("pixel_values", "spatial_shapes"))
         states = [vision.embeddings(x, shapes)[0] for x in (pixels, 0 * pixels)]
@@ -131,12 +132,12 @@ def test_image_contributions_are_the_definition(encoder, picture):
     def head(states):
         return by_hand.siglip_head(vision, by_hand.siglip_block(vision.encoder.layers[1], states))
 
-    measured = fp.IntegratedJacobians(steps=4).measure_image(encoder, image, 1)
+    measured = fp.IntegratedJacobians(steps=4).measure(encoder.part(image, 1))
     checks.assert_is_the_definition(measured, head, *states, steps=4)
 
 
 def test_text_contributions_are_the_definition(encoder):
-    tower, prepared = encoder.model.text_model, encoder.prepare_text(CAPTION)
+    tower, prepared = encoder.model.text_model, encoder.prepare(CAPTION, "text")
     ids = prepared.inputs["input_ids"]
     reference = torch.zeros_like(ids)  # padding
     reference[0, 6] = 1  # the end stays where it is
@@ -150,7 +151,7 @@ def test_text_contributions_are_the_definition(encoder):
             tower.final_layer_norm(by_hand.siglip_block(tower.encoder.layers[1], states))[-1]
         )
 
-    measured = fp.IntegratedJacobians(steps=4).measure_text(encoder, prepared, 1)
+    measured = fp.IntegratedJacobians(steps=4).measure(encoder.part(prepared, 1))
     checks.assert_is_the_definition(measured, head, *states, steps=4)
 
 
@@ -159,11 +160,11 @@ def test_text_contributions_are_the_definition(encoder):
 )
 def test_the_picture_is_all_that_the_model_sees(encoder, tiles, grid):
     image = checks.tiles(*tiles)
-    seen = encoder.prepare_image(image)
-    assert encoder.image_layout(seen, 0) == (grid, ())
+    seen = encoder.prepare(image, "image")
+    assert encoder.panel(seen, 0).grid == grid
     checks.assert_picture_is_what_the_tower_sees(encoder, image)
     # A mapping that the processor returned gives the same, at the model's resolution.
-    other = encoder.prepare_image(padded(encoder, image))
+    other = encoder.prepare(padded(encoder, image), "image")
     torch.testing.assert_close(other.inputs["pixel_values"], seen.inputs["pixel_values"])
     assert other.picture.size == (8 * grid[1], 8 * grid[0])
     shown = np.asarray(seen.picture.resize(other.picture.size, Image.Resampling.BOX), float)
@@ -171,14 +172,14 @@ def test_the_picture_is_all_that_the_model_sees(encoder, tiles, grid):
 
 
 def test_a_large_picture_is_shown_smaller(encoder):
-    assert max(encoder.prepare_image(checks.tiles(100, 80)).picture.size) == LONGEST_SIDE
-    assert max(encoder.prepare_image(checks.tiles(4, 3)).picture.size) == 64
+    assert max(encoder.prepare(checks.tiles(100, 80), "image").picture.size) == LONGEST_SIDE
+    assert max(encoder.prepare(checks.tiles(4, 3), "image").picture.size) == 64
 
 
 def test_a_folder_loads_like_a_hub_model(encoder, picture, tmp_path):
     encoder.model.save_pretrained(tmp_path)
-    encoder.tokenizer.save_pretrained(tmp_path)
-    encoder.image_processor.save_pretrained(tmp_path)
+    encoder.processors["text"].save_pretrained(tmp_path)
+    encoder.processors["image"].save_pretrained(tmp_path)
     assert isinstance(AutoImageProcessor.from_pretrained(tmp_path), Siglip2ImageProcessorPil)
     loaded = fp.load_encoder(tmp_path)
     method = fp.IntegratedJacobians(steps=2)
@@ -204,4 +205,4 @@ def test_a_folder_loads_like_a_hub_model(encoder, picture, tmp_path):
 )
 def test_patches_that_do_not_fit_are_told(encoder, image):
     with pytest.raises(fp.InputError, match=r"takes patches \(1, patches, 192\)"):
-        encoder.prepare_image(image)
+        encoder.prepare(image, "image")

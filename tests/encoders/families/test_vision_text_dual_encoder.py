@@ -203,10 +203,16 @@ def test_closed_form_is_taken_where_known_and_is_differentiation(pair, picture):
         checks.assert_closed_form_is_differentiation(pair.encoder, picture, CAPTION)
         return
     encoder = pair.encoder()
-    text, seen = encoder.prepare_text(CAPTION), encoder.prepare_image(picture)
+    text, seen = encoder.prepare(CAPTION, "text"), encoder.prepare(picture, "image")
     for measured, closed in (
-        (FAST.measure_text(encoder, text, encoder.text_tower.resolve_layer(-1)), pair.closed[0]),
-        (FAST.measure_image(encoder, seen, encoder.image_tower.resolve_layer(-1)), pair.closed[1]),
+        (
+            FAST.measure(encoder.part(text, encoder.towers["text"].resolve_layer(-1))),
+            pair.closed[0],
+        ),
+        (
+            FAST.measure(encoder.part(seen, encoder.towers["image"].resolve_layer(-1))),
+            pair.closed[1],
+        ),
     ):
         assert measured.describe() == ("2 nodes, closed form" if closed else "2 nodes")
     # What the encoder says of itself is what it does.
@@ -226,8 +232,8 @@ def test_special_positions_are_counted(pair, encoder, picture):
 
 def test_a_patch_is_where_the_grid_says(pair, encoder, picture):
     """What one patch of the picture changes is the feature of its row and column."""
-    tower, (rows, columns) = encoder.image_tower, pair.grid
-    inputs = encoder.prepare_image(picture).inputs
+    tower, (rows, columns) = encoder.towers["image"], pair.grid
+    inputs = encoder.prepare(picture, "image").inputs
     height, width = pair.size[0] // rows, pair.size[1] // columns
     before = tower.features(inputs, 0)
     for row, column in ((0, columns - 1), (rows - 1, 0), (1, 2)):
@@ -277,7 +283,7 @@ def dinov2_block(block: nn.Module, states: Tensor) -> Tensor:
 def test_image_contributions_are_full_jacobians(picture, layer):
     """Against a DINOv2 that is written out here."""
     encoder = PAIRS["DINOv2 + BERT"].encoder()
-    model, image = encoder.model, encoder.prepare_image(picture)
+    model, image = encoder.model, encoder.prepare(picture, "image")
     vision = model.vision_model
 
     def head(states: Tensor) -> Tensor:
@@ -292,7 +298,7 @@ def test_image_contributions_are_full_jacobians(picture, layer):
             for some in (pixels, 0 * pixels)
         ]
     method = fp.IntegratedJacobians(steps=4)
-    measured = method.measure_image(encoder, image, layer)
+    measured = method.measure(encoder.part(image, layer))
     checks.assert_is_the_definition(measured, head, *entering, steps=4)
 
 
@@ -300,19 +306,21 @@ def test_a_wrong_description_is_found_out(vit, picture):
     """Tails without norm or pooler are not trusted, and the numbers stay right."""
     model = vit.model
     wrong = fp.load_encoder(model, processor=VIT.processor())
-    text, image = wrong.prepare_text(CAPTION), wrong.prepare_image(picture)
-    assert FAST.measure_text(wrong, text, 2).describe() == "2 nodes, closed form"
-    assert FAST.measure_image(wrong, image, 2).describe() == "2 nodes, closed form"
+    text, image = wrong.prepare(CAPTION, "text"), wrong.prepare(picture, "image")
+    assert FAST.measure(wrong.part(text, 2)).describe() == "2 nodes, closed form"
+    assert FAST.measure(wrong.part(image, 2)).describe() == "2 nodes, closed form"
 
     def without_norm(state: Tensor) -> Tensor:
         return model.visual_projection(model.vision_model.pooler(state[:, None]))
 
-    wrong.text_tower.last_block = attention_pooling(
-        wrong.text_tower.blocks[-1], model.text_projection
+    wrong.towers["text"].last_block = attention_pooling(
+        wrong.towers["text"].blocks[-1], model.text_projection
     )
-    wrong.image_tower.last_block = attention_pooling(wrong.image_tower.blocks[-1], without_norm)
-    assert FAST.measure_text(wrong, text, 2).describe() == "2 nodes"
-    assert FAST.measure_image(wrong, image, 2).describe() == "2 nodes"
+    wrong.towers["image"].last_block = attention_pooling(
+        wrong.towers["image"].blocks[-1], without_norm
+    )
+    assert FAST.measure(wrong.part(text, 2)).describe() == "2 nodes"
+    assert FAST.measure(wrong.part(image, 2)).describe() == "2 nodes"
     every = range(len(text.tokens))
     expected = fp.attribute(vit, image, text, FAST).feature_rows(every)
     rows = fp.attribute(wrong, image, text, FAST).feature_rows(every)

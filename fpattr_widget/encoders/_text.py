@@ -1,21 +1,19 @@
-"""From a caption to what a text tower takes, and to tokens that a reader knows."""
+"""Captions: what a text tower takes, and the tokens that a reader knows."""
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import InputError
-from ._family import TextTower
-from ._last_block import Inputs
+from ._inputs import Inputs, Prepared, Sentence, repeat_inputs
 from ._tokens import Token, align_tokens, find_offsets
-
-TEXT_REFERENCES = ("pad", "exclip")
+from ._tower import PLAIN, Arrangement, LastBlock, Pass, Tower, check_choice
 
 _PICTURE = re.compile(r".*\.(?:png|jpe?g|webp|gif|bmp|tiff?|avif|heic)\s*", re.IGNORECASE)
 
@@ -29,62 +27,186 @@ _ROLES = (
 
 
 @dataclass(frozen=True)
-class PreparedText:
-    """A caption as the text tower takes it, with one token for each position."""
+class PreparedText(Prepared):
+    """A caption as the text tower takes it.
+
+    Attributes
+    ----------
+    caption
+        The text.
+    tokens
+        One for each position of the tower.
+    filler
+        A token id that says nothing, for references.
+    """
 
     caption: str
-    inputs: Inputs
     tokens: tuple[Token, ...]
+    filler: int
+    tower = "text"
+
+    @property
+    def content(self) -> np.ndarray:
+        """Which positions the caption, not the tokenizer, put there, ``(tokens,)`` bool."""
+        special = np.array([token.special for token in self.tokens])
+        if not special.any():  # bare token ids: the ends are not content
+            special[[0, -1]] = True
+        return ~special
 
 
 #: A caption in every form that is taken: text, token ids ``(1, S)``, or a tokenizer's mapping.
-CaptionLike = str | Sequence[Any] | np.ndarray | Tensor | Mapping[str, Any] | PreparedText
+CaptionLike = str | Sequence[Any] | np.ndarray | Tensor | Mapping[str, Any] | Prepared
 
 
-def prepare_text(
-    tower: TextTower, tokenizer: Any, caption: CaptionLike, device: torch.device
-) -> PreparedText:
-    """Turn a caption, token ids ``(1, S)``, or a tokenizer's mapping into a tower's inputs.
+class TextTower(Tower):
+    """A text encoder, and how it takes a caption.
 
-    Raises
-    ------
-    InputError
-        When it is empty, longer than the model reads, or not text.
+    Parameters
+    ----------
+    model, blocks, encode, last_block, arrangement
+        See :class:`.Tower`. ``encode`` gets ``input_ids`` (B, S), and where
+        tokens are to be hidden ``attention_mask``.
+    vocabulary
+        Number of token ids.
+    longest
+        Most tokens, special ones included.
+    padded
+        Whether the tower always sees ``longest`` positions, padding included.
+    end
+        Finds the position that stands for the whole caption, for the reference
+        of the published code; the last one unless told.
+    fillers
+        Attributes of a tokenizer that name a token which says nothing, best
+        first.
+    masks
+        Whether ``encode`` takes an ``attention_mask``.
     """
-    if isinstance(caption, str):
-        text, ids, tokens = _from_string(tower, tokenizer, caption)
-    else:
-        text, ids, tokens = _from_ids(tower, tokenizer, caption)
-    return PreparedText(text, {"input_ids": torch.tensor([ids], device=device)}, tuple(tokens))
 
+    argument = "caption"
+    references = ("pad", "exclip")
+    removals = ("mask", "reference")
 
-def check_text_reference(reference: str | None) -> None:
-    """Raise ``InputError`` unless this is a reference; ``None`` is the encoder's own."""
-    if reference not in (None, *TEXT_REFERENCES):
-        raise InputError(f"`text_reference` is {reference!r}: pass 'pad' or 'exclip'.")
+    def __init__(
+        self,
+        model: nn.Module,
+        blocks: Sequence[nn.Module] | nn.ModuleList | nn.Sequential,
+        encode: Callable[[Inputs], Tensor],
+        *,
+        vocabulary: int,
+        longest: int,
+        padded: bool = False,
+        end: Callable[[Inputs], int] = lambda inputs: inputs["input_ids"].shape[1] - 1,
+        fillers: Sequence[str] = ("pad_token_id", "unk_token_id", "mask_token_id"),
+        masks: bool = False,
+        last_block: LastBlock | None = None,
+        arrangement: Arrangement = PLAIN,
+    ):
+        super().__init__(
+            "text", model, blocks, encode, last_block=last_block, arrangement=arrangement
+        )
+        self.vocabulary = vocabulary
+        self.longest = longest
+        self.padded = padded
+        self.end = end
+        self.fillers = tuple(fillers)
+        self.masks = masks
 
+    def features(self, inputs: Inputs, layer: int) -> Tensor:
+        """Return what enters block ``layer`` token by token, ``(tokens, width)``."""
+        features = super().features(inputs, layer)
+        count = inputs["input_ids"].shape[1]
+        if len(features) != count:
+            raise InputError(
+                "blocks",
+                f"of the text tower take states from which {len(features)} features are read for "
+                f"{count} tokens",
+                "their first argument has to be (B, tokens, width), or `arrangement` to say how "
+                "it lies",
+            )
+        return features
 
-def reference_text(tower: TextTower, tokenizer: Any, text: PreparedText, reference: str) -> Inputs:
-    """Return the inputs of a caption's reference: ``"pad"`` or ``"exclip"``."""
-    check_text_reference(reference)
-    ids = text.inputs["input_ids"].clone()
-    if reference == "exclip":
-        # The published code: BOS, one token of id 0, EOS, then id 0.
-        ends = ids[0, 0].clone(), ids[0, tower.end(text.inputs)].clone()
-        ids[:] = 0
-        ids[0, 0] = ends[0]
-        ids[0, min(2, ids.shape[1] - 1)] = ends[1]
-    else:
-        ids[0, content(text).to(ids.device)] = _filler(tower, tokenizer)
-    return {**text.inputs, "input_ids": ids}
+    def _encode(self, inputs: Inputs, count: int = 1, passing: Pass | None = None) -> Tensor:
+        try:
+            return super()._encode(inputs, count, passing)
+        except IndexError as error:
+            ids = inputs["input_ids"]
+            raise InputError(
+                "encode",
+                f"of the text tower cannot look up {ids.shape[1]} tokens with ids up to "
+                f"{int(ids.max())}",
+                f"correct its `vocabulary` of {self.vocabulary} ids or its `longest` of "
+                f"{self.longest} tokens",
+            ) from error
 
+    def prepare(
+        self, value: Any, processor: Any, device: torch.device, dtype: torch.dtype
+    ) -> PreparedText:
+        """Turn a caption, token ids ``(1, S)``, or a tokenizer's mapping into inputs.
 
-def content(text: PreparedText) -> Tensor:
-    """Return which positions the caption, not the tokenizer, put there, ``(tokens,)`` bool."""
-    special = [token.special for token in text.tokens]
-    if not any(special):  # bare token ids: the ends are not content
-        special[0] = special[-1] = True
-    return ~torch.tensor(special)
+        Raises
+        ------
+        InputError
+            When it is empty, longer than the model reads, or not text.
+        """
+        read = _from_string if isinstance(value, str) else _from_ids
+        caption, ids, tokens = read(self, processor, value)
+        inputs = {"input_ids": torch.tensor([ids], device=device)}
+        return PreparedText(inputs, caption, tuple(tokens), _filler(self, processor))
+
+    def reference(self, prepared: Prepared, kind: str) -> Inputs:
+        """Return the inputs of a caption's reference, ``"pad"`` or ``"exclip"``.
+
+        Both have the caption's length. ``"pad"`` replaces its content by a token that says
+        nothing; ``"exclip"`` is BOS, one token of id 0, EOS, then id 0, as in the published code.
+        """
+        assert isinstance(prepared, PreparedText)
+        self.check_reference(kind)
+        ids = prepared.inputs["input_ids"].clone()
+        if kind == "exclip":
+            ends = ids[0, 0].clone(), ids[0, self.end(prepared.inputs)].clone()
+            ids[:] = 0
+            ids[0, 0] = ends[0]
+            ids[0, min(2, ids.shape[1] - 1)] = ends[1]
+        else:
+            ids[0, torch.from_numpy(prepared.content).to(ids.device)] = prepared.filler
+        return {**prepared.inputs, "input_ids": ids}
+
+    def panel(self, prepared: Prepared, layer: int) -> Sentence:
+        assert isinstance(prepared, PreparedText)
+        return Sentence(prepared.caption, prepared.tokens)
+
+    def removable(self, prepared: Prepared, layer: int) -> np.ndarray:
+        assert isinstance(prepared, PreparedText)
+        return np.flatnonzero(prepared.content)
+
+    def check_removal(self, how: str, model: str = "") -> None:
+        check_choice("tokens", how, self.removals)
+        if how == "mask" and not self.masks:
+            raise InputError(
+                "tokens",
+                f"is 'mask', but the text tower of {model!r} takes no attention mask",
+                "pass a `method` with tokens='reference'",
+            )
+
+    @property
+    def usual_removal(self) -> str:
+        return "mask" if self.masks else "reference"
+
+    def without(self, prepared: Prepared, layer: int, kept: Tensor, how: str) -> Inputs:
+        """Return a batch without some tokens, removed by the mask or by the reference."""
+        inputs = prepared.inputs
+        if how == "mask":
+            mask = kept.to(inputs["input_ids"].dtype)
+            if "attention_mask" in inputs:
+                mask = mask * inputs["attention_mask"]
+            return {**repeat_inputs(inputs, len(kept)), "attention_mask": mask}
+        # Of the same length and end, whatever the encoder's own reference is.
+        filler = self.reference(prepared, "pad")["input_ids"]
+        ids = torch.where(kept, inputs["input_ids"], filler)
+        return {**repeat_inputs(inputs, len(kept)), "input_ids": ids}
+
+    def looks_up(self, module: nn.Module) -> bool:
+        return isinstance(module, nn.Embedding) and module.num_embeddings == self.vocabulary
 
 
 def _from_string(
@@ -92,13 +214,14 @@ def _from_string(
 ) -> tuple[str, list[int], Sequence[Token]]:
     if tokenizer is None:
         raise InputError(
-            "`caption` is text, but the encoder has no tokenizer: pass `processor=` to "
-            "load_encoder, or pass token ids."
+            "caption",
+            "is text, but the encoder has no tokenizer",
+            "pass `processor=` to load_encoder, or pass token ids",
         )
     if not caption.strip():
-        raise InputError("`caption` is empty: write what the image may show.")
+        raise InputError("caption", "is empty", "write what the image may show")
     if any("\ud800" <= character <= "\udfff" for character in caption):
-        raise InputError("`caption` holds half of a character (a lone surrogate): remove it.")
+        raise InputError("caption", "holds half of a character (a lone surrogate)", "remove it")
     _refuse_path(caption)
     # What is too long is told below, in a sentence of our own.
     options: dict[str, Any] = {"return_special_tokens_mask": True, "verbose": False}
@@ -111,8 +234,10 @@ def _from_string(
     ids, marks = list(encoded["input_ids"]), encoded["special_tokens_mask"]
     if max(ids) >= tower.vocabulary:
         raise InputError(
-            f"`processor` has a tokenizer that gives the token id {max(ids)}, and the model knows "
-            f"0 to {tower.vocabulary - 1}: pass the model's own."
+            "processor",
+            f"has a tokenizer that gives the token id {max(ids)}, and the model knows 0 to "
+            f"{tower.vocabulary - 1}",
+            "pass the model's own",
         )
     if "offset_mapping" in encoded:
         offsets = list(encoded["offset_mapping"])
@@ -124,7 +249,7 @@ def _from_string(
         marks = [token in special for token in ids]
         offsets = find_offsets(caption, _pieces(tokenizer, caption, ids, marks), marks)
     if all(marks):
-        raise InputError("`caption` has no word that the tokenizer keeps: rewrite it.")
+        raise InputError("caption", "has no word that the tokenizer keeps", "rewrite it")
     written = [caption[start:stop].strip() for start, stop in offsets]
     unknown = _unknown(tokenizer, ids, written)
     return caption, ids, align_tokens(caption, offsets, _roles(tokenizer, ids, marks), unknown)
@@ -138,8 +263,9 @@ def _refuse_path(caption: str) -> None:
     local = (slash or picture) and "\0" not in caption and caption[:2] not in ("//", "\\\\")
     if (slash and picture) or (local and len(caption) < 1024 and os.path.isfile(caption)):
         raise InputError(
-            f"`caption` is {caption!r}, the path of a file: pass the image first and then what it "
-            "may show."
+            "caption",
+            f"is {caption!r}, the path of a file",
+            "pass the image first and then what it may show",
         )
 
 
@@ -148,7 +274,11 @@ def _from_ids(
 ) -> tuple[str, list[int], Sequence[Token]]:
     ids = _cut_padding(tower, tokenizer, *_read_ids(caption))
     if min(ids) < 0 or max(ids) >= tower.vocabulary:
-        raise InputError(f"`caption` holds token ids outside 0 to {tower.vocabulary - 1}.")
+        raise InputError(
+            "caption",
+            f"holds token ids outside 0 to {tower.vocabulary - 1}",
+            "pass ids of the model's own tokenizer",
+        )
     _check_length(tower, len(ids))
     written = _as_written(tower, tokenizer, ids) if tokenizer else None
     if written is not None:
@@ -190,7 +320,7 @@ def _read_ids(caption: Any) -> tuple[list[int], list[int] | None]:
         caption = caption.get("input_ids")
     ids, mask = _one_row(caption), None if mask is None else _one_row(mask)
     if ids is None or (mask is not None and len(mask) != len(ids)):
-        raise InputError(f"`caption` is a {kind}: pass a string or token ids (1, S).")
+        raise InputError("caption", f"is a {kind}", "pass a string or token ids (1, S)")
     return ids, mask
 
 
@@ -215,7 +345,7 @@ def _cut_padding(
         count = sum(1 for kept in mask if kept)
         if not count or not all(mask[:count]):
             raise InputError(
-                "`caption` has an attention mask with gaps: pass ids that are padded at the end."
+                "caption", "has an attention mask with gaps", "pass ids that are padded at the end"
             )
         ids = ids[:count]
     end = tower.end({"input_ids": torch.tensor([ids])})
@@ -231,7 +361,9 @@ def _cut_padding(
 def _check_length(tower: TextTower, count: int) -> None:
     if count > tower.longest:
         raise InputError(
-            f"`caption` has {count} tokens and the model reads at most {tower.longest}: shorten it."
+            "caption",
+            f"has {count} tokens and the model reads at most {tower.longest}",
+            "shorten it",
         )
 
 

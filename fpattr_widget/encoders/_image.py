@@ -1,0 +1,331 @@
+"""Pictures: what an image tower takes, and the crop that it saw."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from ..errors import InputError
+from ._image_files import LONGEST, PictureLike, read_image, run_processor, seen_crop
+from ._image_files import Crop as Box
+from ._inputs import Crop, Inputs, Prepared, repeat_inputs
+from ._tower import PLAIN, Arrangement, LastBlock, Tower, as_pair, check_choice
+
+_ALL = (0.0, 0.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class PreparedImage(Prepared):
+    """An image as the image tower takes it.
+
+    Attributes
+    ----------
+    picture
+        The crop that the patches cover.
+    crop
+        Where in the image ``picture`` lies, ``(left, top, right, bottom)`` as
+        fractions of its sides; ``None`` where that cannot be told.
+    """
+
+    picture: Image.Image
+    crop: Box | None
+    tower = "image"
+
+
+#: An image in every form that is taken; a mapping is what a processor returned.
+ImageLike = PictureLike | Tensor | Mapping[str, Any] | Prepared
+
+
+class ImageTower(Tower):
+    """An image encoder, and how it takes pictures.
+
+    Parameters
+    ----------
+    model, blocks, encode, pooling, last_block, arrangement
+        See :class:`.Tower`. ``encode`` gets ``pixel_values`` (B, channels, h, w)
+        and whatever else the image processor returns.
+    patch
+        Side of a patch in pixels, or ``(height, width)``; ``None`` where
+        features are the cells of a feature map (B, width, rows, columns), as
+        in a convolutional tower.
+    size
+        ``(h, w)`` that the tower takes; ``None`` for any.
+    channels
+        Of ``pixel_values``.
+    special
+        Names of the positions that stand before the patches; ``None`` to find
+        out how many there are.
+    packed
+        Whether pictures keep their proportions and come as rows of patches,
+        ``pixel_values`` (B, patches, patch · patch · channels), with
+        ``spatial_shapes`` (B, 2).
+    """
+
+    argument = "image"
+    references = ("zeros",)
+    removals = ("zeros",)
+
+    def __init__(
+        self,
+        model: nn.Module,
+        blocks: Sequence[nn.Module] | nn.ModuleList | nn.Sequential,
+        encode: Callable[[Inputs], Tensor],
+        *,
+        patch: int | Sequence[int] | None,
+        size: tuple[int, int] | None = None,
+        channels: int = 3,
+        special: tuple[str, ...] | None = None,
+        packed: bool = False,
+        pooling: nn.Module | None = None,
+        last_block: LastBlock | None = None,
+        arrangement: Arrangement = PLAIN,
+    ):
+        super().__init__(
+            "image",
+            model,
+            blocks,
+            encode,
+            pooling=pooling,
+            last_block=last_block,
+            arrangement=arrangement,
+        )
+        self.patch = None if patch is None else as_pair(patch)
+        self.size = size
+        self.channels = channels
+        self.special = special
+        self.packed = packed
+
+    def layout(self, inputs: Inputs, layer: int) -> tuple[tuple[int, int], tuple[str, ...]]:
+        """Return ``(rows, columns)`` of patches and the names of the positions before them.
+
+        Where the family does not say, they are read off the states that enter
+        block ``layer``.
+        """
+        if self.packed:
+            rows, columns = inputs["spatial_shapes"][0].tolist()
+        elif self.patch is None:
+            rows, columns = self.read(inputs, layer).states.shape[-2:]
+        else:
+            height, width = inputs["pixel_values"].shape[-2:]
+            rows, columns = height // self.patch[0], width // self.patch[1]
+        if self.special is not None:
+            return (rows, columns), self.special
+        count = len(self.features(inputs, layer))
+        while rows * columns > count:  # a tower in stages that merge patches, two by two
+            rows, columns = -(-rows // 2), -(-columns // 2)
+        count -= rows * columns
+        if count > rows * columns:
+            raise InputError(
+                "patch",
+                f"of the image tower makes {rows} × {columns} patches, and leaves {count} "
+                "positions over",
+                "correct it, or name these positions by `special`",
+            )
+        special = ("CLS", *(f"register {i + 1}" for i in range(count - 1)))
+        return (rows, columns), special[:count]
+
+    def features(self, inputs: Inputs, layer: int) -> Tensor:
+        """Return what enters block ``layer`` position by position, ``(features, width)``."""
+        features = super().features(inputs, layer)
+        if self.special is not None:
+            (rows, columns), special = self.layout(inputs, layer)
+            if len(features) != rows * columns + len(special):
+                raise InputError(
+                    "patch",
+                    f"of the image tower makes {rows} × {columns} patches, and `special` names "
+                    f"{len(special)} more positions, but {len(features)} enter block {layer}",
+                    "correct them",
+                )
+        return features
+
+    def prepare(
+        self, value: Any, processor: Any, device: torch.device, dtype: torch.dtype
+    ) -> PreparedImage:
+        """Turn an image into inputs.
+
+        Parameters
+        ----------
+        value
+            A path, bytes, a PIL image, an array (H, W, 3) uint8, a tensor
+            (1, 3, h, w) that is already preprocessed, or the mapping that a
+            processor returned.
+        processor
+            A Hugging Face image processor or ``None``.
+        device, dtype
+            Of the inputs.
+
+        Raises
+        ------
+        InputError
+            When it cannot be read or does not fit the model.
+        """
+        source = None
+        if isinstance(value, Mapping):
+            if "pixel_values" not in value:
+                raise InputError(
+                    "image",
+                    "is a mapping without 'pixel_values'",
+                    "pass what an image processor returned",
+                )
+            inputs = {name: torch.as_tensor(value) for name, value in value.items()}
+        elif isinstance(value, Tensor):
+            inputs = {"pixel_values": value[None] if value.ndim == 3 else value}
+        elif processor is None:
+            raise InputError(
+                "image",
+                "needs preprocessing, but the encoder has no image processor",
+                "pass `processor=` to load_encoder, or pass a preprocessed tensor (1, 3, h, w)",
+            )
+        else:
+            source = read_image(value)
+            output = run_processor(processor, source)
+            inputs = {name: torch.as_tensor(np.asarray(value)) for name, value in output.items()}
+        inputs = _unpadded(self, inputs) if self.packed else _only_pixels(self, inputs)
+        if not bool(torch.isfinite(inputs["pixel_values"]).all()):
+            raise InputError(
+                "image", "is a tensor with NaN or infinite values", "pass finite pixels"
+            )
+        inputs = {
+            name: value.to(device, dtype if value.is_floating_point() else None)
+            for name, value in inputs.items()
+        }
+        picture, crop = _picture(self, processor, source, inputs)
+        picture, crop = _covered(self, inputs, picture, crop)
+        return PreparedImage(inputs, picture, crop)
+
+    def reference(self, prepared: Prepared, kind: str) -> Inputs:
+        """Return the inputs of an image's reference: ``"zeros"``, the mean colour."""
+        self.check_reference(kind)
+        pixels = torch.zeros_like(prepared.inputs["pixel_values"])
+        return {**prepared.inputs, "pixel_values": pixels}
+
+    def panel(self, prepared: Prepared, layer: int) -> Crop:
+        assert isinstance(prepared, PreparedImage)
+        return Crop(prepared.picture, *self._layout_of(prepared, layer))
+
+    def panel_needs_a_pass(self) -> bool:
+        return self.special is None or not (self.packed or self.patch is not None)
+
+    def removable(self, prepared: Prepared, layer: int) -> np.ndarray:
+        (rows, columns), special = self._layout_of(prepared, layer)
+        return np.arange(len(special), len(special) + rows * columns)
+
+    def check_removal(self, how: str, model: str = "") -> None:
+        check_choice("patches", how, self.removals)
+
+    def without(self, prepared: Prepared, layer: int, kept: Tensor, how: str) -> Inputs:
+        """Return a batch in which the pixels of some patches are zero."""
+        inputs = prepared.inputs
+        grid, special = self._layout_of(prepared, layer)
+        kept, pixels = kept[:, len(special) :], inputs["pixel_values"]
+        if self.packed:
+            shown = kept[:, :, None]
+        else:
+            sides = zip(pixels.shape[-2:], grid, self.patch or (1, 1), strict=True)
+            row, column = (_patch_of_each_pixel(*side).to(kept.device) for side in sides)
+            shown = kept[:, None, row[:, None] * grid[1] + column]
+        return {**repeat_inputs(inputs, len(kept)), "pixel_values": pixels * shown}
+
+    def _layout_of(self, prepared: Prepared, layer: int) -> tuple[tuple[int, int], tuple[str, ...]]:
+        # Read off the reference, whose states are cached for every picture of the size.
+        return self.layout(self.reference(prepared, "zeros"), layer)
+
+
+def _patch_of_each_pixel(length: int, count: int, patch: int) -> Tensor:
+    """Return to which of ``count`` patches along a side each pixel belongs, ``(length,)``."""
+    covered = length - length % patch  # the rest is seen by no patch
+    return (torch.arange(length) * count // covered).clamp(max=count - 1)
+
+
+def _only_pixels(tower: ImageTower, inputs: Inputs) -> dict[str, Tensor]:
+    """Return the pixels as the tower takes them, or tell that they do not fit."""
+    pixels = inputs["pixel_values"]
+    shape = tuple(pixels.shape)
+    sides = tower.size or shape[2:]
+    if shape != (1, tower.channels, *sides) or len(shape) != 4 or not pixels.is_floating_point():
+        wanted = ", ".join(str(number) for number in (1, tower.channels, *(tower.size or "hw")))
+        raise InputError(
+            "image",
+            f"is a tensor of shape {shape} and {pixels.dtype}",
+            f"the model takes preprocessed floats of shape ({wanted}); check the image processor",
+        )
+    return {"pixel_values": pixels}
+
+
+def _unpadded(tower: ImageTower, inputs: Inputs) -> dict[str, Tensor]:
+    """Return packed patches without the padding behind them, or tell that they do not fit."""
+    pixels, grid = inputs["pixel_values"], inputs.get("spatial_shapes", torch.empty(0))
+    height, width = tower.patch or (1, 1)
+    numbers = height * width * tower.channels
+    count = int(grid.prod())
+    fits = pixels.ndim == 3 and pixels.shape[::2] == (1, numbers) and pixels.is_floating_point()
+    counted = grid.numel() == 2 and bool((grid > 0).all())
+    if not fits or not counted or count > pixels.shape[1]:
+        raise InputError(
+            "image",
+            f"holds pixel_values {tuple(pixels.shape)} of {pixels.dtype} and spatial_shapes "
+            f"{tuple(grid.shape)}",
+            f"the model takes patches (1, patches, {numbers}) and the shape of their grid (1, 2); "
+            "pass what its image processor returned",
+        )
+    return {
+        "pixel_values": pixels[:, :count],
+        "pixel_attention_mask": torch.ones(1, count, dtype=torch.int64),
+        "spatial_shapes": grid.reshape(1, 2),
+    }
+
+
+def _picture(
+    tower: ImageTower, processor: Any, source: Image.Image | None, inputs: Inputs
+) -> tuple[Image.Image, Box | None]:
+    """Return the picture that the tower sees, and where in the image it lies."""
+    if source is None:
+        return _picture_of(tower, inputs, processor), _ALL
+    return (_whole(source, inputs), _ALL) if tower.packed else seen_crop(processor, source)
+
+
+def _whole(source: Image.Image, inputs: Inputs) -> Image.Image:
+    """Return the source in the proportions of its grid, which shows all of it."""
+    rows, columns = inputs["spatial_shapes"].reshape(2).tolist()
+    longest = min(max(source.size), LONGEST)
+    scale = longest / max(rows, columns)
+    size = max(1, round(scale * columns)), max(1, round(scale * rows))
+    return source.resize(size, Image.Resampling.LANCZOS)
+
+
+def _covered(
+    tower: ImageTower, inputs: Inputs, picture: Image.Image, crop: Box | None
+) -> tuple[Image.Image, Box | None]:
+    """Leave out the margin at the right and the bottom that is too narrow for a patch."""
+    if tower.patch is None or tower.packed:
+        return picture, crop
+    sides = inputs["pixel_values"].shape[2:]
+    down, across = (
+        side // patch * patch / side for side, patch in zip(sides, tower.patch, strict=True)
+    )
+    if crop is not None:
+        left, top, right, bottom = crop
+        crop = (left, top, left + across * (right - left), top + down * (bottom - top))
+    size = round(across * picture.width), round(down * picture.height)
+    return (picture.crop((0, 0, *size)) if size != picture.size else picture), crop
+
+
+def _picture_of(tower: ImageTower, inputs: Inputs, processor: Any) -> Image.Image:
+    pixels = inputs["pixel_values"][0].detach().float().cpu().numpy()
+    if tower.packed and tower.patch is not None:
+        grid = inputs["spatial_shapes"][0].tolist()
+        tiles = pixels.reshape(*grid, *tower.patch, tower.channels).transpose(0, 2, 1, 3, 4)
+        values = tiles.reshape(grid[0] * tower.patch[0], grid[1] * tower.patch[1], tower.channels)
+    else:
+        values = pixels.transpose(1, 2, 0)
+    mean = getattr(processor, "image_mean", None)
+    if mean is None:
+        low, high = values.min(), values.max()
+        values = (values - low) / ((high - low) or 1.0)
+    else:
+        values = values * np.asarray(processor.image_std) + np.asarray(mean)
+    return Image.fromarray((255 * np.clip(values, 0, 1)).round().astype(np.uint8))

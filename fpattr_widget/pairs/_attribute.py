@@ -1,0 +1,96 @@
+"""Pairs of an image and a caption, by any method, with any encoder."""
+
+from ..choices import MethodName
+from ..encoders import (
+    CaptionLike,
+    ImageLike,
+    Layer,
+    ModelLike,
+    ProcessorLike,
+    Side,
+    encoder_of,
+)
+from ..errors import InputError
+from ..methods import Method, measure, method_of
+from ._document import About
+from ._pairs import FeaturePairs
+
+#: A method or its name.
+MethodLike = MethodName | str | Method
+
+
+def attribute(
+    model: ModelLike,
+    image: ImageLike,
+    caption: CaptionLike,
+    method: MethodLike = "integrated_jacobians",
+    layer: Layer = None,
+    *,
+    processor: ProcessorLike = None,
+) -> FeaturePairs:
+    """Attribute the similarity of an image and a caption to pairs of their features.
+
+    Parameters
+    ----------
+    model
+        ``"bundled"``, a Hugging Face model id, a local folder, a loaded module
+        (with ``processor``), or an encoder from
+        :func:`fpattr_widget.load_encoder`. What is loaded by name is kept for
+        the next call; for a module, an encoder of your own keeps what it has
+        computed.
+    image
+        A path, bytes, a PIL image, an array (H, W, 3) uint8, a tensor
+        (1, 3, h, w) already preprocessed, or what a processor returned.
+    caption
+        A string, or token ids (1, S).
+    method
+        A method such as ``IntegratedJacobians(steps=32)``, or its name.
+    layer
+        Number of the block at whose input the features are read, ``−1`` for
+        the last; ``(text, image)`` sets the towers apart; ``None`` means the
+        encoder's own default. For methods that differentiate; others read
+        features at a place of their own.
+    processor
+        See :func:`fpattr_widget.load_encoder`.
+
+    Returns
+    -------
+    FeaturePairs
+        Checked, but not computed yet.
+
+    Raises
+    ------
+    InputError
+        When the model, the image, the caption, the method or the layer cannot
+        be used.
+    """
+    chosen = method_of(method)
+    if chosen.reads_at is not None and layer is not None:
+        raise InputError(
+            "layer",
+            f"is {layer!r}, but {chosen.label} knows no layers (it reads features "
+            f"{chosen.reads_at})",
+            "leave `layer` out",
+        )
+    encoder = encoder_of(model, processor)
+    chosen.check(encoder)
+    # The grid of a tower that has several is that of its last block.
+    layers = encoder.resolve_layers(layer if chosen.reads_at is None else -1)
+    inputs = encoder.prepare(caption, "text"), encoder.prepare(image, "image")
+    rows, columns = (
+        Side((encoder.panel(prepared, at),)) for prepared, at in zip(inputs, layers, strict=True)
+    )
+    # Where passes begin, for methods that run the towers from a layer on.
+    begin = layers if chosen.reads_at is None else None
+    read_at = zip(encoder.towers, layers, strict=True)
+    return FeaturePairs(
+        lambda: measure(encoder, chosen, inputs, layers),
+        rows=rows,
+        columns=columns,
+        about=About(
+            encoder.name,
+            chosen.label,
+            chosen.reads_at or " · ".join(f"{name} block {at}" for name, at in read_at),
+        ),
+        cheaper=chosen.cheaper(encoder, begin),
+    )
