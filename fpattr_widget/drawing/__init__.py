@@ -12,7 +12,7 @@ from ._sentence import never_seen, unknown_words
 
 if TYPE_CHECKING:
     from ._canvas import NotebookFigure
-    from ._files import figure_png
+    from ._image_files import figure_png
 
 __all__ = [
     "INK",
@@ -32,7 +32,7 @@ __all__ = [
     "unknown_words",
 ]
 
-_LATER = {"NotebookFigure": "_canvas", "figure_png": "_files"}
+_LATER = {"NotebookFigure": "_canvas", "figure_png": "_image_files"}
 
 if not TYPE_CHECKING:
 

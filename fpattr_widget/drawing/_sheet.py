@@ -31,8 +31,8 @@ _LOCK = threading.RLock()
 
 
 @contextmanager
-def settled() -> Iterator[None]:
-    """Draw as if nobody had changed matplotlib's settings, which belong to all threads."""
+def default_settings() -> Iterator[None]:
+    """Draw with matplotlib's defaults, whatever the user has set; one thread at a time."""
     with _LOCK, matplotlib.rc_context(SETTINGS):
         yield
 
@@ -40,7 +40,7 @@ def settled() -> Iterator[None]:
 def draw(
     content: Content, words: Sequence[Chip], region: Sequence[int] = (), *, dpi: float
 ) -> NotebookFigure:
-    """Draw pairs, ``settled``.
+    """Draw pairs; call it within ``default_settings``.
 
     Parameters
     ----------

@@ -15,8 +15,8 @@ from fpattr_widget.evaluation import _plan as plan
 from fpattr_widget.evaluation._measurements import Measurement
 from fpattr_widget.evaluation._records import SAID, Score
 from fpattr_widget.evaluation.metrics import Agreement, InsertionDeletion, PointingGame
-from tests.conftest import Processor, random_clip, random_encoder
-from tests.evaluation.planted import CAPTION, cell, counted, phrase, picture, sample
+from tests.helpers.models import Processor, random_clip, random_encoder
+from tests.helpers.planted import CAPTION, cell, counted, phrase, picture, sample
 
 DOG, BALL = phrase("dog", "dog", cell(0, 0, 2, 2)), phrase("red ball", "ball", cell(2, 2))
 

@@ -12,14 +12,14 @@ import pytest
 from PIL import Image
 
 import fpattr_widget as fp
-from fpattr_widget.drawing._figure import png, png_so_far
+from fpattr_widget.drawing._figure import pairs_png, pairs_png_so_far
 from fpattr_widget.scenes import example
 from fpattr_widget.view import PROTOCOL
 from fpattr_widget.widget import _patience as patience
 from fpattr_widget.widget._patience import Patience
-from tests.executed import Executed, rows
-from tests.shown import caption_of
-from tests.widget.notebook import WIDGET, CellError, notebook
+from tests.helpers.executed_notebook import Executed, rows
+from tests.helpers.kernel import WIDGET, CellError, notebook
+from tests.helpers.shown import caption_of
 
 SETUP = """
 import time
@@ -125,7 +125,7 @@ def test_every_view_of_a_cell_has_its_rows_and_its_drawing(executed, scene, bund
         assert f", {len(pairs.tokens)} rows co" in output["text/plain"]  # of 110 characters
     shown = drawings(executed, caption)
     assert len(shown) == len(models) == (2 if caption == scene.caption else 1)
-    assert all(same(one, pixels(png(pairs))) for one in shown)
+    assert all(same(one, pixels(pairs_png(pairs))) for one in shown)
 
 
 def test_a_view_in_a_box_has_its_rows(executed, scene, bundled):
@@ -163,7 +163,7 @@ def so_far(pairs: fp.FeaturePairs, known: int, **options) -> np.ndarray:
     """Return the drawing of the first rows of some pairs of which all is known."""
     part = copy(pairs)
     part._ready = np.arange(len(pairs.tokens)) < known
-    return pixels(png_so_far(part, **options))
+    return pixels(pairs_png_so_far(part, **options))
 
 
 def test_a_view_that_was_waited_for_in_vain_is_not_waited_for_again(executed):

@@ -14,12 +14,12 @@ from PIL import Image
 
 import fpattr_widget as fp
 from fpattr_widget.scenes import example, example_names
-from fpattr_widget.widget import _trial as trial
-from tests.conftest import Processor, random_clip, random_encoder
-from tests.shown import caption_of
+from fpattr_widget.widget import _choices as choices
+from tests.helpers.models import Processor, random_clip, random_encoder
+from tests.helpers.shown import caption_of
 
 METHOD = fp.IntegratedJacobians(steps=3)
-THREAD = "fpattr-newest"
+THREAD = "fpattr-choices"
 
 
 @pytest.fixture
@@ -682,7 +682,7 @@ def test_changes_from_many_threads_end_in_one_state(explorer, encoder, picture):
 def _slow_models(monkeypatch, outcomes):
     """Let models of these names take until they are let go, and then come or fail."""
     loading, go = [], threading.Event()
-    original = trial.encoder_of
+    original = choices.encoder_of
 
     def slow(name):
         if name not in outcomes:
@@ -693,7 +693,7 @@ def _slow_models(monkeypatch, outcomes):
             raise outcomes[name]
         return outcomes[name]
 
-    monkeypatch.setattr(trial, "encoder_of", slow)
+    monkeypatch.setattr(choices, "encoder_of", slow)
     return loading, go
 
 
@@ -715,7 +715,7 @@ def test_who_turns_away_from_a_slow_model_need_not_wait(
     assert told(explorer, "Model") == ""
     pairs = explorer.pairs
     go.set()
-    assert explorer._newest.join(30)
+    assert explorer._worker.join(30)
     assert explorer.pairs is explorer.view.pairs is pairs
     assert explorer.problems == {}
     assert loading == ["slow"]
@@ -766,7 +766,7 @@ def test_closing_ends_everything(encoder, picture):
     explorer = fp.explore(picture, "a dog", model=encoder, method=METHOD)
     explorer.caption = "two dogs"
     explorer.close()
-    assert explorer._newest.join(30)
+    assert explorer._worker.join(30)
     pairs = explorer.pairs
     explorer.caption = "three dogs"
     assert explorer.wait(1)
@@ -780,7 +780,7 @@ def test_the_thread_ends_when_there_is_nothing_to_do(explorer):
     for caption in ("two dogs", "three dogs"):
         explorer.caption = caption
         worked(explorer)
-        assert explorer._newest.join(10)
+        assert explorer._worker.join(10)
         assert not [t for t in threading.enumerate() if t.name == THREAD]
         assert explorer.pairs.caption == caption
 

@@ -5,8 +5,8 @@ import time
 import pytest
 
 from fpattr_widget.view import PROTOCOL
-from tests.shown import rows_message
-from tests.widget.notebook import WIDGET, CellError, Notebook, notebook
+from tests.helpers.kernel import WIDGET, CellError, Notebook, notebook
+from tests.helpers.shown import rows_message
 
 SETUP = """
 import time
@@ -157,7 +157,7 @@ def test_closing_stops_the_worker(book):
     text = book.run("server = w._server; w.close(); at = time.time(); server.wait(5); print(at)")
     closed = float(text["text"])
     ended = book.value("time.time()")
-    assert book.value("w._server is None and server._thread is None")
+    assert book.value("w._server is None and not server._worker.busy")
     last = book.value("max(steps)")
     assert last <= max(closed + 1, ended)
     assert book.value("server.wait(0)")

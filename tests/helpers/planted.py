@@ -9,7 +9,7 @@ from PIL import Image
 import fpattr_widget as fp
 from fpattr_widget.evaluation import Phrase, Sample
 from fpattr_widget.evaluation._explained import Explained, Read
-from tests.recorded import like, recorded
+from tests.helpers.recorded import like, recorded
 
 #: BOS, six tokens, EOS.
 CAPTION = "a dog and a red ball"

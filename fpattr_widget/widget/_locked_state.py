@@ -1,9 +1,9 @@
 """Widget state that several threads may change.
 
 Messages from the page come on one thread or another, cells run on a third, and
-an explorer shows results from a fourth. In ipywidgets ``hold_sync``, the lock
+an explorer shows outcomes from a fourth. In ipywidgets ``hold_sync``, the lock
 against echoes and held notifications are plain attributes of the widget, so
-that two threads would take each other's changes away.
+that two threads would undo each other's changes.
 """
 
 import threading
@@ -18,7 +18,7 @@ class LockedState(anywidget.AnyWidget):
     """An anywidget of which one thread at a time changes or sends the state."""
 
     def setup_instance(self, *args: Any, **kwargs: Any) -> None:
-        # Before the traits, whose set-up takes it already.
+        # Before the traits, whose set-up already acquires it.
         object.__setattr__(self, "_state_lock", threading.RLock())
         super().setup_instance(*args, **kwargs)
 
@@ -49,7 +49,7 @@ class LockedState(anywidget.AnyWidget):
             yield
 
     def add_traits(self, **traits: Any) -> None:
-        # anywidget adds its own to each instance, which makes a class of each.
+        # anywidget adds its own traits to each instance, which makes a class for each.
         new = {name: trait for name, trait in traits.items() if not self.has_trait(name)}
         if new:
             super().add_traits(**new)
