@@ -28,7 +28,7 @@ from fpattr_widget.view import (
     parse,
     subject_state,
 )
-from tests.recorded import pairs_of
+from tests.helpers.recorded import pairs_of
 
 HERE = Path(__file__).parent
 PACKAGE = Path(fp.__file__).parent
