@@ -22,6 +22,8 @@ from fpattr_widget.widget._server import RowServer
 from tests.helpers.models import Processor, bert_and_vit, clip, encoder_of
 from tests.helpers.threads import assert_same_map, noise
 
+pytestmark = pytest.mark.slow
+
 CAPTION = "a dog, a ball"
 METHOD = fp.IntegratedJacobians(steps=2)
 LAYERS = (-1, 1)  # in closed form, and by differentiation

@@ -29,6 +29,8 @@ from tests.helpers.threads import (
     stacks,
 )
 
+pytestmark = pytest.mark.slow
+
 SECONDS = float(os.environ.get("FPATTR_STRESS_SECONDS", "4"))
 MOST_SECONDS = 2.0  # that a thread may have to wait for the others
 LEARNING_RATE = 1e-7  # so small that no number changes by as much as DRIFT

@@ -18,6 +18,8 @@ from fpattr_widget.encoders import _registry as registry
 from fpattr_widget.training._model import new_tokenizer
 from tests.helpers import family_checks as checks
 
+pytestmark = pytest.mark.slow
+
 TORCHVISION = Path(sys.prefix, "torchvision")
 FAST = fp.IntegratedJacobians(steps=2)
 LENGTH, VOCABULARY = 12, 50

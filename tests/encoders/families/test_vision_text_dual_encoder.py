@@ -24,6 +24,8 @@ from tests.helpers.vocabularies import (
     WORD_PIECES,
 )
 
+pytestmark = pytest.mark.slow
+
 FAST = fp.IntegratedJacobians(steps=2)
 
 
