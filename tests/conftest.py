@@ -10,6 +10,7 @@ from hypothesis import settings
 from PIL import Image
 
 import fpattr_widget as fp
+from tests.helpers import forking
 from tests.helpers.models import Processor, random_clip, random_encoder
 
 # Tests are never timed: other processes may be at work.
@@ -27,6 +28,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((i for i, name in enumerate(_ORDER, start=1) if name in parts), 0)
 
     items.sort(key=room)
+
+
+@pytest.fixture(scope="session")
+def forked_kernels() -> None:
+    """Let notebooks that are run by programs have kernels that start at once."""
+    forking.offer_kernels()
 
 
 @pytest.fixture(scope="session")
