@@ -1,4 +1,4 @@
-"""Names that can be chosen, without what they stand for, which takes seconds to import."""
+"""Names that can be chosen, apart from what they stand for, which takes seconds to import."""
 
 from typing import Literal
 
@@ -19,3 +19,9 @@ MetricName = Literal[
     "completeness",
     "agreement",
 ]
+
+#: Endings of the files that a figure can be written to.
+FIGURE_ENDINGS = (".png", ".svg", ".pdf")
+
+#: Endings of the files that a report on an evaluation can be written to.
+REPORT_ENDINGS = (".html", ".md", ".csv")

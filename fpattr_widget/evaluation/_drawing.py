@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ..drawing import NEGATIVE, POSITIVE, css
 from ..files import Table
 from ._dataset import Box
 from ._estimate import Estimate
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # As in the view: red for what is there, blue for what speaks against; here, clear gaps.
-_CLEAR, _OTHER, _QUIET = "#b2182b", "#2166ac", "#767676"
+_CLEAR, _OTHER, _QUIET = css(POSITIVE), css(NEGATIVE), "#767676"
 _ROW = 0.24  # inches
 _OUTLINE = 1 / 300  # of the longer side
 

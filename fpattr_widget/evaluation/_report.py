@@ -4,11 +4,11 @@ import html
 import os
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..choices import REPORT_ENDINGS
 from ..errors import InputError
-from ..files import Table, checked_path, markdown_text, writable, write_atomically
+from ..files import Table, checked_ending, markdown_text, writable, write_atomically
 from . import _tables as tables
 from ._estimate import Estimate
 from ._finding import Finding
@@ -217,9 +217,7 @@ class Report:
             When the ending is another one or the file cannot be written.
         """
         _how_many(examples, "examples")
-        ending = Path(checked_path(path)).suffix.lower()
-        if ending not in (".html", ".md", ".csv"):
-            raise InputError(f"`path` ends in {ending!r}: pass .html, .md or .csv.")
+        ending = checked_ending(path, REPORT_ENDINGS)
         writable(path)  # told before anything is computed
         if ending == ".csv":
             said = self.scores().to_csv()

@@ -444,8 +444,8 @@ RERUN = """async ([name, times, anew, rows]) => {
     for (let i = 0; i < times; i++) {
         const id = await harness.open(name, {anew});
         await harness.show(id);
-        const tokens = [...harness.hosts.get(id).model.get('tokens').keys()];
-        harness.receive(id, {type: 'rows', epoch: 1, tokens}, [rows]);
+        const tokens = [...harness.hosts.get(id).model.get('sides')[0].panels[0].tokens.keys()];
+        harness.receive(id, {type: 'features', epoch: 1, side: 0, id: 0, features: tokens}, [rows]);
         harness.receive(id, {type: 'done', epoch: 1}, []);
         await new Promise(done => setTimeout(done, 30));
         await harness.hosts.get(id).close();

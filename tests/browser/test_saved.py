@@ -34,6 +34,7 @@ from tests.helpers.notebook_page import (
 )
 from tests.helpers.offline_page import assert_linked, expect_shown, offline
 from tests.helpers.painted import assert_chips, assert_painted, drag_region, wait_for_rows
+from tests.helpers.shown import caption_of, picture_of
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -46,7 +47,7 @@ from fpattr_widget.scenes import example
 from IPython.display import HTML
 
 def kept(widget):
-    rows = np.frombuffer(widget.rows, "<f4").reshape(len(widget.tokens), -1)
+    rows = np.frombuffer(widget.rows, "<f4").reshape(len(widget.pairs.tokens), -1)
     return np.isfinite(rows).all(1).sum() if rows.size else 0
 
 scene = example("dog-and-ball")
@@ -277,13 +278,12 @@ def pairs() -> fp.FeaturePairs:
 def assert_bounded(model: dict) -> None:
     """Compare a model as it is saved with its picture, four bytes a pair, and the script."""
     state, held = model["state"], buffers(model)
-    pairs = len(state["tokens"]) * (len(state["image_special"]) + np.prod(state["grid"]))
+    caption, picture = caption_of(state["sides"]), picture_of(state["sides"])
+    pairs = caption["features"] * picture["features"]
     assert len(held["rows"]) == 4 * pairs
     script = sum(len(json.dumps(state[name])) for name in ("_esm", "_css"))
-    words = len(json.dumps([state["caption"], state["tokens"]]))
-    assert (
-        len(json.dumps(model)) < script + words + 4 / 3 * (len(held["picture"]) + 4 * pairs) + 2000
-    )
+    words = len(json.dumps([caption["text"], caption["tokens"]]))
+    assert len(json.dumps(model)) < script + words + 4 / 3 * (len(held["sides"]) + 4 * pairs) + 2000
 
 
 def test_a_notebook_run_with_no_page_holds_every_value(executed, pairs):
@@ -292,9 +292,9 @@ def test_a_notebook_run_with_no_page_holds_every_value(executed, pairs):
         assert np.isfinite(matrix).all()
         assert state["similarity"] == state["ledger"]["similarity"]
         assert_bounded(model)
-        if state["caption"] == pairs.caption:
+        if caption_of(state["sides"])["text"] == pairs.caption:
             np.testing.assert_allclose(matrix[:, 1:], pairs.matrix, atol=1e-6)
-    captions = {model["state"]["caption"] for model in executed.displayed}
+    captions = {caption_of(model["state"]["sides"])["text"] for model in executed.displayed}
     assert captions == {"a dog next to a ball", "a horse and a car on the road"}
 
 

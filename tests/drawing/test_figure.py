@@ -250,20 +250,6 @@ def test_weak_values_are_faint():
     assert "+0.0025" in texts(plot(made("dog", 16, 16, values=fine)))
 
 
-def test_the_view_has_the_same_limits():
-    from fpattr_widget.drawing import _colours as colours
-    from fpattr_widget.drawing import _ledger as ledger
-
-    source = Path(__file__).parents[2] / "js" / "src"
-    for name, file, ours in (
-        ("FLOOR", "scale.ts", colours.FLOOR),
-        ("COARSE", "scale.ts", colours.COARSE),
-        ("TOLERATED", "ledger.ts", ledger.TOLERATED),
-    ):
-        (written,) = re.findall(rf"export const {name} = ([\d.]+);", (source / file).read_text())
-        assert float(written) == ours, name
-
-
 def test_a_ledger_that_does_not_add_up_says_so():
     figure = plot(made("a dog", ledger=fp.Ledger(0.23, 83.1, 0.0, 0.0, 0.0, -82.87)))
     assert "their sum is 83.10, which leaves −82.87." in texts(figure)
@@ -496,13 +482,13 @@ def test_nothing_is_computed_for_a_drawing_of_what_is_known(encoder, picture):
 
 def test_what_is_missing_is_said_and_has_no_colour():
     from fpattr_widget.drawing._content import shown_words, so_far
-    from fpattr_widget.drawing._sheet import draw, settled
+    from fpattr_widget.drawing._sheet import default_settings, draw
 
     pairs = made("a dog and a cat, too")
     pairs._ready[[2, 5]] = False
     pairs._ledger = None
     content = so_far(pairs)
-    with settled():
+    with default_settings():
         figure = draw(content, shown_words(content, None), dpi=100)
     assert "4 of 6 words were computed" in texts(figure)
     assert "precompute=True computes all before the view is shown" in texts(figure)

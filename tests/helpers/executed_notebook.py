@@ -7,6 +7,8 @@ from pathlib import Path
 import nbformat
 import numpy as np
 
+from tests.helpers.shown import caption_of
+
 STATE = "application/vnd.jupyter.widget-state+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -43,6 +45,6 @@ def buffers(model: dict) -> dict[str, bytes]:
 
 def rows(model: dict) -> np.ndarray:
     """Return a model's rows, ``(tokens, features)`` with NaN where they are not known."""
-    count = len(model["state"]["tokens"])
+    count = caption_of(model["state"]["sides"])["features"]
     values = np.frombuffer(buffers(model).get("rows", b""), "<f4")
     return values.reshape(count, -1) if values.size else np.full((count, 1), np.nan)

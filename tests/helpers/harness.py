@@ -17,6 +17,7 @@ from fpattr_widget.methods import Product
 from fpattr_widget.methods._contributions import KnownContributions
 from fpattr_widget.pairs import About, FeaturePairs
 from tests.helpers.recorded import pairs_of
+from tests.helpers.shown import kind_of, rows_message
 
 HERE = Path(__file__).parent
 ADDRESS = "http://localhost/views"
@@ -79,7 +80,7 @@ class View:
         """Give the page rows over all image features, ``(tokens, specials + patches)``."""
         numbers = list(range(len(rows)) if tokens is None else tokens)
         data = np.ascontiguousarray(rows[numbers], dtype="<f4").tobytes()
-        self.receive({"type": "rows", "epoch": EPOCH, "tokens": numbers}, data)
+        self.receive(rows_message(numbers, EPOCH), data)
 
     def update(self, **traits: Any) -> None:
         """Set traits together, as if Python had."""
@@ -91,7 +92,7 @@ class View:
     def sent(self, kind: str | None = None) -> list[tuple[dict[str, Any], list[bytes]]]:
         """Return what the page sent, each message with its buffers."""
         messages = [(content, unpacked(buffers)) for content, buffers in self._call("sent")]
-        return [one for one in messages if kind in (None, one[0].get("type"))]
+        return [one for one in messages if kind in (None, kind_of(one[0]))]
 
     def greet(self) -> None:
         """Answer the page's greeting, in the protocol that it speaks."""

@@ -11,6 +11,7 @@ from typing import Any
 from jupyter_client.manager import KernelManager
 
 from tests.helpers import forking
+from tests.helpers.shown import kind_of
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -106,7 +107,7 @@ class Notebook:
     def _unheard(self, model: str, until: str) -> list[Said] | None:
         said = [said for said in self.heard if said.model == model]
         for i in range(self._returned.get(model, 0), len(said)):
-            if said[i].content["type"] == until:
+            if kind_of(said[i].content) == until:
                 first, self._returned[model] = self._returned.get(model, 0), i + 1
                 return said[first : i + 1]
         return None

@@ -203,7 +203,7 @@ def test_padding_in_a_reference_raises_no_doubts(as_loaded, caplog):
 
 def test_a_folder_loads_like_a_hub_model(as_loaded, picture, tmp_path):
     as_loaded.model.save_pretrained(tmp_path)
-    as_loaded.tokenizer.save_pretrained(tmp_path)
+    as_loaded.processors["text"].save_pretrained(tmp_path)
     as_loaded.image_processor.save_pretrained(tmp_path)
     loaded = fp.load_encoder(tmp_path)
     method = fp.IntegratedJacobians(steps=2)
