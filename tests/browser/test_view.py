@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,16 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
-from fpattr_widget.pairs import FeaturePairs
 from tests.benchmarks import view as view_benchmark
-from tests.helpers.harness import EPOCH, View, harness, open_harness, state_of, synthetic_pairs
+from tests.helpers.harness import (
+    EPOCH,
+    View,
+    harness,
+    open_harness,
+    state_of,
+    synthetic_pairs,
+    unknown_words,
+)
 from tests.helpers.shown import caption_of
 
 pytestmark = pytest.mark.timeout(120)
@@ -22,15 +28,6 @@ WIDTHS = (320, 480, 640, 800, 1280, 2000)
 SENTENCE = "a small brown dog runs along the wet sand beside a rusty bicycle"
 # Words that no line can hold, a name as long as a path, markup, and another script.
 HARD = f"{'donaudampfschifffahrts' * 5} <b>dog</b> {'/very/long/path' * 6} كلب بجانب كرة 犬とボール"
-
-
-def unknown_words(pairs: FeaturePairs) -> FeaturePairs:
-    """Make every third token one that the tokenizer does not know."""
-    pairs.tokens = tuple(
-        replace(token, unknown=number % 3 == 0 and not token.special)
-        for number, token in enumerate(pairs.tokens)
-    )
-    return pairs
 
 
 @pytest.fixture(scope="module")
@@ -144,12 +141,6 @@ def show_failure(view: View) -> None:
     view.root.locator(".fpattr-failure", has_text="choose a later").wait_for()
 
 
-def show_progress(view: View) -> None:
-    view.greet()
-    view.receive({"type": "progress", "epoch": EPOCH, "message": "312 of 1,024 masks"})
-    view.root.locator(".fpattr-line", has_text="312 of 1,024 masks").wait_for()
-
-
 def open_everything(view: View) -> None:
     for _ in range(10):
         closed = view.root.locator("[aria-expanded=false], details:not([open]) > summary")
@@ -179,7 +170,7 @@ SITUATIONS: dict[str, dict[str, Callable[[View], None]]] = {
     "empty": {
         "rows missing": do_nothing,
         "rows missing, word hovered": hover_word,
-        "progress": show_progress,
+        "progress": View.show_progress,
     },
     "unknown": {"unknown words": do_nothing},
     "large": {"77 words": do_nothing},
@@ -496,7 +487,7 @@ def test_a_page_whose_kernel_answers_does_not(open_view, states):
 
 def test_progress_is_told_until_rows_are_there(open_view, states):
     with open_view("empty") as view:
-        show_progress(view)
+        view.show_progress()
         bar = view.root.get_by_role("progressbar")
         style = "e => getComputedStyle(e.firstElementChild).animationName"
         assert bar.get_attribute("aria-valuenow") is None
