@@ -25,3 +25,14 @@ FIGURE_ENDINGS = (".png", ".svg", ".pdf")
 
 #: Endings of the files that a report on an evaluation can be written to.
 REPORT_ENDINGS = (".html", ".md", ".csv")
+
+#: Data sets of the command line, with the files that each is read from; those in brackets
+#: are optional.
+DATASET_FILES: dict[str, tuple[str, ...]] = {
+    "examples": (),
+    "scenes": (),
+    "grids": ("[FOLDER]",),
+    "coco": ("INSTANCES.json", "CAPTIONS.json", "IMAGES"),
+    "flickr30k-entities": ("SENTENCES", "ANNOTATIONS", "IMAGES"),
+    "table": ("FILE.csv", "[IMAGES]"),
+}

@@ -10,11 +10,12 @@ import io
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from . import __version__
-from .choices import FIGURE_ENDINGS, REPORT_ENDINGS, MethodName, MetricName
+from .choices import DATASET_FILES, FIGURE_ENDINGS, REPORT_ENDINGS, MethodName, MetricName
 from .errors import InputError
 
 # The rest is imported where it is used, so that help appears without waiting for torch.
@@ -94,34 +95,18 @@ def _dataset(arguments: argparse.Namespace) -> "Dataset":
     from . import datasets
 
     name, files = arguments.dataset, arguments.files
-    expected = _FILES[name]
+    expected = DATASET_FILES[name]
     required = [file for file in expected if not file.startswith("[")]
     if len(files) not in {len(expected), len(required)}:
         remedy = f"pass {' '.join(expected) or 'nothing'}"
         raise InputError(name, f"is followed by {len(files)} names", remedy)
-    number, seed = arguments.number, arguments.seed
-    if name == "examples":
-        return datasets.examples()
-    if name == "scenes":
-        return datasets.scenes(number, seed=seed)
-    if name == "grids":
-        return datasets.grids(Path(files[0]) if files else "scenes", number, seed=seed)
-    if name == "coco":
-        return datasets.coco(*files)
-    if name == "flickr30k-entities":
-        return datasets.flickr30k_entities(*files)
-    return datasets.table(files[0], files[1] if files[1:] else None, boxes=arguments.boxes)
-
-
-#: Data sets, and the files that they are read from; those in brackets may be left out.
-_FILES: dict[str, tuple[str, ...]] = {
-    "examples": (),
-    "scenes": (),
-    "grids": ("[FOLDER]",),
-    "coco": ("INSTANCES.json", "CAPTIONS.json", "IMAGES"),
-    "flickr30k-entities": ("SENTENCES", "ANNOTATIONS", "IMAGES"),
-    "table": ("FILE.csv", "[IMAGES]"),
-}
+    read: Callable[..., Dataset] = getattr(datasets, name.replace("-", "_"))
+    places: list[Path | str] = [Path(file) for file in files]
+    if name == "grids" and not places:
+        places = ["scenes"]
+    options = {"number": arguments.number, "seed": arguments.seed, "boxes": arguments.boxes}
+    known = signature(read).parameters
+    return read(*places, **{key: value for key, value in options.items() if key in known})
 
 
 def compute(pairs: "FeaturePairs") -> None:
@@ -247,10 +232,10 @@ def _parser() -> argparse.ArgumentParser:
         "evaluate",
         help="judge how well a model's words find their objects",
         description="Judge how well a model's words find their objects, over a data set: "
-        + ", ".join(" ".join((name, *files)) for name, files in _FILES.items()) + ".",
+        + ", ".join(" ".join((name, *files)) for name, files in DATASET_FILES.items()) + ".",
     )  # fmt: skip
     command.set_defaults(run=evaluate)
-    command.add_argument("dataset", choices=_FILES)
+    command.add_argument("dataset", choices=DATASET_FILES)
     command.add_argument("files", nargs="*", help="of the data set, see above")
     command.add_argument(
         "-o",

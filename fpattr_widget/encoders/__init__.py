@@ -1,7 +1,7 @@
 """What a dual encoder is, and how each family is one."""
 
 from ._adapters import ProcessorLike
-from ._encoder import DualEncoder, Layer
+from ._encoder import DualEncoder, Layer, Recipe
 from ._family import Family
 from ._graphs import Kept
 from ._image import ImageLike, ImageTower, PreparedImage
@@ -16,7 +16,7 @@ from ._last_block import (
     mean_pooling,
     witness,
 )
-from ._loading import ModelLike, encoder_of, is_loaded, load_encoder, shared_encoder
+from ._loading import EncoderRecipe, ModelLike, encoder_of, is_loaded, load_encoder, shared_encoder
 from ._names import shared_name
 from ._part import Part
 from ._registry import register_family
@@ -31,6 +31,7 @@ __all__ = [
     "CaptionLike",
     "Crop",
     "DualEncoder",
+    "EncoderRecipe",
     "Family",
     "Feature",
     "ImageLike",
@@ -46,6 +47,7 @@ __all__ = [
     "PreparedImage",
     "PreparedText",
     "ProcessorLike",
+    "Recipe",
     "Sentence",
     "Side",
     "Split",

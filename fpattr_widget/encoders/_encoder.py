@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -50,6 +50,14 @@ class Defaults:
     nodes: tuple[int, int] | None = None
 
 
+class Recipe(Protocol):
+    """What loads the same encoder again; can be pickled."""
+
+    def load(self) -> "DualEncoder":
+        """Load it."""
+        ...
+
+
 class DualEncoder:
     """Two towers, such as of captions and of images, that meet in one space.
 
@@ -90,6 +98,8 @@ class DualEncoder:
         self.processors = dict(processors or {})
         self.defaults = defaults or Defaults()
         self.memory_limit = memory_limit
+        #: What loads it again in another process; ``None`` for a module that came loaded.
+        self.recipe: Recipe | None = None
         # Held while the model is looked at; no other lock is taken meanwhile. All locks
         # on the way of a computation, in the order in which they are taken: that of pairs
         # (of pairs made of others before that of the others), an entry of the inputs

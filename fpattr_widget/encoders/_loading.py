@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib.resources import as_file
 from pathlib import Path
 from typing import Any
@@ -96,9 +97,39 @@ def load_encoder(
             "leave it out, or load the module and pass both",
         )
     if str(model) != "bundled":
-        return _from_pretrained(str(model), str(model), device, dtype, memory_limit)
-    with as_file(MODEL_FOLDER) as folder:
-        return _from_pretrained(str(folder), "bundled", device, dtype, memory_limit)
+        encoder = _from_pretrained(str(model), str(model), device, dtype, memory_limit)
+    else:
+        with as_file(MODEL_FOLDER) as folder:
+            encoder = _from_pretrained(str(folder), "bundled", device, dtype, memory_limit)
+    source = os.path.abspath(model) if os.path.isdir(model) else str(model)
+    place = None if device is None else str(device)
+    encoder.recipe = EncoderRecipe(source, place, dtype, memory_limit)
+    return encoder
+
+
+@dataclass(frozen=True)
+class EncoderRecipe:
+    """What loads an encoder again, in another process for example; can be pickled.
+
+    Attributes
+    ----------
+    model
+        ``"bundled"``, a Hugging Face model id, or a folder's absolute path,
+        which its ``repr`` leaves out.
+    device, dtype, memory_limit
+        As they were passed to :func:`load_encoder`.
+    """
+
+    model: str = field(repr=False)
+    device: str | None
+    dtype: torch.dtype | None
+    memory_limit: int
+
+    def load(self) -> DualEncoder:
+        """Load the encoder; see :func:`load_encoder` for the errors."""
+        return load_encoder(
+            self.model, device=self.device, dtype=self.dtype, memory_limit=self.memory_limit
+        )
 
 
 def encoder_of(model: ModelLike = "bundled", processor: ProcessorLike = None) -> DualEncoder:

@@ -3,17 +3,17 @@
 from . import datasets
 from ._dataset import Dataset, Phrase, Problem, Sample
 from ._evaluate import DEFAULT_METRICS, evaluate
-from ._finding import Finding
 from ._report import Report
+from ._scored_phrase import ScoredPhrase
 
 __all__ = [
     "DEFAULT_METRICS",
     "Dataset",
-    "Finding",
     "Phrase",
     "Problem",
     "Report",
     "Sample",
+    "ScoredPhrase",
     "datasets",
     "evaluate",
 ]

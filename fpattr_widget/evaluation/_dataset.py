@@ -1,4 +1,4 @@
-"""What a model is evaluated on: images, captions, and which words name what is where."""
+"""Data sets: images with captions, and which words name what is where."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 
-_ROUNDED = 1e-3  # edges may be off by as much
+_SLACK = 1e-3  # by which edges may lie outside the image
 
 #: ``(left, top, right, bottom)`` as fractions of the image's sides.
 Box = tuple[float, float, float, float]
@@ -25,14 +25,15 @@ class Phrase:
     start, stop
         Its characters are ``caption[start:stop]``.
     label
-        The class that it is counted under.
+        Its class in reports.
     boxes
-        Where the image shows what it names, as fractions of the image's sides.
+        Where the image shows what it names, ``(left, top, right, bottom)`` as
+        fractions of the image's sides.
 
     Raises
     ------
     InputError
-        When a box is none.
+        When a box has no area or lies outside the image.
     """
 
     start: int
@@ -43,12 +44,12 @@ class Phrase:
     def __post_init__(self) -> None:
         for box in self.boxes:
             left, top, right, bottom = box
-            if not (
-                -_ROUNDED < left < right < 1 + _ROUNDED and -_ROUNDED < top < bottom < 1 + _ROUNDED
-            ):
+            if not (-_SLACK < left < right < 1 + _SLACK and -_SLACK < top < bottom < 1 + _SLACK):
                 raise InputError(
-                    f"`boxes` of {self.label!r} holds {box}: pass left, top, right and bottom as "
-                    "fractions of the image's sides, from 0 to 1."
+                    "boxes",
+                    f"of {self.label!r} holds {box}",
+                    "pass left, top, right and bottom as fractions of the image's sides, from 0 "
+                    "to 1",
                 )
 
 
@@ -59,14 +60,14 @@ class Sample:
     Attributes
     ----------
     name
-        What its data set knows it by; no other sample of it has the same.
+        Its name, unique in the data set.
     source
         The image in any form that :func:`fpattr_widget.attribute` takes, or a
         function without arguments that returns it.
     caption
-        What is said of the image.
+        The caption.
     phrases
-        Which words name what; may be empty.
+        Words that name what the image shows; may be empty.
 
     Raises
     ------
@@ -83,19 +84,21 @@ class Sample:
         for phrase in self.phrases:
             if not 0 <= phrase.start < phrase.stop <= len(self.caption):
                 raise InputError(
-                    f"`phrases` of {self.name!r} holds characters {phrase.start} to {phrase.stop} "
-                    f"of a caption of {len(self.caption)}: pass a place inside it."
+                    "phrases",
+                    f"of {self.name!r} holds characters {phrase.start} to {phrase.stop} of a "
+                    f"caption of {len(self.caption)}",
+                    "pass a place inside it",
                 )
 
     @property
     def image(self) -> Any:
-        """The image; made anew at each call if it is made by a function."""
+        """The image; a function as ``source`` is called each time."""
         return self.source() if callable(self.source) else self.source
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that could not be read.
+    """A part of a file that could not be read.
 
     Attributes
     ----------
@@ -104,7 +107,7 @@ class Problem:
     place
         Where in it: ``"line 12"``, ``"annotations[3]"``; empty for all of it.
     message
-        What is wrong, in a few words.
+        The reason, in a few words.
     """
 
     file: str
@@ -116,16 +119,16 @@ class Problem:
 
 
 class Dataset(Sequence[Sample]):
-    """Samples to evaluate on; images are opened when it is their turn.
+    """Samples to evaluate on; each image is opened when its sample is measured.
 
     Parameters
     ----------
     name
-        What reports call it.
+        The name in reports.
     samples
-        Their names must differ.
+        With different names.
     problems
-        What could not be read and was left out.
+        Parts of files that could not be read and were left out.
 
     Raises
     ------
@@ -142,8 +145,8 @@ class Dataset(Sequence[Sample]):
 
     def __repr__(self) -> str:
         count = sum(len(sample.phrases) for sample in self.samples)
-        said = f"{self.name!r}, {len(self)} samples, {count} phrases, {len(self.labels)} labels"
-        return f"Dataset({said}{f', {len(self.problems)} problems' if self.problems else ''})"
+        contents = f"{self.name!r}, {len(self)} samples, {count} phrases, {len(self.labels)} labels"
+        return f"Dataset({contents}{f', {len(self.problems)} problems' if self.problems else ''})"
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -163,17 +166,17 @@ class Dataset(Sequence[Sample]):
     @property
     def labels(self) -> tuple[str, ...]:
         """The classes of all phrases, sorted."""
-        return tuple(sorted({phrase.label for one in self.samples for phrase in one.phrases}))
+        return tuple(sorted({phrase.label for sample in self.samples for phrase in sample.phrases}))
 
     def shuffled(self, seed: int = 0) -> "Dataset":
-        """Return the same samples in a random order; ``dataset.shuffled()[:100]`` draws some."""
+        """Return the samples in a random order; ``dataset.shuffled()[:100]`` draws a hundred."""
         order = np.random.default_rng(seed).permutation(len(self))
         return Dataset(self.name, [self.samples[i] for i in order], self.problems)
 
     def fingerprint(self) -> str:
         """Return a hash of all captions, phrases and boxes, in order; images are not read."""
-        said = [
-            [one.name, one.caption, [[p.start, p.stop, p.label, p.boxes] for p in one.phrases]]
-            for one in self.samples
+        contents = [
+            [s.name, s.caption, [[p.start, p.stop, p.label, p.boxes] for p in s.phrases]]
+            for s in self.samples
         ]
-        return hashlib.sha256(json.dumps([self.name, said]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self.name, contents]).encode()).hexdigest()

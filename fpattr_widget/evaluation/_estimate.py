@@ -19,8 +19,8 @@ class Estimate:
     mean
         Their mean.
     low, high
-        The interval; NaN where one sample alone tells nothing of the spread,
-        nor several whose sums happen to agree.
+        The interval; NaN where the spread cannot be estimated, from a single
+        sample or from several whose sums happen to agree.
     """
 
     count: int
@@ -30,15 +30,15 @@ class Estimate:
 
 
 def estimate(values: Sequence[float], samples: Sequence[int], *, shares: bool = True) -> Estimate:
-    """Estimate a mean.
+    """Estimate a mean and its confidence interval.
 
     Parameters
     ----------
     values
         At least one, finite.
     samples
-        Number of the sample that each comes from: values of one sample may be
-        alike, and count together.
+        Index of the sample that each comes from; values of one sample may
+        depend on each other, and form a cluster.
     shares
         Whether values from zero to one are shares; ``False`` for differences,
         which may be negative even if none is.

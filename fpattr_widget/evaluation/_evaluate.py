@@ -2,14 +2,17 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 from ..choices import MetricName
 from ..encoders import Layer, ModelLike, ProcessorLike
+from ..errors import InputError
 from ..pairs import MethodLike
 from ._dataset import Dataset
-from ._plan import plan
-from ._report import Report, finish
+from ._plan import Evaluation, plan
+from ._report import Report
+from ._run import run
 from .metrics import Metric
 
 #: A metric or its name.
@@ -31,10 +34,10 @@ def evaluate(
 ) -> Report:
     """Judge how well a model's words find their objects, over a data set.
 
-    Images are read when it is their turn. An interrupt loses no more than the
-    sample under way: the report tells of what was done, and
-    ``report.resume()`` goes on; with ``scores``, so does the same call in
-    another process.
+    Each image is opened when its sample is measured. An interrupt loses no
+    more than the sample under way: the report is on what was measured until
+    then, and ``report.resume()`` measures the rest; with ``scores``, so does
+    the same call in another process.
 
     Parameters
     ----------
@@ -49,9 +52,8 @@ def evaluate(
         A method or its name, or a list of several; see
         :func:`fpattr_widget.attribute`.
     metrics
-        Metrics or their names: ``"pointing_game"``, ``"pointing_energy"``,
-        ``"grid_pointing_game"``, ``"insertion_deletion"``, ``"faithfulness"``,
-        ``"completeness"``, ``"agreement"``; see
+        A metric or its name, or a list of several, such as
+        ``["pointing_game", "faithfulness"]``; all are in
         :mod:`fpattr_widget.evaluation.metrics`.
     layers
         A layer as in :func:`fpattr_widget.attribute`, a list of several, or
@@ -59,23 +61,23 @@ def evaluate(
     processor
         For loaded modules; see :func:`fpattr_widget.load_encoder`.
     scores
-        A file of JSON lines in which every sample's scores are kept as soon as
-        they are there. One that is there already is gone on from.
+        A file of JSON lines, to which each sample's scores are written as soon
+        as they are measured. An existing file is resumed.
     progress
         Whether to show a progress bar with the time left.
 
     Returns
     -------
     Report
-        On everything, or, after an interrupt, on what was done until then.
+        On all samples, or, after an interrupt, on those measured until then.
 
     Raises
     ------
     InputError
-        When an argument cannot be used, or no sample can. Single samples that
-        cannot be used are left out and told in ``report.skipped``.
+        When an argument cannot be used, or no sample can be explained. Single
+        samples that cannot be explained are listed in ``report.skipped``.
     """
-    asked = plan(
+    evaluation = plan(
         model,
         dataset,
         processor=processor,
@@ -84,4 +86,17 @@ def evaluate(
         layers=layers,
         scores=scores,
     )
-    return finish(asked, progress)
+    return _report(evaluation, progress)
+
+
+def _report(evaluation: Evaluation, progress: bool) -> Report:
+    """Run an evaluation as far as it goes, and report on it."""
+    run(evaluation, progress)
+    report = Report(evaluation, partial(_report, evaluation))
+    if not report.metrics and report.skipped and report.complete:
+        raise InputError(
+            "dataset",
+            f"has no sample that could be explained (the first: {report.skipped[0].reason})",
+            "mend the samples or the arguments",
+        )
+    return report

@@ -1,6 +1,6 @@
-"""One sample as one run explains it: all that a metric looks at."""
+"""A sample as an encoder reads it, and as a setup explains it: all that a metric reads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,25 +9,25 @@ import numpy as np
 from ..encoders import DualEncoder, PreparedImage, PreparedText
 from ..errors import InputError
 from ..methods import Game, MaskedSimilarity, Method, game_of
-from ..pairs import FeaturePairs, attribute
+from ..pairs import FeaturePairs
 from ._dataset import Box, Phrase, Sample
 from ._geometry import patches_in_boxes, seen_boxes
 
 
 @dataclass(frozen=True)
 class Target:
-    """A phrase as the model meets it.
+    """A phrase of which the model sees at least one token and one box.
 
     Attributes
     ----------
     number
-        Which of the sample's phrases it is.
+        Index of the phrase in the sample.
     phrase
         The phrase.
     tokens
-        Numbers of its tokens.
+        Indices of its tokens.
     boxes
-        What the model sees of its boxes, as fractions of that.
+        The visible parts of its boxes, as fractions of what the model sees.
     inside
         Which patches lie in its boxes, ``(rows, columns)`` bool.
     """
@@ -39,8 +39,15 @@ class Target:
     inside: np.ndarray
 
 
-class Read:
-    """A sample as an encoder reads it; what is costly is shared by all runs of the encoder.
+class PreparedSample:
+    """A sample as an encoder reads it; all setups of the encoder share what is costly.
+
+    Parameters
+    ----------
+    encoder
+        The encoder.
+    sample
+        The sample, whose image is opened now.
 
     Raises
     ------
@@ -53,31 +60,38 @@ class Read:
         self.sample = sample
         try:
             image = sample.image
-        except OSError as error:  # made by a function, which may read a file
+        except OSError as error:  # raised by the sample's own function
             raise InputError(
                 "image", f"cannot be read ({error})", "check the data set's files"
             ) from error
-        prepared_text = encoder.prepare(sample.caption, "text")
-        prepared_image = encoder.prepare(image, "image")
-        assert isinstance(prepared_text, PreparedText)
-        assert isinstance(prepared_image, PreparedImage)
-        self.text, self.image = prepared_text, prepared_image
+        text_input = encoder.prepare(sample.caption, "text")
+        image_input = encoder.prepare(image, "image")
+        assert isinstance(text_input, PreparedText)
+        assert isinstance(image_input, PreparedImage)
+        self.text, self.image = text_input, image_input
         self._games: dict[tuple[str, ...], Game] = {}
 
     def targets(self, grid: tuple[int, int]) -> tuple[Target, ...]:
-        """Return the phrases whose boxes are seen, on a grid of patches.
+        """Return the phrases of which the model sees a token and a box.
+
+        Parameters
+        ----------
+        grid
+            ``(rows, columns)`` of patches.
 
         Raises
         ------
         InputError
-            When it cannot be told what the model sees of the image.
+            When the part of the image that the model sees is not known.
         """
         if self.sample.phrases and self.image.crop is None:
             raise InputError(
-                "where the boxes lie in what the model sees cannot be told: the image processor "
-                "of `model` does more than scale and crop, or the image is a few pixels wide"
+                "image",
+                "has boxes that cannot be placed in what the model sees, because the image "
+                "processor does more than scale and crop, or the image is a few pixels wide",
+                "choose metrics that need no boxes, such as 'completeness'",
             )
-        found = []
+        targets = []
         for number, phrase in enumerate(self.sample.phrases):
             assert self.image.crop is not None
             boxes = seen_boxes(phrase.boxes, self.image.crop)
@@ -92,21 +106,21 @@ class Read:
             )
             if boxes and tokens:
                 inside = patches_in_boxes(boxes, grid)
-                found.append(Target(number, phrase, tokens, boxes, inside))
-        return tuple(found)
+                targets.append(Target(number, phrase, tokens, boxes, inside))
+        return tuple(targets)
 
     def masked(
         self, layers: tuple[int, int], removal: Mapping[str, str] | None
     ) -> MaskedSimilarity:
-        """Return the cosines of the sample with features removed, each input encoded once.
+        """Return the cosines of the sample with features removed; each input is encoded once.
 
         Parameters
         ----------
         layers
-            ``(text, image)``, where features are read off; layers whose features are alike
-            share what was encoded.
+            ``(text, image)``, where features are read. Layers with the same
+            features share what was encoded.
         removal
-            How a feature is removed, by the tower's name, see
+            How features are removed, by the tower's name, see
             :class:`~fpattr_widget.Occlusion`; ``None`` for the usual way of each tower.
         """
         games = []
@@ -120,36 +134,38 @@ class Read:
         return MaskedSimilarity(*games)
 
 
-class Explained:
-    """A sample's pairs, and what they are to be held against.
+@dataclass(frozen=True)
+class ExplainedSample:
+    """A sample's pair attributions beside its truth; what metrics judge.
 
     Attributes
     ----------
-    read
+    prepared
         The sample as the encoder reads it.
     pairs
         Its pair attributions.
-    run
-        What a reader calls the way in which it was explained.
+    method
+        The method that they are measured with.
+    layers
+        ``(text, image)``, the blocks whose features the pairs have.
+    name
+        What readers call the setup.
     beside
-        The same sample explained in other ways with the same encoder.
+        The same sample as the encoder's other setups explain it; filled only
+        for metrics that compare.
     """
 
-    def __init__(self, read: Read, method: Method, layer: tuple[int, int] | None, run: str):
-        self.read = read
-        self.pairs: FeaturePairs = attribute(
-            read.encoder, read.image, read.text, method=method, layer=layer
-        )
-        # As attribute() resolves it.
-        self._layers = read.encoder.resolve_layers(layer if method.reads_at is None else -1)
-        self._removal: Mapping[str, str] | None = getattr(method, "removal", None)
-        self.run = run
-        self.beside: Sequence[Explained] = ()
+    prepared: PreparedSample
+    pairs: FeaturePairs
+    method: Method
+    layers: tuple[int, int]
+    name: str
+    beside: tuple["ExplainedSample", ...] = ()
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:
-        """See ``Read.targets``."""
-        return self.read.targets(self.pairs.grid)
+        """The phrases to judge; see :meth:`PreparedSample.targets`."""
+        return self.prepared.targets(self.pairs.grid)
 
     @cached_property
     def maps(self) -> np.ndarray:
@@ -160,15 +176,15 @@ class Explained:
 
     @cached_property
     def first_order(self) -> tuple[np.ndarray, np.ndarray]:
-        """See ``FeaturePairs.first_order``."""
+        """First-order parts of tokens and of patches; see ``FeaturePairs.first_order``."""
         return self.pairs.first_order()
 
     @cached_property
     def masked(self) -> MaskedSimilarity:
-        """The sample with features removed as the method does, if it removes any."""
-        return self.read.masked(self._layers, self._removal)
+        """The sample with features removed, in the method's own way if it removes any."""
+        return self.prepared.masked(self.layers, getattr(self.method, "removal", None))
 
     @property
     def content(self) -> np.ndarray:
-        """Which tokens are words, ``(tokens,)`` bool; the others are BOS and the like."""
-        return self.read.text.content
+        """Which tokens are words and not BOS and the like, ``(tokens,)`` bool."""
+        return self.prepared.text.content

@@ -1,4 +1,4 @@
-"""Hashes of what decides about an encoder's numbers, to notice that it is another one."""
+"""Hashes of all that decides about an encoder's numbers, to notice when it has changed."""
 
 import hashlib
 import json
@@ -16,22 +16,27 @@ _PROBE = "A small dog's photo, 2 café cups — 一只狗!"
 _SIZES = ((150, 100), (90, 140))
 
 
+def fingerprint(encoder: DualEncoder) -> dict[str, str]:
+    """Return hashes of an encoder's weights and of how it reads its inputs, by part."""
+    return {"weights": weights_of(encoder), **reading_of(encoder)}
+
+
 def weights_of(encoder: DualEncoder) -> str:
-    """Return a hash of an encoder's weights: a model trained further is another one."""
-    found = hashlib.sha256()
+    """Return a hash of an encoder's weights."""
+    digest = hashlib.sha256()
     for name, weight in encoder.model.state_dict().items():
-        found.update(name.encode())
+        digest.update(name.encode())
         if isinstance(weight, torch.Tensor):
             plain = weight.detach().reshape(-1).cpu().contiguous()
-            found.update(plain.view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()
+            digest.update(plain.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
-def read_by(encoder: DualEncoder) -> dict[str, str]:
-    """Return hashes of how an encoder reads images and captions, and of its defaults.
+def reading_of(encoder: DualEncoder) -> dict[str, str]:
+    """Return hashes of how an encoder reads images and captions, and of its defaults, by part.
 
-    Of processors it counts what they do, not what they are called: one that is
-    any function at all has no settings that could be read.
+    Processors are hashed by their outputs, because one that is a plain
+    function has no settings to read.
     """
     return {
         "image_processors": _pixels(encoder.processors.get("image")),
@@ -41,13 +46,13 @@ def read_by(encoder: DualEncoder) -> dict[str, str]:
 
 
 def _pixels(processor: Any) -> str:
-    """Return a hash of what a processor makes of fixed pictures, to three decimals."""
-    found = hashlib.sha256()
+    """Return a hash of a processor's outputs for fixed pictures, to three decimals."""
+    digest = hashlib.sha256()
     for size in _SIZES if processor is not None else ():
         for name, values in sorted(run_processor(processor, _picture(*size)).items()):
-            found.update(f"{name} {values.shape} ".encode())
-            found.update((np.round(values.astype(np.float64), 3) + 0.0).tobytes())
-    return found.hexdigest()
+            digest.update(f"{name} {values.shape} ".encode())
+            digest.update((np.round(values.astype(np.float64), 3) + 0.0).tobytes())
+    return digest.hexdigest()
 
 
 def _picture(width: int, height: int) -> Image.Image:
@@ -57,10 +62,10 @@ def _picture(width: int, height: int) -> Image.Image:
 
 
 def _tokens(tokenizer: Any) -> str:
-    """Return a hash of a tokenizer's vocabulary and of what it makes of a fixed text."""
+    """Return a hash of a tokenizer's vocabulary and of its ids for a fixed text."""
     words = tokenizer.get_vocab() if hasattr(tokenizer, "get_vocab") else {}
     ids: list[int] = []
-    # Some know no word for what is unknown, and raise.
+    # Tokenizers without an unknown token raise.
     with suppress(Exception):
         ids = [int(token) for token in tokenizer(_PROBE, verbose=False)["input_ids"]]
     return hashlib.sha256(json.dumps([sorted(words.items()), ids]).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""From boxes in an image to patches of the part of it that the model sees."""
+"""Map boxes of an image to patches of the part that the model sees."""
 
 from collections.abc import Iterable
 
@@ -8,14 +8,14 @@ from ._dataset import Box
 
 
 def seen_boxes(boxes: Iterable[Box], crop: Box) -> tuple[Box, ...]:
-    """Return what a crop leaves of boxes, as fractions of the crop's sides.
+    """Return the visible parts of boxes, as fractions of the crop's sides.
 
     Parameters
     ----------
     boxes
         ``(left, top, right, bottom)`` as fractions of the image's sides.
     crop
-        The part of the image that is seen, likewise.
+        The part of the image that the model sees, likewise.
 
     Returns
     -------
@@ -55,14 +55,14 @@ def _covered(start: float, stop: float, count: int) -> np.ndarray:
 def patches_in_boxes(boxes: Iterable[Box], grid: tuple[int, int]) -> np.ndarray:
     """Return which patches lie in at least one box, ``grid`` bool.
 
-    A patch lies in a box that holds its centre. A box that is too small to
-    hold any centre has the patch that its own centre lies in, so that every
-    box has at least one.
+    A patch lies in a box that holds its centre. A box too small to hold any
+    centre gets the patch that holds the box's centre, so that every box has at
+    least one.
 
     Parameters
     ----------
     boxes
-        Fractions of the sides of the picture that the grid covers.
+        As fractions of the sides of the picture that the grid covers.
     grid
         ``(rows, columns)``.
     """
@@ -71,10 +71,10 @@ def patches_in_boxes(boxes: Iterable[Box], grid: tuple[int, int]) -> np.ndarray:
     x = ((np.arange(columns) + 0.5) / columns)[None, :]
     inside = np.zeros(grid, bool)
     for left, top, right, bottom in boxes:
-        own = (left <= x) & (x < right) & (top <= y) & (y < bottom)
-        if not own.any():
+        centres = (left <= x) & (x < right) & (top <= y) & (y < bottom)
+        if not centres.any():
             row = min(int((top + bottom) / 2 * rows), rows - 1)
             column = min(int((left + right) / 2 * columns), columns - 1)
-            own[row, column] = True
-        inside |= own
+            centres[row, column] = True
+        inside |= centres
     return inside

@@ -1,7 +1,6 @@
-"""All numbers of an evaluation as they are at a moment, to be looked up."""
+"""An indexed snapshot of an evaluation's scores."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -9,37 +8,26 @@ import numpy as np
 from ..errors import InputError
 from ._dataset import Sample
 from ._estimate import Estimate, estimate
-from ._plan import Evaluation, Run
-from ._records import Score
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """A score and the number of the sample that it is of."""
-
-    sample: int
-    score: Score
-
-    @property
-    def phrase(self) -> int:
-        """Number of the sample's phrase, of a score that is of a phrase."""
-        assert self.score.phrase is not None, "a number of a whole sample"
-        return self.score.phrase
+from ._plan import Evaluation
+from ._score import Score
+from ._setup import SetupName
 
 
 class Measurements:
-    """What an evaluation has measured until now; it may go on.
+    """The scores of an evaluation as they are now; the evaluation may go on.
+
+    Their order is that of the data set, whatever order the records arrived in.
 
     Attributes
     ----------
     samples
         Those of the data set.
     runs
-        The ways of explaining that were compared.
+        Names of the setups that are compared.
     records
-        What was looked at.
-    every
-        All numbers, in the order of the samples.
+        One for each sample that was tried.
+    scores
+        Those of all records.
     less_is_better, shares
         Names of the numbers that are good when they are small, and of those
         that lie between zero and one by definition.
@@ -47,109 +35,122 @@ class Measurements:
 
     def __init__(self, evaluation: Evaluation):
         self.samples = evaluation.dataset.samples
-        self.runs: tuple[Run, ...] = tuple(way.run for way in evaluation.ways)
-        places = {one.name: number for number, one in enumerate(self.samples)}
-        self.records = [one for one in evaluation.records if one.sample in places]
-        every = [
-            Measurement(places[record.sample], score)
-            for record in self.records
-            for score in record.scores
-        ]
-        self.every = sorted(every, key=lambda one: one.sample)
+        self.runs: tuple[SetupName, ...] = tuple(setup.name for setup in evaluation.task.setups)
+        self._places = {sample.name: place for place, sample in enumerate(self.samples)}
+        self.records = sorted(
+            (record for record in evaluation.records if record.sample in self._places),
+            key=lambda record: self._places[record.sample],
+        )
+        self.scores = [score for record in self.records for score in record.scores]
+        metrics = evaluation.task.metrics
         self.less_is_better: frozenset[str] = frozenset().union(
-            *(metric.less_is_better for metric in evaluation.metrics)
+            *(metric.less_is_better for metric in metrics)
         )
-        self.shares: frozenset[str] = frozenset().union(
-            *(metric.shares for metric in evaluation.metrics)
-        )
+        self.shares: frozenset[str] = frozenset().union(*(metric.shares for metric in metrics))
 
     @cached_property
     def metrics(self) -> tuple[str, ...]:
         """Names of all numbers, in the order of the metrics."""
         named = [tuple(dict.fromkeys(s.metric for s in record.scores)) for record in self.records]
-        # A sample may lack some: those that have most say the order.
+        # A sample may lack some names, so those with the most names come first.
         named.sort(key=len, reverse=True)
         return tuple(dict.fromkeys(name for names in named for name in names))
 
     @cached_property
     def phrase_metrics(self) -> tuple[str, ...]:
         """Names of those that are of phrases."""
-        found = {one.score.metric for one in self.every if one.score.phrase is not None}
-        return tuple(name for name in self.metrics if name in found)
+        names = {score.metric for score in self.scores if score.phrase is not None}
+        return tuple(name for name in self.metrics if name in names)
 
     @cached_property
     def metrics_with_chance(self) -> frozenset[str]:
         """Names of those that have a chance level."""
-        return frozenset(one.score.metric for one in self.every if one.score.chance is not None)
+        return frozenset(score.metric for score in self.scores if score.chance is not None)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """The classes of all phrases that were measured, sorted."""
-        return tuple(sorted({self.label(m) for m in self.every if m.score.phrase is not None}))
+        return tuple(sorted({self.label(s) for s in self.scores if s.phrase is not None}))
 
     @cached_property
-    def _sorted(self) -> dict[tuple[str, int], list[Measurement]]:
-        found: dict[tuple[str, int], list[Measurement]] = {}
-        for one in self.every:
-            found.setdefault((one.score.metric, one.score.run), []).append(one)
-        return found
+    def _by_metric_and_run(self) -> dict[tuple[str, int], list[Score]]:
+        scores: dict[tuple[str, int], list[Score]] = {}
+        for score in self.scores:
+            scores.setdefault((score.metric, score.run), []).append(score)
+        return scores
 
-    def of(self, metric: str, run: int) -> list[Measurement]:
-        """Return all numbers of a name in one run."""
-        return self._sorted.get((metric, run), [])
+    def of(self, metric: str, run: int) -> list[Score]:
+        """Return all scores of one name and run."""
+        return self._by_metric_and_run.get((metric, run), [])
 
-    def by_label(self, metric: str, run: int) -> dict[str, list[Measurement]]:
-        """Return numbers of phrases by the phrases' classes."""
-        found: dict[str, list[Measurement]] = {}
-        for one in self.of(metric, run):
-            found.setdefault(self.label(one), []).append(one)
-        return found
+    def by_label(self, metric: str, run: int) -> dict[str, list[Score]]:
+        """Return the scores of phrases by the phrases' classes."""
+        scores: dict[str, list[Score]] = {}
+        for score in self.of(metric, run):
+            scores.setdefault(self.label(score), []).append(score)
+        return scores
 
     def by_phrase(self, metric: str, run: int) -> dict[tuple[int, int], float]:
-        """Return numbers by sample and phrase."""
-        return {(one.sample, one.phrase): one.score.value for one in self.of(metric, run)}
+        """Return values by the sample's place and the phrase's index."""
+        return {(self.place(s), phrase_of(s)): s.value for s in self.of(metric, run)}
 
-    def estimated(self, found: Sequence[Measurement]) -> Estimate:
-        """Return the mean of numbers of one name with its interval."""
-        values, samples = zip(*((one.score.value, one.sample) for one in found), strict=True)
-        return estimate(values, samples, shares=found[0].score.metric in self.shares)
+    def estimate(self, scores: Sequence[Score]) -> Estimate:
+        """Return the mean of scores of one name, with its interval."""
+        values, places = zip(*((s.value, self.place(s)) for s in scores), strict=True)
+        return estimate(values, places, shares=scores[0].metric in self.shares)
 
-    def sample(self, one: Measurement) -> Sample:
-        """Return the sample that a number is of."""
-        return self.samples[one.sample]
+    def place(self, score: Score) -> int:
+        """Return the place of a score's sample in the data set."""
+        return self._places[score.sample]
 
-    def label(self, one: Measurement) -> str:
-        """Return the class of the phrase that a number is of."""
-        return self.sample(one).phrases[one.phrase].label
+    def sample(self, score: Score) -> Sample:
+        """Return the sample of a score."""
+        return self.samples[self.place(score)]
 
-    # What users ask for
+    def label(self, score: Score) -> str:
+        """Return the class of the phrase of a score."""
+        return self.sample(score).phrases[phrase_of(score)].label
 
-    def metric_named(self, metric: str | None) -> str:
-        """Return a number's name, the first unless told; else raise ``InputError``."""
-        return _one_of(metric, self.metrics)
+    # Checks of arguments
 
-    def phrase_metric_named(self, metric: str | None) -> str:
+    def check_metric(self, metric: str | None) -> str:
+        """Return the name of a number, by default the first; raise ``InputError`` if unknown."""
+        return _known_name(metric, self.metrics)
+
+    def check_phrase_metric(self, metric: str | None) -> str:
         """Return the name of a number that is of phrases, likewise."""
-        return _one_of(metric, self.phrase_metrics)
+        return _known_name(metric, self.phrase_metrics)
 
-    def run_number(self, run: int | Run) -> int:
-        """Return the number of a run; else raise ``InputError``."""
-        if isinstance(run, Run) and run in self.runs:
+    def check_run(self, run: int | SetupName) -> int:
+        """Return the index of a run; raise ``InputError`` if there is no such run."""
+        if isinstance(run, SetupName) and run in self.runs:
             return self.runs.index(run)
         if isinstance(run, int) and -len(self.runs) <= run < len(self.runs):
             return run % len(self.runs)
-        raise InputError(f"`run` is {run!r}: pass one of `runs`, or its number.")
+        raise InputError("run", f"is {run!r}", "pass one of `runs`, or its number")
 
 
-def mean_chance(found: Iterable[Measurement]) -> float | None:
-    """Return the mean of their chance levels, where there are any."""
-    chances = [one.score.chance for one in found if one.score.chance is not None]
+def phrase_of(score: Score) -> int:
+    """Return the index of a score's phrase; the score must be of one."""
+    assert score.phrase is not None, "a score of a whole sample"
+    return score.phrase
+
+
+def mean_chance(scores: Iterable[Score]) -> float | None:
+    """Return the mean of the chance levels, ``None`` where there are none."""
+    chances = [score.chance for score in scores if score.chance is not None]
     return float(np.mean(chances)) if chances else None
 
 
-def _one_of(name: str | None, there: tuple[str, ...]) -> str:
-    if name is None and there:
-        return there[0]
-    if name is None or name not in there:
-        raise InputError(f"`metric` is {name!r}: measured is {', '.join(there) or 'nothing'}.")
+def _known_name(name: str | None, known: tuple[str, ...]) -> str:
+    if not known:
+        raise InputError(
+            "metric", "names nothing, for no such number was measured", "see `report.metrics`"
+        )
+    if name is None:
+        return known[0]
+    if name not in known:
+        raise InputError(
+            "metric", f"is {name!r}, which was not measured", f"pass one of {', '.join(known)}"
+        )
     return name

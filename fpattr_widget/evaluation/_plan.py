@@ -1,210 +1,63 @@
-"""What is to be measured, checked before it begins, and the measuring itself."""
+"""Check what is asked for and plan an evaluation, before anything is measured."""
 
 import itertools
 import os
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeVar
 
 import torch
-from tqdm.auto import tqdm
 
 from ..encoders import DualEncoder, Layer, ModelLike, ProcessorLike, encoder_of
-from ..errors import InputError, ModelChanged
+from ..errors import InputError
 from ..methods import METHODS, Method
-from ..progress import about, cheaper
-from ._dataset import Dataset, Sample
-from ._explained import Explained, Read
-from ._fingerprint import read_by, weights_of
-from ._records import SAID, Record, Records, Score
-from .metrics import METRICS, Agreement, Metric
+from ._dataset import Dataset
+from ._fingerprint import reading_of, weights_of
+from ._records import Records
+from ._setup import Setup, SetupName
+from ._task import Task
+from .metrics import METRICS
+from .runners import RUNNERS, Runner
 
 T = TypeVar("T")
-# An evaluation that takes longer, in seconds, is worth a word beforehand.
-_WORTH_A_WORD = 60.0
+
+_LAYERS_REMEDY = "pass 'all', a layer or a list of layers"
 
 
 @dataclass(frozen=True)
-class Run:
-    """One way of explaining: an encoder, a method and a pair of layers.
+class Evaluation:
+    """What is measured of which samples, how, and what has been measured so far.
 
     Attributes
     ----------
-    model
-        What a reader calls the encoder.
-    method
-        What a reader calls the method.
-    layers
-        ``(text, image)``, or ``None`` where the method reads at a place of its own.
-    """
-
-    model: str
-    method: str
-    layers: tuple[int, int] | None
-
-    def __str__(self) -> str:
-        places = "" if self.layers is None else " · text block {} · image block {}"
-        return f"{self.model} · {self.method}{places.format(*self.layers or ())}"
-
-
-@dataclass(frozen=True)
-class Way:
-    """A run with what it takes to explain a sample so."""
-
-    run: Run
-    encoder: DualEncoder
-    method: Method
-
-    def explain(self, read: Read) -> Explained:
-        return Explained(read, self.method, self.run.layers, str(self.run))
-
-
-class Evaluation:
-    """Ways of explaining, metrics and a data set, and what has been measured of them so far.
-
-    Parameters
-    ----------
-    ways
-        Those that are compared.
+    task
+        What is measured of each sample.
     dataset
-        What they are judged on.
-    metrics
-        By which.
-    scores
-        A file to keep what is measured in, or ``None``.
+        The samples.
+    records
+        The scores so far; they grow while the evaluation runs.
+    reading
+        Hashes of how each setup's encoder read its inputs at the beginning, by
+        part; see :func:`.reading_of`.
+    runner
+        Measures the samples.
     """
 
-    def __init__(
-        self,
-        ways: Sequence[Way],
-        dataset: Dataset,
-        metrics: Sequence[Metric],
-        scores: str | os.PathLike[str] | None,
-    ):
-        self.ways = tuple(ways)
-        self.dataset = dataset
-        self.metrics = tuple(metrics)
-        encoders = {id(way.encoder): way.encoder for way in ways}
-        weights = {key: weights_of(one) for key, one in encoders.items()} if scores else {}
-        self._reading = self._how_it_is_read()
-        plan = {
-            "dataset": dataset.fingerprint(),
-            "models": [weights.get(id(way.encoder)) for way in ways],
-            **self._reading,
-            "methods": [[str(way.run), repr(way.method)] for way in ways],
-            "metrics": [repr(metric) for metric in metrics],
-        }
-        self.records = Records(plan, scores)
+    task: Task
+    dataset: Dataset
+    records: Records
+    reading: dict[str, list[str]]
+    runner: Runner
 
-    def _how_it_is_read(self) -> dict[str, list[str]]:
-        """Return what beside weights and methods decides about the numbers, by what it is."""
-        parts = {id(way.encoder): read_by(way.encoder) for way in self.ways}
-        each = [parts[id(way.encoder)] for way in self.ways]
-        return {name: [one[name] for one in each] for name in each[0]}
+    def reading_now(self) -> dict[str, list[str]]:
+        """Return ``reading`` of the encoders as they are now."""
+        return _reading(self.task)
 
-    def proceed(self, progress: bool = True) -> None:
-        """Measure what is missing; an interrupt loses no more than the sample under way.
 
-        What could not be used is tried again: a file may be there now.
-        """
-        # What cannot have changed yet is not looked at.
-        now = self._how_it_is_read() if len(self.records) else self._reading
-        for name, parts in now.items():
-            if parts != self._reading[name]:
-                raise InputError(
-                    f"the {SAID[name]} of `model` has changed since the evaluation began, and its "
-                    "scores would be mixed: call evaluate() anew."
-                )
-        with self.records.writing():
-            self._measure_missing(progress)
-
-    def _measure_missing(self, progress: bool) -> None:
-        missing = [sample for sample in self.dataset if not self.records.holds(sample.name)]
-        done = len(self.dataset) - len(missing)
-        with tqdm(
-            total=len(self.dataset),
-            initial=done,
-            desc="evaluating",
-            unit="sample",
-            disable=not progress,
-        ) as bar:
-            as_begun = self._unchanged()
-            started = time.monotonic()
-            for number, sample in enumerate(missing):
-                with ExitStack() as unchanged:
-                    for make in as_begun:
-                        unchanged.enter_context(make())
-                    record = self._measure(sample)
-                self.records.add(record)
-                bar.update()
-                if progress and number == 0:
-                    seconds = (time.monotonic() - started) * (len(missing) - 1)
-                    if seconds >= _WORTH_A_WORD:
-                        bar.write(f"this takes {about(seconds)}{cheaper(self._remedy())}")
-
-    def _unchanged(self) -> list[Callable[[], AbstractContextManager[None]]]:
-        """Return, for each model, what makes a context in which it has to be as it is now."""
-        makers: list[Callable[[], AbstractContextManager[None]]] = []
-        for encoder in {id(way.encoder): way.encoder for way in self.ways}.values():
-            with encoder.steady() as fixed:
-                makers.append(partial(fixed.unchanged, None))
-        return makers
-
-    def _remedy(self) -> str:
-        """Return what would be cheaper, for the first way for which something is."""
-        remedies = (way.method.cheaper(way.encoder, way.run.layers) for way in self.ways)
-        return next((remedy for remedy in remedies if remedy), "")
-
-    def _measure(self, sample: Sample) -> Record:
-        scores: list[Score] = []
-        try:
-            for _, group in itertools.groupby(enumerate(self.ways), lambda one: id(one[1].encoder)):
-                ways = list(group)
-                encoder = ways[0][1].encoder
-                read = Read(encoder, sample)
-                scores += self._scores(ways, read)
-        except ModelChanged:  # no fault of the sample's
-            raise
-        except InputError as error:
-            return Record(sample.name, (), str(error))
-        return Record(sample.name, tuple(scores))
-
-    def _scores(self, ways: Sequence[tuple[int, Way]], read: Read) -> Iterable[Score]:
-        # Kept side by side only for who compares them: each holds graphs.
-        if any(isinstance(metric, Agreement) for metric in self.metrics):
-            explained = [way.explain(read) for _, way in ways]
-            for one in explained:
-                one.beside = [other for other in explained if other is not one]
-            try:
-                for (number, _), one in zip(ways, explained, strict=True):
-                    yield from self._judge(number, one)
-            finally:
-                for one in explained:
-                    one.pairs.release()
-        else:
-            for number, way in ways:
-                alone = way.explain(read)
-                try:
-                    yield from self._judge(number, alone)
-                finally:
-                    # The encoder keeps what it measured of the image; its graphs would
-                    # stay beside those of the next way.
-                    alone.pairs.release()
-
-    def _judge(self, run: int, explained: Explained) -> Iterable[Score]:
-        if any(metric.reads_first_order for metric in self.metrics):
-            _ = explained.first_order  # let go of once all pairs are there
-        for metric in self.metrics:
-            for measured in metric.measure(explained):
-                numbers: Sequence[int | None] = [None] * len(measured.values)
-                if metric.of_phrases and not measured.of_sample:
-                    numbers = [target.number for target in explained.targets]
-                chances = measured.chance or (None,) * len(numbers)
-                for number, value, chance in zip(numbers, measured.values, chances, strict=True):
-                    yield Score(run, measured.name, number, value, chance)
+def _reading(task: Task) -> dict[str, list[str]]:
+    hashes = {id(encoder): reading_of(encoder) for encoder in task.encoders}
+    by_setup = [hashes[id(setup.encoder)] for setup in task.setups]
+    return {part: [own[part] for own in by_setup] for part in by_setup[0]}
 
 
 def plan(
@@ -216,58 +69,104 @@ def plan(
     metrics: Any,
     layers: Any,
     scores: str | os.PathLike[str] | None,
+    runner: str = "local",
 ) -> Evaluation:
-    """Check everything that was asked for, and return it ready to begin; see ``evaluate``."""
+    """Check the arguments of ``evaluate`` and return the evaluation, ready to run.
+
+    Parameters
+    ----------
+    model, dataset, processor, methods, metrics, layers, scores
+        See :func:`.evaluate`.
+    runner
+        A name of ``RUNNERS``.
+
+    Raises
+    ------
+    InputError
+        When an argument cannot be used, or ``scores`` belongs to another evaluation.
+    """
     if not isinstance(dataset, Dataset):
         raise InputError(
-            f"`dataset` is a {type(dataset).__name__}: pass one of fpattr_widget.datasets, or a "
-            "fpattr_widget.Dataset."
+            "dataset",
+            f"is a {type(dataset).__name__}",
+            "pass one of fpattr_widget.datasets, or a fpattr_widget.Dataset",
         )
     if not len(dataset):
-        raise InputError("`dataset` is empty: pass one with at least one sample.")
+        raise InputError("dataset", "is empty", "pass one with at least one sample")
     chosen_methods = _chosen(methods, "methods", METHODS, "measure", "Occlusion()")
     chosen_metrics = _chosen(metrics, "metrics", METRICS, "measure", "Agreement()")
     kinds = [type(metric).__name__ for metric in chosen_metrics]
-    if twice := [name for name in kinds if kinds.count(name) > 1]:
+    if repeated := [kind for kind in kinds if kinds.count(kind) > 1]:
         raise InputError(
-            f"`metrics` holds {twice[0]} twice, whose numbers would be mixed: pass one."
+            "metrics", f"holds {repeated[0]} twice, whose numbers would be mixed", "pass one"
         )
-    ways: dict[Run, Way] = {}
-    for name, encoder in _encoders(model, processor).items():
-        for method in chosen_methods:
+    setups = _setups(_encoders(model, processor), chosen_methods, layers)
+    task = Task(tuple(setups), tuple(chosen_metrics))
+    alone = len(task.encoders) == len(setups)
+    if alone and any(metric.compares for metric in chosen_metrics):
+        raise InputError(
+            "metrics",
+            "names agreement, which compares several setups of one model",
+            "pass more `methods` or `layers`",
+        )
+    reading = _reading(task)
+    records = Records(_described(task, dataset, reading, with_weights=scores is not None), scores)
+    return Evaluation(task, dataset, records, reading, RUNNERS[runner]())
+
+
+def _described(
+    task: Task, dataset: Dataset, reading: dict[str, list[str]], with_weights: bool
+) -> dict[str, Any]:
+    """Return all that decides about the numbers, as plain JSON that files of scores begin with.
+
+    Weights take long to hash, and only a file is compared.
+    """
+    weights = {id(one): weights_of(one) for one in task.encoders} if with_weights else {}
+    return {
+        "dataset": dataset.fingerprint(),
+        "models": [weights.get(id(setup.encoder)) for setup in task.setups],
+        **reading,
+        "methods": [[str(setup.name), repr(setup.method)] for setup in task.setups],
+        "metrics": [repr(metric) for metric in task.metrics],
+    }
+
+
+def _setups(
+    encoders: Mapping[str, DualEncoder], methods: Sequence[Method], layers: Any
+) -> list[Setup]:
+    """Return a setup for each encoder, method and layer; a repeated one once."""
+    setups: dict[SetupName, Setup] = {}
+    for model, encoder in encoders.items():
+        for method in methods:
             method.check(encoder)
-            for layer in _layers(encoder, method, layers):
-                run = Run(name, _said(method, chosen_methods), layer)
-                way = ways.setdefault(run, Way(run, encoder, method))
-                if repr(way.method) != repr(method):
+            for pair in _layers(encoder, method, layers):
+                name = SetupName(model, _method_name(method, methods), pair)
+                setup = setups.setdefault(name, Setup(name, encoder, method))
+                if repr(setup.method) != repr(method):
                     raise InputError(
-                        f"`methods` holds two that are both called {run.method!r}: give each a "
-                        "`label` of its own."
+                        "methods",
+                        f"holds two that are both called {name.method!r}",
+                        "give each a `label` of its own",
                     )
-    alone = len({id(way.encoder) for way in ways.values()}) == len(ways)
-    if alone and any(isinstance(metric, Agreement) for metric in chosen_metrics):
-        raise InputError(
-            "`metrics` names agreement, which compares several ways of explaining one model: pass "
-            "more `methods` or `layers`."
-        )
-    return Evaluation(list(ways.values()), dataset, chosen_metrics, scores)
+    return list(setups.values())
 
 
 def _encoders(model: Any, processor: ProcessorLike) -> dict[str, DualEncoder]:
-    found: dict[str, DualEncoder] = {}
+    """Return the encoders by name."""
     if isinstance(model, Mapping):
-        found = {str(name): _encoder(one, processor) for name, one in model.items()}
-        model = []
-    for one in _several(model):
-        encoder = _encoder(one, processor)
-        if encoder.name in found:
-            raise InputError(
-                f"`model` names {encoder.name!r} twice: pass a dict that gives each a name."
-            )
-        found[encoder.name] = encoder
-    if not found:
-        raise InputError("`model` is empty: pass at least one.")
-    return found
+        encoders = {str(name): _encoder(value, processor) for name, value in model.items()}
+    else:
+        encoders = {}
+        for value in _several(model):
+            encoder = _encoder(value, processor)
+            if encoder.name in encoders:
+                raise InputError(
+                    "model", f"names {encoder.name!r} twice", "pass a dict that gives each a name"
+                )
+            encoders[encoder.name] = encoder
+    if not encoders:
+        raise InputError("model", "is empty", "pass at least one")
+    return encoders
 
 
 def _encoder(model: Any, processor: ProcessorLike) -> DualEncoder:
@@ -280,28 +179,42 @@ def _several(one_or_more: Any) -> list[Any]:
 
 
 def _chosen(
-    asked: Any, argument: str, known: Mapping[str, Callable[[], T]], does: str, such_as: str
+    asked: Any, argument: str, known: Mapping[str, Callable[[], T]], needed: str, such_as: str
 ) -> list[T]:
-    """Return what is asked for by name, or passed as an object that does what it must."""
+    """Return what is named, or passed as an object.
+
+    Parameters
+    ----------
+    asked
+        Names and objects.
+    argument
+        What the caller calls it.
+    known
+        What can be named.
+    needed
+        The attribute that an object must have.
+    such_as
+        An example of an object, for messages.
+    """
     chosen: list[T] = []
-    for one in _several(asked):
-        if isinstance(one, str) and one in known:
-            chosen.append(known[one]())
-        elif isinstance(one, str):
-            raise InputError(f"`{argument}` names {one!r}: pass {', '.join(known)}.")
-        elif isinstance(one, type) or not hasattr(one, does):
+    for value in _several(asked):
+        if isinstance(value, str) and value in known:
+            chosen.append(known[value]())
+        elif isinstance(value, str):
+            raise InputError(argument, f"names {value!r}", f"pass {', '.join(known)}")
+        elif isinstance(value, type) or not hasattr(value, needed):
             raise InputError(
-                f"`{argument}` holds {one!r}: pass names, or {argument} such as {such_as}."
+                argument, f"holds {value!r}", f"pass names, or {argument} such as {such_as}"
             )
         else:
-            chosen.append(one)
+            chosen.append(value)
     if not chosen:
-        raise InputError(f"`{argument}` is empty: pass at least one.")
+        raise InputError(argument, "is empty", "pass at least one")
     return chosen
 
 
-def _said(method: Method, methods: Sequence[Method]) -> str:
-    """Name a method; by the settings in which it differs from others of the same name."""
+def _method_name(method: Method, methods: Sequence[Method]) -> str:
+    """Return a method's label, with the settings in which it differs from others of that label."""
     alike = [other for other in methods if other.label == method.label]
     if len(alike) == 1:
         return method.label
@@ -310,21 +223,22 @@ def _said(method: Method, methods: Sequence[Method]) -> str:
         for name in getattr(method, "__dataclass_fields__", {})
         if any(getattr(other, name, None) != getattr(method, name) for other in alike)
     ]
-    told = ", ".join(f"{name}={getattr(method, name)!r}" for name in settings)
-    return f"{method.label} ({told})" if told else method.label
+    shown = ", ".join(f"{name}={getattr(method, name)!r}" for name in settings)
+    return f"{method.label} ({shown})" if shown else method.label
 
 
 def _layers(encoder: DualEncoder, method: Method, layers: Any) -> Sequence[tuple[int, int] | None]:
+    """Return the pairs of blocks to explain at; ``None`` alone where the method reads no layers."""
     if method.reads_at is not None:
         return [None]
     if isinstance(layers, str):
         if layers != "all":
-            raise InputError(f"`layers` is {layers!r}: pass 'all', a layer or a list of layers.")
+            raise InputError("layers", f"is {layers!r}", _LAYERS_REMEDY)
         rows, columns = (range(len(tower.blocks)) for tower in encoder.towers.values())
         return list(itertools.product(rows, columns))
     chosen: list[Layer] = layers if isinstance(layers, list) else [layers]
     if not chosen:
-        raise InputError("`layers` is empty: pass 'all', a layer or a list of layers.")
+        raise InputError("layers", "is empty", _LAYERS_REMEDY)
     try:
         return [encoder.resolve_layers(layer) for layer in chosen]
     except InputError as error:

@@ -1,20 +1,23 @@
-"""What an evaluation found, by class, by run and by example."""
+"""``Report``: the scores of an evaluation by class, by run and by example."""
 
 import html
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ..checks import as_count
 from ..choices import REPORT_ENDINGS
 from ..errors import InputError
 from ..files import Table, checked_ending, markdown_text, writable, write_atomically
-from . import _tables as tables
+from . import _report_tables as tables
 from ._estimate import Estimate
-from ._finding import Finding
-from ._measurements import Measurement, Measurements, mean_chance
-from ._plan import Evaluation, Run
-from .datasets._reading import as_count
+from ._measurements import Measurements, mean_chance, phrase_of
+from ._plan import Evaluation
+from ._score import Score
+from ._scored_phrase import ScoredPhrase
+from ._setup import SetupName
 
 if TYPE_CHECKING:
     import pandas
@@ -24,56 +27,69 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A sample that was left out, and why."""
+    """A sample that could not be explained, and why."""
 
     sample: str
     reason: str
 
 
 class Report:
-    """What an evaluation found; shown by a notebook cell that ends with it.
+    """The scores of an evaluation; a notebook cell that ends with it shows its tables.
 
     Made by :func:`fpattr_widget.evaluate`. An interrupted evaluation gives a
-    report on what was done until then, and :meth:`resume` goes on.
+    report on what was measured until then, and :meth:`resume` measures the
+    rest.
 
     Attributes
     ----------
     runs
-        The ways of explaining that were compared.
+        Names of the setups that were compared: model, method and layers.
     """
 
-    def __init__(self, evaluation: Evaluation):
+    def __init__(self, evaluation: Evaluation, resume: Callable[[bool], "Report"]):
         self._evaluation = evaluation
-        self._found = Measurements(evaluation)
-        self.runs = self._found.runs
+        self._resume = resume
+        self._measured = Measurements(evaluation)
+        self.runs = self._measured.runs
 
     # What there is
 
     @property
     def complete(self) -> bool:
-        """Whether every sample was looked at."""
-        return len(self._found.records) == len(self._evaluation.dataset)
+        """Whether every sample was tried."""
+        return len(self._measured.records) == len(self._evaluation.dataset)
 
     def resume(self, progress: bool = True) -> "Report":
-        """Measure what is missing and return the report on everything."""
-        return finish(self._evaluation, progress)
+        """Measure what is missing, and what could not be explained, and return a new report.
+
+        Parameters
+        ----------
+        progress
+            Whether to show a progress bar.
+
+        Raises
+        ------
+        InputError
+            When a model has changed since the evaluation began.
+        """
+        return self._resume(progress)
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of all numbers that were measured, in the order of the metrics."""
-        return self._found.metrics
+        return self._measured.metrics
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The classes of all phrases that were measured, sorted."""
-        return self._found.labels
+        return self._measured.labels
 
     @cached_property
     def skipped(self) -> tuple[Skipped, ...]:
-        """The samples that could not be measured, and why."""
+        """The samples that could not be explained, and why."""
         return tuple(
             Skipped(record.sample, record.refusal)
-            for record in self._found.records
+            for record in self._measured.records
             if record.refusal is not None
         )
 
@@ -85,21 +101,21 @@ class Report:
         return heading + "".join(table._repr_html_() for table in self._tables())
 
     def _heading(self) -> str:
-        dataset, done = self._evaluation.dataset, len(self._found.records)
-        said = f"{done:,} of {len(dataset):,} samples of {dataset.name}"
+        dataset, done = self._evaluation.dataset, len(self._measured.records)
+        heading = f"{done:,} of {len(dataset):,} samples of {dataset.name}"
         if self.skipped:
-            said += f", {len(self.skipped)} of them left out ({self.skipped[0].reason})"
-        return said + ("." if self.complete else "; resume() goes on.")
+            heading += f", {len(self.skipped)} of them left out ({self.skipped[0].reason})"
+        return heading + ("." if self.complete else "; resume() goes on.")
 
     # Tables
 
-    def summary(self, metric: str | None = None, run: int | Run = 0) -> Estimate:
-        """Return the mean of a number over everything that was measured in one run.
+    def summary(self, metric: str | None = None, run: int | SetupName = 0) -> Estimate:
+        """Return the mean of a number over all samples or phrases of one run.
 
         Parameters
         ----------
         metric
-            One of ``metrics``; the first unless told.
+            One of ``metrics``; the first unless given.
         run
             One of ``runs``, or its number.
 
@@ -108,21 +124,22 @@ class Report:
         InputError
             When there is no such number or run.
         """
-        name, number = self._found.metric_named(metric), self._found.run_number(run)
-        found = self._found.of(name, number)
-        if not found:
+        name, number = self._measured.check_metric(metric), self._measured.check_run(run)
+        scores = self._measured.of(name, number)
+        if not scores:
             raise InputError(
-                f"`metric` is {name!r}, which {self.runs[number]} has no value of: pass another "
-                "`run` or metric."
+                "metric",
+                f"is {name!r}, which {self.runs[number]} has no value of",
+                "pass another `run` or metric",
             )
-        return self._found.estimated(found)
+        return self._measured.estimate(scores)
 
     def comparison(self) -> Table:
         """Return a table with a line for each run, and each number's mean and interval."""
-        return tables.comparison(self._found)
+        return tables.comparison(self._measured)
 
     def classes(
-        self, metric: str | None = None, run: int | Run = 0, *, most: int | None = None
+        self, metric: str | None = None, run: int | SetupName = 0, *, most: int | None = None
     ) -> Table:
         """Return a table with a line for each class, the widest gap first.
 
@@ -134,11 +151,11 @@ class Report:
         Parameters
         ----------
         metric
-            One of ``metrics`` that is of phrases; the first unless told.
+            One of ``metrics`` that is of phrases; the first unless given.
         run
             One of ``runs``, or its number.
         most
-            Number of classes to show; all unless told.
+            Number of classes to show; all unless given.
 
         Returns
         -------
@@ -151,22 +168,24 @@ class Report:
         InputError
             When there is no such number or run.
         """
-        found = self._found
-        name, number = found.phrase_metric_named(metric), found.run_number(run)
-        return tables.classes(found, name, number, _how_many(most, "most"))
+        measured = self._measured
+        name, number = measured.check_phrase_metric(metric), measured.check_run(run)
+        return tables.classes(measured, name, number, _limit(most, "most"))
 
-    def change(self, before: "Report", metric: str | None = None, run: int | Run = 0) -> Table:
-        """Return a table of what has changed since another report on the same samples.
+    def change(
+        self, before: "Report", metric: str | None = None, run: int | SetupName = 0
+    ) -> Table:
+        """Return a table of changes since another report on the same samples.
 
-        Phrases are compared with themselves, so that what is hard about a
-        sample drops out.
+        Each phrase is compared with itself, so that differences between
+        samples cancel.
 
         Parameters
         ----------
         before
-            Another report; only what both have measured is compared.
+            The earlier report; only phrases that both have measured are compared.
         metric
-            One of ``metrics`` that is of phrases; the first unless told.
+            One of ``metrics`` that is of phrases; the first unless given.
         run
             Of both reports, by number.
 
@@ -182,9 +201,9 @@ class Report:
         InputError
             When the reports have nothing in common.
         """
-        found, then = self._found, before._found
-        runs = found.run_number(run), then.run_number(run)
-        return tables.change(found, then, found.phrase_metric_named(metric), runs)
+        now, then = self._measured, before._measured
+        runs = now.check_run(run), then.check_run(run)
+        return tables.change(now, then, now.check_phrase_metric(metric), runs)
 
     def scores(self) -> Table:
         """Return a table with a line for each number that was measured.
@@ -193,7 +212,7 @@ class Report:
         ``model``, ``method``, ``text_block``, ``image_block``, ``metric``,
         ``value``, ``chance``.
         """
-        return tables.scores(self._found)
+        return tables.scores(self._measured)
 
     def to_dataframe(self) -> "pandas.DataFrame":
         """Return :meth:`scores` as a pandas DataFrame."""
@@ -205,8 +224,8 @@ class Report:
         Parameters
         ----------
         path
-            Its ending says what is written: ``.html``, a page with tables, a
-            drawing and the worst examples as linked views, which needs no
+            Its ending chooses the format: ``.html``, a page with tables, a
+            figure and the worst examples as linked views, which needs no
             network; ``.md``, the tables; ``.csv``, every score.
         examples
             Number of worst examples on the page.
@@ -216,25 +235,28 @@ class Report:
         InputError
             When the ending is another one or the file cannot be written.
         """
-        _how_many(examples, "examples")
+        _limit(examples, "examples")
         ending = checked_ending(path, REPORT_ENDINGS)
-        writable(path)  # told before anything is computed
+        writable(path)  # raises before anything is computed
         if ending == ".csv":
-            said = self.scores().to_csv()
+            content = self.scores().to_csv()
         elif ending == ".md":
             parts = [markdown_text(self._heading())]
             for table in self._tables():
                 parts += [markdown_text(table.caption), table.to_markdown()]
-            said = "\n\n".join(parts) + "\n"
+            content = "\n\n".join(parts) + "\n"
         else:
-            from ._page import report_page
+            from ._report_page import report_page
 
-            said = report_page(self, self._heading(), self._tables(), examples)
-        write_atomically(path, said.encode("utf-8", "replace"))
+            measured = bool(self._measured.phrase_metrics)
+            classes = (self.classes(), self.plot()) if measured else None
+            worst = self.worst(examples) if measured else ()
+            content = report_page(self._heading(), self.comparison(), classes, worst)
+        write_atomically(path, content.encode("utf-8", "replace"))
 
     def _tables(self) -> list[Table]:
         tables = [self.comparison()]
-        return [*tables, self.classes()] if self._found.phrase_metrics else tables
+        return [*tables, self.classes()] if self._measured.phrase_metrics else tables
 
     # Examples
 
@@ -244,8 +266,8 @@ class Report:
         metric: str | None = None,
         *,
         label: str | None = None,
-        run: int | Run = 0,
-    ) -> tuple[Finding, ...]:
+        run: int | SetupName = 0,
+    ) -> tuple[ScoredPhrase, ...]:
         """Return the phrases with the worst scores, the worst first.
 
         Parameters
@@ -253,38 +275,40 @@ class Report:
         number
             How many.
         metric
-            One of ``metrics`` that is of phrases; the first unless told. Equal
-            ones are told apart by the pointing game energy where it is there.
+            One of ``metrics`` that is of phrases; the first unless given. Equal
+            scores are ordered by the pointing game energy where it was measured.
         label
-            Of this class alone.
+            Only phrases of this class.
         run
             One of ``runs``, or its number.
 
         Returns
         -------
-        tuple of Finding
-            Each opens as a linked view: ``finding.widget()``.
+        tuple of ScoredPhrase
+            Each opens as a linked view with its ``widget()``.
 
         Raises
         ------
         InputError
             When there is no such number, run or class.
         """
-        found, most = self._found, _how_many(number, "number")
-        name, which = found.phrase_metric_named(metric), found.run_number(run)
+        measured, most = self._measured, _limit(number, "number")
+        name, run_number = measured.check_phrase_metric(metric), measured.check_run(run)
         if label is not None and label not in self.labels:
-            raise InputError(f"`label` is {label!r}, which has no phrase: pass one of `labels`.")
-        tie = found.by_phrase("pointing_energy", which)
-        sign = -1 if name in found.less_is_better else 1
+            raise InputError("label", f"is {label!r}, which has no phrase", "pass one of `labels`")
+        energies = measured.by_phrase("pointing_energy", run_number)
+        sign = -1 if name in measured.less_is_better else 1
 
-        def badness(one: Measurement) -> tuple[float, float]:
-            return sign * one.score.value, tie.get((one.sample, one.phrase), 0.0)
+        def goodness(score: Score) -> tuple[float, float]:
+            phrase = measured.place(score), phrase_of(score)
+            return sign * score.value, energies.get(phrase, 0.0)
 
-        asked = [one for one in found.of(name, which) if label in (None, found.label(one))]
-        return tuple(self._finding(one) for one in sorted(asked, key=badness)[:most])
+        scores = measured.of(name, run_number)
+        wanted = [score for score in scores if label in (None, measured.label(score))]
+        return tuple(self._phrase(score) for score in sorted(wanted, key=goodness)[:most])
 
     def browse(self, number: int = 6, metric: str | None = None, **options: Any) -> "Accordion":
-        """Return the worst examples as a list of titles, each opening as its linked view.
+        """Return the worst examples as a list of titles that open as linked views.
 
         A view is made when its title is first opened. Parameters as for
         :meth:`worst`.
@@ -295,8 +319,10 @@ class Report:
 
     # Drawings
 
-    def plot(self, metric: str | None = None, run: int | Run = 0, *, most: int = 30) -> "Figure":
-        """Draw the classes with the widest gaps: means, intervals, chance.
+    def plot(
+        self, metric: str | None = None, run: int | SetupName = 0, *, most: int = 30
+    ) -> "Figure":
+        """Draw the classes with the widest gaps: means, intervals and chance levels.
 
         Parameters
         ----------
@@ -310,48 +336,41 @@ class Report:
         matplotlib.figure.Figure
             It belongs to no window and not to pyplot.
         """
-        from ._drawing import draw_classes
+        from ._report_figures import draw_classes
 
-        found = self._found
-        name, number = found.phrase_metric_named(metric), found.run_number(run)
-        table = tables.classes(found, name, number, _how_many(most, "most"))
+        measured = self._measured
+        name, number = measured.check_phrase_metric(metric), measured.check_run(run)
+        table = tables.classes(measured, name, number, _limit(most, "most"))
         return draw_classes(table, self.summary(name, number).mean)
 
     def plot_comparison(self, metric: str | None = None) -> "Figure":
         """Draw the mean and interval of a number for each run.
+
+        Parameters
+        ----------
+        metric
+            One of ``metrics``; the first unless given.
 
         Returns
         -------
         matplotlib.figure.Figure
             It belongs to no window and not to pyplot.
         """
-        from ._drawing import draw_runs
+        from ._report_figures import draw_runs
 
-        found, name = self._found, self._found.metric_named(metric)
-        runs = [(str(run), found.of(name, number)) for number, run in enumerate(self.runs)]
-        lines = [(said, found.estimated(own), mean_chance(own)) for said, own in runs if own]
-        return draw_runs(name, lines, name in found.less_is_better)
+        measured = self._measured
+        name = measured.check_metric(metric)
+        runs = [(str(run), measured.of(name, number)) for number, run in enumerate(self.runs)]
+        lines = [
+            (run, measured.estimate(scores), mean_chance(scores)) for run, scores in runs if scores
+        ]
+        return draw_runs(name, lines, name in measured.less_is_better)
 
-    def _finding(self, one: Measurement) -> Finding:
-        sample, score = self._found.sample(one), one.score
-        phrase = sample.phrases[one.phrase]
-        words = sample.caption[phrase.start : phrase.stop]
-        way = self._evaluation.ways[score.run]
-        return Finding(sample, words, phrase.label, score.metric, score.value, way, one.phrase)
+    def _phrase(self, score: Score) -> ScoredPhrase:
+        sample = self._measured.sample(score)
+        setup = self._evaluation.task.setups[score.run]
+        return ScoredPhrase(sample, phrase_of(score), score.metric, score.value, setup)
 
 
-def _how_many(number: int | None, argument: str) -> int | None:
+def _limit(number: int | None, argument: str) -> int | None:
     return None if number is None else as_count(number, argument, least=0)
-
-
-def finish(evaluation: Evaluation, progress: bool) -> Report:
-    """Measure what is missing; an interrupt ends that, and loses nothing."""
-    try:
-        evaluation.proceed(progress)
-    except KeyboardInterrupt:
-        if not len(evaluation.records):
-            raise
-    report = Report(evaluation)
-    if not report.metrics and report.skipped and report.complete:
-        raise InputError(f"no sample of `dataset` could be used: {report.skipped[0].reason}")
-    return report

@@ -57,7 +57,7 @@ def example(name: str) -> Example:
         When there is none of this name.
     """
     if name not in _index():
-        raise InputError(f"`name` is {name!r}: pass one of {', '.join(example_names())}.")
+        raise InputError("name", f"is {name!r}", f"pass one of {', '.join(example_names())}")
     entry = _index()[name]
     with (EXAMPLES_FOLDER / f"{name}.webp").open("rb") as stream:
         image = Image.open(stream).convert("RGB")

@@ -54,7 +54,8 @@ def held_out(
             idle = 0
         elif (idle := idle + 1) == _PATIENCE:
             raise InputError(
-                f"`number` is {number}, but only {len(found)} different captions were found: ask "
-                "for fewer, or pass more `kinds`."
+                "number",
+                f"is {number}, but only {len(found)} different captions were found",
+                "ask for fewer, or pass more `kinds`",
             )
     return list(found.values())

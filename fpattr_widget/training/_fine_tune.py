@@ -67,7 +67,7 @@ def fine_tune(
     tokenizer: Any = encoder.processors.get("text")
     if not known or not {kind.name for kind in kinds} <= set(tokenizer.get_vocab()):
         raise InputError(
-            f"`encoder` {encoder.name!r} was not trained on scenes: pass load_encoder('bundled')."
+            "encoder", f"{encoder.name!r} was not trained on scenes", "pass load_encoder('bundled')"
         )
     model = copy.deepcopy(model)
     model.requires_grad_(True)

@@ -38,7 +38,8 @@ from torch import nn
 
 import fpattr_widget as fp
 from fpattr_widget.evaluation._estimate import Estimate, estimate
-from fpattr_widget.evaluation._explained import Explained, Read
+from fpattr_widget.evaluation._explained import PreparedSample
+from fpattr_widget.evaluation._setup import Setup, SetupName
 from fpattr_widget.evaluation.metrics.agreement import rank_correlation
 from fpattr_widget.evaluation.metrics.grid_pointing_game import masses_right_and_wrong
 from fpattr_widget.evaluation.metrics.pointing_energy import energy
@@ -118,9 +119,9 @@ def any_object(encoder: fp.DualEncoder, scenes: fp.Dataset) -> dict[str, Any]:
     """Score a map that marks all objects of a scene alike, whatever the word."""
     hits, shares, numbers = [], [], []
     for number, sample in enumerate(scenes):
-        read = Read(encoder, sample)
-        grid = encoder.panel(read.image, 0).grid
-        targets = read.targets(grid)
+        prepared = PreparedSample(encoder, sample)
+        grid = encoder.panel(prepared.image, 0).grid
+        targets = prepared.targets(grid)
         everything = np.any([target.inside for target in targets], axis=0).astype(float)
         for target in targets:
             hits.append(hit(everything, target.inside))
@@ -136,9 +137,9 @@ def negative_everywhere(encoder: fp.DualEncoder, grids: fp.Dataset) -> dict[str,
     """Play the grid game with a map of one sign, whatever the word."""
     shares, numbers = [], []
     for number, sample in enumerate(grids):
-        read = Read(encoder, sample)
-        grid = encoder.panel(read.image, 0).grid
-        for target in read.targets(grid):
+        prepared = PreparedSample(encoder, sample)
+        grid = encoder.panel(prepared.image, 0).grid
+        for target in prepared.targets(grid):
             right, wrong = masses_right_and_wrong(np.full(grid, -1.0), target.inside)
             shares.append(right / (right + wrong))
             numbers.append(number)
@@ -217,9 +218,11 @@ def word_maps(
 ) -> list[tuple[int, np.ndarray, np.ndarray]]:
     """Return each noun's map with the number of its scene and its object's patches."""
     method = fp.IntegratedJacobians(steps=_SANITY_NODES)
+    name = SetupName(encoder.name, method.label, encoder.resolve_layers(None))
+    setup = Setup(name, encoder, method)
     found = []
     for number, sample in enumerate(dataset):
-        one = Explained(Read(encoder, sample), method, None, "")
+        one = setup.explain(PreparedSample(encoder, sample))
         found += [
             (number, heat, target.inside)
             for heat, target in zip(one.maps, one.targets, strict=True)

@@ -6,9 +6,9 @@ import pytest
 from nbformat.sign import NotebookNotary
 from playwright.sync_api import Locator, expect
 
-from tests.browser.offline import expect_shown, offline
-from tests.browser.page import assert_chips, assert_painted, drag_region, wait_for_rows
 from tests.first_round import FOLDER, read_truth
+from tests.helpers.offline_page import expect_shown, offline
+from tests.helpers.painted import assert_chips, assert_painted, drag_region, wait_for_rows
 
 TRUTH = read_truth()
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 import fpattr_widget as fp
 from fpattr_widget.scenes import example
-from tests.browser.harness import harness, state_of, synthetic_pairs
+from tests.helpers.harness import harness, state_of, synthetic_pairs
 
 ROWS, COLUMNS = 4, 6
 RED, BLUE = (178, 24, 43), (33, 102, 172)

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page
 
 from fpattr_widget.pairs import FeaturePairs
 from tests.benchmarks import view as view_benchmark
-from tests.browser.harness import EPOCH, View, harness, open_harness, state_of, synthetic_pairs
-from tests.shown import caption_of
+from tests.helpers.harness import EPOCH, View, harness, open_harness, state_of, synthetic_pairs
+from tests.helpers.shown import caption_of
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -238,7 +238,7 @@ def test_without_categories_nothing_is_named(files):
         ({"instances": "[1" + "0" * 5000 + "]"}, "`instances` .*no JSON that can be read"),
         ({"instances": "[]"}, '`instances` has no list "images"'),
         ({"captions": '{"annotations": {}}'}, '`captions` has no list "annotations"'),
-        ({"captions": '{"annotations": []}'}, "`captions` gives no samples: nothing is in it"),
+        ({"captions": '{"annotations": []}'}, "`captions` gives no samples \\(nothing is in it"),
         ({"captions": '{"annotations": [1]}'}, r"`captions` .*annotations\[0\]: is no object"),
     ],
 )

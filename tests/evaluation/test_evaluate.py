@@ -12,11 +12,12 @@ from PIL import Image
 import fpattr_widget as fp
 from fpattr_widget.evaluation import Dataset
 from fpattr_widget.evaluation import _plan as plan
-from fpattr_widget.evaluation._measurements import Measurement
-from fpattr_widget.evaluation._records import SAID, Score
+from fpattr_widget.evaluation._records import PART_NAMES
+from fpattr_widget.evaluation._score import Score
+from fpattr_widget.evaluation._setup import Setup
 from fpattr_widget.evaluation.metrics import Agreement, InsertionDeletion, PointingGame
-from tests.conftest import Processor, random_clip, random_encoder
-from tests.evaluation.planted import CAPTION, cell, counted, phrase, picture, sample
+from tests.helpers.models import Processor, random_clip, random_encoder
+from tests.helpers.planted import CAPTION, cell, counted, phrase, picture, sample
 
 DOG, BALL = phrase("dog", "dog", cell(0, 0, 2, 2)), phrase("red ball", "ball", cell(2, 2))
 
@@ -319,7 +320,7 @@ def test_a_file_of_another_evaluation_is_refused_and_left(encoder, path, changed
     before = path.read_bytes()
     asked |= {"model": encoder, "dataset": tiny()}
     asked |= {name: make() for name, make in changed.items()}
-    with pytest.raises(fp.InputError, match=f"^`scores` .*, .* another {SAID[part]}:"):
+    with pytest.raises(fp.InputError, match=f"^`scores` .*, .* another {PART_NAMES[part]}:"):
         evaluate(scores=path, **asked)
     assert path.read_bytes() == before
 
@@ -333,13 +334,13 @@ def test_a_processor_that_changes_before_resume_is_told(path, keeps_a_file):
     assert not partial.complete
     size = encoder.processors["image"].size
     encoder.processors["image"].size = {"shortest_edge": 30}
-    with pytest.raises(fp.InputError, match="the image processor of `model` has changed since"):
+    with pytest.raises(fp.InputError, match="`model` has another image processor than when"):
         partial.resume(progress=False)
     encoder.processors["image"].size = size
     assert partial.resume(progress=False).complete
 
 
-def test_no_graph_is_alive_when_the_next_way_or_sample_begins(monkeypatch):
+def test_no_graph_is_alive_when_the_next_setup_or_sample_begins(monkeypatch):
     """Each holds as much as the memory limit allows."""
 
     def recorded() -> int:
@@ -347,15 +348,15 @@ def test_no_graph_is_alive_when_the_next_way_or_sample_begins(monkeypatch):
         return sum(one.grad_fn is not None for one in found)
 
     encoder, seen = random_encoder(), []
-    explain = plan.Way.explain
+    explain = Setup.explain
     gc.collect()
     before = recorded()
 
-    def counted_first(way, read):
+    def counted_first(setup, prepared):
         seen.append(recorded() - before)
-        return explain(way, read)
+        return explain(setup, prepared)
 
-    monkeypatch.setattr(plan.Way, "explain", counted_first)
+    monkeypatch.setattr(Setup, "explain", counted_first)
     options = {"methods": fp.IntegratedJacobians(steps=2), "layers": [0, 1]}
     for metrics in ("pointing_game", ["pointing_game", "agreement"]):
         evaluate(encoder, tiny(2), metrics=metrics, **options)
@@ -430,15 +431,15 @@ def test_methods_named_twice_are_one(encoder):
 
 
 def test_only_shares_end_at_zero_and_one(encoder):
-    data = tiny(2)
+    data = tiny(3)
     report = evaluate(
         encoder, data, metrics=["pointing_game", "insertion_deletion", "faithfulness"]
     )
-    found = report._found
+    found = report._measured
     assert found.shares == {"pointing_game"}
     for name, free in (("deletion_gap", True), ("faithfulness_r2", True), ("pointing_game", False)):
-        wide = [Measurement(i, Score(0, name, None, v, None)) for i, v in enumerate((0.02, 0, 0.0))]
-        assert (found.estimated(wide).low < 0) == free
+        wide = [Score(name, value, sample=f"s{i}") for i, value in enumerate((0.02, 0, 0.0))]
+        assert (found.estimate(wide).low < 0) == free
 
 
 def test_weights_are_read_once_for_each_model_and_only_for_a_file(encoder, path, monkeypatch):
@@ -454,7 +455,7 @@ def test_weights_are_read_once_for_each_model_and_only_for_a_file(encoder, path,
 
 def test_when_no_sample_can_be_used_it_is_told_why(encoder):
     nothing = Dataset("nothing", [sample(str(i), DOG, image=f"/none/{i}.png") for i in range(3)])
-    with pytest.raises(fp.InputError, match=r"no sample of `dataset` .* names no file"):
+    with pytest.raises(fp.InputError, match=r"`dataset` has no sample .* names no file"):
         evaluate(encoder, nothing)
 
 

@@ -210,7 +210,7 @@ def test_a_missing_image_and_unreadable_sentences_are_told_once(folders):
 
 def test_nothing_to_read_is_refused(folders, tmp_path):
     sentences, annotations, images = folders(sentences="")
-    with pytest.raises(fp.InputError, match="`sentences` gives no samples: nothing is in it"):
+    with pytest.raises(fp.InputError, match="`sentences` gives no samples \\(nothing is in it"):
         flickr30k_entities(sentences, annotations, images)
     with pytest.raises(fp.InputError, match="`split` cannot be read"):
         flickr30k_entities(sentences, annotations, images, tmp_path / "none.txt")

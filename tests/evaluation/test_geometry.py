@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from fpattr_widget.evaluation._explained import Read
+from fpattr_widget.evaluation._explained import PreparedSample
 from fpattr_widget.evaluation._geometry import patches_across, patches_in_boxes, seen_boxes
-from tests.evaluation.planted import phrase, sample
+from tests.helpers.planted import phrase, sample
 
 ALL = (0.0, 0.0, 1.0, 1.0)
 grids = st.tuples(st.integers(1, 9), st.integers(1, 9))
@@ -164,9 +164,9 @@ def test_inside_is_where_the_model_is_shown_the_box(encoder, size, white):
     image = Image.new("RGB", size)
     image.paste((255, 255, 255), (round(left), round(top), round(right), round(bottom)))
     box = (left / width, top / height, right / width, bottom / height)
-    read = Read(encoder, sample("one", phrase("dog", "dog", box), image=image))
-    (target,) = read.targets((3, 3))
-    shown = read.image.inputs["pixel_values"][0].mean(0).numpy()
+    prepared = PreparedSample(encoder, sample("one", phrase("dog", "dog", box), image=image))
+    (target,) = prepared.targets((3, 3))
+    shown = prepared.image.inputs["pixel_values"][0].mean(0).numpy()
     bright = shown.reshape(3, 8, 3, 8).mean((1, 3)) > 0
     assert (target.inside == bright).all()
     assert bright.any()
@@ -176,7 +176,7 @@ def test_inside_is_where_the_model_is_shown_the_box(encoder, size, white):
 def test_boxes_that_the_model_does_not_see_are_no_targets(encoder, picture):
     image = picture.resize((144, 48))
     unseen, cut = (0.0, 0.0, 0.3, 1.0), (0.2, 0.0, 0.45, 1.0)
-    read = Read(
+    prepared = PreparedSample(
         encoder,
         sample(
             "one",
@@ -186,7 +186,7 @@ def test_boxes_that_the_model_does_not_see_are_no_targets(encoder, picture):
             image=image,
         ),
     )
-    (target,) = read.targets((3, 3))
+    (target,) = prepared.targets((3, 3))
     assert (target.number, target.phrase.label, target.tokens) == (1, "ball", (5, 6))
     assert target.inside.tolist() == [[True, False, False]] * 3
 
@@ -194,8 +194,10 @@ def test_boxes_that_the_model_does_not_see_are_no_targets(encoder, picture):
 def test_tokens_are_those_that_share_characters_with_the_phrase(encoder):
     whole = (0.0, 0.0, 1.0, 1.0)
     asked = ["a dog", "og a", "d", "red ball", " "]
-    read = Read(encoder, sample("one", *(phrase(words, "x", whole) for words in asked)))
-    tokens = [target.tokens for target in read.targets((3, 3))]
+    prepared = PreparedSample(
+        encoder, sample("one", *(phrase(words, "x", whole) for words in asked))
+    )
+    tokens = [target.tokens for target in prepared.targets((3, 3))]
     assert tokens == [(1, 2), (2, 3), (2,), (5, 6)]  # a blank alone is no word
 
 

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import stats
 
 import fpattr_widget as fp
-from fpattr_widget.evaluation._explained import Explained, Read
+from fpattr_widget.evaluation._explained import ExplainedSample
 from fpattr_widget.evaluation.metrics import (
     METRICS,
     Agreement,
@@ -31,19 +31,20 @@ from fpattr_widget.evaluation.metrics.pointing_energy import energy
 from fpattr_widget.evaluation.metrics.pointing_game import hit
 from fpattr_widget.methods import MaskedSimilarity
 from fpattr_widget.methods._game import Game
-from tests.evaluation.planted import (
+from tests.helpers.clip_by_hand import ByHand
+from tests.helpers.planted import (
     CAPTION,
     NO_LEDGER,
     RED_BALL,
     cell,
     explained,
+    explained_by,
     phrase,
     picture,
     sample,
 )
-from tests.methods.by_hand import ByHand
-from tests.methods.test_game import align, align_image
-from tests.recorded import like, pairs_of, recorded
+from tests.helpers.recorded import like, pairs_of, recorded
+from tests.helpers.small_align import align, align_image
 
 TOP_LEFT = np.zeros((3, 3), bool)
 TOP_LEFT[0, 0] = True
@@ -53,8 +54,12 @@ heats = arrays.arrays(np.float32, (3, 3), elements=st.integers(-4, 4).map(float)
 masks = arrays.arrays(bool, (3, 3))
 
 
-def judged(metric, one: Explained) -> dict[str, tuple[float, ...]]:
-    return {measured.name: measured.values for measured in metric.measure(one)}
+def judged(metric, one: ExplainedSample) -> dict[str, tuple[float, ...]]:
+    """Return a metric's values by name."""
+    values: dict[str, tuple[float, ...]] = {}
+    for score in metric.measure(one):
+        values[score.metric] = (*values.get(score.metric, ()), score.value)
+    return values
 
 
 # The pointing games
@@ -126,12 +131,10 @@ def test_any_of_several_boxes_is_right_and_unseen_phrases_are_left_out(encoder):
         },
     )
     assert [target.number for target in one.targets] == [1, 2]
-    (game,) = PointingGame().measure(one)
-    assert game.values == (1, 0)
-    assert game.chance == pytest.approx((6 / 9, 3 / 9))
-    (mass,) = PointingEnergy().measure(one)
-    assert mass.values == (1, 0)
-    assert mass.chance == pytest.approx((6 / 9, 3 / 9))
+    for metric in (PointingGame(), PointingEnergy()):
+        scores = metric.measure(one)
+        assert [(score.phrase, score.value) for score in scores] == [(1, 1), (2, 0)]
+        assert [score.chance for score in scores] == pytest.approx([6 / 9, 3 / 9])
 
 
 def test_a_map_of_no_meaning_is_at_chance(encoder):
@@ -143,18 +146,14 @@ def test_a_map_of_no_meaning_is_at_chance(encoder):
         {2: np.ones((3, 3)), 6: np.full((3, 3), 0.3)},
     )
     for metric in (PointingGame(), PointingEnergy()):
-        (measured,) = metric.measure(one)
-        assert measured.chance == pytest.approx((2 / 9, 6 / 9))
-        assert measured.values == pytest.approx(measured.chance)
+        scores = metric.measure(one)
+        assert [score.chance for score in scores] == pytest.approx([2 / 9, 6 / 9])
+        assert [score.value for score in scores] == pytest.approx([2 / 9, 6 / 9])
 
 
 def test_samples_without_phrases_are_judged_as_a_whole_alone(encoder):
     one = explained(encoder, sample())
-    assert judged(PointingGame(), one) == {"pointing_game": ()}
-    assert judged(GridPointingGame(), one) == {
-        "grid_pointing_game": (),
-        "grid_pointing_game_pooled": (),
-    }
+    assert PointingGame().measure(one) == GridPointingGame().measure(one) == ()
     assert judged(Completeness(), one) == {"completeness_residual": (0,)}
 
 
@@ -180,8 +179,9 @@ def test_random_signs_reach_one_half_in_the_grid_pointing_game(encoder):
     assert right / (right + wrong) == pytest.approx(0.5, abs=0.03)
     one = explained(encoder, sample("one", phrase("dog", "dog", cell(0, 0))), {2: CORNER})
     words, picture_ = GridPointingGame().measure(one)
-    assert words.values == picture_.values == pytest.approx((7 / 12,))
-    assert words.chance == picture_.chance == (0.5,)
+    assert (words.phrase, picture_.phrase) == (0, None)
+    assert words.value == picture_.value == pytest.approx(7 / 12)
+    assert words.chance == picture_.chance == 0.5
 
 
 @pytest.mark.parametrize(("sign", "reached"), [(-1, 0.75), (1, 0.25)])
@@ -315,7 +315,7 @@ def watched(game: Game, asked: list[np.ndarray]) -> None:
 )
 def test_points_are_double_sums_over_survivors_and_cosines_of_masked_inputs(encoder, method):
     whole = sample("one", image=picture(4))
-    one = Explained(Read(encoder, whole), method, None, "run")
+    one = explained_by(encoder, whole, method)
     texts, images = [], []
     watched(one.masked.rows, texts)
     watched(one.masked.columns, images)
@@ -400,7 +400,7 @@ def test_parts_of_one_side_alone_do_not_count_for_pairs():
 def test_banzhaf_is_not_punished_for_where_its_slopes_are_taken(encoder):
     """Its pairs are the best there are about half of the features, not from the references."""
     whole = sample("one", image=picture(4))
-    one = Explained(Read(encoder, whole), fp.Banzhaf(), None, "run")
+    one = explained_by(encoder, whole, fp.Banzhaf())
     found = judged(Faithfulness(masks=64), one)
     assert found["faithfulness_pairs_r2"][0] > found["faithfulness_r2"][0] + 0.05
     assert found["faithfulness_pairs_r2"][0] > 0.5
@@ -474,8 +474,8 @@ def test_completeness_is_the_absolute_residual(encoder, residual):
 
 def test_integrated_jacobians_leave_less_than_one_step_does(encoder):
     def residual(steps: int) -> float:
-        read = Read(encoder, sample("one", image=picture(4)))
-        one = Explained(read, fp.IntegratedJacobians(steps=steps), (1, 1), "run")
+        method = fp.IntegratedJacobians(steps=steps)
+        one = explained_by(encoder, sample("one", image=picture(4)), method, (1, 1))
         (value,) = judged(Completeness(), one)["completeness_residual"]
         assert value == abs(one.pairs.ledger.residual)
         return value
@@ -501,14 +501,15 @@ def test_agreement_looks_at_words_and_patches_alone(encoder):
     maps = {token: generator.normal(size=(3, 3)) for token in range(8)}
     others = {token: generator.normal(size=(3, 3)) for token in range(8)}
     own = explained(encoder, sample(), maps)
-    with_other_ends = explained(encoder, sample(), {**maps, 0: others[0], 7: others[7]}, run="ends")
-    own.beside = [with_other_ends, explained(encoder, sample(), others, run="other")]
+    ends = explained(encoder, sample(), {**maps, 0: others[0], 7: others[7]}, name="ends")
+    other = explained(encoder, sample(), others, name="other")
+    own = dataclasses.replace(own, beside=(ends, other))
     ends, other = Agreement().measure(own)
-    assert (ends.name, ends.values) == ("agreement with ends", (pytest.approx(1),))
+    assert (ends.metric, ends.value) == ("agreement with ends", pytest.approx(1))
     flat = [np.concatenate([one[token].ravel() for token in range(1, 7)]) for one in (maps, others)]
-    assert other.name == "agreement with other"
-    assert other.values == pytest.approx((stats.spearmanr(*flat).statistic,), abs=1e-6)
-    assert other.chance == (0,)
+    assert other.metric == "agreement with other"
+    assert other.value == pytest.approx(stats.spearmanr(*flat).statistic, abs=1e-6)
+    assert other.chance == 0
 
 
 # Settings, and towers whose grid depends on the layer
@@ -539,12 +540,8 @@ def test_masks_are_cut_on_the_grid_of_the_pairs(layer):
     torch.manual_seed(0)
     encoder = align()
     ids = torch.tensor([[2, 5, 6, 7, 8, 9, 10, 3]])
-    one = Explained(
-        Read(encoder, sample("one", image=align_image(), caption=ids)),
-        fp.GradientTimesInput(),
-        (0, layer),
-        "run",
-    )
+    whole = sample("one", image=align_image(), caption=ids)
+    one = explained_by(encoder, whole, fp.GradientTimesInput(), (0, layer))
     heat = np.arange(one.pairs.grid[0] * one.pairs.grid[1]).reshape(one.pairs.grid)
     assert heat.size > 1
     deletion, insertion = InsertionDeletion(2).curves(one, heat)
@@ -555,7 +552,7 @@ def test_masks_are_cut_on_the_grid_of_the_pairs(layer):
     watched(one.masked.columns, images)
     said, foretold = Faithfulness(masks=3).points(one)
     expected = np.zeros((3, 3))
-    pixels = one.read.image.inputs["pixel_values"]
+    pixels = one.prepared.image.inputs["pixel_values"]
     rows, columns = one.pairs.grid
     height, width = (
         side // count for side, count in zip(pixels.shape[2:], (rows, columns), strict=True)

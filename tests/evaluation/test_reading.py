@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fpattr_widget.checks import quoted
 from fpattr_widget.evaluation.datasets._reading import (
-    Problems,
+    ProblemLog,
     UnusableError,
     as_box,
     as_number,
     as_text,
-    quoted,
 )
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -61,8 +61,8 @@ def test_texts():
 
 
 def test_problems_can_be_printed():
-    problems = Problems()
-    problems.add("a\udcff", "line 3", "is wrong")
-    with problems.noted("b", ""):
+    log = ProblemLog()
+    log.add("a\udcff", "line 3", "is wrong")
+    with log.catching("b", ""):
         raise UnusableError("is worse")
-    assert list(map(str, problems.found)) == ["a\\udcff, line 3: is wrong", "b: is worse"]
+    assert list(map(str, log.problems)) == ["a\\udcff, line 3: is wrong", "b: is worse"]

@@ -10,14 +10,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fpattr_widget as fp
-from fpattr_widget.evaluation._records import SAID, Record, Records, Score
+from fpattr_widget.evaluation._records import PART_NAMES, Records
+from fpattr_widget.evaluation._score import Record, Score
 
 PLAN = {"dataset": "d", "models": ["m"], "methods": [["run", "Occlusion()"]], "metrics": ["x"]}
+ODD = "zwei\n“<b>”\ud800"
 RECORDS = (
     Record(
-        "one", (Score(0, "pointing_game", 2, 0.5, 0.25), Score(1, "residual", None, -1e-9, None))
+        "one",
+        (
+            Score("pointing_game", 0.5, 0.25, phrase=2, sample="one"),
+            Score("residual", -1e-9, run=1, sample="one"),
+        ),
     ),
-    Record("zwei\n“<b>”\ud800", (Score(0, "a\nmetric\ud800", 0, 1.0, None),)),
+    Record(ODD, (Score("a\nmetric\ud800", 1.0, phrase=0, sample=ODD),)),
     Record("three", ()),
 )
 
@@ -136,7 +142,7 @@ def test_blank_lines_are_nothing(written):
 @pytest.mark.parametrize("part", PLAN)
 def test_a_file_of_another_plan_is_refused_and_left(written, part):
     before = written.read_bytes()
-    said = rf"^`scores` names 'scores.jsonl', .* another {SAID[part]}:"
+    said = rf"^`scores` names 'scores.jsonl', .* another {PART_NAMES[part]}:"
     with pytest.raises(fp.InputError, match=said):
         Records({**PLAN, part: ["other"]}, written)
     assert written.read_bytes() == before

@@ -12,12 +12,12 @@ from PIL import Image
 
 import fpattr_widget as fp
 from fpattr_widget.evaluation import Dataset, Report
-from fpattr_widget.evaluation._drawing import outlined
 from fpattr_widget.evaluation._estimate import estimate
+from fpattr_widget.evaluation._outlines import outlined
 from fpattr_widget.evaluation._plan import plan
-from fpattr_widget.evaluation._records import Record, Score
-from tests.conftest import random_encoder
-from tests.evaluation.planted import cell, phrase, picture, sample
+from fpattr_widget.evaluation._score import Record, Score
+from tests.helpers.models import random_encoder
+from tests.helpers.planted import cell, phrase, picture, sample
 
 EVIL = "<script>alert('$x$ & _y_')</script> $a^$ \\$b$"
 GAME, ENERGY, DELETION, RESIDUAL = (
@@ -56,12 +56,18 @@ def planted(encoder, data: Dataset, scores, *, methods="occlusion", metrics=ALL)
             values = rows[number]
             chance = 1 / 9 if metric in (GAME, ENERGY) else None
             if isinstance(values, list):
-                found += [Score(run, metric, i, value, chance) for i, value in enumerate(values)]
+                found += [
+                    Score(metric, value, chance, i, run, one.name) for i, value in enumerate(values)
+                ]
             else:
-                found.append(Score(run, metric, None, values, None))
+                found.append(Score(metric, values, run=run, sample=one.name))
         if found:
             evaluation.records.add(Record(one.name, tuple(found)))
-    return Report(evaluation)
+    return Report(evaluation, never)
+
+
+def never(progress: bool) -> Report:
+    raise AssertionError("a report must not run anything")
 
 
 LABELS = [["dog", "ball"], ["dog", "ball"], ["dog", "cat", "cat"], ["dog", "ball"]]
@@ -280,24 +286,24 @@ def test_the_worst_of_one_class(report):
     assert report.worst(0) == ()
 
 
-def test_a_finding_opens_with_its_words_pinned(report):
-    (finding,) = report.worst(1)
-    pairs = finding.pairs()
+def test_a_scored_phrase_opens_with_its_words_pinned(report):
+    (phrase,) = report.worst(1)
+    pairs = phrase.pairs()
     assert not pairs.ready.any()
-    assert pairs.caption == finding.sample.caption
+    assert pairs.caption == phrase.sample.caption
     assert pairs.about.method == "occlusion"
-    view = finding.widget()
+    view = phrase.widget()
     assert view.selected_tokens == [5, 6]
     view.close()
 
 
-def test_findings_of_another_run_are_explained_by_it(encoder):
+def test_phrases_of_another_run_are_explained_by_it(encoder):
     methods = [fp.Occlusion(), fp.GradientTimesInput()]
     scores = {(0, GAME): [[1, 1]], (1, GAME): [[1, 0]]}
     report = planted(encoder, dataset(LABELS[:1]), scores, methods=methods)
     assert report.worst(1)[0].value == 1
-    (finding,) = report.worst(1, run=1)
-    assert (finding.value, finding.pairs().about.method) == (0, "gradient × input")
+    (phrase,) = report.worst(1, run=1)
+    assert (phrase.value, phrase.pairs().about.method) == (0, "gradient × input")
 
 
 def test_browsing_makes_a_view_when_its_title_is_opened(report):
@@ -400,11 +406,14 @@ def evil():
         encoder, data, methods=["occlusion", "gradient_times_input"],
         metrics=["pointing_game", "agreement"], layers=None, scores=None,
     )  # fmt: skip
-    other = f"agreement with {evaluation.ways[1].run}"
-    found = Score(0, GAME, 0, 0.0, 0.1), Score(0, other, None, 0.5, 0.0)
+    other = f"agreement with {evaluation.task.setups[1].name}"
+    found = (
+        Score(GAME, 0.0, 0.1, phrase=0, sample="s0"),
+        Score(other, 0.5, 0.0, sample="s0"),
+    )
     evaluation.records.add(Record("s0", found))
     evaluation.records.add(Record("s1", (), f"`image` is {EVIL}"))
-    return Report(evaluation)
+    return Report(evaluation, never)
 
 
 def test_html_shows_text_of_others_and_runs_nothing(evil):
@@ -472,8 +481,8 @@ def test_a_notebook_shows_drawings_without_pyplot(report):
 
 def test_the_boxes_of_an_example_are_outlined_in_its_view_alone(encoder):
     report = planted(encoder, dataset(LABELS[:1]), SCORES)
-    (finding,) = report.worst(1)
-    plain, view = finding.pairs(), finding.widget()
+    (phrase,) = report.worst(1)
+    plain, view = phrase.pairs(), phrase.widget()
     before, after = (np.asarray(one.picture, int) for one in (plain, view.pairs))
     assert before.shape == after.shape
     changed = (before != after).any(-1)

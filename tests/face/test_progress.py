@@ -13,8 +13,7 @@ from fpattr_widget.encoders._graphs import Kept
 from fpattr_widget.methods import integrated_jacobians as ij
 from fpattr_widget.progress import Stopped, about, checkpoint, listening, report
 from fpattr_widget.widget._server import RowServer
-from tests.conftest import random_clip
-from tests.models import encoder_of
+from tests.helpers.models import encoder_of, random_clip
 
 
 @pytest.mark.parametrize(
@@ -92,7 +91,7 @@ def test_a_slow_view_tells_how_long_its_rows_take(picture, monkeypatch):
 
 
 def test_an_evaluation_tells_what_it_will_take(monkeypatch, capsys):
-    monkeypatch.setattr("fpattr_widget.evaluation._plan._WORTH_A_WORD", 0.0)
+    monkeypatch.setattr("fpattr_widget.evaluation._run._ANNOUNCED_FROM", 0.0)
     samples = fp.datasets.examples()[:2]
     fp.evaluate("bundled", samples, layers=1, metrics="completeness")
     said = "".join(capsys.readouterr())

@@ -30,9 +30,9 @@ from fpattr_widget.files._atomic import write_atomically
 from fpattr_widget.files._container import digest, pack
 from fpattr_widget.pairs import About, Ledger
 from fpattr_widget.pairs._file import pack_contents
-from tests.conftest import spelling_encoder
-from tests.recorded import like, pairs_of, recorded
-from tests.shown import picture_of
+from tests.helpers.models import spelling_encoder
+from tests.helpers.recorded import like, pairs_of, recorded
+from tests.helpers.shown import picture_of
 
 CAPTION = "a dog, two balls and a cat"
 ODD = "\u202e شَارع 👩‍👩‍👧 \u2028 </script> a\x00b \U0001f600"

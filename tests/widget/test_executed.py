@@ -17,9 +17,9 @@ from fpattr_widget.scenes import example
 from fpattr_widget.view import PROTOCOL
 from fpattr_widget.widget import _patience as patience
 from fpattr_widget.widget._patience import Patience
-from tests.executed import Executed, rows
-from tests.shown import caption_of
-from tests.widget.notebook import WIDGET, CellError, notebook
+from tests.helpers.executed_notebook import Executed, rows
+from tests.helpers.kernel import WIDGET, CellError, notebook
+from tests.helpers.shown import caption_of
 
 SETUP = """
 import time

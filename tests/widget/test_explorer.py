@@ -15,8 +15,8 @@ from PIL import Image
 import fpattr_widget as fp
 from fpattr_widget.scenes import example, example_names
 from fpattr_widget.widget import _choices as choices
-from tests.conftest import Processor, random_clip, random_encoder
-from tests.shown import caption_of
+from tests.helpers.models import Processor, random_clip, random_encoder
+from tests.helpers.shown import caption_of
 
 METHOD = fp.IntegratedJacobians(steps=3)
 THREAD = "fpattr-choices"

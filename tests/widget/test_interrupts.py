@@ -5,8 +5,8 @@ import time
 import pytest
 
 from fpattr_widget.view import PROTOCOL
-from tests.shown import rows_message
-from tests.widget.notebook import WIDGET, CellError, Notebook, notebook
+from tests.helpers.kernel import WIDGET, CellError, Notebook, notebook
+from tests.helpers.shown import rows_message
 
 SETUP = """
 import time

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.benchmarks.reruns import SETUP, grow, rerun
-from tests.shown import kind_of
-from tests.widget.notebook import WIDGET, Notebook, notebook
+from tests.helpers.kernel import WIDGET, Notebook, notebook
+from tests.helpers.shown import kind_of
 
 CODE = "w = fp.explain(scene.image, scene.caption)\nw"
 LIVING = "[o for o in Out.values() if isinstance(o, fp.PairsWidget) and o.comm is not None]"

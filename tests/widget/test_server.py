@@ -14,8 +14,8 @@ from PIL import Image
 import fpattr_widget as fp
 from fpattr_widget.widget import _kernel as kernel
 from fpattr_widget.widget._server import RowServer
-from tests.conftest import random_encoder
-from tests.shown import kind_of
+from tests.helpers.models import random_encoder
+from tests.helpers.shown import kind_of
 
 CAPTION = "a dog, a ball, a cat and a kite"
 METHOD = fp.IntegratedJacobians(steps=3)

@@ -12,8 +12,8 @@ import pytest
 import fpattr_widget as fp
 from fpattr_widget.view import PROTOCOL
 from fpattr_widget.widget import _kernel as kernel
-from tests.beside import PATIENCE, noise, stacks
-from tests.models import Slow, encoder_of, slow_clip
+from tests.helpers.models import Slow, encoder_of, slow_clip
+from tests.helpers.threads import PATIENCE, noise, stacks
 
 LAYERS = 4
 CAPTION = "a dog, a ball, a cat and a kite"
@@ -139,8 +139,8 @@ ended = 0.0
 atexit.register(lambda: print(time.monotonic() - ended))  # the last of all
 
 import fpattr_widget as fp
-from tests.beside import noise
-from tests.models import Slow, encoder_of, slow_clip
+from tests.helpers.threads import noise
+from tests.helpers.models import Slow, encoder_of, slow_clip
 
 encoder = encoder_of(slow_clip())
 encoder.memory_limit = 1

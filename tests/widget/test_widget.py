@@ -16,7 +16,7 @@ from PIL import Image
 import fpattr_widget as fp
 from fpattr_widget.view import PROTOCOL
 from fpattr_widget.widget._pairs_widget import PairsWidget
-from tests.shown import caption_of, kind_of, picture_of, rows_message
+from tests.helpers.shown import caption_of, kind_of, picture_of, rows_message
 
 METHOD = fp.IntegratedJacobians(steps=3)
 
@@ -169,7 +169,7 @@ def test_wrong_options_are_named(encoder, picture):
 
 
 def test_explain_takes_what_load_encoder_takes(encoder, picture, saved_model):
-    from tests.conftest import Processor
+    from tests.helpers.models import Processor
 
     for options in (
         {"model": encoder},

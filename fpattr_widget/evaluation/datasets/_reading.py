@@ -1,4 +1,4 @@
-"""What the readers share: files may be missing, and anything may stand in them."""
+"""Tolerant parsing of untrusted files, shared by all readers."""
 
 import json
 import math
@@ -9,86 +9,39 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from ...checks import as_path, encodable, quoted
 from ...errors import InputError
 from .._dataset import Box, Dataset, Phrase, Problem, Sample
 
-_LONGEST_QUOTE = 40  # characters of a file's content in a message
-
 
 class UnusableError(Exception):
-    """A part of a file cannot be used; the message says why, in a few words."""
+    """A part of a file cannot be used; the message is a clause that says why."""
 
 
-class Problems:
-    """Collects what could not be read.
+class ProblemLog:
+    """Collects problems while a reader goes on.
 
     Attributes
     ----------
-    found
-        In the order in which it was met.
+    problems
+        In the order in which they were met.
     """
 
     def __init__(self) -> None:
-        self.found: list[Problem] = []
+        self.problems: list[Problem] = []
 
     def add(self, file: str, place: str, message: str) -> None:
-        # A file system may hold names that are no text.
-        named = file.encode("utf-8", "backslashreplace").decode()
-        self.found.append(Problem(named, place, message))
+        # A file's name may hold bytes that are not text.
+        printable = file.encode("utf-8", "backslashreplace").decode()
+        self.problems.append(Problem(printable, place, message))
 
     @contextmanager
-    def noted(self, file: str, place: str) -> Iterator[None]:
-        """Note an :class:`UnusableError` that is raised inside, and go on."""
+    def catching(self, file: str, place: str) -> Iterator[None]:
+        """Add an :class:`UnusableError` that is raised inside, and go on after it."""
         try:
             yield
         except UnusableError as error:
             self.add(file, place, str(error))
-
-
-def quoted(value: object) -> str:
-    """Return a value as a message can show it: in quotes, short, on one line."""
-    said = ascii(value) if isinstance(value, str) and not _encodable(value) else repr(value)
-    return said if len(said) <= _LONGEST_QUOTE else f"{said[: _LONGEST_QUOTE - 1]}…"
-
-
-def _encodable(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def as_path(value: Any, argument: str) -> Path:
-    """Return an argument as a path.
-
-    Raises
-    ------
-    InputError
-        When it is none.
-    """
-    named = os.fspath(value) if isinstance(value, str | os.PathLike) else value
-    if not isinstance(named, str):
-        raise InputError(f"`{argument}` is a {type(named).__name__}: pass a path.")
-    if not named or "\0" in named:
-        raise InputError(f"`{argument}` is {quoted(named)}, which names nothing: pass a path.")
-    return Path(named)
-
-
-def as_folder(value: Any, argument: str) -> Path:
-    """Return an argument as the path of a folder that exists.
-
-    Raises
-    ------
-    InputError
-        When it is none.
-    """
-    path = as_path(value, argument)
-    if not path.is_dir():
-        raise InputError(f"`{argument}` names no folder: there is none at {path}.")
-    return path
 
 
 def read_text(path: Path) -> str:
@@ -112,7 +65,7 @@ def read_text(path: Path) -> str:
 
 
 def read_argument(value: Any, argument: str) -> tuple[Path, str]:
-    """Return the path and the text of a file that is nothing without its content.
+    """Return the path and the text of a file that an argument names.
 
     Raises
     ------
@@ -123,33 +76,34 @@ def read_argument(value: Any, argument: str) -> tuple[Path, str]:
     try:
         return path, read_text(path)
     except UnusableError as error:
-        raise InputError(f"`{argument}` cannot be read: {path} {error}.") from error
+        raise InputError(argument, f"cannot be read ({path} {error})", "check the path") from error
 
 
 def parse_json(text: str) -> Any:
-    """Return what a JSON text says.
+    """Return the value of a JSON text.
 
     Raises
     ------
     UnusableError
-        When it is none; the message says at which line and column.
+        When it is not JSON; the message names line and column.
     """
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        said = f"is no JSON ({error.msg}, line {error.lineno}, column {error.colno})"
-        raise UnusableError(said) from error
+        raise UnusableError(
+            f"is no JSON ({error.msg}, line {error.lineno}, column {error.colno})"
+        ) from error
     except (ValueError, RecursionError) as error:  # numbers too long, lists too deep
         raise UnusableError("is no JSON that can be read") from error
 
 
 def as_text(value: Any, what: str) -> str:
-    """Return ``value`` if it is a text with something in it, else raise :class:`UnusableError`."""
+    """Return ``value`` if it is a text that is not blank, else raise :class:`UnusableError`."""
     if not isinstance(value, str):
         raise UnusableError(f"{what} is missing or no text")
     if not value.strip():
         raise UnusableError(f"{what} is empty")
-    if not _encodable(value):
+    if not encodable(value):
         raise UnusableError(f"{what} {quoted(value)} is not UTF-8 text")
     return value
 
@@ -168,14 +122,14 @@ def as_number(value: Any, what: str) -> float:
 
 
 def as_numbers(value: Any, what: str, names: Sequence[str]) -> list[float]:
-    """Return a list of as many finite numbers as it has names."""
+    """Return a list of one finite number for each name, else raise :class:`UnusableError`."""
     if not isinstance(value, list) or len(value) != len(names):
         raise UnusableError(f"{what} is no list [{', '.join(names)}]")
     return [as_number(part, f"{what}: {name}") for part, name in zip(value, names, strict=True)]
 
 
 def as_side(value: Any, what: str) -> float:
-    """Return the length of an image's side, above 0."""
+    """Return the length of an image's side, above 0, else raise :class:`UnusableError`."""
     length = as_number(value, what)
     if length <= 0:
         raise UnusableError(f"{what} is not above 0")
@@ -207,26 +161,13 @@ def as_box(edges: Sequence[float], width: float = 1, height: float = 1) -> Box:
     return left, top, right, bottom
 
 
-def as_count(value: Any, argument: str, least: int = 1) -> int:
-    """Return a whole number.
-
-    Raises
-    ------
-    InputError
-        When it is none, or below ``least``.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise InputError(f"`{argument}` is {quoted(value)}: pass a whole number from {least}.")
-    return int(value)
-
-
 class ImageFolder:
-    """Finds files by name; each folder is listed once.
+    """Finds files by name; lists each folder only once.
 
     Parameters
     ----------
     folder
-        Where relative names start.
+        The folder that relative names refer to.
     """
 
     def __init__(self, folder: Path):
@@ -239,7 +180,7 @@ class ImageFolder:
         Raises
         ------
         UnusableError
-            When there is none of this name.
+            When there is no file of this name.
         """
         path = self.folder / name
         parent = path.parent
@@ -254,9 +195,9 @@ class ImageFolder:
         return path
 
     def find_inside(self, name: str) -> Path:
-        """Return the path of a file that lies in the folder or below it; see :meth:`find`.
+        """Return the path of a file in the folder or below it; see :meth:`find`.
 
-        An absolute name may lie there, too.
+        Absolute names are accepted if they lie there; all others raise.
         """
         inside = Path(os.path.abspath(self.folder))
         if ".." in Path(name).parts or not (inside / name).is_relative_to(inside):
@@ -270,26 +211,28 @@ def phrases(boxes: dict[tuple[int, int, str], list[Box]]) -> tuple[Phrase, ...]:
     Parameters
     ----------
     boxes
-        By start, stop and label; what has no boxes is left out.
+        By start, stop and label; phrases without boxes are left out.
     """
     return tuple(
-        Phrase(start, stop, label, tuple(dict.fromkeys(found)))
-        for (start, stop, label), found in sorted(boxes.items())
-        if found
+        Phrase(start, stop, label, tuple(dict.fromkeys(own)))
+        for (start, stop, label), own in sorted(boxes.items())
+        if own
     )
 
 
 def finished(
-    name: str, samples: Iterable[Sample], problems: Problems, argument: str, file: str
+    name: str, samples: Iterable[Sample], log: ProblemLog, argument: str, file: str
 ) -> Dataset:
-    """Return a data set, and warn when it has problems.
+    """Return the data set, and warn when parts of its files could not be read.
 
     Parameters
     ----------
-    name, samples, problems
-        See :class:`Dataset`; of samples with the same name the first stays.
+    name, samples
+        See :class:`Dataset`; of samples with the same name the first is kept.
+    log
+        Problems so far.
     argument, file
-        What the samples were read from.
+        The argument and the file that the samples were read from.
 
     Raises
     ------
@@ -299,17 +242,20 @@ def finished(
     kept: dict[str, Sample] = {}
     for sample in samples:
         if sample.name in kept:
-            problems.add(file, "", f"two samples have the name {quoted(sample.name)}")
+            log.add(file, "", f"two samples have the name {quoted(sample.name)}")
         else:
             kept[sample.name] = sample
-    found = problems.found
+    problems = log.problems
     if not kept:
-        why = f"the first problem of {len(found)} is {found[0]}" if found else "nothing is in it"
-        raise InputError(f"`{argument}` gives no samples: {why}.")
-    if found:
-        count = f"{len(found)} problems" if len(found) > 1 else "a problem"
+        reason = "nothing is in it"
+        if problems:
+            reason = f"the first problem of {len(problems)} is {problems[0]}"
+        raise InputError(argument, f"gives no samples ({reason})", "pass one that holds some")
+    if problems:
+        count = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
         warnings.warn(
-            f"The data set {name!r} has {count}, listed in its `problems`; the first: {found[0]}.",
+            f"The data set {name!r} has {count}, listed in its `problems`; "
+            f"the first: {problems[0]}.",
             stacklevel=3,
         )
-    return Dataset(name, kept.values(), found)
+    return Dataset(name, kept.values(), problems)

@@ -1,34 +1,40 @@
-"""The sprites that scenes are drawn with, found once in each process."""
+"""The sprites that draw scenes, loaded once in each process."""
 
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ...checks import as_path
 from ...errors import InputError
 from ...scenes import Sprites
-from ._reading import as_path
 
-#: Where to look: a folder's absolute path, or ``None`` for the usual places.
+_REMEDY = (
+    "run `npm install @lobehub/fluent-emoji-3d` in the working directory, or pass the folder "
+    "with its .webp files"
+)
+
+#: A folder's absolute path, or ``None`` for the places that ``Sprites`` searches.
 SpriteFolder = str | None
 
 
 def sprite_folder(value: Any) -> SpriteFolder:
-    """Return the argument ``sprites``, which holds in another process too, checked.
+    """Check the argument ``sprites``, and return it so that other processes find it too.
 
     Raises
     ------
     InputError
-        When there are no sprites.
+        When the sprites are not there.
     """
     folder = None if value is None else str(as_path(value, "sprites").absolute())
     try:
         load_sprites(folder)
     except FileNotFoundError as error:
-        if error.filename is None:
-            raise InputError(str(error)) from error
-        raise InputError(f"`sprites` has no file {Path(error.filename).name!r}.") from error
+        problem = "are missing"
+        if error.filename is not None:
+            problem = f"has no file {Path(error.filename).name!r}"
+        raise InputError("sprites", problem, _REMEDY) from error
     except OSError as error:
-        raise InputError(f"`sprites` cannot be read ({error}).") from error
+        raise InputError("sprites", f"cannot be read ({error})", _REMEDY) from error
     return folder
 
 

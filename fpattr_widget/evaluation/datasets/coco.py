@@ -5,22 +5,21 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ...checks import as_folder, quoted
 from ...errors import InputError
 from .._dataset import Box, Dataset, Sample
 from ._coco_words import NOT_MEANT, WORDS, with_plural
 from ._reading import (
     ImageFolder,
-    Problems,
+    ProblemLog,
     UnusableError,
     as_box,
-    as_folder,
     as_numbers,
     as_side,
     as_text,
     finished,
     parse_json,
     phrases,
-    quoted,
     read_argument,
 )
 
@@ -35,13 +34,13 @@ class _Picture(NamedTuple):
 
 
 def coco(instances: Any, captions: Any, images: Any) -> Dataset:
-    """Read COCO's captions, and find its categories in them.
+    """Read COCO's captions and find its categories in them.
 
     Each caption of each image becomes a sample. A word or expression for a
     category becomes a phrase, and its boxes are those of all the image's
     instances of the category, crowds too. Where the image has no such
-    instance the word is passed over, so ``"an orange cat"`` names an orange
-    only where there is one. COCO itself does not link words to boxes.
+    instance the word is skipped, so ``"an orange cat"`` names an orange only
+    where there is one. COCO itself does not link words to boxes.
 
     Parameters
     ----------
@@ -70,16 +69,16 @@ def coco(instances: Any, captions: Any, images: Any) -> Dataset:
     categories like this by Rohrbach et al., "Object hallucination in image
     captioning", EMNLP 2018.
     """
-    problems = Problems()
+    log = ProblemLog()
     instances_path, truth = _content(instances, "instances", ("images", "annotations"))
-    captions_path, said = _content(captions, "captions", ("annotations",))
+    captions_path, written = _content(captions, "captions", ("annotations",))
     folder = ImageFolder(as_folder(images, "images"))
-    pictures = _pictures(truth, instances_path.name, folder, problems)
-    categories = _categories(truth, instances_path.name, problems)
-    boxes = _boxes(truth, instances_path.name, pictures, categories, problems)
+    pictures = _pictures(truth, instances_path.name, folder, log)
+    categories = _categories(truth, instances_path.name, log)
+    boxes = _boxes(truth, instances_path.name, pictures, categories, log)
     words = _Words(categories.values())
-    samples = _samples(said, captions_path.name, pictures, boxes, words, problems)
-    return finished("coco", samples, problems, "captions", captions_path.name)
+    samples = _samples(written, captions_path.name, pictures, boxes, words, log)
+    return finished("coco", samples, log, "captions", captions_path.name)
 
 
 def _content(value: Any, argument: str, needed: tuple[str, ...]) -> tuple[Path, dict[str, Any]]:
@@ -87,26 +86,26 @@ def _content(value: Any, argument: str, needed: tuple[str, ...]) -> tuple[Path, 
     try:
         content = parse_json(text)
     except UnusableError as error:
-        raise InputError(f"`{argument}` cannot be read: {path} {error}.") from error
+        raise InputError(argument, f"cannot be read ({path} {error})", "check the path") from error
     for key in needed:
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             raise InputError(
-                f'`{argument}` has no list "{key}": pass the path of COCO\'s {argument} file.'
+                argument, f'has no list "{key}"', f"pass the path of COCO's {argument} file"
             )
     return path, content
 
 
 def _entries(
-    content: dict[str, Any], key: str, file: str, problems: Problems
+    content: dict[str, Any], key: str, file: str, log: ProblemLog
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each entry of a list with its place."""
-    found = content.get(key)
-    for index, entry in enumerate(found if isinstance(found, list) else ()):
+    """Yield each object of a list with its place; log what is not an object."""
+    entries = content.get(key)
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
         place = f"{key}[{index}]"
         if isinstance(entry, dict):
             yield place, entry
         else:
-            problems.add(file, place, "is no object")
+            log.add(file, place, "is no object")
 
 
 def _identity(entry: dict[str, Any], key: str) -> _Identity:
@@ -117,33 +116,33 @@ def _identity(entry: dict[str, Any], key: str) -> _Identity:
 
 
 def _pictures(
-    truth: dict[str, Any], file: str, folder: ImageFolder, problems: Problems
+    truth: dict[str, Any], file: str, folder: ImageFolder, log: ProblemLog
 ) -> dict[_Identity, _Picture | None]:
     """Return the images by id; ``None`` for those that cannot be used."""
-    found: dict[_Identity, _Picture | None] = {}
-    for place, entry in _entries(truth, "images", file, problems):
-        with problems.noted(file, place):
+    pictures: dict[_Identity, _Picture | None] = {}
+    for place, entry in _entries(truth, "images", file, log):
+        with log.catching(file, place):
             identity = _identity(entry, "id")
-            if identity in found:
+            if identity in pictures:
                 raise UnusableError(f"the image id {quoted(identity)} is there twice")
-            found[identity] = None
+            pictures[identity] = None
             name = as_text(entry.get("file_name"), '"file_name"')
             width, height = (as_side(entry.get(key), f'"{key}"') for key in ("width", "height"))
-            found[identity] = _Picture(name, folder.find_inside(name), width, height)
-    return found
+            pictures[identity] = _Picture(name, folder.find_inside(name), width, height)
+    return pictures
 
 
-def _categories(truth: dict[str, Any], file: str, problems: Problems) -> dict[_Identity, str]:
-    found: dict[_Identity, str] = {}
-    for place, entry in _entries(truth, "categories", file, problems):
-        with problems.noted(file, place):
+def _categories(truth: dict[str, Any], file: str, log: ProblemLog) -> dict[_Identity, str]:
+    categories: dict[_Identity, str] = {}
+    for place, entry in _entries(truth, "categories", file, log):
+        with log.catching(file, place):
             identity = _identity(entry, "id")
-            if identity in found:
+            if identity in categories:
                 raise UnusableError(f"the category id {quoted(identity)} is there twice")
-            found[identity] = as_text(entry.get("name"), '"name"')
-    if not found:
-        problems.add(file, "categories", "no category can be read")
-    return found
+            categories[identity] = as_text(entry.get("name"), '"name"')
+    if not categories:
+        log.add(file, "categories", "no category can be read")
+    return categories
 
 
 def _boxes(
@@ -151,14 +150,14 @@ def _boxes(
     file: str,
     pictures: dict[_Identity, _Picture | None],
     categories: dict[_Identity, str],
-    problems: Problems,
+    log: ProblemLog,
 ) -> dict[tuple[_Identity, str], list[Box]]:
     """Return the boxes by image and category."""
-    found: dict[tuple[_Identity, str], list[Box]] = {}
-    for place, entry in _entries(truth, "annotations", file, problems):
-        with problems.noted(file, place):
+    boxes: dict[tuple[_Identity, str], list[Box]] = {}
+    for place, entry in _entries(truth, "annotations", file, log):
+        with log.catching(file, place):
             picture = _picture(entry, pictures)
-            if picture is None:  # told already
+            if picture is None:  # logged already
                 continue
             category = _identity(entry, "category_id")
             if category not in categories:
@@ -166,8 +165,8 @@ def _boxes(
             sides = ("x", "y", "width", "height")
             x, y, across, down = as_numbers(entry.get("bbox"), '"bbox"', sides)
             box = as_box((x, y, x + across, y + down), picture.width, picture.height)
-            found.setdefault((_identity(entry, "image_id"), categories[category]), []).append(box)
-    return found
+            boxes.setdefault((_identity(entry, "image_id"), categories[category]), []).append(box)
+    return boxes
 
 
 def _picture(entry: dict[str, Any], pictures: dict[_Identity, _Picture | None]) -> _Picture | None:
@@ -178,16 +177,16 @@ def _picture(entry: dict[str, Any], pictures: dict[_Identity, _Picture | None]) 
 
 
 def _samples(
-    said: dict[str, Any],
+    written: dict[str, Any],
     file: str,
     pictures: dict[_Identity, _Picture | None],
     boxes: dict[tuple[_Identity, str], list[Box]],
     words: "_Words",
-    problems: Problems,
+    log: ProblemLog,
 ) -> Iterator[Sample]:
     seen: set[_Identity] = set()
-    for place, entry in _entries(said, "annotations", file, problems):
-        with problems.noted(file, place):
+    for place, entry in _entries(written, "annotations", file, log):
+        with log.catching(file, place):
             picture = _picture(entry, pictures)
             if picture is None:
                 continue

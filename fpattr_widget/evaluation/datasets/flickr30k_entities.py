@@ -8,19 +8,18 @@ from typing import Any, NamedTuple
 from xml.sax.handler import ContentHandler
 from xml.sax.xmlreader import AttributesImpl, Locator
 
+from ...checks import as_folder, quoted
 from .._dataset import Box, Dataset, Sample
 from ._reading import (
     ImageFolder,
-    Problems,
+    ProblemLog,
     UnusableError,
     as_box,
-    as_folder,
     as_number,
     as_side,
     as_text,
     finished,
     phrases,
-    quoted,
     read_argument,
     read_text,
 )
@@ -32,7 +31,7 @@ _MARKED = re.compile(r"\[/EN#([^/\s\[\]]+)/([^/\s\[\]]+)(?:/[^/\s\[\]]+)*\s([^\[
 
 
 class _Named(NamedTuple):
-    """Words of a caption with the id of what they name."""
+    """A phrase of a caption, with the id and the kind of what it names."""
 
     start: int
     stop: int
@@ -40,12 +39,12 @@ class _Named(NamedTuple):
     kind: str
 
 
-#: The boxes of each id that an image's annotation has, be it without any.
+#: The boxes of each id of an image's annotation; an id may have none.
 _Entities = dict[str, list[Box]]
 
 
 def flickr30k_entities(sentences: Any, annotations: Any, images: Any, split: Any = None) -> Dataset:
-    """Read Flickr30k Entities: captions whose phrases are linked to boxes by people.
+    """Read Flickr30k Entities: captions whose phrases people have linked to boxes.
 
     Parameters
     ----------
@@ -77,71 +76,71 @@ def flickr30k_entities(sentences: Any, annotations: Any, images: Any, split: Any
     Plummer et al., "Flickr30k Entities: collecting region-to-phrase
     correspondences for richer image-to-sentence models", ICCV 2015.
     """
-    problems = Problems()
+    log = ProblemLog()
     sentences_folder = as_folder(sentences, "sentences")
     annotations_folder = as_folder(annotations, "annotations")
     folder = ImageFolder(as_folder(images, "images"))
     if split is None:
         identities = sorted(path.stem for path in sentences_folder.glob("*.txt"))
     else:
-        identities = _identities(split, sentences_folder, problems)
+        identities = _identities(split, sentences_folder, log)
     samples: list[Sample] = []
     for identity in identities:
         name = f"{identity}.jpg"
-        with problems.noted(name, ""):
+        with log.catching(name, ""):
             path = folder.find_inside(name)
             file = annotations_folder / f"{identity}.xml"
-            entities = _entities(file, problems)
+            entities = _entities(file, log)
             if entities is not None:
                 text = sentences_folder / f"{identity}.txt"
-                samples += _samples(text, name, path, entities, file.name, problems)
-    return finished("flickr30k_entities", samples, problems, "sentences", sentences_folder.name)
+                samples += _samples(text, name, path, entities, file.name, log)
+    return finished("flickr30k_entities", samples, log, "sentences", sentences_folder.name)
 
 
-def _identities(split: Any, sentences: Path, problems: Problems) -> list[str]:
+def _identities(split: Any, sentences: Path, log: ProblemLog) -> list[str]:
     path, text = read_argument(split, "split")
     known = {file.stem for file in sentences.glob("*.txt")}
-    found: dict[str, None] = {}
+    identities: dict[str, None] = {}
     for number, line in enumerate(text.split("\n"), start=1):
         identity = line.strip().removesuffix(".jpg")
         if not identity:
             continue
-        with problems.noted(path.name, f"line {number}"):
-            if identity in found:
+        with log.catching(path.name, f"line {number}"):
+            if identity in identities:
                 raise UnusableError(f"the image id {quoted(identity)} is there twice")
             if identity not in known:
                 raise UnusableError(f"there are no sentences for the image id {quoted(identity)}")
-            found[identity] = None
-    return list(found)
+            identities[identity] = None
+    return list(identities)
 
 
 def _samples(
-    file: Path, name: str, image: Path, entities: _Entities, annotated: str, problems: Problems
+    file: Path, name: str, image: Path, entities: _Entities, annotated: str, log: ProblemLog
 ) -> Iterator[Sample]:
     try:
         text = read_text(file)
     except UnusableError as error:
-        problems.add(file.name, "", str(error))
+        log.add(file.name, "", str(error))
         return
     for index, line in enumerate(text.split("\n")):
         if not line.strip():
             continue
-        with problems.noted(file.name, f"line {index + 1}"):
+        with log.catching(file.name, f"line {index + 1}"):
             caption, named = parse_sentence(as_text(line, "the sentence").strip())
             boxes = {}
             for start, stop, identity, kind in named:
                 if identity == _NOT_VISUAL:
                     continue
                 if identity not in entities:
-                    said = f"{annotated} does not have the id {quoted(identity)}"
-                    problems.add(file.name, f"line {index + 1}", said)
+                    message = f"{annotated} does not have the id {quoted(identity)}"
+                    log.add(file.name, f"line {index + 1}", message)
                     continue
                 boxes[start, stop, kind] = entities[identity]
             yield Sample(f"{name}#{index}", image, caption, phrases(boxes))
 
 
 def parse_sentence(line: str) -> tuple[str, list[_Named]]:
-    """Take the markup out of a sentence.
+    """Split a sentence into its text and its marked phrases.
 
     Returns
     -------
@@ -170,19 +169,23 @@ def parse_sentence(line: str) -> tuple[str, list[_Named]]:
     return plain, named
 
 
-def _entities(file: Path, problems: Problems) -> _Entities | None:
-    """Return what an annotation says, ``None`` if that cannot be told."""
-    handler = _Handler(file.name, problems)
+def _entities(file: Path, log: ProblemLog) -> _Entities | None:
+    """Return the boxes of an annotation file, ``None`` if it cannot be read."""
+    handler = _Handler(file.name, log)
     try:
         content = file.read_bytes()
         xml.sax.parseString(content, handler)
     except OSError as error:
-        problems.add(file.name, "", f"cannot be opened ({error.strerror})")
+        log.add(file.name, "", f"cannot be opened ({error.strerror})")
     except xml.sax.SAXParseException as error:
         place = f"line {error.getLineNumber()}"
-        problems.add(file.name, place, f"is no XML ({error.getMessage()})")
-    except (xml.sax.SAXException, ValueError, LookupError):  # encodings that nobody knows
-        problems.add(file.name, "", "is no XML that can be read")
+        log.add(file.name, place, f"is no XML ({error.getMessage()})")
+    except (
+        xml.sax.SAXException,
+        ValueError,
+        LookupError,
+    ):  # unknown encodings, too
+        log.add(file.name, "", "is no XML that can be read")
     else:
         return handler.entities()
     return None
@@ -191,9 +194,9 @@ def _entities(file: Path, problems: Problems) -> _Entities | None:
 class _Handler(ContentHandler):
     """Gathers the boxes of an annotation."""
 
-    def __init__(self, file: str, problems: Problems):
+    def __init__(self, file: str, log: ProblemLog):
         super().__init__()
-        self._file, self._problems = file, problems
+        self._file, self._log = file, log
         self._locator: Locator | None = None
         self._text = ""
         self._names: list[str] = []
@@ -231,23 +234,23 @@ class _Handler(ContentHandler):
             self._objects[-1][2][-1][name] = text
 
     def entities(self) -> _Entities | None:
-        """Return the boxes as fractions; call it at the end."""
+        """Return the boxes as fractions, once the file is parsed."""
         place = f"line {self._size_line}" if self._size_line else ""
-        with self._problems.noted(self._file, place):
+        with self._log.catching(self._file, place):
             sides = [as_side(_parsed(self._size.get(key)), key) for key in ("width", "height")]
-            found: _Entities = {}
+            entities: _Entities = {}
             for line, names, boxes in self._objects:
-                with self._problems.noted(self._file, f"line {line}"):
+                with self._log.catching(self._file, f"line {line}"):
                     if not any(names):
                         raise UnusableError("the object has no name")
                     for name in filter(None, names):
-                        found.setdefault(name, [])
+                        entities.setdefault(name, [])
                 for edges in boxes:
-                    with self._problems.noted(self._file, f"line {line}"):
+                    with self._log.catching(self._file, f"line {line}"):
                         box = _box(edges, *sides)
                         for name in filter(None, names):
-                            found[name].append(box)
-            return found
+                            entities[name].append(box)
+            return entities
         return None
 
 

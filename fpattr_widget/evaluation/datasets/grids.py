@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from ...checks import as_count, as_folder
 from ...encoders import open_image, read_image
 from ...errors import InputError
 from ...scenes import KINDS, Scene, render_joined, sample_quarters
 from .._dataset import Box, Dataset, Phrase, Sample
-from ._reading import Problems, UnusableError, as_count, as_folder, as_text, finished
+from ._reading import ProblemLog, UnusableError, as_text, finished
 from ._sprites import SpriteFolder, load_sprites, sprite_folder
 
 _STREAM = 2  # others are in use for scenes
@@ -23,14 +24,14 @@ _QUADRANTS: tuple[Box, ...] = (
     (0.0, 0.5, 0.5, 1.0),
     (0.5, 0.5, 1.0, 1.0),
 )
-_SAID_WITH_YOU = ("uni", "uk", "us", "ut", "eu", "ew", "one")  # "a unicycle"
-_SAID_WITH_UN = ("unin", "unim", "ush")  # "an unimpressed dog"
+_CONSONANT_SOUND = ("uni", "uk", "us", "ut", "eu", "ew", "one")  # "a unicycle"
+_VOWEL_SOUND = ("unin", "unim", "ush")  # "an unimpressed dog"
 _SILENT_H = ("hour", "heir", "honest", "honor", "honour")
 
 
 @dataclass(frozen=True)
 class JoinedScenes:
-    """Draws four scenes in one picture when it is called, the same each time."""
+    """Draws four scenes in one picture when called; always the same picture."""
 
     quarters: tuple[Scene, ...]
     size: int
@@ -42,7 +43,7 @@ class JoinedScenes:
 
 @dataclass(frozen=True)
 class JoinedPictures:
-    """Puts the middles of four pictures in one when it is called, in reading order."""
+    """Puts the centres of four pictures together when called, in reading order."""
 
     files: tuple[Path, ...]
     size: int
@@ -68,8 +69,8 @@ def grids(
 ) -> Dataset:
     """Put four pictures of different classes together, and name some of them.
 
-    Each named word should point to its own quadrant; which one that is the
-    model cannot know but by looking.
+    Each named word should point to its own quadrant, which the model can only
+    know by looking.
 
     Parameters
     ----------
@@ -78,13 +79,13 @@ def grids(
         ``"imagenet/golden_retriever/1.jpg"``, or the string ``"scenes"`` for
         pictures that are drawn.
     number
-        How many grids.
+        Number of grids.
     objects
-        How many of the four the caption names, from 1 to 4.
+        Number of pictures that each caption names, from 1 to 4.
     seed
-        Of all that is random.
+        Seeds all that is random.
     size
-        Of the picture's side in pixels, even; when ``None``, 448 for a folder
+        Length of the picture's sides in pixels, even; when ``None``, 448 for a folder
         and 128 for scenes.
     sprites
         For scenes, see :func:`~fpattr_widget.evaluation.datasets.scenes`.
@@ -94,7 +95,7 @@ def grids(
     Dataset
         Captions such as ``"a dog, an owl and a kite"``; each name is a phrase,
         its box is its quadrant and its label the class. Pictures are put
-        together when they are asked for.
+        together when a sample is measured.
 
     Raises
     ------
@@ -111,17 +112,17 @@ def grids(
     wanted = as_count(number, "number")
     named = as_count(objects, "objects")
     if named > len(_QUADRANTS):
-        raise InputError(f"`objects` is {named}: pass a number from 1 to {len(_QUADRANTS)}.")
+        raise InputError("objects", f"is {named}", f"pass a number from 1 to {len(_QUADRANTS)}")
     drawn = isinstance(source, str) and source == "scenes"
     side = as_count((128 if drawn else 448) if size is None else size, "size", least=2)
     if side % 2:
-        raise InputError(f"`size` is {side}: pass an even number, for two pictures side by side.")
+        raise InputError("size", f"is {side}", "pass an even number, for two pictures side by side")
     generator = np.random.default_rng([_STREAM, as_count(seed, "seed", least=0)])
-    problems = Problems()
+    log = ProblemLog()
     draw = (
         _from_scenes(generator, side, sprite_folder(sprites))
         if drawn
-        else _from_folder(generator, side, as_folder(source, "source"), problems)
+        else _from_folder(generator, side, as_folder(source, "source"), log)
     )
     samples = []
     for index in range(wanted):
@@ -130,7 +131,7 @@ def grids(
         caption, marked = _caption(labels, order)
         samples.append(Sample(f"grid-{index}", picture, caption, marked))
     shown = "scenes" if drawn else Path(source).name
-    return finished(f"grids of {shown}, {side} pixels", samples, problems, "source", str(source))
+    return finished(f"grids of {shown}, {side} pixels", samples, log, "source", str(source))
 
 
 _Draw = Callable[[], tuple[list[str], Callable[[], Image.Image]]]
@@ -147,16 +148,15 @@ def _from_scenes(generator: np.random.Generator, size: int, folder: SpriteFolder
     return draw
 
 
-def _from_folder(
-    generator: np.random.Generator, size: int, folder: Path, problems: Problems
-) -> _Draw:
-    pictures = _pictures(folder, problems)
+def _from_folder(generator: np.random.Generator, size: int, folder: Path, log: ProblemLog) -> _Draw:
+    pictures = _pictures(folder, log)
     labels = list(pictures)
     if len(labels) < len(_QUADRANTS):
-        found = problems.found
+        first = f" ({log.problems[0]})" if log.problems else ""
         raise InputError(
-            f"`source` has pictures of {len(labels)} classes{f' ({found[0]})' if found else ''}: "
-            "pass a folder with a folder of pictures for each of at least four."
+            "source",
+            f"has pictures of {len(labels)} classes{first}",
+            "pass a folder with a folder of pictures for each of at least four",
         )
 
     def draw() -> tuple[list[str], Callable[[], Image.Image]]:
@@ -169,27 +169,27 @@ def _from_folder(
     return draw
 
 
-def _pictures(folder: Path, problems: Problems) -> dict[str, list[Path]]:
-    """Return the pictures of each class, those whose header can be read."""
-    found: dict[str, list[Path]] = {}
-    for inner in _listed(folder, problems):
+def _pictures(folder: Path, log: ProblemLog) -> dict[str, list[Path]]:
+    """Return the pictures of each class whose header can be read."""
+    pictures: dict[str, list[Path]] = {}
+    for inner in _listed(folder, log):
         if not inner.is_dir():
             continue
-        with problems.noted(f"{folder.name}/{inner.name}", ""):
+        with log.catching(f"{folder.name}/{inner.name}", ""):
             label = as_text(" ".join(inner.name.replace("_", " ").split()), "the label")
-            for file in _listed(inner, problems):
-                with problems.noted(f"{inner.name}/{file.name}", ""):
+            for file in _listed(inner, log):
+                with log.catching(f"{inner.name}/{file.name}", ""):
                     _check(file)
-                    found.setdefault(label, []).append(file)
-    return found
+                    pictures.setdefault(label, []).append(file)
+    return pictures
 
 
-def _listed(folder: Path, problems: Problems) -> list[Path]:
-    """Return what is in a folder and not hidden, in order, as absolute paths."""
+def _listed(folder: Path, log: ProblemLog) -> list[Path]:
+    """Return the absolute paths in a folder, sorted, without hidden ones."""
     try:
         names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except OSError as error:
-        problems.add(folder.name, "", f"cannot be opened ({error.strerror})")
+        log.add(folder.name, "", f"cannot be opened ({error.strerror})")
         return []
     return [folder.absolute() / name for name in names]
 
@@ -203,7 +203,7 @@ def _check(file: Path) -> None:
 
 
 def _caption(labels: Sequence[str], order: Sequence[int]) -> tuple[str, tuple[Phrase, ...]]:
-    """Name the classes of some quadrants, in that order."""
+    """Return a caption that names the classes of some quadrants, in that order, and its phrases."""
     caption, marked = "", []
     for position, place in enumerate(order):
         if position:
@@ -219,6 +219,6 @@ def _article(label: str) -> str:
     if label in KINDS:
         return KINDS[label].article
     word = label.lower()
-    if word.startswith(_SILENT_H) or word.startswith(_SAID_WITH_UN):
+    if word.startswith(_SILENT_H) or word.startswith(_VOWEL_SOUND):
         return "an"
-    return "an" if word[0] in "aeiou" and not word.startswith(_SAID_WITH_YOU) else "a"
+    return "an" if word[0] in "aeiou" and not word.startswith(_CONSONANT_SOUND) else "a"

@@ -1,4 +1,4 @@
-"""Scenes: pictures of known objects at known places, bundled or freshly drawn."""
+"""Pictures of known objects at known places, bundled or freshly drawn."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import Any
 
 from PIL import Image
 
+from ...checks import as_count, quoted
 from ...errors import InputError
 from ...scenes import (
     KINDS,
@@ -20,7 +21,7 @@ from ...scenes import (
     render,
 )
 from .._dataset import Box, Dataset, Phrase, Sample
-from ._reading import as_box, as_count, phrases, quoted
+from ._reading import as_box, phrases
 from ._sprites import SpriteFolder, load_sprites, sprite_folder
 
 _SIZE = 128  # pixels
@@ -29,16 +30,16 @@ _MOST_OBJECTS = 4
 
 @dataclass(frozen=True)
 class RenderedScene:
-    """Draws a scene when it is called, the same each time.
+    """Draws a scene when called; always the same picture.
 
     Attributes
     ----------
     scene
-        What to draw.
+        The scene to draw.
     sprites
         See :func:`scenes`.
     size
-        Of the picture's side in pixels.
+        Length of the picture's sides in pixels.
     """
 
     scene: Scene
@@ -51,7 +52,7 @@ class RenderedScene:
 
 @dataclass(frozen=True)
 class ExamplePicture:
-    """Opens a bundled example's picture when it is called."""
+    """Opens the picture of a bundled example when called."""
 
     name: str
 
@@ -72,14 +73,14 @@ def scenes(
     Parameters
     ----------
     number
-        How many.
+        Number of scenes.
     seed
-        Of all that is random.
+        Seeds all that is random.
     kinds
         Kinds of objects, or their names, see :data:`fpattr_widget.scenes.KINDS`;
         those that the bundled model was trained on when ``None``.
     objects
-        How many objects a scene may hold, from 1 to 4.
+        Numbers of objects that a scene may hold, from 1 to 4.
     sprites
         Path of the folder with the sprites; by default they are looked for as
         :class:`fpattr_widget.scenes.Sprites` says.
@@ -88,8 +89,8 @@ def scenes(
     -------
     Dataset
         No two captions are the same, and each names every object. Labels are
-        the kinds' names. Pictures are drawn anew when they are asked for, 128
-        × 128 pixels.
+        the kinds' names. Pictures of 128 × 128 pixels are drawn when a
+        sample is measured.
 
     Raises
     ------
@@ -97,12 +98,12 @@ def scenes(
         When an argument is wrong, the sprites are missing, or there are not
         that many different captions.
     """
-    wanted = as_count(number, "number")
+    count = as_count(number, "number")
     counts = _checked_objects(objects)
     chosen = _checked_kinds(kinds, max(counts))
     folder = sprite_folder(sprites)
-    found = held_out(
-        wanted,
+    drawn = held_out(
+        count,
         load_sprites(folder).aspect_ratios,
         seed=as_count(seed, "seed", least=0),
         kinds=chosen,
@@ -115,7 +116,7 @@ def scenes(
             caption.text,
             _phrases(caption.mentions, scene.objects),
         )
-        for index, (scene, caption) in enumerate(found)
+        for index, (scene, caption) in enumerate(drawn)
     ]
     return Dataset("scenes", samples)
 
@@ -126,16 +127,16 @@ def examples() -> Dataset:
     Returns
     -------
     Dataset
-        Named as :func:`fpattr_widget.scenes.example_names` says. One caption
-        is not true; its word for what is not there is no phrase.
+        Named as in :func:`fpattr_widget.scenes.example_names`. One caption is
+        false on purpose; its word for the absent object is no phrase.
     """
     return Dataset("examples", map(_example, example_names()))
 
 
 def _example(name: str) -> Sample:
-    shown = example(name)
-    marked = _phrases(shown.mentions, shown.objects)
-    return Sample(name, ExamplePicture(name), shown.caption, marked)
+    bundled = example(name)
+    marked = _phrases(bundled.mentions, bundled.objects)
+    return Sample(name, ExamplePicture(name), bundled.caption, marked)
 
 
 def _phrases(mentions: Sequence[Mention], objects: Sequence[SceneObject]) -> tuple[Phrase, ...]:
@@ -155,7 +156,9 @@ def _checked_objects(objects: Any) -> list[int]:
         counts = []
     if not counts or max(counts) > _MOST_OBJECTS:
         raise InputError(
-            f"`objects` is {quoted(objects)}: pass a list of numbers from 1 to {_MOST_OBJECTS}."
+            "objects",
+            f"is {quoted(objects)}",
+            f"pass a list of numbers from 1 to {_MOST_OBJECTS}",
         )
     return counts
 
@@ -168,19 +171,21 @@ def _checked_kinds(kinds: Any, fewest: int) -> list[Kind]:
     try:
         passed = list(kinds)
     except TypeError:
-        raise InputError(f"`kinds` is {quoted(kinds)}: pass a list of names.") from None
+        raise InputError("kinds", f"is {quoted(kinds)}", "pass a list of names") from None
     chosen: dict[str, Kind] = {}
     for kind in passed:
         known = KINDS.get(kind) if isinstance(kind, str) else kind
         if known is None or known not in KINDS.values():
             raise InputError(
-                f"`kinds` has {quoted(kind)}, which nothing draws: pass names from "
-                "`fpattr_widget.scenes.KINDS`."
+                "kinds",
+                f"has {quoted(kind)}, which nothing draws",
+                "pass names from `fpattr_widget.scenes.KINDS`",
             )
         chosen[known.name] = known
     if len(chosen) < fewest:
         raise InputError(
-            f"`kinds` has {len(chosen)}, too few for scenes of {fewest} objects: pass more, or "
-            "smaller numbers as `objects`."
+            "kinds",
+            f"has {len(chosen)}, too few for scenes of {fewest} objects",
+            "pass more, or smaller numbers as `objects`",
         )
     return list(chosen.values())

@@ -1,4 +1,4 @@
-"""One's own images, captions and boxes, from a table or from lines of JSON."""
+"""Your own images, captions and boxes, from a CSV file or from lines of JSON."""
 
 import csv
 import io
@@ -7,36 +7,35 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ...checks import as_folder, quoted
 from ...encoders import open_image
 from ...errors import InputError
 from .._dataset import Box, Dataset, Sample
 from ._reading import (
     ImageFolder,
-    Problems,
+    ProblemLog,
     UnusableError,
     as_box,
-    as_folder,
     as_number,
     as_numbers,
     as_text,
     finished,
     parse_json,
     phrases,
-    quoted,
     read_argument,
 )
 
 _EDGES = ("left", "top", "right", "bottom")
 _NEEDED = ("image", "caption", "phrase", *_EDGES)
 _UNITS = ("pixels", "fractions")
-_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # EXIF: these lie on their side
+_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # EXIF: stored on their side
 
 
 def table(path: Any, images: Any = None, boxes: str = "pixels") -> Dataset:
-    """Read samples from a file of one's own.
+    """Read your own samples from a file.
 
     A ``.csv`` file has a header and one line for each box: ``image, caption,
-    phrase, left, top, right, bottom``, and if wanted ``label`` and ``start``.
+    phrase, left, top, right, bottom``, and optionally ``label`` and ``start``.
     Lines with the same image, caption and phrase belong together; a line
     without phrase and box adds a caption in which nothing is marked. A
     ``.jsonl`` file has a sample on each line::
@@ -74,27 +73,27 @@ def table(path: Any, images: Any = None, boxes: str = "pixels") -> Dataset:
         When an argument is wrong, or nothing in the file can be used.
     """
     if boxes not in _UNITS:
-        raise InputError(f"`boxes` is {quoted(boxes)}: pass 'pixels' or 'fractions'.")
+        raise InputError("boxes", f"is {quoted(boxes)}", "pass 'pixels' or 'fractions'")
     file, text = read_argument(path, "path")
-    problems = Problems()
+    log = ProblemLog()
     folder = file.parent if images is None else as_folder(images, "images")
     gathered = _Gathered(folder, boxes == "pixels")
     ending = file.suffix.lower()
     if ending == ".csv":
-        _read_csv(text, file, gathered, problems)
+        _read_csv(text, file, gathered, log)
     elif ending == ".jsonl":
-        _read_json_lines(text, file, gathered, problems)
+        _read_json_lines(text, file, gathered, log)
     else:
-        raise InputError(f"`path` ends in {quoted(ending)}: pass a .csv or a .jsonl file.")
+        raise InputError("path", f"ends in {quoted(ending)}", "pass a .csv or a .jsonl file")
     if boxes == "pixels" and gathered.largest is not None and gathered.largest <= 1:
         raise InputError(
-            "`boxes` is 'pixels', but no number of any box is above 1: pass boxes='fractions'."
+            "boxes", "is 'pixels', but no number of any box is above 1", "pass boxes='fractions'"
         )
-    return finished(file.stem, gathered.samples(), problems, "path", file.name)
+    return finished(file.stem, gathered.samples(), log, "path", file.name)
 
 
 class _Gathered:
-    """Joins what belongs to the same caption."""
+    """Joins lines of the same image, caption and phrase."""
 
     def __init__(self, folder: Path, pixels: bool):
         self._folder = ImageFolder(folder)
@@ -106,12 +105,12 @@ class _Gathered:
         self.largest: float | None = None
 
     def usable(self, image: str) -> bool:
-        """Open an image's header when it is met first, and tell whether that worked.
+        """Whether an image can be opened; its header is read at the first call.
 
         Raises
         ------
         UnusableError
-            When it did not, the first time only.
+            When it cannot, at the first call only.
         """
         if image not in self._images:
             self._images[image] = None
@@ -120,10 +119,10 @@ class _Gathered:
         return self._images[image] is not None
 
     def caption(self, image: str, caption: str) -> None:
-        """Add a caption, in which nothing needs to be marked."""
-        found = self._captions.setdefault(image, {})
-        if caption not in found:
-            found[caption] = {}
+        """Add a caption, so far without phrases."""
+        captions = self._captions.setdefault(image, {})
+        if caption not in captions:
+            captions[caption] = {}
             self._order.append((image, caption))
 
     def box(self, image: str, edges: list[float]) -> Box:
@@ -147,14 +146,14 @@ class _Gathered:
             number = numbers.get(image, 0)
             numbers[image] = number + 1
             marked = self._captions[image][caption]
-            boxes = {(*span, label): found for span, (label, found) in marked.items()}
+            boxes = {(*span, label): own for span, (label, own) in marked.items()}
             opened = self._images[image]
             assert opened is not None
             yield Sample(f"{image}#{number}", opened[0], caption, phrases(boxes))
 
 
 def _upright_size(path: Path) -> tuple[int, int]:
-    """Return width and height; reads the header alone."""
+    """Return width and height as a viewer shows the image; reads only the header."""
     try:
         with open_image(path) as image:
             width, height = image.size
@@ -164,29 +163,32 @@ def _upright_size(path: Path) -> tuple[int, int]:
     return (height, width) if turned else (width, height)
 
 
-def _read_csv(text: str, file: Path, gathered: _Gathered, problems: Problems) -> None:
+def _read_csv(text: str, file: Path, gathered: _Gathered, log: ProblemLog) -> None:
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [name.strip().lower() for name in next(rows, [])]
     except csv.Error as error:
-        raise InputError(f"`path` cannot be read: line 1 of {file} is no CSV ({error}).") from error
+        raise InputError(
+            "path", f"cannot be read: line 1 of {file} is no CSV ({error})", "mend the line"
+        ) from error
     missing = [name for name in _NEEDED if name not in header]
     if missing:
         raise InputError(
-            f"`path` has no column {missing[0]!r}: the first line has to name "
-            f"{', '.join(_NEEDED)}, separated by commas."
+            "path",
+            f"has no column {missing[0]!r}",
+            f"name {', '.join(_NEEDED)} in the first line, separated by commas",
         )
     while True:
         place = f"line {rows.line_num + 1}"
         try:
             row = next(rows, None)
         except csv.Error as error:
-            problems.add(file.name, place, f"is no CSV ({error})")
+            log.add(file.name, place, f"is no CSV ({error})")
             continue
         if row is None:
             return
         if any(part.strip() for part in row):
-            with problems.noted(file.name, place):
+            with log.catching(file.name, place):
                 _add_row(header, row, gathered)
 
 
@@ -217,15 +219,15 @@ def _parsed(text: str, what: str) -> float:
     return as_number(value, what)
 
 
-def _read_json_lines(text: str, file: Path, gathered: _Gathered, problems: Problems) -> None:
+def _read_json_lines(text: str, file: Path, gathered: _Gathered, log: ProblemLog) -> None:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             place = f"line {number}"
-            with problems.noted(file.name, place):
-                _add_entry(parse_json(line), file.name, place, gathered, problems)
+            with log.catching(file.name, place):
+                _add_entry(parse_json(line), file.name, place, gathered, log)
 
 
-def _add_entry(entry: Any, file: str, place: str, gathered: _Gathered, problems: Problems) -> None:
+def _add_entry(entry: Any, file: str, place: str, gathered: _Gathered, log: ProblemLog) -> None:
     if not isinstance(entry, dict):
         raise UnusableError("is no object")
     image = as_text(entry.get("image"), '"image"')
@@ -238,16 +240,16 @@ def _add_entry(entry: Any, file: str, place: str, gathered: _Gathered, problems:
     gathered.caption(image, caption)
     for index, part in enumerate(marked):
         within = f"{place}, phrases[{index}]"
-        with problems.noted(file, within):
+        with log.catching(file, within):
             if not isinstance(part, dict):
                 raise UnusableError("is no object")
             span = _span_of(part, caption)
             label = _label(part.get("label"), caption[slice(*span)])
-            found = part.get("boxes")
-            if not isinstance(found, list):
+            boxes = part.get("boxes")
+            if not isinstance(boxes, list):
                 raise UnusableError('"boxes" is missing or no list')
-            for number, edges in enumerate(found):
-                with problems.noted(file, f"{within}.boxes[{number}]"):
+            for number, edges in enumerate(boxes):
+                with log.catching(file, f"{within}.boxes[{number}]"):
                     box = gathered.box(image, as_numbers(edges, "the box", _EDGES))
                     gathered.phrase(image, caption, span, label, box)
 
@@ -273,7 +275,7 @@ def _label(value: Any, words: str) -> str:
 
 
 def _span(caption: str, words: str, start: float | None) -> tuple[int, int]:
-    """Return where words stand in a caption."""
+    """Return start and stop of words in a caption."""
     if start is not None:
         if not start.is_integer() or start < 0:
             raise UnusableError("start is no whole number from 0")

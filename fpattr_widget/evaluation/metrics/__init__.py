@@ -1,6 +1,14 @@
-"""How explanations are judged. A metric is one file and one line here."""
+"""Metrics: how explanations are judged.
 
-from ._metric import Measured, Metric
+To add a metric, write one file with a frozen dataclass of its settings, based
+on ``MetricTraits``, whose ``measure`` returns ``Score``s; import it here and add
+its line to ``METRICS``. To offer its name to type checkers and to the command
+line, add it to ``MetricName`` in ``fpattr_widget/choices.py``; a test compares
+the two. Records, tables, drawings and runners need no change.
+"""
+
+from .._score import Score, phrase_scores
+from ._metric import Metric, MetricTraits
 from .agreement import Agreement
 from .completeness import Completeness
 from .faithfulness import Faithfulness
@@ -26,8 +34,10 @@ __all__ = [
     "Faithfulness",
     "GridPointingGame",
     "InsertionDeletion",
-    "Measured",
     "Metric",
+    "MetricTraits",
     "PointingEnergy",
     "PointingGame",
+    "Score",
+    "phrase_scores",
 ]

@@ -1,32 +1,34 @@
-"""Do two ways of explaining say the same?"""
+"""Do two setups explain a sample alike?"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from .._explained import Explained
-from ._metric import Measured, OfSamples
+from .._explained import ExplainedSample
+from .._score import Score
+from ._metric import MetricTraits
 from .faithfulness import correlation
 
 
 @dataclass(frozen=True)
-class Agreement(OfSamples):
-    """Rank correlation (Spearman's) of a sample's pairs with those of other runs.
+class Agreement(MetricTraits):
+    """Spearman's rank correlation of a sample's pairs with those of the other setups.
 
     Over words and patches, special positions left out; equal values share
-    their mean rank. Runs on other grids of patches are not compared. The
-    number for each other run is named after it.
+    their mean rank. Setups with other grids of patches are not compared. There
+    is a number for each other setup of the same model, named after it.
     """
 
-    def measure(self, explained: Explained) -> tuple[Measured, ...]:
-        own = explained.pairs
-        words = explained.content
-        found = []
+    compares = True
+
+    def measure(self, explained: ExplainedSample) -> tuple[Score, ...]:
+        pairs, words = explained.pairs, explained.content
+        scores = []
         for other in explained.beside:
-            if other.pairs.grid == own.grid:
-                value = rank_correlation(own.matrix[words], other.pairs.matrix[words])
-                found.append(Measured(f"agreement with {other.run}", (value,), (0.0,)))
-        return tuple(found)
+            if other.pairs.grid == pairs.grid:
+                value = rank_correlation(pairs.matrix[words], other.pairs.matrix[words])
+                scores.append(Score(f"agreement with {other.name}", value, chance=0.0))
+        return tuple(scores)
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:

@@ -1,41 +1,40 @@
-"""Do the attributions foretell what the model says of parts of its inputs?"""
+"""Do the attributions predict the similarity of masked inputs?"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from ...errors import InputError
-from .._explained import Explained
-from ._metric import Measured, OfSamples
+from .._explained import ExplainedSample
+from .._score import Score
+from ._metric import MetricTraits
 
 
 @dataclass(frozen=True)
-class Faithfulness(OfSamples):
+class Faithfulness(MetricTraits):
     """Correlation and R² between the model and the sum of what survives a mask.
 
-    Random parts of the image and of the caption are taken away, tokens in the
-    way of the method that is judged, if it takes any away (``tokens=`` of
+    Random parts of the image and of the caption are removed, tokens in the way
+    of the method that is judged if it removes any (``tokens=`` of
     :class:`~fpattr_widget.Banzhaf`). With ``S`` the patches and ``T`` the
-    tokens that survive, and special positions always among them, what is
-    foretold is ``Σ_{i∈T, j∈S} A[i, j]``, the survivors' first-order parts and
-    the ledger's baseline; what the model says is the cosine of the masked
+    tokens that survive, special positions always among them, the prediction is
+    ``Σ_{i∈T, j∈S} A[i, j]`` plus the survivors' first-order parts and the
+    ledger's baseline; it is compared with the model's cosine of the masked
     inputs. Every masked image meets every masked caption, so that ``m``
     encodings of each give ``m²`` points.
 
     - ``faithfulness_correlation``: Pearson's; zero where either side never
       changes.
     - ``faithfulness_r2``: share of the cosines' variance that the sums
-      foretell as they are, without a fit; negative when their mean would do
-      better.
-    - ``faithfulness_pairs_r2``: the same of what captions and images have only
-      together: the means of each masked caption and of each masked image are
-      taken from both sides. Only pairs are left in the forecast then, and they
-      alone are judged.
+      predict without a fit; negative when their mean would do better.
+    - ``faithfulness_pairs_r2``: the same after the means of each masked caption
+      and of each masked image are subtracted from both sides. Only pairs are
+      left in the prediction then, and they alone are judged.
 
     This is near to FIxLIP's faithfulness (Baniecki et al., arXiv 2508.05430,
-    section 5), not the same. FIxLIP foretells with an intercept, main effects
+    section 5), not the same. FIxLIP predicts with an intercept, main effects
     and pairs that are fitted to masked inputs, and draws each point's masks
-    anew. Here the forecast starts from both references, which is right for
+    anew. Here the prediction starts from both references, which is right for
     methods whose parts add up from there. Banzhaf interactions are the best
     slopes about inputs that are masked at random: from the references they are
     off by a constant and by first-order parts, for which
@@ -66,21 +65,21 @@ class Faithfulness(OfSamples):
 
     def __post_init__(self) -> None:
         if not 0 < self.kept < 1:
-            raise InputError(f"`kept` is {self.kept}: pass a probability between 0 and 1.")
+            raise InputError("kept", f"is {self.kept}", "pass a probability between 0 and 1")
         if self.masks < 2:
-            raise InputError(f"`masks` is {self.masks}: pass a whole number from 2.")
+            raise InputError("masks", f"is {self.masks}", "pass a whole number from 2")
 
-    def measure(self, explained: Explained) -> tuple[Measured, ...]:
-        said, foretold = self.points(explained)
-        found = {
-            "faithfulness_correlation": correlation(said, foretold),
-            "faithfulness_r2": explained_variance(said, foretold),
-            "faithfulness_pairs_r2": explained_variance(together(said), together(foretold)),
+    def measure(self, explained: ExplainedSample) -> tuple[Score, ...]:
+        cosines, predicted = self.points(explained)
+        values = {
+            "faithfulness_correlation": correlation(cosines, predicted),
+            "faithfulness_r2": explained_variance(cosines, predicted),
+            "faithfulness_pairs_r2": explained_variance(together(cosines), together(predicted)),
         }
-        return tuple(Measured(name, (value,), (0.0,)) for name, value in found.items())
+        return tuple(Score(name, value, chance=0.0) for name, value in values.items())
 
-    def points(self, explained: Explained) -> tuple[np.ndarray, np.ndarray]:
-        """Return the cosines of masked inputs and what was foretold.
+    def points(self, explained: ExplainedSample) -> tuple[np.ndarray, np.ndarray]:
+        """Return the cosines of masked inputs and their predictions.
 
         Each is ``(masks, masks)`` float64, a row for each masked caption.
         """
@@ -95,12 +94,12 @@ class Faithfulness(OfSamples):
             surviving[:, game.players] = kept[-1]
             survivors.append(surviving)
         text, image = survivors
-        foretold = text @ values @ image.T + (text @ tokens)[:, None] + (image @ patches)[None, :]
-        return masked.table(*kept), foretold + pairs.ledger.baseline
+        predicted = text @ values @ image.T + (text @ tokens)[:, None] + (image @ patches)[None, :]
+        return masked.table(*kept), predicted + pairs.ledger.baseline
 
 
 def together(values: np.ndarray) -> np.ndarray:
-    """Return what rows and columns have only together; zeros where that is only rounding."""
+    """Return values without the means of rows and columns; zeros where only rounding is left."""
     rest: np.ndarray = values - values.mean(0) - values.mean(1, keepdims=True) + values.mean()
     return rest if np.abs(rest).max() > 1e-6 * np.abs(values).max() else np.zeros_like(rest)
 
@@ -112,13 +111,13 @@ def correlation(first: np.ndarray, second: np.ndarray) -> float:
     return float(first @ second / scale) if scale > 0 else 0.0
 
 
-def explained_variance(said: np.ndarray, foretold: np.ndarray) -> float:
-    """Return R² of a forecast as it is; zero where nothing varies."""
-    variance = float(np.square(_deviations(said)).sum())
-    return 1 - float(np.square(said - foretold).sum()) / variance if variance > 0 else 0.0
+def explained_variance(values: np.ndarray, predicted: np.ndarray) -> float:
+    """Return R² of a prediction without any fit; zero where nothing varies."""
+    variance = float(np.square(_deviations(values)).sum())
+    return 1 - float(np.square(values - predicted).sum()) / variance if variance > 0 else 0.0
 
 
 def _deviations(values: np.ndarray) -> np.ndarray:
-    """Return deviations from the mean; zeros where they are no more than float32 rounds off."""
-    found: np.ndarray = values - values.mean()
-    return found if np.ptp(values) > 1e-6 * np.abs(values).max() else np.zeros_like(found)
+    """Return deviations from the mean; zeros where they are within float32 rounding."""
+    deviations: np.ndarray = values - values.mean()
+    return deviations if np.ptp(values) > 1e-6 * np.abs(values).max() else np.zeros_like(deviations)

@@ -1,16 +1,17 @@
-"""Does a word keep to its own picture of four?"""
+"""Does a word point to its own picture among four?"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from .._explained import Explained
+from .._explained import ExplainedSample
 from .._geometry import patches_across
-from ._metric import Measured, OfPhrases
+from .._score import Score, phrase_scores
+from ._metric import MetricTraits
 
 
 @dataclass(frozen=True)
-class GridPointingGame(OfPhrases):
+class GridPointingGame(MetricTraits):
     """The grid pointing game, word by word and as FIxLIP pools it.
 
     A picture is made of two by two pictures, and the caption names what some
@@ -21,10 +22,10 @@ class GridPointingGame(OfPhrases):
       belongs, one number for each word.
     - ``grid_pointing_game_pooled``: the share of the mass of all words of a
       picture together, one number for each picture, as FIxLIP has it. Words of
-      little mass count for little.
+      little mass have little weight.
 
     Both are zero where there is no mass. A map of random signs reaches one
-    half, which is told as chance; but a map that is negative everywhere
+    half, which is given as chance; but a map that is negative everywhere
     reaches three quarters, and one that is positive everywhere one quarter.
     Patches that lie in two quadrants, as those in the middle of an odd grid do,
     are left out, as in FIxLIP. There captions are bare names of classes, of one
@@ -39,21 +40,23 @@ class GridPointingGame(OfPhrases):
 
     shares = frozenset({"grid_pointing_game", "grid_pointing_game_pooled"})
 
-    def measure(self, explained: Explained) -> tuple[Measured, ...]:
+    def measure(self, explained: ExplainedSample) -> tuple[Score, ...]:
         masses = [
             masses_right_and_wrong(
                 np.where(patches_across(target.boxes, heat.shape), 0, heat), target.inside
             )
             for heat, target in zip(explained.maps, explained.targets, strict=True)
         ]
-        of_words = tuple(_share(right, wrong) for right, wrong in masses)
-        of_picture = (_share(*np.sum(masses, axis=0)),) if masses else ()
-        return (
-            Measured("grid_pointing_game", of_words, (0.5,) * len(of_words)),
-            Measured(
-                "grid_pointing_game_pooled", of_picture, (0.5,) * len(of_picture), of_sample=True
-            ),
+        words = phrase_scores(
+            "grid_pointing_game",
+            explained.targets,
+            [_share(right, wrong) for right, wrong in masses],
+            [0.5] * len(masses),
         )
+        if not masses:
+            return words
+        pooled = _share(*np.sum(masses, axis=0))
+        return (*words, Score("grid_pointing_game_pooled", pooled, chance=0.5))
 
 
 def masses_right_and_wrong(heat: np.ndarray, inside: np.ndarray) -> tuple[float, float]:

@@ -1,16 +1,17 @@
-"""Does the similarity follow the patches that a word is said to meet?"""
+"""Does the similarity fall without the patches that a map ranks highest?"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from ...errors import InputError
-from .._explained import Explained
-from ._metric import Measured, OfPhrases
+from .._explained import ExplainedSample
+from .._score import Score, phrase_scores
+from ._metric import MetricTraits
 
 
 @dataclass(frozen=True)
-class InsertionDeletion(OfPhrases):
+class InsertionDeletion(MetricTraits):
     """Insertion and deletion curves of a phrase, by their areas.
 
     Patches are ranked by the phrase's joint map. They are taken from the image
@@ -46,9 +47,9 @@ class InsertionDeletion(OfPhrases):
 
     def __post_init__(self) -> None:
         if self.steps < 1:
-            raise InputError(f"`steps` is {self.steps}: pass a whole number from 1.")
+            raise InputError("steps", f"is {self.steps}", "pass a whole number from 1")
 
-    def measure(self, explained: Explained) -> tuple[Measured, ...]:
+    def measure(self, explained: ExplainedSample) -> tuple[Score, ...]:
         deletions, insertions, gaps = [], [], []
         share = self._moved(explained) / len(explained.masked.columns.players)
         for heat in explained.maps:
@@ -58,13 +59,14 @@ class InsertionDeletion(OfPhrases):
             # Hardly any of these images is new: they are what insertion shows.
             least_first, _ = self.curves(explained, -heat)
             gaps.append(area(least_first, share) - deletions[-1])
+        targets = explained.targets
         return (
-            Measured("insertion", tuple(insertions)),
-            Measured("deletion", tuple(deletions)),
-            Measured("deletion_gap", tuple(gaps), (0.0,) * len(gaps)),
+            *phrase_scores("insertion", targets, insertions),
+            *phrase_scores("deletion", targets, deletions),
+            *phrase_scores("deletion_gap", targets, gaps, [0.0] * len(gaps)),
         )
 
-    def curves(self, explained: Explained, heat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def curves(self, explained: ExplainedSample, heat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the cosines while patches are taken away and while they are put in.
 
         Parameters
@@ -89,7 +91,7 @@ class InsertionDeletion(OfPhrases):
         cosines = explained.masked.table(whole_caption, np.concatenate([~taken, taken]))[0]
         return cosines[: len(moved)], cosines[len(moved) :]
 
-    def _moved(self, explained: Explained) -> np.ndarray:
+    def _moved(self, explained: ExplainedSample) -> np.ndarray:
         """Return how many patches have moved after each step, from none to all."""
         patches = len(explained.masked.columns.players)
         return np.rint(np.linspace(0, patches, min(self.steps, patches) + 1)).astype(int)

@@ -1,31 +1,31 @@
-"""How much of what a word finds lies on its object?"""
+"""How much of a word's positive mass lies on its object?"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from .._explained import Explained
-from ._metric import Measured, OfPhrases
+from .._explained import ExplainedSample
+from .._score import Score, phrase_scores
+from ._metric import MetricTraits
 
 
 @dataclass(frozen=True)
-class PointingEnergy(OfPhrases):
+class PointingEnergy(MetricTraits):
     """Pointing game energy: the share of a phrase's positive mass inside its boxes.
 
-    A phrase without any positive value scores zero: it found nothing. Chance
-    is the boxes' share of the patches. After Wang et al., *Score-CAM* (CVPR
-    Workshops 2020), section 4.3, as used by Möller et al., arXiv 2408.14153,
-    section 4.
+    A phrase without any positive value scores zero. Chance is the boxes' share
+    of the patches. After Wang et al., *Score-CAM* (CVPR Workshops 2020),
+    section 4.3, as used by Möller et al., arXiv 2408.14153, section 4.
     """
 
     shares = frozenset({"pointing_energy"})
 
-    def measure(self, explained: Explained) -> tuple[Measured, ...]:
-        scores, chances = [], []
+    def measure(self, explained: ExplainedSample) -> tuple[Score, ...]:
+        values, chances = [], []
         for heat, target in zip(explained.maps, explained.targets, strict=True):
-            scores.append(energy(heat, target.inside))
+            values.append(energy(heat, target.inside))
             chances.append(float(target.inside.mean()))
-        return (Measured("pointing_energy", tuple(scores), tuple(chances)),)
+        return phrase_scores("pointing_energy", explained.targets, values, chances)
 
 
 def energy(heat: np.ndarray, inside: np.ndarray) -> float:

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._explained import Explained
-from ._metric import Measured, OfPhrases
+from .._explained import ExplainedSample
+from .._score import Score, phrase_scores
+from ._metric import MetricTraits
 
 
 @dataclass(frozen=True)
-class PointingGame(OfPhrases):
+class PointingGame(MetricTraits):
     """Pointing game accuracy.
 
     A phrase scores one when the strongest patch of its joint map lies in one of
@@ -21,12 +22,12 @@ class PointingGame(OfPhrases):
 
     shares = frozenset({"pointing_game"})
 
-    def measure(self, explained: Explained) -> tuple[Measured, ...]:
-        scores, chances = [], []
+    def measure(self, explained: ExplainedSample) -> tuple[Score, ...]:
+        values, chances = [], []
         for heat, target in zip(explained.maps, explained.targets, strict=True):
-            scores.append(hit(heat, target.inside))
+            values.append(hit(heat, target.inside))
             chances.append(float(target.inside.mean()))
-        return (Measured("pointing_game", tuple(scores), tuple(chances)),)
+        return phrase_scores("pointing_game", explained.targets, values, chances)
 
 
 def hit(heat: np.ndarray, inside: np.ndarray) -> float:

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from tests.helpers import forking
+
 TOKEN = "test-token"
 
 
@@ -28,6 +30,7 @@ class Server:
         self.environment["IPYTHONDIR"] = str(folder / "ipython")
 
     def start(self, *command: str | Path) -> None:
+        forking.offer_kernels()
         self._process = subprocess.Popen(
             [sys.executable, "-m", *command],
             cwd=self.root,
@@ -100,17 +103,19 @@ class Jupyter(Server):
         """Return where a notebook of the root folder is shown."""
         return f"{self.url}{self.place}/{notebook}?token={TOKEN}&reset"
 
-    def add_kernel(self, name: str, **environment: str) -> None:
-        """Offer this Python as a kernel with variables of its own."""
+    def add_kernel(self, name: str, *, forked: bool = True, **environment: str) -> None:
+        """Offer this Python as a kernel with variables of its own.
+
+        A kernel that is forked has other people's modules, whatever the variables say.
+        """
         folder = self.folder / "data" / "kernels" / name
         folder.mkdir(parents=True, exist_ok=True)
-        specification = {
-            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-            "display_name": name,
-            "language": "python",
-            "env": environment,
-        }
-        (folder / "kernel.json").write_text(json.dumps(specification))
+        if forked:
+            command = forking.kernel_command()
+        else:
+            command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        specification = forking.specification(name, command, environment)
+        (folder / "kernel.json").write_text(specification)
 
 
 class Lab(Jupyter):
@@ -120,6 +125,11 @@ class Lab(Jupyter):
     command = "lab"
     flags = ("--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly")
     place = "lab/tree"
+
+    @property
+    def desk(self) -> str:
+        """Where nothing is open."""
+        return f"{self.url}lab?token={TOKEN}&reset"
 
 
 class Notebook7(Jupyter):

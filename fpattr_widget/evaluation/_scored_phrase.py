@@ -1,13 +1,13 @@
-"""One phrase of one sample, with its score."""
+"""``ScoredPhrase``: one phrase of one sample with its score, which opens as a linked view."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Unpack
 
 from ..pairs import FeaturePairs
 from ._dataset import Sample
-from ._drawing import outlined
-from ._explained import Explained, Read
-from ._plan import Way
+from ._explained import ExplainedSample, PreparedSample
+from ._outlines import outlined
+from ._setup import Setup
 
 if TYPE_CHECKING:
     from ..view import ViewOptions
@@ -15,28 +15,37 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One phrase of one sample, with its score.
+class ScoredPhrase:
+    """One phrase of one sample with its score.
 
     Attributes
     ----------
     sample
         The sample.
-    words
-        The phrase's words.
-    label
-        Its class.
+    number
+        Index of the phrase in the sample.
     metric, value
-        How it was judged.
+        The score.
+    setup
+        What explained it.
     """
 
     sample: Sample
-    words: str
-    label: str
+    number: int
     metric: str
     value: float
-    _way: Way
-    _number: int
+    setup: Setup
+
+    @property
+    def words(self) -> str:
+        """The phrase's words."""
+        phrase = self.sample.phrases[self.number]
+        return self.sample.caption[phrase.start : phrase.stop]
+
+    @property
+    def label(self) -> str:
+        """The phrase's class."""
+        return self.sample.phrases[self.number].label
 
     def pairs(self) -> FeaturePairs:
         """Explain the sample anew; nothing is computed yet."""
@@ -48,11 +57,11 @@ class Finding:
         Options as for ``PairsWidget``. The outlines are drawn on the view's picture.
         """
         explained = self._explained()
-        target = next(one for one in explained.targets if one.number == self._number)
+        target = next(t for t in explained.targets if t.number == self.number)
         pairs = explained.pairs
         view = pairs.over(outlined(pairs.picture, target.boxes)).widget(**options)
         view.selected_tokens = list(target.tokens)
         return view
 
-    def _explained(self) -> Explained:
-        return self._way.explain(Read(self._way.encoder, self.sample))
+    def _explained(self) -> ExplainedSample:
+        return self.setup.explain(PreparedSample(self.setup.encoder, self.sample))

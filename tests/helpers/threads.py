@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn.modules import module as every_module
 
 import fpattr_widget as fp
-from tests.models import CAPTIONS, encoder_of
+from tests.helpers.models import CAPTIONS, encoder_of
 
 FEW_NODES = fp.IntegratedJacobians(steps=3)
 #: How long a thread may need to end, on a machine with other work to do.

@@ -1,6 +1,7 @@
 """Cases whose right answers are known."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,10 @@ from PIL import Image
 
 import fpattr_widget as fp
 from fpattr_widget.evaluation import Phrase, Sample
-from fpattr_widget.evaluation._explained import Explained, Read
-from tests.recorded import like, recorded
+from fpattr_widget.evaluation._explained import ExplainedSample, PreparedSample
+from fpattr_widget.evaluation._setup import Setup, SetupName
+from fpattr_widget.methods import Method
+from tests.helpers.recorded import like, recorded
 
 #: BOS, six tokens, EOS.
 CAPTION = "a dog and a red ball"
@@ -48,17 +51,30 @@ def counted(image: Any, opened: list[str], name: str) -> Callable[[], Any]:
     return open_image
 
 
+def explained_by(
+    encoder: fp.DualEncoder,
+    one: Sample,
+    method: Method,
+    layers: tuple[int, int] | None = None,
+    name: str = "planted",
+) -> ExplainedSample:
+    """Return a sample as a method explains it, at the last blocks unless ``layers`` are given."""
+    if layers is None and method.reads_at is None:
+        layers = encoder.resolve_layers(-1)
+    setup = Setup(SetupName(name, method.label, layers), encoder, method)
+    return replace(setup.explain(PreparedSample(encoder, one)), name=name)
+
+
 def explained(
     encoder: fp.DualEncoder,
     one: Sample,
     maps: Mapping[int, Any] | None = None,
     ledger: fp.Ledger = NO_LEDGER,
-    run: str = "planted",
-) -> Explained:
+    name: str = "planted",
+) -> ExplainedSample:
     """Return a sample as if its pairs were these maps of tokens, ``(3, 3)`` each, else zero."""
-    found = Explained(Read(encoder, one), fp.Occlusion(), None, run)
-    values = np.zeros((len(found.pairs.tokens), SPECIAL + PATCHES), np.float32)
+    real = explained_by(encoder, one, fp.Occlusion(), name=name)
+    values = np.zeros((len(real.pairs.tokens), SPECIAL + PATCHES), np.float32)
     for token, heat in (maps or {}).items():
         values[token, SPECIAL:] = np.ravel(heat)
-    found.pairs = like(found.pairs, recorded(values, ledger))
-    return found
+    return replace(real, pairs=like(real.pairs, recorded(values, ledger)))

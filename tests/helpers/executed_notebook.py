@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 
-from tests.shown import caption_of
+from tests.helpers.shown import caption_of
 
 STATE = "application/vnd.jupyter.widget-state+json"
 VIEW = "application/vnd.jupyter.widget-view+json"

@@ -10,7 +10,8 @@ from typing import Any
 
 from jupyter_client.manager import KernelManager
 
-from tests.shown import kind_of
+from tests.helpers import forking
+from tests.helpers.shown import kind_of
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -144,6 +145,7 @@ class Notebook:
 @contextmanager
 def notebook() -> Iterator[Notebook]:
     """A kernel of its own, ended afterwards."""
+    forking.offer_kernels()
     manager = KernelManager(kernel_name="python3")
     manager.start_kernel()
     opened = Notebook(manager)

@@ -1,14 +1,12 @@
-"""Reports as drawings, made with matplotlib."""
+"""The figures of a report, made with matplotlib."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 from ..drawing import NEGATIVE, POSITIVE, css
 from ..files import Table
-from ._dataset import Box
 from ._estimate import Estimate
 
 if TYPE_CHECKING:
@@ -18,30 +16,6 @@ if TYPE_CHECKING:
 # As in the view: red for what is there, blue for what speaks against; here, clear gaps.
 _CLEAR, _OTHER, _QUIET = css(POSITIVE), css(NEGATIVE), "#767676"
 _ROW = 0.24  # inches
-_OUTLINE = 1 / 300  # of the longer side
-
-
-def outlined(picture: Image.Image, boxes: Iterable[Box]) -> Image.Image:
-    """Return a picture with the outlines of boxes, black in white, which are seen on any ground.
-
-    Parameters
-    ----------
-    picture
-        RGB; it stays as it is.
-    boxes
-        As fractions of its sides.
-    """
-    drawn = picture.copy()
-    pen = ImageDraw.Draw(drawn)
-    line = max(1, round(max(drawn.size) * _OUTLINE))
-    right, down = drawn.width - 1, drawn.height - 1
-    for box in boxes:
-        edges = [round(edge * last) for edge, last in zip(box, (right, down) * 2, strict=True)]
-        pen.rectangle(edges, outline="white", width=3 * line)
-        inner = [edges[0] + line, edges[1] + line, edges[2] - line, edges[3] - line]
-        if inner[0] < inner[2] and inner[1] < inner[3]:
-            pen.rectangle(inner, outline="black", width=line)
-    return drawn
 
 
 def draw_classes(table: Table, mean: float) -> "Figure":
@@ -70,7 +44,7 @@ def draw_classes(table: Table, mean: float) -> "Figure":
 def draw_runs(
     metric: str,
     runs: Sequence[tuple[str, Estimate, float | None]],
-    less_is_better: bool = False,
+    less_is_better: bool,
 ) -> "Figure":
     """Draw the mean of each run.
 
@@ -79,24 +53,24 @@ def draw_runs(
     metric
         What is drawn.
     runs
-        What each is called, its mean, and chance.
+        Of each its name, its mean, and the chance level.
     less_is_better
-        Whether the smallest mean is the best, which is marked.
+        Whether to mark the smallest mean as the best, and not the largest.
     """
     figure, axes = _axes(len(runs), metric)
-    best = (min if less_is_better else max)((said.mean for _, said, _ in runs), default=0.0)
+    best = (min if less_is_better else max)((mean.mean for _, mean, _ in runs), default=0.0)
     _dots(
         axes,
         [
-            (label, said.mean, said.low, said.high, chance, said.mean == best)
-            for label, said, chance in runs
+            (label, mean.mean, mean.low, mean.high, chance, mean.mean == best)
+            for label, mean, chance in runs
         ],
     )
     return figure
 
 
 def _axes(rows: int, label: str) -> "tuple[Figure, Axes]":
-    # Imported here because few need it, and it takes its time.
+    # Imported late because it is slow and only figures need it.
     from ..drawing import NotebookFigure
 
     figure = NotebookFigure(figsize=(7, 0.8 + _ROW * max(rows, 1)), layout="constrained")
@@ -122,6 +96,6 @@ def _dots(axes: "Axes", lines: Sequence[tuple[Any, ...]]) -> None:
     axes.set_ylim(-0.7, len(lines) - 0.3)
 
 
-def _plain(said: str) -> str:
-    """Return text of others so that matplotlib finds no mathematics in it."""
-    return said.replace("$", r"\$")
+def _plain(text: str) -> str:
+    """Escape foreign text, so that matplotlib finds no mathematics in it."""
+    return text.replace("$", r"\$")

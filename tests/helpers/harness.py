@@ -16,8 +16,8 @@ from fpattr_widget.encoders import Token
 from fpattr_widget.methods import Product
 from fpattr_widget.methods._contributions import KnownContributions
 from fpattr_widget.pairs import About, FeaturePairs
-from tests.recorded import pairs_of
-from tests.shown import kind_of, rows_message
+from tests.helpers.recorded import pairs_of
+from tests.helpers.shown import kind_of, rows_message
 
 HERE = Path(__file__).parent
 ADDRESS = "http://localhost/views"

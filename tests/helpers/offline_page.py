@@ -7,7 +7,7 @@ from typing import Any
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 import fpattr_widget as fp
-from tests.browser.page import assert_chips, assert_painted, drag_region
+from tests.helpers.painted import assert_chips, assert_painted, drag_region
 
 #: What is served for an address, as ``Route.fulfill`` takes it, or ``None``.
 Served = Callable[[str], dict[str, Any] | None]

@@ -10,7 +10,28 @@ import numpy as np
 from playwright.sync_api import Page
 
 if TYPE_CHECKING:
-    from tests.browser.hosts import Jupyter
+    from tests.helpers.hosts import Jupyter, Lab
+
+
+#: A cell that defines ``slow_view``, whose rows arrive one by one with a pause after each.
+SLOW_VIEW = """
+import time
+import fpattr_widget as fp
+from fpattr_widget.scenes import example
+
+class SlowPairs(fp.FeaturePairs):
+    def feature_rows(self, tokens):
+        missing = not self.ready[list(tokens)].all()
+        rows = super().feature_rows(tokens)
+        if missing:
+            time.sleep(0.25)
+        return rows
+
+def slow_view(caption):
+    pairs = fp.attribute(fp.load_encoder(), example("dog-and-ball").image, caption)
+    pairs.__class__ = SlowPairs
+    return pairs.widget()
+"""
 
 
 class Notebook:
@@ -19,6 +40,11 @@ class Notebook:
     def __init__(self, page: Page, path: Path):
         self.page = page
         self.path = path
+        self.errors: list[str] = []
+        page.on("pageerror", self._note)
+
+    def _note(self, error: object) -> None:
+        self.errors.append(str(error))
 
     def command(self, name: str) -> None:
         self.page.evaluate("name => window.jupyterapp.commands.execute(name)", name)
@@ -80,6 +106,18 @@ class Notebook:
             "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown()"
         )
 
+    def close(self) -> None:
+        """End the kernel and take the notebook out of its page, saved or not."""
+        self.page.remove_listener("pageerror", self._note)
+        self.page.mouse.move(2, 2)
+        self.page.evaluate(
+            """async () => {
+                const panel = window.jupyterapp.shell.currentWidget;
+                await panel.sessionContext.shutdown();
+                panel.dispose();
+            }"""
+        )
+
     def save(self) -> dict:
         self.command("docmanager:save")
         self.page.wait_for_function(
@@ -99,6 +137,52 @@ def open_page(page: Page, lab: "Jupyter", path: Path, *, dark: bool = False) -> 
     notebook.dark(dark)
     notebook.wait_idle()
     return notebook
+
+
+class Desk:
+    """A page of JupyterLab in which notebooks are opened, one after the other."""
+
+    def __init__(self, page: Page, lab: "Lab"):
+        self.page = page
+        self._lab = lab
+        self._start()
+
+    def _start(self) -> None:
+        self.page.goto(self._lab.desk)
+        self.page.wait_for_function("() => window.jupyterapp?.commands", timeout=60_000)
+        self.page.evaluate("() => window.jupyterapp.restored")
+
+    def open(self, path: Path, *, dark: bool = False) -> Notebook:
+        """Open a notebook of the server's folder and wait for its kernel."""
+        notebook = Notebook(self.page, path)
+        self.page.evaluate(
+            """async path => {
+                const {commands, serviceManager} = window.jupyterapp;
+                await serviceManager.kernelspecs.refreshSpecs();
+                await commands.execute('docmanager:open', {path, factory: 'Notebook'});
+            }""",
+            path.name,
+        )
+        self.page.wait_for_function(
+            """path => {
+                const panel = window.jupyterapp.shell.currentWidget;
+                return panel?.context?.path === path && panel.sessionContext.isReady;
+            }""",
+            arg=path.name,
+            timeout=60_000,
+        )
+        notebook.dark(dark)
+        notebook.wait_idle()
+        return notebook
+
+    def close(self, notebook: Notebook) -> None:
+        """Close a notebook; what a failed test left over goes too."""
+        try:
+            notebook.close()
+            self.page.evaluate("() => window.jupyterapp.commands.execute('application:close-all')")
+            assert self.page.locator(".jp-Dialog, .jp-NotebookPanel").count() == 0
+        except Exception:
+            self._start()
 
 
 def write_notebook(path: Path, *cells: str, kernel: str = "python3") -> Path:

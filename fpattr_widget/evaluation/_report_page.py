@@ -1,0 +1,58 @@
+"""A report as one HTML file with its worst examples in it."""
+
+import base64
+import html
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..drawing import figure_png
+from ..files import Table
+from ..pages import page, section
+from ._scored_phrase import ScoredPhrase
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def report_page(
+    heading: str,
+    comparison: Table,
+    classes: "tuple[Table, Figure] | None",
+    examples: Sequence[ScoredPhrase],
+) -> str:
+    """Return the page; its examples are explained anew.
+
+    Parameters
+    ----------
+    heading
+        A sentence on what was evaluated.
+    comparison
+        The table of runs.
+    classes
+        The table of classes and its figure, ``None`` where no phrase was measured.
+    examples
+        The worst phrases.
+    """
+    # A single run with many numbers would make a row that is wider than the page.
+    first = comparison.turned() if len(comparison.rows) == 1 else comparison
+    body = [
+        "<h1>Do the words find their objects?</h1>",
+        f"<p>{html.escape(heading)}</p>",
+        first._repr_html_(),
+    ]
+    if classes:
+        table, figure = classes
+        drawing = base64.b64encode(figure_png(figure)).decode()
+        body.append("<h2>Classes, the widest gap first</h2>")
+        body.append(f'<img alt="The table below, drawn" src="data:image/png;base64,{drawing}">')
+        body.append(table._repr_html_())
+        body.append("<h2>The worst examples</h2>")
+        body.append("<p>What the words name is outlined; their map is pinned.</p>")
+        for phrase in examples:
+            title = f"“{phrase.words}” in “{phrase.sample.caption}”"
+            score = f"{phrase.metric.replace('_', ' ')} {phrase.value:.2f}"
+            body.append(f"<h3>{html.escape(f'{title}: {score}')}</h3>")
+            widget = phrase.widget()
+            body.append(section(widget))
+            widget.close()
+    return page(body, "Do the words find their objects?")
