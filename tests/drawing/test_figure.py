@@ -481,13 +481,13 @@ def test_nothing_is_computed_for_a_drawing_of_what_is_known(encoder, picture):
 
 
 def test_what_is_missing_is_said_and_has_no_colour():
-    from fpattr_widget.drawing._content import shown_words, so_far
+    from fpattr_widget.drawing._content import cached_content, shown_words
     from fpattr_widget.drawing._sheet import default_settings, draw
 
     pairs = made("a dog and a cat, too")
     pairs._ready[[2, 5]] = False
     pairs._ledger = None
-    content = so_far(pairs)
+    content = cached_content(pairs)
     with default_settings():
         figure = draw(content, shown_words(content, None), dpi=100)
     assert "4 of 6 words were computed" in texts(figure)
