@@ -12,6 +12,7 @@ from PIL import Image
 import fpattr_widget as fp
 from fpattr_widget.evaluation import Dataset
 from fpattr_widget.evaluation import _plan as plan
+from fpattr_widget.evaluation._fingerprint import reading_of
 from fpattr_widget.evaluation._records import PART_NAMES
 from fpattr_widget.evaluation._score import Score
 from fpattr_widget.evaluation._setup import Setup
@@ -269,7 +270,7 @@ def test_a_torn_line_is_measured_anew(encoder, path):
 
 def exclip_encoder() -> fp.DualEncoder:
     other = random_encoder()
-    other.defaults = type(other.defaults)(other.defaults.layer, "exclip")
+    other.defaults = dataclasses.replace(other.defaults, references={"text": "exclip"})
     return other
 
 
@@ -369,6 +370,19 @@ def test_no_graph_is_alive_when_the_next_setup_or_sample_begins(monkeypatch):
     pairs = fp.attribute(encoder, picture(), CAPTION, layer=0)
     pairs.row(1)
     assert recorded() > before
+
+
+def test_defaults_stand_in_files_as_in_the_first_version():
+    """Else files of scores that were begun with it could not be resumed."""
+    encoder = random_encoder()
+    assert reading_of(encoder)["defaults"] == (
+        "Defaults(layer=(-1, -1), text_reference='pad', nodes=None)"
+    )
+    references = {"text": "exclip", "image": "blurred"}
+    encoder.defaults = type(encoder.defaults)((0, 2), references, (15, 14))
+    said = reading_of(encoder)["defaults"]
+    assert said.startswith("Defaults(layer=(0, 2), text_reference='exclip', nodes=(15, 14)")
+    assert "blurred" in said
 
 
 def test_a_model_trained_further_is_another_one(path):
