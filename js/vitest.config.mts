@@ -8,5 +8,6 @@ export default defineConfig({
     environment: "happy-dom",
     include: ["tests/**/*.test.ts"],
     maxWorkers: 2,
+    css: true, // a test reads the style sheet
   },
 });

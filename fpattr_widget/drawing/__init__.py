@@ -6,15 +6,22 @@ Importing this is quick: what needs matplotlib is imported when it is first used
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ._colours import INK, INK_IN_THE_DARK, NEGATIVE, POSITIVE, WHITE, css
 from ._figure import pairs_png, pairs_png_so_far, plot, prepare, save_figure
 from ._sentence import never_seen, unknown_words
 
 if TYPE_CHECKING:
     from ._canvas import NotebookFigure
-    from ._files import figure_png
+    from ._image_files import figure_png
 
 __all__ = [
+    "INK",
+    "INK_IN_THE_DARK",
+    "NEGATIVE",
+    "POSITIVE",
+    "WHITE",
     "NotebookFigure",
+    "css",
     "figure_png",
     "never_seen",
     "pairs_png",
@@ -25,7 +32,7 @@ __all__ = [
     "unknown_words",
 ]
 
-_LATER = {"NotebookFigure": "_canvas", "figure_png": "_files"}
+_LATER = {"NotebookFigure": "_canvas", "figure_png": "_image_files"}
 
 if not TYPE_CHECKING:
 

@@ -15,13 +15,8 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
 from matplotlib.text import Text
 
-from ._colours import Rgb
+from ._colours import INK, Rgb
 from ._typeface import Typeface
-
-INK: Rgb = (22, 25, 29)
-MUTED: Rgb = (89, 97, 107)
-EDGE: Rgb = (196, 202, 209)
-QUIET: Rgb = (243, 245, 247)
 
 _POINTS = 72  # an inch
 

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from math import isnan
 
-from ._canvas import EDGE, INK, MUTED, Page
+from ._canvas import Page
 from ._caption_layout import Placed, place
-from ._colours import WHITE, ink_on, is_beyond, tint
+from ._colours import EDGE, INK, MUTED, WHITE, ink_on, is_beyond, tint
 from ._content import Content
 from ._numbers import brief
 from ._sentence import is_unknown, never_seen

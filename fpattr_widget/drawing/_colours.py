@@ -1,4 +1,7 @@
-"""Colours that mean values, as in the view: red for, blue against, alpha for the magnitude."""
+"""Every colour that means something, as in the view; a contract compares the two.
+
+Red is for a match and blue against it; alpha is the magnitude.
+"""
 
 from dataclasses import dataclass
 
@@ -9,15 +12,22 @@ Rgb = tuple[float, float, float]
 
 POSITIVE: Rgb = (178, 24, 43)
 NEGATIVE: Rgb = (33, 102, 172)
+INK: Rgb = (22, 25, 29)
+INK_IN_THE_DARK: Rgb = (232, 234, 237)
+MUTED: Rgb = (89, 97, 107)
+EDGE: Rgb = (196, 202, 209)
+QUIET: Rgb = (243, 245, 247)
 WHITE: Rgb = (255, 255, 255)
 BLACK: Rgb = (0, 0, 0)
+#: Of the ledger's parts that are no pairs.
+GREYS: tuple[Rgb, Rgb, Rgb] = ((108, 119, 132), (152, 162, 174), (195, 202, 210))
+
 STRONGEST = 0.85
 
 #: A cosine that is too small to matter, at which no scale may end: noise would
 #: look like knowledge. CLIP-like models multiply their cosines by about a
 #: hundred before they choose among captions, so that this much is one logit.
-#: The similarity itself is no measure: it may be next to nothing. The view's
-#: ``scale.ts`` has both numbers too.
+#: The similarity itself is no measure: it may be next to nothing.
 FLOOR = 0.01
 
 #: A patch of a grid of so many is worth that much; smaller ones share it by
@@ -26,7 +36,7 @@ COARSE = 64
 
 _READABLE = 4.5  # contrast of text and ground, WCAG 2.2
 _LUMA = (0.2126, 0.7152, 0.0722)
-_GREYED = 0.72  # opacity of a picture that has lost its colour to a map
+GREYED = 0.72  # opacity of a picture that has lost its colour to a map
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,11 @@ class Tint:
             for own, under in zip(self.colour, ground, strict=True)
         )
         return red, green, blue
+
+
+def css(colour: Rgb) -> str:
+    """Return a colour as CSS and matplotlib read it, ``#b2182b``."""
+    return "#" + "".join(f"{round(channel):02x}" for channel in colour)
 
 
 def patch_floor(patches: int) -> float:
@@ -87,7 +102,7 @@ def heat(values: np.ndarray, limit: float) -> np.ndarray:
 def greyed(picture: np.ndarray) -> np.ndarray:
     """Return a picture as it lies under a map, on white; ``(h, w, 3)`` uint8 both."""
     grey = picture.astype(np.float32) @ np.array(_LUMA, np.float32)
-    faded = _GREYED * grey + (1 - _GREYED) * 255
+    faded = GREYED * grey + (1 - GREYED) * 255
     return np.repeat(faded.round().astype(np.uint8)[..., None], 3, axis=-1)
 
 

@@ -209,11 +209,11 @@ def token_numbers(tokens: Iterable[int] | None, count: int) -> list[int] | None:
     except TypeError:
         numbers = []
     if not numbers or min(numbers) < -count or max(numbers) >= count:
-        said = repr(tokens)
-        shown = said if len(said) <= _LONGEST else said[:_LONGEST] + "…"
-        raise InputError(
-            f"`tokens` is {shown}: pass a list of token numbers from 0 to {count - 1}."
-        )
+        quoted = repr(tokens)
+        if len(quoted) > _LONGEST:
+            quoted = quoted[:_LONGEST] + "…"
+        remedy = f"pass a list of token numbers from 0 to {count - 1}"
+        raise InputError("tokens", f"is {quoted}", remedy)
     return [number % count for number in numbers]
 
 

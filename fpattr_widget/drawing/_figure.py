@@ -1,20 +1,18 @@
-"""Pairs as a drawing for a paper, made with matplotlib."""
+"""Draw pairs for a paper or a screen, with matplotlib."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
-from ..files import checked_path, writable, write_atomically
+from ..choices import FIGURE_ENDINGS
+from ..files import checked_ending, writable, write_atomically
 from ..pairs import FeaturePairs
 from ._content import Content, described, everything, shown_words, so_far, token_numbers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_ENDINGS = (".png", ".svg", ".pdf")
-_PRINT = 200  # dots an inch
-_SCREEN = 110
+_PRINT_DPI = 200
+_SCREEN_DPI = 110
 
 
 def plot(
@@ -27,12 +25,12 @@ def plot(
     pairs
         What to draw; computes what is missing.
     tokens
-        Token numbers: the maps of these words are shown, and of a word of
-        which some tokens are given, the map of these. The six strongest words
-        unless told: those with the largest sum over the fewest patches that
-        carry half of what is for, or against, a word.
+        Token numbers: the maps of these words are shown; of a word of which
+        only some tokens are given, the map of these tokens. By default the six
+        strongest words: those with the largest sum over the fewest patches
+        that carry half of a word's positive or negative mass.
     region
-        Patch numbers, row by row, to be outlined.
+        Patch numbers, row by row, to outline.
 
     Returns
     -------
@@ -45,7 +43,7 @@ def plot(
         When there is no such token.
     """
     numbers = token_numbers(tokens, len(pairs.tokens))
-    return _drawn(everything(pairs), numbers, region, _SCREEN)
+    return _drawn(everything(pairs), numbers, region, _SCREEN_DPI)
 
 
 def save_figure(
@@ -70,14 +68,11 @@ def save_figure(
     InputError
         When there is no such token, or the file cannot be written.
     """
-    ending = Path(checked_path(path)).suffix.lower()
-    if ending not in _ENDINGS:
-        said = f"ends in {ending[:20]!r}" if ending else "has no ending"
-        raise InputError(f"`path` {said}: pass a name that ends in .png, .svg or .pdf.")
-    writable(path)  # told before anything is computed
+    ending = checked_ending(path, FIGURE_ENDINGS)
+    writable(path)  # raises before anything is computed
     numbers = token_numbers(tokens, len(pairs.tokens))
     content = everything(pairs)
-    write_atomically(path, _file(content, numbers, region, ending, _PRINT))
+    write_atomically(path, _file(content, numbers, region, ending, _PRINT_DPI))
 
 
 def pairs_png(
@@ -85,12 +80,12 @@ def pairs_png(
 ) -> bytes:
     """Return the drawing as a PNG file for a screen; see :func:`plot`."""
     numbers = token_numbers(tokens, len(pairs.tokens))
-    return _file(everything(pairs), numbers, region, ".png", _SCREEN)
+    return _file(everything(pairs), numbers, region, ".png", _SCREEN_DPI)
 
 
 def prepare() -> None:
-    """Import what drawing needs, which takes its time once."""
-    from . import _files as files  # noqa: F401
+    """Import matplotlib and the rest, so that the first drawing does not wait for it."""
+    from . import _image_files  # noqa: F401
 
 
 def pairs_png_so_far(
@@ -100,20 +95,27 @@ def pairs_png_so_far(
     region: Sequence[int] = (),
     why: str = "",
 ) -> bytes:
-    """Return the drawing of what is known of some pairs; computes nothing, waits for nobody.
+    """Return the drawing of the cached values of some pairs as a PNG; computes nothing.
 
-    ``why`` says why words are missing, if that is known.
+    Parameters
+    ----------
+    pairs
+        What to draw; a computation under way is not waited for.
+    tokens, region
+        See :func:`plot`.
+    why
+        Why words are missing, in a sentence, if that is known.
     """
-    return _file(so_far(pairs, why), tokens, region, ".png", _SCREEN)
+    return _file(so_far(pairs, why), tokens, region, ".png", _SCREEN_DPI)
 
 
 def _drawn(
     content: Content, tokens: Sequence[int] | None, region: Sequence[int], dpi: float
 ) -> "Figure":
-    # Imported here because few need it, and it takes its time.
-    from ._sheet import draw, settled
+    # Imported here because importing matplotlib takes long.
+    from ._sheet import default_settings, draw
 
-    with settled():
+    with default_settings():
         return draw(content, shown_words(content, tokens), region, dpi=dpi)
 
 
@@ -124,14 +126,14 @@ def _file(
     ending: str,
     dpi: float,
 ) -> bytes:
-    """Return a drawing's file, with nothing in it about who drew it where or when."""
-    from ._files import figure_png, pdf, svg
-    from ._sheet import settled
+    """Return a drawing's file, without metadata on its author, place or time."""
+    from ._image_files import figure_png, pdf, svg
+    from ._sheet import default_settings
 
-    with settled():
+    with default_settings():
         figure = _drawn(content, tokens, region, dpi)
         if ending == ".png":
-            return figure_png(figure, light=dpi <= _SCREEN)
+            return figure_png(figure, light=dpi <= _SCREEN_DPI)
         if ending == ".svg":
             return svg(figure, content.caption, described(content, shown_words(content, tokens)))
         return pdf(figure, content.caption)

@@ -3,22 +3,22 @@
 from dataclasses import dataclass
 
 from ..pairs import Ledger
-from ._canvas import INK, MUTED, QUIET, Page
-from ._colours import NEGATIVE, POSITIVE, WHITE, Rgb
+from ._canvas import Page
+from ._colours import GREYS, INK, MUTED, NEGATIVE, POSITIVE, QUIET, WHITE, Rgb
 from ._numbers import plain
 from ._typeface import Typeface
 
 _NAMES: dict[str, tuple[str, Rgb]] = {
     "pairs": ("pairs", POSITIVE),
-    "caption_only": ("caption alone", (108, 119, 132)),
-    "image_only": ("image alone", (152, 162, 174)),
-    "baseline": ("baseline", (195, 202, 210)),
+    "caption_only": ("caption alone", GREYS[0]),
+    "image_only": ("image alone", GREYS[1]),
+    "baseline": ("baseline", GREYS[2]),
     "residual": ("residual", WHITE),
 }
 _VISIBLE = 0.005  # a smaller residual would read 0.00
 
 #: Share of what the parts amount to, that a residual may have: beyond it
-#: nothing is explained. The view's ``ledger.ts`` has the same number.
+#: nothing is explained.
 TOLERATED = 0.5
 
 _NUMBER = 23.0  # sizes of text
@@ -77,6 +77,14 @@ def adds_up(ledger: Ledger) -> bool:
     return abs(ledger.residual) <= TOLERATED * sum(map(abs, parts))
 
 
+def does_not_add_up(ledger: Ledger) -> tuple[str, str]:
+    """Return in two lines what a ledger whose parts are no parts leaves."""
+    return (
+        "The pairs of this method do not add up to the similarity:",
+        f"their sum is {plain(ledger.pairs)}, which leaves {plain(ledger.residual)}.",
+    )
+
+
 class LedgerBlock:
     """The similarity to the left of its ledger.
 
@@ -96,10 +104,7 @@ class LedgerBlock:
         self._bar = ledger_bar(ledger) if ledger and adds_up(ledger) else None
         self._apart: tuple[str, ...] = ()
         if ledger and not self._bar:
-            self._apart = (
-                "The pairs of this method do not add up to the similarity:",
-                f"their sum is {plain(ledger.pairs)}, which leaves {plain(ledger.residual)}.",
-            )
+            self._apart = does_not_add_up(ledger)
         number = face.width(self._number, _NUMBER, "bold")
         self._score = max(number, face.width(self._said, _SMALL)) + 16
         self._room = room - self._score

@@ -6,8 +6,8 @@ from math import ceil
 import numpy as np
 from PIL import Image
 
-from ._canvas import EDGE, INK, MUTED, Page
-from ._colours import NEGATIVE, POSITIVE, WHITE, greyed, heat
+from ._canvas import Page
+from ._colours import EDGE, INK, MUTED, NEGATIVE, POSITIVE, WHITE, greyed, heat
 from ._content import Content
 from ._numbers import signed
 from ._sentence import Chip

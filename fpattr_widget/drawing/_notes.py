@@ -4,8 +4,8 @@ import numpy as np
 
 from ..encoders import shared_name
 from ..pairs import About
-from ._canvas import MUTED, QUIET, Page
-from ._colours import heat
+from ._canvas import Page
+from ._colours import MUTED, QUIET, heat
 from ._content import Content
 from ._numbers import signed
 from ._sentence import listed

@@ -1,5 +1,6 @@
 """Numbers as text: a real minus sign, a plus where the sign matters, two digits that count."""
 
+from decimal import ROUND_HALF_UP, Decimal
 from math import floor, isnan, log10
 
 _MINUS = "−"
@@ -14,7 +15,7 @@ def signed(value: float) -> str:
     if size < _TINY:
         return "0"
     decimals = max(3, 1 - floor(log10(size)))
-    return (_MINUS if value < 0 else "+") + f"{size:.{decimals}f}"
+    return (_MINUS if value < 0 else "+") + _fixed(size, decimals)
 
 
 def brief(value: float) -> str:
@@ -25,7 +26,7 @@ def brief(value: float) -> str:
     if size < 0.0005:
         return "0"
     decimals = 3 if size < 9.9995 else 1 if size < 999.95 else 0
-    return (_MINUS if value < 0 else "+") + f"{size:.{decimals}f}"
+    return (_MINUS if value < 0 else "+") + _fixed(size, decimals)
 
 
 def is_nothing(value: float) -> bool:
@@ -35,5 +36,13 @@ def is_nothing(value: float) -> bool:
 
 def plain(value: float) -> str:
     """Return ``0.85`` or ``−0.03``: two decimals, no plus."""
-    text = f"{abs(value):.2f}"
+    if isnan(value):
+        return "–"
+    text = _fixed(abs(value), 2)
     return _MINUS + text if value < 0 and float(text) > 0 else text
+
+
+def _fixed(size: float, decimals: int) -> str:
+    """Return a positive number with so many decimals."""
+    # Ties go up: so readers round by hand, and so does the page's `toFixed`.
+    return f"{Decimal(size).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP):f}"

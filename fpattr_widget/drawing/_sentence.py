@@ -10,6 +10,9 @@ from ..encoders import Token
 
 _MARK = regex.compile(r"[\p{P}\p{S}]+")
 _PICTOGRAPH = regex.compile(r"\p{Extended_Pictographic}")
+# Not what `str.strip` takes, of which JavaScript's `trim` has another idea.
+_BLANKS = regex.compile(r"\A\p{White_Space}+|\p{White_Space}+\Z")
+_BLANKS_AT_END = regex.compile(r"\p{White_Space}+\Z")
 _RUN = 3  # equal special tokens in a row that share one chip: padding
 _BLANK = "␣"  # a token that is nothing but a space
 _NAMED = 3  # unknown words that are named
@@ -55,7 +58,7 @@ def sentence(caption: str, tokens: Sequence[Token]) -> tuple[list[Chip], str]:
             start = max(cursor, min(starts))
             stop = max(start, *stops)
             whole = caption[start:stop]
-            text = whole.strip()
+            text = _BLANKS.sub("", whole)
             before = caption[cursor:start] + (whole[: whole.index(text)] if text else "")
             if not before and chips and chips[-1].kind == "special":
                 before = space
@@ -64,7 +67,7 @@ def sentence(caption: str, tokens: Sequence[Token]) -> tuple[list[Chip], str]:
         mark = _MARK.fullmatch(text) and not _PICTOGRAPH.search(text)
         chips.append(Chip(members, text, "mark" if mark else "word", before))
     placed = any(token.start is not None for token in tokens)
-    return chips, caption[cursor:].rstrip() if placed else ""
+    return chips, _BLANKS_AT_END.sub("", caption[cursor:]) if placed else ""
 
 
 def unknown_words(caption: str, tokens: Sequence[Token]) -> list[str]:

@@ -9,8 +9,9 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-from ._canvas import EDGE, SETTINGS, NotebookFigure, Page
+from ._canvas import SETTINGS, NotebookFigure, Page
 from ._caption import CaptionBlock
+from ._colours import EDGE
 from ._content import Content
 from ._ledger import LedgerBlock
 from ._maps import MapsBlock, draw_region, outline
@@ -30,8 +31,8 @@ _LOCK = threading.RLock()
 
 
 @contextmanager
-def settled() -> Iterator[None]:
-    """Draw as if nobody had changed matplotlib's settings, which belong to all threads."""
+def default_settings() -> Iterator[None]:
+    """Draw with matplotlib's defaults, whatever the user has set; one thread at a time."""
     with _LOCK, matplotlib.rc_context(SETTINGS):
         yield
 
@@ -39,7 +40,7 @@ def settled() -> Iterator[None]:
 def draw(
     content: Content, words: Sequence[Chip], region: Sequence[int] = (), *, dpi: float
 ) -> NotebookFigure:
-    """Draw pairs, ``settled``.
+    """Draw pairs; call it within ``default_settings``.
 
     Parameters
     ----------

@@ -69,7 +69,7 @@ class Records:
         if self._path is None:
             yield
             return
-        with alone(self._path):
+        with alone(self._path, "scores"):
             self._open(self._path)
             yield
 

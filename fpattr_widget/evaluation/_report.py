@@ -5,12 +5,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..checks import as_count
+from ..choices import REPORT_ENDINGS
 from ..errors import InputError
-from ..files import Table, checked_path, markdown_text, writable, write_atomically
+from ..files import Table, checked_ending, markdown_text, writable, write_atomically
 from . import _report_tables as tables
 from ._estimate import Estimate
 from ._measurements import Measurements, mean_chance, phrase_of
@@ -236,9 +236,7 @@ class Report:
             When the ending is another one or the file cannot be written.
         """
         _limit(examples, "examples")
-        ending = Path(checked_path(path)).suffix.lower()
-        if ending not in (".html", ".md", ".csv"):
-            raise InputError("path", f"ends in {ending!r}", "pass .html, .md or .csv")
+        ending = checked_ending(path, REPORT_ENDINGS)
         writable(path)  # raises before anything is computed
         if ending == ".csv":
             content = self.scores().to_csv()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..drawing import NEGATIVE, POSITIVE, css
 from ..files import Table
 from ._estimate import Estimate
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # The red and the blue of the view; red marks clear gaps and the best run.
-_CLEAR, _OTHER, _QUIET = "#b2182b", "#2166ac", "#767676"
+_CLEAR, _OTHER, _QUIET = css(POSITIVE), css(NEGATIVE), "#767676"
 _ROW = 0.24  # inches
 
 

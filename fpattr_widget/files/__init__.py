@@ -1,6 +1,6 @@
-"""Files written whole or not at all, the container of arrays, tables; knows no other room."""
+"""Files written whole or not at all, the container of arrays, and tables."""
 
-from ._atomic import checked_path, writable, write_atomically
+from ._atomic import checked_ending, checked_path, writable, write_atomically
 from ._container import (
     LONGEST_HEADER,
     DamagedError,
@@ -23,6 +23,7 @@ __all__ = [
     "Header",
     "Table",
     "alone",
+    "checked_ending",
     "checked_path",
     "digest",
     "markdown_text",

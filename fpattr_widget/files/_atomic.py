@@ -3,11 +3,14 @@
 import os
 import secrets
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+
+_LONGEST_ENDING = 20  # characters that an error quotes
 
 
 def checked_path(path: Any) -> str:
@@ -18,12 +21,36 @@ def checked_path(path: Any) -> str:
     InputError
         When it is no path.
     """
-    named = os.fspath(path) if isinstance(path, str | os.PathLike) else path
-    if not isinstance(named, str):
-        raise InputError("path", f"is a {type(named).__name__}", "pass the name of a file")
-    if "\0" in named:
+    name = os.fspath(path) if isinstance(path, str | os.PathLike) else path
+    if not isinstance(name, str):
+        raise InputError("path", f"is a {type(name).__name__}", "pass the name of a file")
+    if "\0" in name:
         raise InputError("path", "holds a null character", "pass the name of a file")
-    return named
+    return name
+
+
+def checked_ending(path: Any, endings: Sequence[str]) -> str:
+    """Return the ending of a file's name, in small letters.
+
+    Parameters
+    ----------
+    path
+        A string or a path.
+    endings
+        Those that can be written, such as ``(".png", ".svg")``.
+
+    Raises
+    ------
+    InputError
+        When it is no path, or has none of these endings.
+    """
+    ending = Path(checked_path(path)).suffix.lower()
+    if ending not in endings:
+        *others, last = endings
+        problem = f"ends in {ending[:_LONGEST_ENDING]!r}" if ending else "has no ending"
+        remedy = f"pass a name that ends in {', '.join(others)} or {last}"
+        raise InputError("path", problem, remedy)
+    return ending
 
 
 def writable(path: Any) -> Path:
@@ -35,12 +62,12 @@ def writable(path: Any) -> Path:
         When its folder does not exist or cannot be written to, or when it
         names something that is no file or is write-protected.
     """
-    named = checked_path(path)
-    shown = Path(named).name
-    if not os.path.basename(named) or os.path.isdir(named):
-        raise InputError("path", f"is the folder {shown!r}", "add the name of a file")
+    name = checked_path(path)
+    base = Path(name).name
+    if not os.path.basename(name) or os.path.isdir(name):
+        raise InputError("path", f"is the folder {base!r}", "add the name of a file")
     try:
-        target = Path(os.path.realpath(named))
+        target = Path(os.path.realpath(name))
         folder = target.parent
         if not folder.is_dir():
             raise InputError(
@@ -56,19 +83,15 @@ def writable(path: Any) -> Path:
             )
         if os.path.exists(target):
             if not target.is_file():
-                raise InputError(
-                    "path", f"names {shown!r}, which is no file", "choose another name"
-                )
+                raise InputError("path", f"names {base!r}, which is no file", "choose another name")
             if not os.access(target, os.W_OK):
                 raise InputError(
-                    "path",
-                    f"names {shown!r}, which is write-protected",
-                    "choose another name",
+                    "path", f"names {base!r}, which is write-protected", "choose another name"
                 )
     except InputError:
         raise
     except (OSError, ValueError) as error:
-        raise _refusal(error) from error
+        raise _not_written(error) from error
     return target
 
 
@@ -76,7 +99,8 @@ def write_atomically(path: Any, data: bytes) -> None:
     """Write a file so that its name stands for the old content or the new, never for a part.
 
     The data goes to a temporary file in the same folder, which then takes the
-    name. Whatever happens before, the old file stays and the temporary one goes.
+    name. If anything fails before, the old file stays and the temporary one is
+    removed.
 
     Parameters
     ----------
@@ -104,10 +128,10 @@ def write_atomically(path: Any, data: bytes) -> None:
         with suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError):
-            raise _refusal(error) from error
+            raise _not_written(error) from error
         raise
 
 
-def _refusal(error: OSError | ValueError) -> InputError:
+def _not_written(error: OSError | ValueError) -> InputError:
     reason = getattr(error, "strerror", None) or "no such name is possible"
     return InputError("path", f"cannot be written ({reason})", "choose another place or name")

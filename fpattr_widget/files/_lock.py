@@ -16,36 +16,43 @@ _BEYOND = 2**62  # a byte that no file has: on Windows a locked one cannot be re
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Be the only one to write to a file; it is made where it is missing.
+def alone(path: Path, argument: str) -> Iterator[None]:
+    """Lock a file, so that no other process or thread writes to it; create it where missing.
 
-    The system lets go of it when the process ends, however that happens. A file
-    system that knows no locks gives none, and is written to all the same.
+    The system releases the lock when the process ends, however that happens.
+    On a file system without locks the file is written to without one.
+
+    Parameters
+    ----------
+    path
+        The file.
+    argument
+        The name by which the caller knows the path, for errors.
 
     Raises
     ------
     InputError
-        When another one writes to it now.
+        When the file is locked by another writer, or cannot be opened.
     """
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise InputError(
-            "scores", f"cannot be written ({error.strerror})", "choose another place"
+            argument, f"cannot be written ({error.strerror})", "choose another place"
         ) from error
     try:
-        with suppress(OSError):  # a file system that knows no locks
+        with suppress(OSError):  # a file system without locks
             try:
                 _lock(file)
             except (BlockingIOError, PermissionError):
                 raise InputError(
-                    "scores",
+                    argument,
                     f"names {path.name!r}, to which another evaluation is writing now",
                     "wait until it is done, or name another file",
                 ) from None
         yield
     finally:
-        os.close(file)  # which ends the lock
+        os.close(file)  # which releases the lock
 
 
 def _lock(file: int) -> None:

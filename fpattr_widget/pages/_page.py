@@ -6,41 +6,56 @@ import html
 import io
 import json
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, get_args
+from string import Template
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 from PIL import Image, features
 
-from ..drawing import pairs_png
+from ..drawing import INK, INK_IN_THE_DARK, WHITE, css, pairs_png
 from ..errors import InputError
 from ..files import write_atomically
 from ..pairs import FeaturePairs, without_picture
-from ..view import CHOICES, Encoded, computed_state, encode_within, subject_state
-from ..widget import Explorer, PairsWidget
+from ..view import Encoded, computed_state, encode_within, subject_state
 
 Form = Literal["page", "fragment", "iframe"]
-Explained = FeaturePairs | PairsWidget | Explorer
 
-_KEPT = ("selected_tokens", "selected_patches", "opacity", "smooth", "keep_colour", *CHOICES)
+
+@runtime_checkable
+class Shown(Protocol):
+    """A widget, as pages know it."""
+
+    def explanations(self) -> Sequence[FeaturePairs]:
+        """Return what it shows."""
+        ...
+
+    def kept_state(self) -> dict[str, Any]:
+        """Return its settings and pins, by the names of the view's traits."""
+        ...
+
+
+Explained = FeaturePairs | Shown
+
 _LARGEST_PICTURE = 110_000  # bytes; with all else, a page stays below 400 kB
 _NONCE = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
-_STYLE = """
+_STYLE = Template("""
 :root { color-scheme: light dark; }
 body {
   max-width: 1180px; padding: 16px; margin: 0 auto;
-  font: 14px/1.5 system-ui, sans-serif; color: #16191d; background: #fff;
+  font: 14px/1.5 system-ui, sans-serif; color: $ink; background: $paper;
 }
 h1 { margin: 8px 0 16px; font-size: 20px; overflow-wrap: anywhere; }
 h2, h3 { margin: 32px 0 8px; font-size: 16px; overflow-wrap: anywhere; }
 table { display: block; overflow-x: auto; border-collapse: collapse; font-size: 13px; }
 caption { padding-bottom: 4px; text-align: left; }
 th, td { padding: 2px 12px 2px 0; font-variant-numeric: tabular-nums; white-space: nowrap; }
-body > img { max-width: 100%; height: auto; background: #fff; }
+body > img { max-width: 100%; height: auto; background: $paper; }
 [data-fpattr] { margin-block: 16px; }
-[data-fpattr] img { max-width: 100%; height: auto; background: #fff; }
-@media (prefers-color-scheme: dark) { body { color: #e8eaed; background: #0f1114; } }
-"""
+[data-fpattr] img { max-width: 100%; height: auto; background: $paper; }
+@media (prefers-color-scheme: dark) { body { color: $light_ink; background: #0f1114; } }
+""").substitute(ink=css(INK), light_ink=css(INK_IN_THE_DARK), paper=css(WHITE))
 
 
 def to_html(
@@ -53,13 +68,13 @@ def to_html(
 ) -> str:
     """Return explanations as HTML: the same view as in a notebook, with nothing to load.
 
-    Everything is computed first. Where scripts do not run, a drawing of each
+    Computes everything first. Where scripts do not run, a drawing of each
     explanation is shown instead.
 
     Parameters
     ----------
     *explained
-        :class:`~fpattr_widget.FeaturePairs`, or widgets, of which settings and
+        :class:`~fpattr_widget.FeaturePairs`, or widgets, whose settings and
         pins are kept.
     form
         ``"page"``: a page of its own, with a Content-Security-Policy that lets
@@ -67,18 +82,18 @@ def to_html(
         another page, as often as wanted. ``"iframe"``: a page inside another
         one, for hosts that change or strip what they are given.
     title
-        Of a page; the caption of the first explanation unless told.
+        Of a page; by default the caption of the first explanation.
     nonce
         For a server whose Content-Security-Policy asks for one.
     strip_image
         Leave the picture out and keep the map.
     height
-        Of an iframe, in CSS pixels: it cannot follow what is in it.
+        Of an iframe, in CSS pixels, for it cannot adapt to its content.
 
     Returns
     -------
     str
-        HTML, in which captions, tokens and titles are text alone.
+        HTML, in which captions, tokens and titles are nothing but text.
 
     Raises
     ------
@@ -86,14 +101,14 @@ def to_html(
         When an argument cannot be used.
     """
     if form not in get_args(Form):
-        raise InputError(f"`form` is {form!r}: pass 'page', 'fragment' or 'iframe'.")
+        raise InputError("form", f"is {form!r}", "pass 'page', 'fragment' or 'iframe'")
     if nonce is not None and not (isinstance(nonce, str) and _NONCE.fullmatch(nonce)):
-        raise InputError("`nonce` is not one: pass a base64 string, as servers make them.")
+        raise InputError("nonce", "is not one", "pass a base64 string, as servers make them")
     if not explained:
-        raise InputError("`explained` is empty: pass pairs or a widget.")
+        raise InputError("explained", "is empty", "pass pairs or a widget")
     if title is None:
-        title = _pairs_of(explained[0]).caption
-    sections = [section(one, strip_image) for one in explained]
+        title = _pairs_and_state(explained[0])[0].caption
+    sections = [section(shown, strip_image) for shown in explained]
     if form == "fragment":
         return "\n".join([*sections, _tag("script", _script(), nonce), ""])
     name = html.escape(_encodable(title), quote=True)
@@ -118,7 +133,7 @@ def save_html(
     Parameters
     ----------
     path
-        Of the file; one that is there is replaced once the new one is whole.
+        Of the file; an existing one is replaced once the new one is whole.
     *explained, title, nonce, strip_image
         See :func:`to_html`.
 
@@ -132,7 +147,7 @@ def save_html(
 
 
 def page(body: list[str], title: str, nonce: str | None = None) -> str:
-    """Return a page of parts that are HTML already, among them sections of :func:`section`."""
+    """Return a page of parts in HTML, among them those that :func:`section` returned."""
     script = _script()
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(_STYLE)}; "
@@ -155,26 +170,23 @@ def page(body: list[str], title: str, nonce: str | None = None) -> str:
     return "\n".join(lines)
 
 
-def section(one: Explained, strip_image: bool = False) -> str:
+def section(shown: Explained, strip_image: bool = False) -> str:
     """Return what the page's script turns into the view of one explanation."""
-    pairs = _pairs_of(one)
+    pairs, kept_state = _pairs_and_state(shown)
     if strip_image:
         pairs = without_picture(pairs)
     picture = encode_within(pairs.picture, _LARGEST_PICTURE)
-    state: dict[str, Any] = {**subject_state(pairs, picture), **computed_state(pairs)}
-    view = one.view if isinstance(one, Explorer) else one
-    if isinstance(view, PairsWidget):
-        state.update({name: getattr(view, name) for name in _KEPT})
-    still = _still(pairs)
-    drawing = base64.b64encode(still.data).decode()
+    state = {**subject_state(pairs, picture), **computed_state(pairs), **kept_state}
+    drawing = _drawing(pairs)
+    data = base64.b64encode(drawing.data).decode()
     caption = html.escape(_encodable(pairs.caption), quote=True)
     return (
         f'<div data-fpattr><script type="application/json">{_json(state)}</script>'
-        f'<img alt="{caption}" src="data:{still.media_type};base64,{drawing}"></div>'
+        f'<img alt="{caption}" src="data:{drawing.media_type};base64,{data}"></div>'
     )
 
 
-def _still(pairs: FeaturePairs) -> Encoded:
+def _drawing(pairs: FeaturePairs) -> Encoded:
     """Return the drawing in a third of the bytes that a PNG takes."""
     buffer = io.BytesIO()
     drawing = Image.open(io.BytesIO(pairs_png(pairs))).convert("RGB")
@@ -183,16 +195,18 @@ def _still(pairs: FeaturePairs) -> Encoded:
     return Encoded(buffer.getvalue(), f"image/{kind.lower()}")
 
 
-def _pairs_of(one: Explained) -> FeaturePairs:
-    if isinstance(one, FeaturePairs):
-        return one
-    if isinstance(one, PairsWidget | Explorer):
-        return one.pairs
-    raise InputError(f"`explained` holds a {type(one).__name__}: pass pairs or widgets.")
+def _pairs_and_state(shown: Explained) -> tuple[FeaturePairs, dict[str, Any]]:
+    """Return what is explained, and the settings and pins of its view."""
+    if isinstance(shown, FeaturePairs):
+        return shown, {}
+    if isinstance(shown, Shown):
+        (pairs,) = shown.explanations()
+        return pairs, shown.kept_state()
+    raise InputError("explained", f"holds a {type(shown).__name__}", "pass pairs or widgets")
 
 
 def _json(state: dict[str, Any]) -> str:
-    """Return JSON that stays inside a script element: no character of it can end that."""
+    """Return JSON without any character that could end a script element."""
 
     def packed(value: bytes) -> dict[str, str]:
         return {"base64": base64.b64encode(value).decode()}
@@ -211,7 +225,7 @@ def _hash(content: str) -> str:
 
 
 def _encodable(text: str) -> str:
-    """Return text that can be written: half of a surrogate pair cannot."""
+    """Return text without halves of surrogate pairs, which cannot be written."""
     return text.encode("utf-8", "replace").decode()
 
 

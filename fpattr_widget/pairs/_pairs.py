@@ -1,9 +1,7 @@
 """The lazy matrix of pairs, the centre of the house."""
 
-import hashlib
 import os
 import threading
-import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Unpack
@@ -16,6 +14,8 @@ from ..errors import InputError
 from ..methods import GroupedRows, Groups, Interactions, Ledger, Recorded, indicators, singles
 from ._document import About, Contents, word_groups
 from ._file import save_contents
+from ._picture_cache import PictureCache
+from ._table import table_columns
 
 if TYPE_CHECKING:
     import pandas
@@ -68,7 +68,7 @@ class FeaturePairs:
         if not isinstance(sentence, Sentence) or not isinstance(crop, Crop):
             raise TypeError("pairs are of a caption and a picture")
         self._sentence = sentence
-        self._crop = replace(crop, picture=_shared(crop.picture))
+        self._crop = replace(crop, picture=_PICTURES.get(crop.picture))
         self.rows, self.columns = rows, Side((self._crop,))
         self.about = about
         self.cheaper = cheaper
@@ -415,18 +415,7 @@ class FeaturePairs:
         import pandas
 
         values = self.feature_rows(range(len(self.tokens)))
-        features = self.columns.features
-        places = [(-1, -1) if each.place is None else each.place for each in features]
-        return pandas.DataFrame(
-            {
-                "token": np.repeat(np.arange(len(self.tokens)), len(features)),
-                "text": np.repeat([token.text for token in self.tokens], len(features)),
-                "feature": [feature.label for feature in features] * len(self.tokens),
-                "row": [row for row, _ in places] * len(self.tokens),
-                "column": [column for _, column in places] * len(self.tokens),
-                "attribution": values.ravel(),
-            }
-        )
+        return pandas.DataFrame(table_columns(self.tokens, self.columns.features, values))
 
     def to_xarray(self) -> "xarray.DataArray":
         """Return the patch maps as an xarray DataArray with dimensions token, row, column."""
@@ -542,21 +531,14 @@ def _grouped(recorded: Recorded, groups: Groups) -> Recorded:
     return Recorded(members @ recorded.values, recorded.sums, recorded.description, own, errors)
 
 
-# Pictures by their pixels: explaining one anew, in another caption say, costs no more memory.
-_PICTURES: "weakref.WeakValueDictionary[tuple[object, ...], Image.Image]" = (
-    weakref.WeakValueDictionary()
-)
+def _bare_copy(picture: Image.Image) -> Image.Image:
+    copy = picture.copy()
+    copy.info = {}  # comments and the like of the source, which encoders write again
+    return copy
 
 
-def _shared(picture: Image.Image) -> Image.Image:
-    """Return the one copy of a picture that all pairs of it share; nothing changes it."""
-    key = picture.mode, picture.size, hashlib.sha256(picture.tobytes()).digest()
-    known = _PICTURES.get(key)
-    if known is None:
-        copy = picture.copy()
-        copy.info = {}  # comments and the like of the source, which encoders write again
-        known = _PICTURES.setdefault(key, copy)
-    return known
+# Explaining a picture again, in another caption say, costs no more memory.
+_PICTURES = PictureCache(_bare_copy)
 
 
 def _typical(errors: np.ndarray) -> float:

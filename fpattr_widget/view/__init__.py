@@ -2,10 +2,12 @@
 
 from ._encoded import Encoded, encode, encode_within
 from ._protocol import (
+    EDIT_KINDS,
     PROTOCOL,
     DoneMessage,
     EditKind,
     FailureMessage,
+    FeaturesMessage,
     Hello,
     InterruptedMessage,
     LedgerMessage,
@@ -13,21 +15,30 @@ from ._protocol import (
     Outgoing,
     ProgressMessage,
     RefusedMessage,
-    RegionMessage,
     Result,
-    RowsMessage,
     parse,
 )
-from ._settings import CHOICES, ViewOptions, check_settings
+from ._settings import (
+    CHOICES,
+    SETTINGS,
+    STANDALONE_SETTINGS,
+    ViewOptions,
+    ViewSettings,
+    check_switch,
+)
 from ._state import computed_state, state_so_far, subject_state
 
 __all__ = [
     "CHOICES",
+    "EDIT_KINDS",
     "PROTOCOL",
+    "SETTINGS",
+    "STANDALONE_SETTINGS",
     "DoneMessage",
     "EditKind",
     "Encoded",
     "FailureMessage",
+    "FeaturesMessage",
     "Hello",
     "InterruptedMessage",
     "LedgerMessage",
@@ -35,11 +46,10 @@ __all__ = [
     "Outgoing",
     "ProgressMessage",
     "RefusedMessage",
-    "RegionMessage",
     "Result",
-    "RowsMessage",
     "ViewOptions",
-    "check_settings",
+    "ViewSettings",
+    "check_switch",
     "computed_state",
     "encode",
     "encode_within",

@@ -1,11 +1,11 @@
 """The picture as it travels, encoded once for all widgets that show it."""
 
-import hashlib
 import io
-import weakref
 from dataclasses import dataclass
 
 from PIL import Image
+
+from ..pairs import PictureCache
 
 _SMALL = 60_000  # bytes up to which a picture travels without loss
 
@@ -18,16 +18,9 @@ class Encoded:
     media_type: str
 
 
-_KNOWN: "weakref.WeakValueDictionary[tuple[object, ...], Encoded]" = weakref.WeakValueDictionary()
-
-
 def encode(picture: Image.Image) -> Encoded:
     """Encode a picture: losslessly while that is small, else as a good JPEG."""
-    key = picture.mode, picture.size, hashlib.sha256(picture.tobytes()).digest()
-    known = _KNOWN.get(key)
-    if known is None:
-        known = _KNOWN[key] = _encode(picture)
-    return known
+    return _ENCODED.get(picture)
 
 
 def encode_within(picture: Image.Image, size: int) -> Encoded:
@@ -55,3 +48,6 @@ def _jpeg(picture: Image.Image, quality: int) -> Encoded:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=quality)
     return Encoded(buffer.getvalue(), "image/jpeg")
+
+
+_ENCODED = PictureCache(_encode)

@@ -4,24 +4,24 @@ from collections.abc import Mapping
 from types import UnionType
 from typing import Any, Literal, TypedDict, Union, cast, get_args, get_origin, get_type_hints
 
-#: Both sides have to speak the same one.
-PROTOCOL = 2
+#: Both ends have to speak the same one.
+PROTOCOL = 3
 
 About = dict[str, str]
-Theme = Literal["auto", "light", "dark"]
-Scale = Literal["shared", "own"]
-Signs = Literal["both", "for", "against"]
-Level = Literal["words", "tokens"]
+
+#: What edits are called for Python's users; by side.
 EditKind = Literal["caption", "image"]
+EDIT_KINDS: tuple[EditKind, EditKind] = ("caption", "image")
 
 
 # State
 
 
 class TokenState(TypedDict):
-    """One text token; ``start`` and ``stop`` count code points of the caption.
+    """One text token: the fields of :class:`~fpattr_widget.Token`.
 
-    ``unknown`` says that the tokenizer has no piece for it.
+    ``start`` and ``stop`` count code points of the text. ``unknown`` says that
+    the tokenizer has no piece for it.
     """
 
     text: str
@@ -32,8 +32,46 @@ class TokenState(TypedDict):
     unknown: bool
 
 
+class PanelState(TypedDict):
+    """A part of a side that is shown by itself.
+
+    Its ``features`` are numbered from 0 on; those that are none of its units,
+    such as BOS among words and CLS among patches, are ``special``.
+    """
+
+    features: int
+    special: list[int]
+
+
+class SentenceState(PanelState):
+    """A text; its features are its tokens."""
+
+    kind: Literal["sentence"]
+    text: str
+    tokens: list[TokenState]
+
+
+class PictureState(PanelState):
+    """A picture; its features are the special positions, called ``names``, and its patches."""
+
+    kind: Literal["picture"]
+    names: list[str]
+    grid: list[int]
+    data: bytes
+    media_type: str
+
+
+AnyPanel = SentenceState | PictureState
+
+
+class SideState(TypedDict):
+    """One of the two inputs that are compared: panels, whose features follow each other."""
+
+    panels: list[AnyPanel]
+
+
 class LedgerState(TypedDict):
-    """The sum that shows that nothing was lost."""
+    """The sum that shows that nothing was lost: the fields of ``Ledger``."""
 
     similarity: float
     pairs: float
@@ -64,45 +102,47 @@ class Hello(TypedDict):
 # From the page
 
 
-class RowsRequest(TypedDict):
-    """These rows before all others."""
+class FeaturesRequest(TypedDict):
+    """Features of side 0 one by one and before all others, or the sum over features of side 1."""
 
-    type: Literal["rows"]
+    type: Literal["features"]
     epoch: int
-    tokens: list[int]
-
-
-class RegionRequest(TypedDict):
-    """Each token's attribution to a region."""
-
-    type: Literal["region"]
-    epoch: int
+    side: int
     id: int
-    patches: list[int]
+    features: list[int]
 
 
-class CaptionEdit(TypedDict):
-    """The user changed the caption."""
+class TextEdit(TypedDict):
+    """The user changed the text of a side."""
 
-    type: Literal["caption"]
-    caption: str
+    type: Literal["text"]
+    side: int
+    text: str
 
 
-class ImageEdit(TypedDict):
-    """The user changed the image: the file's bytes are the message's one buffer."""
+class FileEdit(TypedDict):
+    """The user chose a file for a side: its bytes are the message's one buffer."""
 
-    type: Literal["image"]
+    type: Literal["file"]
+    side: int
 
 
 # To the page
 
 
-class RowsMessage(TypedDict):
-    """Rows, in the order of ``tokens``, are the message's one buffer."""
+class FeaturesMessage(TypedDict):
+    """Values of features are the message's one buffer, little-endian float32.
 
-    type: Literal["rows"]
+    Side 0: those of each feature with all of side 1, in the order of
+    ``features``. Side 1: those of each feature of side 0 with all of
+    ``features`` together. ``id`` is that of the request, 0 where nobody asked.
+    """
+
+    type: Literal["features"]
     epoch: int
-    tokens: list[int]
+    side: int
+    id: int
+    features: list[int]
 
 
 class LedgerMessage(TypedDict):
@@ -113,14 +153,6 @@ class LedgerMessage(TypedDict):
     ledger: LedgerState
     similarity: float
     about: About
-
-
-class RegionMessage(TypedDict):
-    """The answer to a ``RegionRequest``: its values are the message's one buffer."""
-
-    type: Literal["region"]
-    epoch: int
-    id: int
 
 
 class ProgressMessage(TypedDict):
@@ -154,19 +186,18 @@ class DoneMessage(TypedDict):
 
 
 class RefusedMessage(TypedDict):
-    """An edit of this kind cannot be used; an empty message takes an earlier one back."""
+    """An edit of this side cannot be used; an empty message takes an earlier one back."""
 
     type: Literal["refused"]
-    kind: EditKind
+    side: int
     message: str
 
 
-Incoming = Hello | RowsRequest | RegionRequest | CaptionEdit | ImageEdit
+Incoming = Hello | FeaturesRequest | TextEdit | FileEdit
 #: What a worker sends.
 Result = (
-    RowsMessage
+    FeaturesMessage
     | LedgerMessage
-    | RegionMessage
     | ProgressMessage
     | FailureMessage
     | InterruptedMessage

@@ -1,25 +1,55 @@
 """Pairs as the view's state: what is shown, and what was computed of it."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from ..encoders import Crop, Panel, Sentence
 from ..pairs import FeaturePairs
 from ._encoded import Encoded
+from ._protocol import PictureState, SentenceState, TokenState
 
 
 def subject_state(pairs: FeaturePairs, picture: Encoded) -> dict[str, Any]:
-    """Return the traits that say what is explained."""
-    return {
-        "caption": pairs.caption,
-        "tokens": [asdict(token) for token in pairs.tokens],
-        "grid": list(pairs.grid),
-        "image_special": list(pairs.image_special_names),
-        "picture": picture.data,
-        "picture_type": picture.media_type,
-        "about": pairs.described(),
-    }
+    """Return the traits that say what is explained.
+
+    Parameters
+    ----------
+    pairs
+        What is explained.
+    picture
+        The encoded picture of its crop.
+    """
+    sides = [
+        {"panels": [_panel(panel, picture) for panel in side.panels]}
+        for side in (pairs.rows, pairs.columns)
+    ]
+    return {"sides": sides, "about": pairs.described()}
+
+
+def _panel(panel: Panel, picture: Encoded) -> SentenceState | PictureState:
+    """Return the state of a panel; another kind of panel is another branch."""
+    features = panel.features
+    special = [number for number, feature in enumerate(features) if feature.special]
+    if isinstance(panel, Sentence):
+        return SentenceState(
+            kind="sentence",
+            features=len(features),
+            special=special,
+            text=panel.caption,
+            tokens=[cast(TokenState, asdict(token)) for token in panel.tokens],
+        )
+    assert isinstance(panel, Crop), panel.kind
+    return PictureState(
+        kind="picture",
+        features=len(features),
+        special=special,
+        names=list(panel.special),
+        grid=list(panel.grid),
+        data=picture.data,
+        media_type=picture.media_type,
+    )
 
 
 def computed_state(pairs: FeaturePairs) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def explain(
     Raises
     ------
     InputError
-        When something cannot be used; the message names the argument.
+        When an argument cannot be used.
     """
     with loading_card(model, caption):
         pairs = attribute(model, image, caption, method, layer, processor=processor)

@@ -1,9 +1,8 @@
 """The explorer: controls around a view, to try images, captions, models and methods."""
 
-import atexit
-import threading
-from collections.abc import Callable, Container, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
@@ -18,23 +17,20 @@ from ..pairs import FeaturePairs, MethodLike
 from ..scenes import example as scene_of
 from ..scenes import example_names
 from ..view import EditKind, ViewOptions
-from ._failures import sentence
-from ._menus import Field, Menu, ModelField, Option, both_layers, readable
-from ._newest import Newest, Turn, stop_all
+from ._choice_queue import ChoiceQueue, Request
+from ._choices import CHOICES, Choice, Models, Outcome, culprits, explain_choice, fixed_place
+from ._failures import failure_for_readers, failure_sentence
+from ._fallback_png import with_fallback_png
+from ._menus import Field, Menu, ModelField, Option, both_layers
 from ._pairs_widget import PairsWidget
-from ._still import with_still
-from ._trial import CHOICES, Models, Trial, Wish, blame, reading_place, try_out
+from ._worker import StopOrder, Worker
 
-_FIRST = "dog-and-ball"
+_FIRST_EXAMPLE = "dog-and-ball"
 _CAPTION = "a picture"
-_OWN = "your own"
-_WIDEST = "1180px"  # as wide as the view grows
-# The view itself takes these, and says what is wrong with them.
+_NO_EXAMPLE = "your own"
+_MAX_WIDTH = "1180px"  # as wide as the view grows
+# Edited in the view itself, which shows what is wrong with them.
 _IN_VIEW: tuple[EditKind, ...] = ("image", "caption")
-
-# Registered after the row servers' own, and so run before it: a change that is
-# under way may still start one.
-atexit.register(stop_all)
 
 
 class Explorer(ipywidgets.VBox):  # type: ignore[misc]
@@ -42,10 +38,10 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
     The caption is edited where it stands, and the picture changed by choosing,
     dropping or pasting a file. All state is in the attributes, which are
-    traits: set one to do what its control does, observe one to follow. A
-    change is worked on beside the kernel, and gives way to the next one. What
-    cannot be used is told beside its control, and the last good view stays;
-    the next change that can be used takes it back.
+    traits: set one to do what its control does, observe one to follow it. A
+    change is explained beside the kernel, and dropped when the next one comes.
+    What cannot be used is reported beside its control, and the last good view
+    stays; the report goes with the next change that can be used.
 
     Parameters
     ----------
@@ -57,13 +53,13 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     Attributes
     ----------
     example
-        Name of the bundled scene on show, or ``None``. Setting it sets
+        Name of the bundled scene that is shown, or ``None``. Setting it sets
         ``image`` and ``caption``.
     image, caption
         What is explained, as :func:`fpattr_widget.attribute` takes it.
     model
-        A Hugging Face id, a folder, or the name of a model that was given. An
-        encoder or a loaded module may be assigned, and becomes its name.
+        A Hugging Face id, a folder, or the name of a model that was passed. An
+        encoder or a loaded module may be assigned; its name takes its place.
     method
         A method or its name.
     layer
@@ -71,12 +67,12 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         reads features at a place of its own.
     problems
         What cannot be used and why, a sentence for each attribute's name.
-        Where it is empty, the attributes above describe what is on show.
+        Where it is empty, the attributes above describe what is shown.
     busy
-        Whether a change is being worked on.
+        Whether a change is being explained.
     pairs
-        The :class:`~fpattr_widget.FeaturePairs` on show. It, ``busy`` and
-        ``problems`` change on a thread of the explorer.
+        The :class:`~fpattr_widget.FeaturePairs` that are shown. They, ``busy``
+        and ``problems`` change on a thread of the explorer.
     view
         The :class:`~fpattr_widget.PairsWidget` that shows them.
 
@@ -109,26 +105,27 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         layer: Layer = None,
         **options: Unpack[ViewOptions],
     ):
-        self._guard = threading.Lock()  # never held while a trait is set
-        self._quiet = threading.local()  # a thread that sets traits without asking for work
-        self._changes: dict[str, int] = {}  # which were made and not yet worked on, and when
-        self._count = 0  # of changes; each has a turn of its own
-        # The choices as they were asked for: a trait changes a moment before that is noted.
-        self._asked: dict[str, Any] = dict.fromkeys(CHOICES)
+        self._queue = ChoiceQueue()
+        self._worker: Worker[Request] = Worker(
+            self._queue.take,
+            self._work,
+            name="fpattr-choices",
+            stop_order=StopOrder.EXPLORER,
+            rested=self._show_busy,
+        )
         self._models = Models(processor)
         self._methods: list[Option] = [(kind().label, name) for name, kind in METHODS.items()]
-        self._refused: set[str] = set()  # of what the view takes itself
-        self._newest = Newest(self._try, self._show_busy)
-        wish = _first_wish(image, caption, model, method, layer)
-        for known in (model, *_listed(models), "bundled"):
-            self._models.add(known)
-        self._shown = first = try_out(wish, None, self._models)
+        self._refusals: dict[str, _Refusal] = {}  # by the name of the choice
+        first = _first_choice(image, caption, model, method, layer)
+        for offered in (model, *_as_sequence(models), "bundled"):
+            self._models.add(offered)
+        self._shown = explain_choice(first, None, self._models)
         options.setdefault("editable", True)
         view = PairsWidget(self._shown.pairs, **options)
         bar = self._make_bar()
         super().__init__([bar, view], layout=ipywidgets.Layout(overflow="visible"))
         self.set_trait("view", view)
-        self._accept(first, dict.fromkeys(CHOICES), {})
+        self._accept(self._shown, Request(0, dict(self._queue.values), {}))
         view.on_edit(self._edited)
 
     def __repr__(self) -> str:
@@ -141,10 +138,12 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         **options: Any,
     ) -> Any:
         bundle = partial(super()._repr_mimebundle_, **options)
-        return with_still(bundle, include, exclude, self.view.draw_so_far, self.view.left_out)
+        return with_fallback_png(
+            bundle, include, exclude, self.view.draw_so_far, self.view.left_out
+        )
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the last change has been worked on.
+        """Wait until the last change has been explained or refused.
 
         Parameters
         ----------
@@ -154,17 +153,25 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         Returns
         -------
         bool
-            Whether it has; then ``pairs``, or else ``problems``, tell the outcome.
+            Whether it has been; then the outcome is in ``pairs``, or else in ``problems``.
         """
-        done = self._newest.wait(timeout)
+        done = self._worker.wait_until(lambda: not self._is_busy, timeout)
         self._show_busy()
         return done
 
+    def explanations(self) -> tuple[FeaturePairs, ...]:
+        """Return the pairs that are shown."""
+        return (self.pairs,)
+
+    def kept_state(self) -> dict[str, Any]:
+        """Return the settings and pins of the view, which a page of it keeps."""
+        return self.view.kept_state()
+
     def close(self) -> None:
         """Stop all work and take the explorer from the page."""
-        newest = getattr(self, "_newest", None)
-        if newest is not None:
-            newest.stop()
+        worker = getattr(self, "_worker", None)
+        if worker is not None:
+            worker.stop()
         for child in getattr(self, "children", ()):
             _close_all(child)
         super().close()
@@ -190,7 +197,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             menu.layout.flex = "1 1 7em"
         bar = _row(*self._fields.values())
         bar.layout.margin = "0 0 8px"
-        bar.layout.max_width = _WIDEST
+        bar.layout.max_width = _MAX_WIDTH
         return bar
 
     def _choose_example(self, name: str) -> None:
@@ -201,7 +208,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
     def _choose_model(self, model: Any) -> None:
         self._put(model=model)
-        self._ask("model")  # also for the same name once more: it may be there now
+        self._ask("model")  # also for the same name again: it may be found now
 
     def _choose_layer(self, _layer: Any) -> None:
         text, image = (menu.value for menu in self._layer_menus)
@@ -210,167 +217,191 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
     def _edited(self, kind: str, value: str | bytes) -> None:
         self._put(**{kind: value})
-        self._ask(kind)  # also for the same once more: the view waits for an answer
+        self._ask(kind)  # also for the same value again: the view waits for an answer
 
     def _show_choices(self) -> None:
-        """Let every control show what is wanted, as far as it can be chosen."""
+        """Let every control show the choice that was set, as far as it is among its options."""
         examples: list[Option] = [(name.replace("-", " "), name) for name in example_names()]
-        # A dropdown takes None for nothing chosen.
-        self._examples.offer([(_OWN, ""), *examples], self.example or "")
-        self._model_field.offer(_labelled(self._models.names), self.model)
+        # For a dropdown, None means that nothing is chosen.
+        self._examples.offer([(_NO_EXAMPLE, ""), *examples], self.example or "")
+        self._model_field.offer(_model_options(self._models.names), self.model)
         self._method_menu.offer(self._methods, self.method)
-        place = reading_place(self.method)
-        layers = self._layers()
-        towers = both_layers(self._shown.encoder)
-        for menu, options, layer in zip(self._layer_menus, towers, layers, strict=True):
+        place = fixed_place(self.method)
+        layers = self._resolved_layers()
+        options_of_towers = both_layers(self._shown.encoder)
+        for menu, options, layer in zip(self._layer_menus, options_of_towers, layers, strict=True):
             if place is None:
                 menu.offer(options, layer)
             else:
                 menu.offer([(place, -1)], -1, disabled=True)
 
-    def _layers(self) -> tuple[int, int]:
+    def _resolved_layers(self) -> tuple[int, int]:
         encoder = self._shown.encoder
         try:
             return encoder.resolve_layers(self.layer)
-        except InputError:  # of another model, or wrong: those on show
-            return encoder.resolve_layers(self._shown.wish.layer)
+        except InputError:  # wrong, or of a model that is not shown yet
+            return encoder.resolve_layers(self._shown.choice.layer)
 
-    def _show_problems(self) -> None:
+    def _show_refusals(self, refusals: "dict[str, _Refusal]") -> None:
+        """Report what cannot be used, beside its control or in the view."""
+        resolved = self._refusals.keys() - refusals.keys()
+        self._refusals = refusals
+        self.set_trait("problems", {name: why.sentence for name, why in refusals.items()})
         for name, field in self._fields.items():
-            field.tell(self.problems.get(name, ""))
+            field.show(problem=refusals[name].for_readers if name in refusals else "")
         for kind in _IN_VIEW:
-            problem = self.problems.get(kind, "")
-            if problem or kind in self._refused:
-                self.view.refuse(kind, readable(problem))
-        self._refused = set(self.problems).intersection(_IN_VIEW)
+            if kind in refusals:
+                self.view.refuse(kind, refusals[kind].for_readers)
+            elif kind in resolved:
+                self.view.refuse(kind, "")
 
-    def _show_loading(self, model: str) -> None:
-        self._model_field.tell("", news=f"Loading {_short(model)} …")
+    @contextmanager
+    def _loading(self, request: Request, model: str) -> Iterator[None]:
+        """Show that a request waits for a model to be loaded."""
+        request.waits_for = model
+        self._model_field.show(news=f"Loading {_short(model)} …")
+        try:
+            yield
+        finally:
+            request.waits_for = None
+
+    @property
+    def _is_busy(self) -> bool:
+        return not self._queue.finished and not self._worker.stopped
 
     def _show_busy(self) -> None:
-        # Threads may overtake one another here: the last one finds it right.
-        while self.busy != self._newest.busy:
-            self.set_trait("busy", self._newest.busy)
+        # Threads may overtake one another here; the last one leaves the right value.
+        while self.busy != self._is_busy:
+            self.set_trait("busy", self._is_busy)
 
-    # What is wanted, and what comes of it
+    # Requests and their outcomes
 
     @traitlets.observe(*CHOICES)
-    def _wanted(self, change: Any) -> None:
-        if not getattr(self._quiet, "now", False):
+    def _choice_set(self, change: Any) -> None:
+        if change["new"] is not self._queue.values[change["name"]]:  # set by others than `_put`
             self._ask(change["name"])
 
     def _put(self, **values: Any) -> None:
-        """Set traits without asking for work."""
-        self._quiet.now = True
-        try:
-            for name, value in values.items():
-                if getattr(self, name) is not value:
-                    setattr(self, name, value)
-        finally:
-            self._quiet.now = False
+        """Set choices without requesting that they be explained."""
+        with self._worker.lock:
+            self._queue.values.update(values)
+        for name, value in values.items():
+            if getattr(self, name) is not value:
+                setattr(self, name, value)
 
     def _ask(self, name: str) -> None:
-        """Note that a choice was changed, with those that go with it; have it worked on."""
-        changed = {name}
+        """Request that a changed choice be explained, with those that change with it."""
+        changed = [name]
         if name == "example" and self.example in example_names():
             scene = scene_of(self.example)
             self._put(image=scene.image, caption=scene.caption)
-            changed |= {"image", "caption"}
+            changed += ["image", "caption"]
         elif name in _IN_VIEW:
             self._put(example=None)
-            changed.add("example")
+            changed.append("example")
         self._show_choices()
-        try:
-            with self._guard:
-                self._count += 1
-                self._changes.update(dict.fromkeys(changed, self._count))
-                self._asked.update((choice, getattr(self, choice)) for choice in changed)
-        finally:  # also if the cell is interrupted: turns wait for the last one
-            self._newest.ask(self.model)
+        with self._worker.requesting():
+            self._queue.add({choice: getattr(self, choice) for choice in changed})
+            under_way = self._worker.job
+            if under_way is not None and under_way.waits_for not in (None, self.model):
+                self._worker.abandon()
         self._show_busy()
 
-    def _try(self, turn: Turn) -> None:
-        """Work on what is wanted; on a thread of its own."""
-        with self._guard:
-            if turn.number < self._count:  # a change is noted whose own turn is about to come
-                return
-            changes, wanted = dict(self._changes), dict(self._asked)
+    def _work(self, request: Request) -> None:
+        """Explain the requested choices, on the worker's thread."""
         try:
-            wish = self._wish(wanted, changes)
-            trial = try_out(wish, self._shown, self._models, turn, self._show_loading)
-            if turn.stale:
+            self._explain(request)
+        finally:
+            with self._worker.lock:
+                self._queue.finish(request)
+
+    def _explain(self, request: Request) -> None:
+        try:
+            outcome = explain_choice(
+                self._usable_choice(request),
+                self._shown,
+                self._models,
+                partial(self._loading, request),
+            )
+            if self._is_stale(request):
                 return
-            self.view.show(trial.pairs)
+            self.view.show(outcome.pairs)
         except Exception as error:
-            if not turn.stale:
-                self._refuse(error, changes)
+            if not self._is_stale(request):
+                self._refuse(error, request)
         else:
-            self._accept(trial, wanted, changes)
+            self._accept(outcome, request)
 
-    def _wish(self, wanted: dict[str, Any], changes: dict[str, int]) -> Wish:
-        """Return what is wanted, with what is on show for what cannot be used."""
-        shown = self._shown.wish
+    def _is_stale(self, request: Request) -> bool:
+        return self._worker.stopped or not self._queue.is_newest(request)
+
+    def _usable_choice(self, request: Request) -> Choice:
+        """Return the requested choices; refused ones are replaced by those shown."""
+        shown, values = self._shown.choice, dict(request.values)
         for name in self.problems:
-            if name not in changes:
-                wanted = {**wanted, name: getattr(shown, name)}
-        if wanted["image"] is shown.image and wanted["caption"] is shown.caption:
-            wanted = {**wanted, "example": wanted["example"] or shown.example}
-        return Wish(**wanted)
+            if name not in request.changed:
+                values[name] = getattr(shown, name)
+        if values["image"] is shown.image and values["caption"] is shown.caption:
+            values["example"] = values["example"] or shown.example
+        return Choice(**values)
 
-    def _accept(self, trial: Trial, wanted: dict[str, Any], changes: dict[str, int]) -> None:
-        self._shown = trial
-        self._models.add(trial.wish.model)
-        if not any(value == trial.wish.method for _, value in self._methods):
-            self._methods.append((_described(trial.wish.method), trial.wish.method))
-        self._forget(changes)
+    def _accept(self, outcome: Outcome, request: Request) -> None:
+        choice = outcome.choice
+        self._shown = outcome
+        self._models.add(choice.model)
+        if not any(method == choice.method for _, method in self._methods):
+            self._methods.append((_method_label(choice.method), choice.method))
+        with self._worker.lock:
+            self._queue.settle(request, request.changed)
         for name in CHOICES:
-            value = getattr(trial.wish, name)
-            with self._guard:
-                # What was set meanwhile is left alone: its turn comes.
-                if value is wanted[name] or name in self._changes:
-                    continue
-                self._asked[name] = value
-            if getattr(self, name) is wanted[name]:
+            value, requested = getattr(choice, name), request.values[name]
+            # What was set meanwhile is left alone: it is requested next.
+            untouched = getattr(self, name) is requested and not self._queue.is_changed(name)
+            if value is not requested and untouched:
                 self._put(**{name: value})
-        self.set_trait("problems", {})
-        self._show_problems()
+        self._show_refusals({})
         self._show_choices()
-        self.set_trait("pairs", trial.pairs)
+        self.set_trait("pairs", outcome.pairs)
 
-    def _refuse(self, error: Exception, changes: dict[str, int]) -> None:
-        refused = blame(error, changes)
-        self._forget({name: changes[name] for name in refused})
-        standing = {name: said for name, said in self.problems.items() if name not in changes}
-        self.set_trait("problems", {**standing, **dict.fromkeys(refused, sentence(error))})
-        self._show_problems()
-
-    def _forget(self, changes: dict[str, int]) -> None:
-        with self._guard:
-            for name, count in changes.items():
-                if self._changes.get(name) == count:
-                    del self._changes[name]
+    def _refuse(self, error: Exception, request: Request) -> None:
+        refused = culprits(error, request.changed)
+        with self._worker.lock:
+            self._queue.settle(request, refused)
+        standing = {
+            name: why for name, why in self._refusals.items() if name not in request.changed
+        }
+        why = _Refusal(failure_sentence(error), failure_for_readers(error))
+        self._show_refusals({**standing, **dict.fromkeys(refused, why)})
 
 
-def _first_wish(image: Any, caption: Any, model: Any, method: Any, layer: Any) -> Wish:
-    """Fill in what was not given: an example scene, or a few words that suit any picture."""
+@dataclass(frozen=True)
+class _Refusal:
+    """Why a choice cannot be used, for programs and for readers."""
+
+    sentence: str
+    for_readers: str
+
+
+def _first_choice(image: Any, caption: Any, model: Any, method: Any, layer: Any) -> Choice:
+    """Fill in what was not passed: an example scene, or a few words that suit any picture."""
     if image is not None:
-        return Wish(None, image, _CAPTION if caption is None else caption, model, method, layer)
-    scene = scene_of(_FIRST)
+        return Choice(None, image, _CAPTION if caption is None else caption, model, method, layer)
+    scene = scene_of(_FIRST_EXAMPLE)
     if caption is not None:
-        return Wish(None, scene.image, caption, model, method, layer)
-    return Wish(_FIRST, scene.image, scene.caption, model, method, layer)
+        return Choice(None, scene.image, caption, model, method, layer)
+    return Choice(_FIRST_EXAMPLE, scene.image, scene.caption, model, method, layer)
 
 
-def _listed(models: Any) -> Sequence[Any]:
+def _as_sequence(models: Any) -> Sequence[Any]:
     return models if isinstance(models, list | tuple) else (models,)
 
 
-def _labelled(models: Sequence[str]) -> list[Option]:
-    """Return models to choose from; of folders their name, for notebooks are shared."""
-    short = [_short(model) for model in models]
+def _model_options(models: Sequence[str]) -> list[Option]:
+    """Return models to choose from, folders by their names alone: notebooks are shared."""
+    names = [_short(model) for model in models]
     return [
-        (label if short.count(label) == 1 else model, model)
-        for label, model in zip(short, models, strict=True)
+        (name if names.count(name) == 1 else model, model)
+        for name, model in zip(names, models, strict=True)
     ]
 
 
@@ -378,8 +409,8 @@ def _short(model: str) -> str:
     return Path(model).name if Path(model).is_dir() else model
 
 
-def _described(method: Any) -> str:
-    """Return a method's label with the settings in which it is not as usual."""
+def _method_label(method: Any) -> str:
+    """Return a method's label with the settings that are not its defaults."""
     settings = [
         f"{field.name} {getattr(method, field.name)}"
         for field in (fields(method) if is_dataclass(method) else ())
@@ -438,7 +469,7 @@ def explore(
     Raises
     ------
     InputError
-        When something cannot be used to begin with; the message names it.
+        When something cannot be used to begin with.
 
     Examples
     --------

@@ -1,9 +1,9 @@
-"""What the notebook's kernel tells: which cell runs, for whom, when it runs again or is stopped.
+"""The notebook's kernel: its cells and interrupts, and whether a page shows it.
 
 A worker may run while the kernel is idle, and ipykernel ignores SIGINT between
-cells. So a handler of ours stands where ipykernel keeps the one that it puts
-back after each cell. It only counts, for it may come at any point of the main
-thread; workers look at the count between their steps.
+cells. So this module puts a handler where ipykernel keeps the one that it
+restores after each cell. It only counts, for a signal may interrupt the main
+thread anywhere; workers compare the count between their steps.
 """
 
 import asyncio
@@ -18,23 +18,22 @@ from types import FrameType
 from typing import Any, Protocol
 
 _interrupts = 0
-# Who was made in a cell, by the cell's id.
-_MADE: "dict[str, weakref.WeakSet[Resident]]" = {}
-_RESIDENTS: "weakref.WeakSet[Resident]" = weakref.WeakSet()  # all of them
-_MADE_GUARD = threading.Lock()
-_page_spoke = False
+_OF_CELL: "dict[str, weakref.WeakSet[CellListener]]" = {}  # listeners by their cell's id
+_LISTENERS: "weakref.WeakSet[CellListener]" = weakref.WeakSet()  # all of them
+_LISTENERS_LOCK = threading.Lock()
+_page_answered = False
 _NUMBERED = re.compile(r"(_\d+)+")
 
 
-class Resident(Protocol):
-    """What was made in a cell, and wants to know of it and of those that follow."""
+class CellListener(Protocol):
+    """An object that was made in a cell, and is informed of this cell and of those that follow."""
 
-    def superseded(self) -> None:
-        """Take note that the cell that made it starts again."""
+    def cell_runs_again(self) -> None:
+        """Note that the cell that made the object starts again."""
         ...
 
     def cell_ended(self) -> None:
-        """Take note that a cell ends, whichever, in a notebook that no page shows."""
+        """Note that any cell ends, in a notebook that no page shows."""
         ...
 
 
@@ -50,28 +49,28 @@ def interrupt() -> None:
 
 
 def watch() -> None:
-    """Follow the kernel from now on, if there is one; calling it again changes nothing."""
+    """Listen to the kernel from now on, if there is one; calling it again changes nothing."""
     shell = kernel_shell()
     if shell is None:
         return
     # Registering a function twice leaves it there once.
     shell.events.register("pre_run_cell", _before_cell)
     shell.events.register("post_run_cell", _after_cell)
-    _hear_signals(shell.kernel)
+    _count_signals(shell.kernel)
 
 
 def attended() -> bool:
     """Return whether a page may be there to show what the running cell displays.
 
-    Pages say something about the cell in an execution's metadata, JupyterLab,
-    Notebook and VS Code its id. Programs that execute a notebook (nbclient, and
+    Pages put something about the cell into an execution's metadata;
+    JupyterLab, Notebook and VS Code its id. Programs that execute a notebook (nbclient, and
     with it nbconvert and papermill) leave it empty and number their messages as
     jupyter_client does. So does Voilà, which shows a page afterwards.
     """
     shell = kernel_shell()
-    if shell is None or _page_spoke or _in_voila():
+    if shell is None or _page_answered or _in_voila():
         return True
-    with suppress(Exception):  # a kernel that tells nothing of its messages
+    with suppress(Exception):  # a kernel without access to its messages
         request = shell.kernel.get_parent("shell")
         header = request["header"]
         number = header["msg_id"].removeprefix(header["session"])
@@ -79,30 +78,39 @@ def attended() -> bool:
     return True
 
 
-def heard_page() -> None:
-    """Keep in mind that a page is there, whoever runs the cells."""
-    global _page_spoke
-    _page_spoke = True
+def note_page() -> None:
+    """Remember that a page has answered, so that ``attended`` is true from now on."""
+    global _page_answered
+    _page_answered = True
 
 
-def settle(resident: Resident) -> str | None:
-    """Keep in mind the cell that runs now for a new resident; return the cell's id."""
+def register(listener: CellListener) -> str | None:
+    """Inform a listener of this cell and of those that follow; return this cell's id."""
     cell = _current_cell()
-    with _MADE_GUARD:
-        _RESIDENTS.add(resident)
+    with _LISTENERS_LOCK:
+        _LISTENERS.add(listener)
         if cell is not None:
-            _MADE.setdefault(cell, weakref.WeakSet()).add(resident)
+            _OF_CELL.setdefault(cell, weakref.WeakSet()).add(listener)
     return cell
 
 
-def leave(resident: Resident, cell: str | None) -> None:
-    """Forget a resident of a cell."""
-    with _MADE_GUARD:
-        _RESIDENTS.discard(resident)
-        if cell in _MADE:
-            _MADE[cell].discard(resident)
-            if not _MADE[cell]:
-                del _MADE[cell]
+def unregister(listener: CellListener, cell: str | None) -> None:
+    """Stop informing a listener that was registered in a cell."""
+    with _LISTENERS_LOCK:
+        _LISTENERS.discard(listener)
+        if cell in _OF_CELL:
+            _OF_CELL[cell].discard(listener)
+            if not _OF_CELL[cell]:
+                del _OF_CELL[cell]
+
+
+def follow_current_shell(comm: Any) -> None:
+    """Let a comm answer on whatever shell a message came, so that a busy cell delays no hover.
+
+    ipykernel 7.4 pins a comm to the shell that last sent on it.
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = None
 
 
 def kernel_shell() -> Any:
@@ -130,13 +138,13 @@ def _current_cell() -> str | None:
 
 def _before_cell(info: Any) -> None:
     cell = getattr(info, "cell_id", None)
-    with _MADE_GUARD:
-        residents = list(_MADE[cell]) if cell in _MADE else []
-    for resident in residents:
-        resident.superseded()
+    with _LISTENERS_LOCK:
+        listeners = list(_OF_CELL[cell]) if cell in _OF_CELL else []
+    for listener in listeners:
+        listener.cell_runs_again()
     shell = kernel_shell()
     if shell is not None:
-        _hear_signals(shell.kernel)
+        _count_signals(shell.kernel)
 
 
 def _after_cell(result: Any) -> None:
@@ -146,17 +154,17 @@ def _after_cell(result: Any) -> None:
         interrupt()
     if attended():
         return
-    with _MADE_GUARD:
-        residents = list(_RESIDENTS)
+    with _LISTENERS_LOCK:
+        listeners = list(_LISTENERS)
     try:
-        for resident in residents:
-            resident.cell_ended()
-    except KeyboardInterrupt:  # the cell is over: there is nobody else to tell
+        for listener in listeners:
+            listener.cell_ended()
+    except KeyboardInterrupt:  # the cell is over: no code of the user's can take it
         interrupt()
 
 
 class _IdleHandler:
-    """Takes SIGINT between cells, and hands it on to whoever was there before."""
+    """Counts SIGINT between cells, and passes it on to the handler that was there before."""
 
     def __init__(self, before: Any):
         self._before = before
@@ -167,10 +175,10 @@ class _IdleHandler:
             self._before(number, frame)
 
 
-def _hear_signals(kernel: Any) -> None:
-    """Stand where the kernel's own handler for the time between cells stands."""
+def _count_signals(kernel: Any) -> None:
+    """Put a counting handler in the place of the kernel's own for the time between cells."""
     between = getattr(kernel, "saved_sigint_handler", None)
-    if _can_stand_in_for(between):
+    if _can_replace(between):
         kernel.saved_sigint_handler = _IdleHandler(between)
     on_main_thread = threading.current_thread() is threading.main_thread()
     # The kernel may be between cells now, when its loop runs a callback.
@@ -179,7 +187,7 @@ def _hear_signals(kernel: Any) -> None:
             signal.signal(signal.SIGINT, _IdleHandler(signal.SIG_IGN))
 
 
-def _can_stand_in_for(handler: Callable[..., Any] | int | None) -> bool:
+def _can_replace(handler: Callable[..., Any] | int | None) -> bool:
     if isinstance(handler, _IdleHandler):
         return False
     return handler is signal.SIG_IGN or callable(handler)

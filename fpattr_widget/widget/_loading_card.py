@@ -1,4 +1,4 @@
-"""A card that stands in a notebook while a model is loaded."""
+"""A card that a notebook shows while a model is loaded."""
 
 import os
 from collections.abc import Iterator
@@ -19,10 +19,10 @@ _CARD = (
 
 @contextmanager
 def loading_card(model: object, caption: object) -> Iterator[None]:
-    """Show what is about to be explained while a model is loaded, and take it away afterwards.
+    """Show what is about to be explained while a model is loaded, and remove it afterwards.
 
-    Shows nothing outside of a notebook, where no page shows the notebook (an
-    empty output would stay in it), or where the model is there already.
+    Shows nothing outside of a notebook, in a notebook that no page shows (an
+    empty output would stay in it), or if the model is loaded already.
 
     Parameters
     ----------
@@ -31,8 +31,8 @@ def loading_card(model: object, caption: object) -> Iterator[None]:
     caption
         Of the explanation.
     """
-    seen = kernel_shell() is not None and attended()
-    if not seen or not isinstance(model, str | os.PathLike) or is_loaded(str(model)):
+    visible = kernel_shell() is not None and attended()
+    if not visible or not isinstance(model, str | os.PathLike) or is_loaded(str(model)):
         yield
         return
     name = shared_name(str(model))

@@ -1,4 +1,4 @@
-"""The explorer's controls: menus, a field to write in, and a place for what is wrong."""
+"""The explorer's controls: menus, a text field, and a note below them about what is wrong."""
 
 import html
 import threading
@@ -8,33 +8,35 @@ from typing import Any
 
 import ipywidgets
 
+from ..drawing import POSITIVE, css
 from ..encoders import DualEncoder, Tower
+from ._kernel import follow_current_shell
 
-#: What a reader sees, and what it stands for.
+#: A label and its value.
 Option = tuple[str, Any]
-Chosen = Callable[[Any], object]
+OnChoice = Callable[[Any], object]
 
 _HEIGHT = "calc(2 * var(--jp-widgets-inline-height, 28px))"
-# As the view says what it refuses.
-_PROBLEM = "border-left: 3px solid var(--jp-error-color1, #b2182b); padding: 0 8px"
+# As in the view, beside an edit that was refused.
+_PROBLEM = f"border-left: 3px solid var(--jp-error-color1, {css(POSITIVE)}); padding: 0 8px"
 _NEWS = "opacity: 0.7"
 _WIDE = "3 1 24em"
 _OTHER = "another …"
 
 
-class _Shared(ipywidgets.ValueWidget):  # type: ignore[misc]
+class _SharedControl(ipywidgets.ValueWidget):  # type: ignore[misc]
     """A control that the page, cells and a worker may change at the same time.
 
-    Changes by the page call back only after the lock is let go, for whoever is
-    called may wait for the worker.
+    The callback for a change by the page runs after the lock is released, for
+    it may wait for the worker.
     """
 
-    _state = "value"  # what the page changes
+    _state = "value"  # the trait that the page changes
 
-    def __init__(self, chosen: Chosen, **settings: Any):
+    def __init__(self, on_choice: OnChoice, **settings: Any):
         self._lock = threading.RLock()
-        self._muted_in: int | None = None
-        self._chosen = chosen
+        self._muted_in: int | None = None  # the thread that changes the value without a callback
+        self._on_choice = on_choice
         super().__init__(
             layout=ipywidgets.Layout(
                 flex_flow="column",
@@ -47,14 +49,11 @@ class _Shared(ipywidgets.ValueWidget):  # type: ignore[misc]
             style={"description_width": "fit-content"},
             **settings,
         )
-        self.observe(self._tell, "value")
+        self.observe(self._call_back, "value")
 
     def open(self) -> None:
         super().open()
-        # As for the view: a busy cell must not hold up what the page says.
-        comm = self.comm
-        if hasattr(comm, "_reply_subshell_for"):
-            comm._reply_subshell_for = None
+        follow_current_shell(self.comm)
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         with self._muted():
@@ -62,7 +61,7 @@ class _Shared(ipywidgets.ValueWidget):  # type: ignore[misc]
             super().set_state(sync_data)
             after = getattr(self, self._state)
         if before != after:
-            self._chosen(self.value)
+            self._on_choice(self.value)
 
     @contextmanager
     def _muted(self) -> Iterator[None]:
@@ -73,47 +72,49 @@ class _Shared(ipywidgets.ValueWidget):  # type: ignore[misc]
             finally:
                 self._muted_in = before
 
-    def _tell(self, change: Any) -> None:
+    def _call_back(self, change: Any) -> None:
         if self._muted_in != threading.get_ident():
-            self._chosen(change["new"])
+            self._on_choice(change["new"])
 
 
-class Menu(_Shared, ipywidgets.Dropdown):  # type: ignore[misc]
+class Menu(_SharedControl, ipywidgets.Dropdown):  # type: ignore[misc]
     """A dropdown under its name.
 
     Parameters
     ----------
     name
         What is chosen.
-    chosen
+    on_choice
         Called with the value that the user chose.
+    tooltip
+        Shown while the pointer is over it.
     """
 
     _state = "index"
 
-    def __init__(self, name: str, chosen: Chosen, tooltip: str = ""):
+    def __init__(self, name: str, on_choice: OnChoice, tooltip: str = ""):
         self._offered: tuple[list[Option], bool] = ([], False)
-        super().__init__(chosen, description=name, tooltip=tooltip)
+        super().__init__(on_choice, description=name, tooltip=tooltip)
 
     def offer(self, options: Sequence[Option], value: Any, *, disabled: bool = False) -> None:
-        """Show these options, and this choice if it is one, without calling back."""
+        """Show these options, and this value if it is one of them, without calling back."""
         offered = (list(options), disabled)
         with self._muted(), self.hold_sync():
             if offered != self._offered:
                 self._offered = offered
                 self.options = offered[0]
                 self.disabled = disabled
-            if self.value != value and any(value == known for _, known in options):
+            if self.value != value and any(value == option for _, option in options):
                 self.set_trait("value", value)
 
 
 class Field(ipywidgets.VBox):  # type: ignore[misc]
-    """Some controls and, under them, what is wrong with them.
+    """Some controls and, below them, a note about what is wrong with them.
 
     Parameters
     ----------
     *controls
-        One under the other.
+        One below the other.
     flex
         Its share of a row, as in CSS.
     """
@@ -126,13 +127,13 @@ class Field(ipywidgets.VBox):  # type: ignore[misc]
             layout=ipywidgets.Layout(flex=flex, min_width="0", max_width="100%"),
         )
 
-    def tell(self, problem: str, *, news: str = "") -> None:
+    def show(self, *, problem: str = "", news: str = "") -> None:
         """Show a problem, or else some news; nothing where both are empty."""
-        said = html.escape(readable(problem or news))
+        text = html.escape(problem or news)
         role, style = ("alert", _PROBLEM) if problem else ("status", _NEWS)
         style += "; margin: 6px 0; line-height: 1.35; overflow-wrap: anywhere"
-        self._note.value = said and f'<div role="{role}" style="{style}">{said}</div>'
-        self._note.layout.display = None if said else "none"
+        self._note.value = text and f'<div role="{role}" style="{style}">{text}</div>'
+        self._note.layout.display = None if text else "none"
         self._widen()
 
     def _widen(self) -> None:
@@ -141,40 +142,40 @@ class Field(ipywidgets.VBox):  # type: ignore[misc]
 
 
 class ModelField(Field):
-    """A menu of models, and a field for one that it does not hold.
+    """A menu of models, and a text field for one that is not in the menu.
 
     Parameters
     ----------
-    chosen
-        Called with the value of an option, or with what was written.
+    on_choice
+        Called with the value of an option, or with the text.
     """
 
-    def __init__(self, chosen: Chosen):
-        self._listed: list[Option] = []
-        self._choose = chosen
+    def __init__(self, on_choice: OnChoice):
+        self._models: list[Option] = []
+        self._on_choice = on_choice
         self._menu = Menu("Model", self._pick, "Which model to explain")
         self._text = _Text(self._write)
         self._text.layout.display = "none"
         super().__init__(self._menu, self._text)
 
     def offer(self, models: Sequence[Option], model: Any) -> None:
-        """Show these models and this choice, without calling back."""
-        known = any(value == model for _, value in models)
-        self._listed = list(models)
-        self._show(model if known else _OTHER)
-        self._text.put("" if known else str(model))
+        """Show these models and this one as chosen, without calling back."""
+        offered = any(value == model for _, value in models)
+        self._models = list(models)
+        self._show_choice(model if offered else _OTHER)
+        self._text.put("" if offered else str(model))
 
     def _pick(self, model: Any) -> None:
-        self._show(model)
+        self._show_choice(model)
         if model != _OTHER:
-            self._choose(model)
+            self._on_choice(model)
 
     def _write(self, text: str) -> None:
         if text.strip():
-            self._choose(text.strip())
+            self._on_choice(text.strip())
 
-    def _show(self, model: Any) -> None:
-        self._menu.offer([*self._listed, (_OTHER, _OTHER)], model)
+    def _show_choice(self, model: Any) -> None:
+        self._menu.offer([*self._models, (_OTHER, _OTHER)], model)
         self._text.layout.display = None if model == _OTHER else "none"
         self._widen()
 
@@ -184,12 +185,12 @@ class ModelField(Field):
             self.layout.flex = _WIDE
 
 
-class _Text(_Shared, ipywidgets.Text):  # type: ignore[misc]
-    """One line, handed on when Enter is pressed, also when it has not changed."""
+class _Text(_SharedControl, ipywidgets.Text):  # type: ignore[misc]
+    """One line of text; Enter calls back, also when it has not changed."""
 
-    def __init__(self, chosen: Chosen):
+    def __init__(self, on_choice: OnChoice):
         super().__init__(
-            chosen,
+            on_choice,
             description="Hugging Face id or folder",
             placeholder="openai/clip-vit-base-patch32",
             continuous_update=False,
@@ -197,18 +198,13 @@ class _Text(_Shared, ipywidgets.Text):  # type: ignore[misc]
         self.on_msg(self._submitted)
 
     def put(self, text: str) -> None:
+        """Show a text without calling back."""
         with self._muted():
             self.value = text
 
     def _submitted(self, _widget: object, content: Any, _buffers: object) -> None:
         if isinstance(content, dict) and content.get("event") == "submit":
-            self._chosen(self.value)
-
-
-def readable(sentence: str) -> str:
-    """Return a message for programmers as a reader of the page wants it."""
-    plain = sentence.replace("`", "")
-    return plain[:1].upper() + plain[1:]
+            self._on_choice(self.value)
 
 
 def _hidden() -> ipywidgets.Layout:
@@ -216,17 +212,17 @@ def _hidden() -> ipywidgets.Layout:
 
 
 def layer_options(tower: Tower, default: int) -> list[Option]:
-    """Return a tower's blocks to choose from, at whose input features are read."""
+    """Return the blocks of a tower at whose input features can be read."""
     last = len(tower.blocks) - 1
     options: list[Option] = []
     for block in range(last + 1):
-        roles = [role for role, there in (("default", default), ("last", last)) if block == there]
+        roles = [role for role, place in (("default", default), ("last", last)) if block == place]
         options.append((f"block {block}" + (f" ({', '.join(roles)})" if roles else ""), block))
     return options
 
 
 def both_layers(encoder: DualEncoder) -> tuple[list[Option], list[Option]]:
-    """Return the layers of the text and of the image tower to choose from."""
+    """Return the layers of the text tower, and those of the image tower, to choose from."""
     text, image = encoder.resolve_layers(None)
     rows, columns = encoder.towers.values()
     return layer_options(rows, text), layer_options(columns, image)

@@ -2,26 +2,30 @@
 
 import os
 from collections.abc import Callable, Container, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict
 from functools import partial
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Unpack
 
 import ipywidgets
-import numpy as np
 import traitlets
 from ipywidgets.widgets.widget import _instances
 
+from ..drawing import save_figure
 from ..pairs import FeaturePairs
 from ..view import (
-    CHOICES,
+    EDIT_KINDS,
     PROTOCOL,
+    STANDALONE_SETTINGS,
+    EditKind,
     Encoded,
     FailureMessage,
     Hello,
     Outgoing,
     RefusedMessage,
-    check_settings,
+    ViewOptions,
+    ViewSettings,
+    check_switch,
     computed_state,
     encode,
     parse,
@@ -29,24 +33,25 @@ from ..view import (
     subject_state,
 )
 from . import _kernel as kernel
-from ._locked import LockedState
+from ._fallback_png import draw_so_far, with_fallback_png
+from ._lifetime import Lifetime, Stage
+from ._locked_state import LockedState
 from ._patience import Patience
 from ._server import RowServer
-from ._still import draw_so_far, with_still
+from ._setting_traits import SettingTraits, lists_settings
 
 #: Takes ``"caption"`` and a string, or ``"image"`` and a file's bytes.
 EditCallback = Callable[[str, Any], object]
 
-_SUBJECT = (
-    "caption", "tokens", "grid", "image_special", "picture", "picture_type", "epoch", "about",
-)  # fmt: skip
+_SUBJECT = ("sides", "epoch", "about")
 _RESULTS = ("similarity", "ledger", "rows")
 _PINS = ("selected_tokens", "selected_patches")
+_KEPT = (*_PINS, *STANDALONE_SETTINGS)  # by a page without a kernel
 _OTHER_VERSION = "This view was made by another version of fpattr_widget: run its cell again."
 
 
 def _built(name: str) -> str:
-    """Return a file of the built front end as text: a path would be watched for ever."""
+    """Return a file of the built front end as text; anywidget would watch a path for changes."""
     file = files("fpattr_widget.widget") / "static" / name
     try:
         return file.read_text(encoding="utf-8")
@@ -58,56 +63,16 @@ def _built(name: str) -> str:
 
 
 def _as_bytes(value: Any, _widget: object) -> bytes:
-    """Take a buffer from the page; it comes as a memoryview, which Bytes would refuse."""
+    """Return a buffer from the page as bytes; it is a memoryview, which Bytes would refuse."""
     return bytes(value)
 
 
-@dataclass
-class _Stay:
-    """A view's time on the page.
-
-    Attributes
-    ----------
-    cell
-        The cell that made it.
-    runs
-        How many times that has run again.
-    displayed
-        Whether Python gave it to be displayed.
-    greeted
-        Whether a page has said hello.
-    viewed
-        Whether a page has ever counted a view.
-    parked
-        Whether it is over, but can be displayed again.
-    """
-
-    cell: str | None = None
-    runs: int = 0
-    displayed: bool = False
-    greeted: bool = False
-    viewed: bool = False
-    parked: bool = False
-
-    @property
-    def over(self) -> bool:
-        """Whether a view that is not seen now will not be seen again.
-
-        The first view may still be on its way when the cell runs again, for
-        older kernels hear of it between cells. And pages that do not count may
-        still show what they were given.
-        """
-        if self.viewed:
-            return self.runs >= 1
-        return self.runs >= 2 and not (self.displayed and self.greeted)
-
-
-class PairsWidget(LockedState):
+class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
     """A caption and a picture, linked: hover a token, see its patches, and back.
 
-    The caption and the picture are there at once. A worker computes the rows,
+    The caption and the picture are shown at once. A worker computes the rows,
     the hovered one first; those that have arrived are part of the widget's
-    state, so a saved notebook keeps them.
+    state, so that a saved notebook keeps them.
 
     Parameters
     ----------
@@ -159,16 +124,12 @@ class PairsWidget(LockedState):
     _css = traitlets.Unicode(_built("widget.css")).tag(sync=True)
     _anywidget_id = traitlets.Unicode("fpattr_widget.PairsWidget").tag(sync=True)
 
-    caption = traitlets.Unicode().tag(sync=True)
-    tokens = traitlets.List(traitlets.Dict()).tag(sync=True)
-    grid = traitlets.List(traitlets.Int()).tag(sync=True)
-    image_special = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    picture = traitlets.Bytes().tag(sync=True)
-    picture_type = traitlets.Unicode().tag(sync=True)
+    sides = traitlets.List(traitlets.Dict()).tag(sync=True)
     epoch = traitlets.Int().tag(sync=True)
-    _view_count = traitlets.Int(0, allow_none=True).tag(sync=True)  # a number: views are counted
-    # The page fills these from messages and saves them: Python's worker must
-    # not set traits from its thread. Where no page is open, the end of a cell does.
+    # A number, not None, so that pages count their views.
+    _view_count = traitlets.Int(0, allow_none=True).tag(sync=True)
+    # The page sets these from messages and saves them: Python's worker must not
+    # set traits from its thread. Where no page is open, the end of a cell sets them.
     about = traitlets.Dict().tag(sync=True, echo_update=False)
     similarity = traitlets.Float(None, allow_none=True).tag(sync=True, echo_update=False)
     ledger = traitlets.Dict().tag(sync=True, echo_update=False)
@@ -177,47 +138,26 @@ class PairsWidget(LockedState):
     selected_tokens = traitlets.List(traitlets.Int()).tag(sync=True, echo_update=False)
     selected_patches = traitlets.List(traitlets.Int()).tag(sync=True, echo_update=False)
     hovered: traitlets.Dict = traitlets.Dict().tag(sync=True, echo_update=False)
-    theme = traitlets.Enum(CHOICES["theme"], "auto").tag(sync=True, echo_update=False)
-    scale = traitlets.Enum(CHOICES["scale"], "shared").tag(sync=True, echo_update=False)
-    signs = traitlets.Enum(CHOICES["signs"], "both").tag(sync=True, echo_update=False)
-    opacity = traitlets.Float(1.0, min=0, max=1).tag(sync=True, echo_update=False)
-    smooth = traitlets.Bool(False).tag(sync=True, echo_update=False)
-    keep_colour = traitlets.Bool(False).tag(sync=True, echo_update=False)
-    level = traitlets.Enum(CHOICES["level"], "words").tag(sync=True, echo_update=False)
-    report_hover = traitlets.Bool(False).tag(sync=True, echo_update=False)
-    editable = traitlets.Bool(False).tag(sync=True, echo_update=False)
 
-    def __init__(
-        self,
-        pairs: FeaturePairs,
-        *,
-        theme: str = "auto",
-        scale: str = "shared",
-        signs: str = "both",
-        opacity: float = 1.0,
-        smooth: bool = False,
-        keep_colour: bool = False,
-        level: str = "words",
-        report_hover: bool = False,
-        editable: bool = False,
-        precompute: bool = False,
-    ):
-        settings = {
-            "theme": theme, "scale": scale, "signs": signs, "opacity": opacity, "smooth": smooth,
-            "keep_colour": keep_colour, "level": level, "report_hover": report_hover,
-            "editable": editable,
-        }  # fmt: skip
-        check_settings({**settings, "precompute": precompute})
+    @lists_settings
+    def __init__(self, pairs: FeaturePairs, **options: Unpack[ViewOptions]):
+        chosen: dict[str, Any] = {**options}
+        precompute = chosen.pop("precompute", False)
+        settings = ViewSettings(**chosen)
+        check_switch("precompute", precompute)
         self.pairs = pairs
         self._precompute = precompute
         self._edit_callbacks: list[EditCallback] = []
         self._server: RowServer | None = None
         self._encoded: Encoded | None = None
-        self._stay = _Stay()
+        self._lifetime = Lifetime()
         self._patience = Patience()
-        self._page_follows = True  # it knows which pairs are shown now
+        self._page_follows = True  # the page knows which pairs are shown now
         super().__init__(
-            **settings, **self._shown(pairs), epoch=1, hovered={"tokens": [], "patches": []}
+            **asdict(settings),
+            **self._shown(pairs),
+            epoch=1,
+            hovered={"tokens": [], "patches": []},
         )
         self.on_msg(self._receive)
 
@@ -229,33 +169,31 @@ class PairsWidget(LockedState):
         with self._state_lock:
             if self._server is not None:  # not the comm: some hosts make that before they open
                 return
-            if self._stay.parked:
+            if self._lifetime.stage is Stage.PARKED:
                 for name, value in self._shown(self.pairs).items():
                     self.set_trait(name, value)
-            self._stay = _Stay()
+            self._lifetime.open()
             self._view_count = 0
             self.__dict__.pop("_repr_mimebundle_", None)  # closing hid the method
             if self.layout.comm is None:
                 self.layout.open()
             super().open()
-            self._follow_current_shell()
-            self._stay.cell = kernel.settle(self)
+            kernel.follow_current_shell(self.comm)
+            self._lifetime.cell = kernel.register(self)
             self._serve()
         kernel.watch()
 
     def close(self) -> None:
         """Stop the worker and take the view from the page."""
-        self._close(release=False)
+        self._take_down(park=False)
 
     @property
     def model_id(self) -> str:
-        if self._stay.parked:
-            self.open()
+        self._open_if_parked()
         return super().model_id
 
     def get_view_spec(self) -> dict[str, Any]:
-        if self._stay.parked:
-            self.open()
+        self._open_if_parked()
         return super().get_view_spec()
 
     def _repr_mimebundle_(
@@ -265,15 +203,15 @@ class PairsWidget(LockedState):
         **options: Any,
     ) -> Any:
         bundle = partial(super()._repr_mimebundle_, **options)
-        _ = self.model_id  # which opens the view again if it was let go of
-        self._stay.displayed = True
-        return with_still(bundle, include, exclude, self.draw_so_far, self.left_out)
+        self._open_if_parked()
+        self._lifetime.display()
+        return with_fallback_png(bundle, include, exclude, self.draw_so_far, self.left_out)
 
     def draw_so_far(self) -> bytes | None:
-        """Return a PNG of what is known by now.
+        """Return a PNG of what has been computed by now.
 
-        The worker is waited for: half a second, or ten seconds where no page
-        is there to show what comes later.
+        Waits for the worker: half a second, or ten seconds where no page will
+        show later results.
 
         Returns
         -------
@@ -284,7 +222,7 @@ class PairsWidget(LockedState):
         return draw_so_far(self.pairs, self._wait, *pins, lambda: self._failure)
 
     def left_out(self) -> str:
-        """Return in a sentence what is not computed by now and why; ``""`` where nothing is."""
+        """Return in a sentence what has not been computed and why; ``""`` if all has."""
         ready = self.pairs.ready
         if ready.all():
             return ""
@@ -294,8 +232,7 @@ class PairsWidget(LockedState):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Draw the explanation into a file for a paper; computes what is missing.
 
-        Pinned words are those of which the maps are shown, and a pinned region
-        is outlined.
+        The maps of pinned words are shown, and a pinned region is outlined.
 
         Parameters
         ----------
@@ -308,33 +245,39 @@ class PairsWidget(LockedState):
         InputError
             When the file cannot be written.
         """
-        from ..drawing import save_figure
-
         tokens = self.selected_tokens or None
         save_figure(self.pairs, path, tokens, region=self.selected_patches)
 
+    def explanations(self) -> tuple[FeaturePairs, ...]:
+        """Return the pairs that are shown."""
+        return (self.pairs,)
+
+    def kept_state(self) -> dict[str, Any]:
+        """Return the settings and pins, which a page of the view keeps."""
+        return {name: getattr(self, name) for name in _KEPT}
+
     def set_state(self, sync_data: dict[str, Any]) -> None:
         with self._state_lock:
-            if not self._page_follows:  # it speaks of the pairs that were shown before
+            if not self._page_follows:  # this is about the pairs that were shown before
                 stale = {*_RESULTS, *_PINS, "about", "hovered"}
                 sync_data = {k: v for k, v in sync_data.items() if k not in stale}
             super().set_state(sync_data)
             if "_view_count" in sync_data:
-                self._stay.viewed = self._stay.viewed or bool(self._view_count)
+                self._lifetime.count_views(self._view_count or 0)
                 self._park_if_left()
 
-    def superseded(self) -> None:
-        """Take note that the cell that made the view runs again."""
+    def cell_runs_again(self) -> None:
+        """Release the view if the cell that made it has replaced it."""
         with self._state_lock:
-            self._stay.runs += 1
+            self._lifetime.cell_runs_again()
             self._park_if_left()
 
     def cell_ended(self) -> None:
-        """Keep what is known: the cell ends, and there is no page that keeps it."""
+        """Keep what was computed in the widget's state, for no page does."""
         server, pairs = self._server, self.pairs
         if server is None:
             return
-        if self._stay.displayed or _is_held(self):
+        if self._lifetime.displayed or _is_held(self):
             self._patience.wait(server.wait)
         self._keep(pairs, state_so_far(pairs))
 
@@ -360,7 +303,7 @@ class PairsWidget(LockedState):
                 with self.hold_trait_notifications():
                     for name, value in {**empty, **shown, "epoch": self.epoch + 1}.items():
                         self.set_trait(name, value)
-                # All of it: the page may hold more than Python knows of.
+                # All of it: the page may hold values that Python has not received.
                 self._states_to_send.difference_update(keys)
                 self.send_state(keys)
             if self.comm is not None:
@@ -373,20 +316,20 @@ class PairsWidget(LockedState):
         ----------
         callback
             Called with ``"caption"`` and the caption, or with ``"image"`` and
-            the bytes of a file, on the thread that got the message, and only
-            while ``editable`` is on.
+            the bytes of a file, on the thread that received the message, and
+            only while ``editable`` is on.
         """
         self._edit_callbacks.append(callback)
 
-    def refuse(self, kind: Literal["caption", "image"], message: str) -> None:
-        """Say beside the view why an edit of a kind cannot be used; ``""`` takes it back."""
-        self._post(RefusedMessage(type="refused", kind=kind, message=message))
+    def refuse(self, kind: EditKind, message: str) -> None:
+        """Show beside the view why an edit of a kind cannot be used; ``""`` removes that."""
+        self._post(RefusedMessage(type="refused", side=EDIT_KINDS.index(kind), message=message))
 
     def bake(self) -> "PairsWidget":
         """Compute everything now and keep it in the widget's state; return the widget.
 
-        For notebooks that are executed with no page open, whose saved state
-        otherwise holds what was computed within ten seconds.
+        For notebooks that are executed with no page open; otherwise their
+        saved state holds what was computed within ten seconds.
         """
         pairs = self.pairs
         self._keep(pairs, computed_state(pairs))
@@ -400,7 +343,7 @@ class PairsWidget(LockedState):
                     self.set_trait(name, value)
 
     def _wait(self, seconds: float) -> None:
-        """Wait for the worker; with no page, for longer than these seconds."""
+        """Wait for the worker, a number of seconds, or longer if no page is open."""
         server = self._server
         if server is not None and kernel.attended():
             server.wait(seconds)
@@ -415,7 +358,7 @@ class PairsWidget(LockedState):
     def _shown(self, pairs: FeaturePairs) -> dict[str, Any]:
         """Return the traits that say what is shown."""
         picture = encode(pairs.picture)
-        self._encoded = picture  # for as long as it is shown, other widgets find it
+        self._encoded = picture  # cached for other widgets for as long as it is shown
         computed = computed_state(pairs) if self._precompute or pairs.complete else {}
         return {**subject_state(pairs, picture), **computed}
 
@@ -424,29 +367,35 @@ class PairsWidget(LockedState):
         if not self._precompute:
             self._server.fill()
 
-    def _close(self, *, release: bool) -> None:
+    def _take_down(self, *, park: bool) -> None:
+        """Stop the worker and close the comm; if parked, release what only speeds the pairs up."""
         with self._state_lock:
             server, self._server = getattr(self, "_server", None), None
             if server is not None:
-                server.stop(release=release)
+                server.stop(release=park)
             if self.comm is None:
                 return
-            kernel.leave(self, self._stay.cell)
+            kernel.unregister(self, self._lifetime.cell)
             super().close()
             self.layout.close()
+            if park:
+                self._lifetime.park()
+            else:
+                self._lifetime.close()
+
+    def _open_if_parked(self) -> None:
+        if self._lifetime.stage is Stage.PARKED:
+            self.open()
 
     def _park_if_left(self) -> None:
-        """Let go of a view that nobody sees and whose cell has made another."""
-        left = not self._view_count and self._stay.over
-        if left and self.comm is not None and not _is_held(self):
-            self._close(release=True)
-            self._stay.parked = True
+        """Release a view that nobody sees and whose cell has made another."""
+        if self._lifetime.can_park and self.comm is not None and not _is_held(self):
+            self._take_down(park=True)
             self.__dict__.pop("_repr_mimebundle_", None)  # it can be displayed again
             self._model_id = None
             self._encoded = None
-            for name in ("picture", "rows"):
-                self.set_trait(name, b"")
-            self.set_trait("tokens", [])
+            self.set_trait("rows", b"")
+            self.set_trait("sides", [])
 
     def _post(self, message: Outgoing, buffers: Iterable[bytes] = ()) -> None:
         self.send(message, list(buffers))
@@ -461,59 +410,56 @@ class PairsWidget(LockedState):
         request = parse(message)
         if request is None:
             return
-        if request["type"] == "caption":
-            self._edited("caption", request["caption"])
-        elif request["type"] == "image":
+        if request["type"] == "text":
+            self._edited("caption", request["side"], request["text"])
+        elif request["type"] == "file":
             if buffers:
-                self._edited("image", bytes(buffers[0]))
+                self._edited("image", request["side"], bytes(buffers[0]))
         elif request["type"] != "hello" and request["epoch"] == server.epoch:
             self._page_follows = True
-            if request["type"] == "rows":
-                server.ask_rows(request["tokens"])
-            else:
-                server.ask_region(request["id"], request["patches"])
+            if request["side"] == 0:
+                server.ask_rows(request["features"])
+            elif request["side"] == 1:
+                server.ask_region(request["id"], request["features"])
 
     def _greet(self, message: dict[str, Any], server: RowServer) -> None:
         if message.get("protocol") != PROTOCOL:
             epoch = message.get("epoch")
-            said = epoch if isinstance(epoch, int) else server.epoch
-            self._post(FailureMessage(type="failure", epoch=said, message=_OTHER_VERSION))
+            if not isinstance(epoch, int):
+                epoch = server.epoch
+            self._post(FailureMessage(type="failure", epoch=epoch, message=_OTHER_VERSION))
             return
-        if message.get("epoch") != server.epoch:  # it started while other pairs came
+        if message.get("epoch") != server.epoch:  # the page started while the pairs changed
             self.send_state((*_SUBJECT, *_RESULTS, *_PINS))
-        self._stay.greeted = self._page_follows = True
-        kernel.heard_page()
+        self._page_follows = True
+        self._lifetime.greet()
+        kernel.note_page()
         # At once, so that the page knows that a kernel is there.
         self._post(Hello(type="hello", epoch=server.epoch, protocol=PROTOCOL))
         server.fill()
 
-    def _edited(self, kind: str, value: str | bytes) -> None:
-        if self.editable:
+    def _edited(self, kind: EditKind, side: int, value: str | bytes) -> None:
+        if self.editable and side == EDIT_KINDS.index(kind):
             for callback in list(self._edit_callbacks):
                 callback(kind, value)
 
     @traitlets.validate("selected_tokens")
     def _check_tokens(self, proposal: dict[str, Any]) -> list[int]:
-        return _existing(proposal["value"], "selected_tokens", "token", len(self.tokens))
+        return _existing(proposal["value"], "selected_tokens", "token", len(self.pairs.tokens))
 
     @traitlets.validate("selected_patches")
     def _check_patches(self, proposal: dict[str, Any]) -> list[int]:
-        return _existing(proposal["value"], "selected_patches", "patch", int(np.prod(self.grid)))
-
-    def _follow_current_shell(self) -> None:
-        # ipykernel 7.4 pins a comm to the shell that last sent on it, and a
-        # busy cell would then hold up every hover.
-        if hasattr(self.comm, "_reply_subshell_for"):
-            self.comm._reply_subshell_for = None
+        rows, columns = self.pairs.grid
+        return _existing(proposal["value"], "selected_patches", "patch", rows * columns)
 
 
 def _is_held(widget: ipywidgets.Widget) -> bool:
-    """Whether a box holds the widget: displayed again, that would ask for this very model."""
+    """Return whether a box holds the widget, and would request its model when displayed again."""
     return any(widget in getattr(other, "children", ()) for other in list(_instances.values()))
 
 
 def _existing(numbers: list[int], trait: str, what: str, count: int) -> list[int]:
-    """Return pins in order and once each, or tell that one is not there."""
+    """Return pins in order and once each; raise if one does not exist."""
     wrong = [number for number in numbers if not 0 <= number < count]
     if wrong:
         raise traitlets.TraitError(

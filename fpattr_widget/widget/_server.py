@@ -1,16 +1,10 @@
-"""A worker that computes rows beside the kernel and hands them on in batches."""
+"""Compute rows beside the kernel and send them to the page in batches."""
 
-import atexit
-import sys
-import threading
 import time
-import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from itertools import islice, takewhile
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
@@ -19,45 +13,41 @@ from ..progress import LONG, Stopped, about, cheaper, listening
 from ..view import (
     DoneMessage,
     FailureMessage,
+    FeaturesMessage,
     InterruptedMessage,
     LedgerMessage,
     LedgerState,
     ProgressMessage,
-    RegionMessage,
     Result,
-    RowsMessage,
 )
-from ._failures import sentence
+from ._failures import failure_sentence
 from ._kernel import interrupts
+from ._row_queue import (
+    MOST_ROWS,
+    Finish,
+    RowJob,
+    RowQueue,
+    SendInterrupted,
+    SendLedger,
+    SendRegion,
+    SendRows,
+)
+from ._worker import StopOrder, Worker
 
 Send = Callable[[Result, list[bytes]], None]
 
 # Jupyter's server drops messages past a thousand a second, without an error.
 _FLUSH_SECONDS = 0.05
-_MOST_ROWS_A_MESSAGE = 256
 _REPORT_SECONDS = 0.15
 # A step of the fill should take about this long: longer would keep a hover waiting.
 _STEP_SECONDS = 0.05
 
 
-_LIVE: "weakref.WeakSet[RowServer]" = weakref.WeakSet()
-
-
-@atexit.register
-def _stop_all() -> None:
-    # torch aborts the process when the interpreter ends under a running thread.
-    for server in list(_LIVE):
-        server.stop()
-    for server in list(_LIVE):
-        server.wait(30)
-
-
 class RowServer:
-    """Computes the rows of some pairs, those asked for first, the rest in reading order.
+    """Computes the rows of some pairs: those requested first, then the rest in reading order.
 
-    The thread ends when there is nothing left to do and starts again on
-    demand. ``send`` is called on that thread; it must not set traits. Where no
-    thread can be started, who asks computes.
+    ``send`` is called on the thread of a :class:`Worker`; it must not set
+    traits. Where no thread can be started, the caller's thread computes.
 
     Parameters
     ----------
@@ -73,48 +63,48 @@ class RowServer:
         self.epoch = epoch
         self._pairs = pairs
         self._send = send
-        self._lock = threading.RLock()
-        self._wanted: OrderedDict[int, None] = OrderedDict()
-        self._urgent: list[int] = []
-        self._region: tuple[int, list[int]] | None = None
-        self._ledger_wanted = False
-        self._step = 1  # rows computed at once while filling
-        self._computed: list[int] = []  # not sent yet
-        self._flushed = 0.0
-        self._busy = False
-        self._thread: threading.Thread | None = None
-        self._stopped = False
-        self._release = False
-        self._interrupts = interrupts()  # that were noticed
-        self._interrupted = False  # and not told yet
+        self._queue = RowQueue()
+        self._worker: Worker[RowJob] = Worker(
+            self._take,
+            self._work,
+            name="fpattr-rows",
+            stop_order=StopOrder.ROWS,
+            rested=self._release_if_asked,
+        )
+        self._release = False  # the pairs, when the worker has stopped
+        self._interrupts = interrupts()  # already handled
         self._failure = ""
-        self._reported = 0.0  # when progress was told last
+        self._step = 1  # rows computed at once while none is urgent
+        self._computed: list[int] = []  # not sent yet
+        self._flushed = 0.0  # when rows were sent last
+        self._reported = 0.0  # when progress was sent last
         self._rows_timed, self._seconds = 0, 0.0  # rows that took time to compute
-        self._quiet = False  # "done" would make a page ask for what the user stopped
-        _LIVE.add(self)
 
     @property
     def failure(self) -> str:
-        """Why it gave up, in a sentence; ``""`` where it did not, or was asked again."""
+        """Why computing failed, in a sentence; ``""`` if it did not, or was requested again."""
         return self._failure
 
     def fill(self) -> None:
         """Send the ledger and every row, computing those that are missing."""
-        with self._asking():
-            self._quiet = False
-            self._ledger_wanted = True
-            self._wanted.update(dict.fromkeys(range(len(self._pairs.tokens))))
+        with self._requesting():
+            self._queue.add_all(range(len(self._pairs.tokens)))
 
     def ask_rows(self, tokens: list[int]) -> None:
-        """Put these rows before all others."""
+        """Send these rows before all others."""
         count = len(self._pairs.tokens)
-        with self._asking():
-            self._urgent = [token for token in tokens if 0 <= token < count]
+        with self._requesting():
+            self._queue.add_urgent([token for token in tokens if 0 <= token < count])
 
-    def ask_region(self, identifier: int, patches: list[int]) -> None:
-        """Answer with each token's attribution to a region; only the last one asked counts."""
-        with self._asking():
-            self._region = identifier, patches
+    def ask_region(self, identifier: int, features: list[int]) -> None:
+        """Send each token's attribution to image features; a later request replaces an earlier one.
+
+        Features that are no patches are never requested: the page waits for their rows.
+        """
+        special = len(self._pairs.image_special_names)
+        with self._requesting():
+            if not any(0 <= feature < special for feature in features):
+                self._queue.add_region(identifier, features)
 
     def stop(self, *, release: bool = False) -> None:
         """End the thread, within one forward pass of the model.
@@ -122,206 +112,135 @@ class RowServer:
         Parameters
         ----------
         release
-            Whether the pairs then let go of what only makes them faster.
+            Whether the pairs then release what only makes them faster.
         """
-        with self._lock:
-            self._stopped = True
+        with self._worker.lock:
+            self._worker.stop()
             self._release = self._release or release
-            idle = not self._busy
-        if idle and release:
-            self._pairs.release()
+            idle = not self._worker.busy
+        if idle:
+            self._release_if_asked()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until there is nothing left to do; return whether that came true."""
-        thread = self._thread
-        if thread is not None:
-            thread.join(timeout)
-        return thread is None or not thread.is_alive()
+        """Wait until there is nothing left to do; return whether that is so."""
+        return self._worker.join(timeout)
 
     @contextmanager
-    def _asking(self) -> Iterator[None]:
-        """Take down a wish, and see to it that someone is at work."""
-        inline = False
-        with self._lock:
-            self._notice_interrupts()
+    def _requesting(self) -> Iterator[None]:
+        """Record a request; start the worker if idle."""
+        with self._worker.requesting():
+            self._note_interrupts()
             self._failure = ""
+            if not self._worker.busy:
+                self._flushed = time.monotonic()  # what comes first is not sent alone
             yield
-            if not self._busy and not self._stopped:
-                self._busy = True
-                inline = not self._start_thread()
-        if inline:
-            self._run()
 
-    def _start_thread(self) -> bool:
-        thread = threading.Thread(target=self._run, name="fpattr-rows", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:  # the host has no threads, or no more of them
-            if sys.is_finalizing():
-                raise
-            return False
-        self._thread = thread
-        return True
+    # On the worker's thread
 
-    def _run(self) -> None:
-        self._flushed = time.monotonic()
+    def _take(self) -> RowJob | None:
+        self._note_interrupts()
+        return self._queue.take(self._pairs.ready, self._step)
+
+    def _work(self, job: RowJob) -> None:
+        """Do a job; report to the page if it fails or is interrupted."""
         try:
-            with listening(self._is_to_stop, self._report):
-                while self._step_or_stop():
-                    pass
+            with listening(self._is_to_stop, self._report), suppress(Stopped):
+                self._do(job)
         except Exception as error:
-            self._failure = message = sentence(error)
+            self._failure = failure_sentence(error)
             with suppress(Exception):
                 self._flush()
-            self._rest()
+            self._clear()
             with suppress(Exception):  # the host may be gone
-                self._tell(FailureMessage(type="failure", epoch=self.epoch, message=message))
-        except BaseException:  # stopped while computing on the thread of who asked
-            self._rest()
-            self._tell(InterruptedMessage(type="interrupted", epoch=self.epoch))
+                self._post(FailureMessage(type="failure", epoch=self.epoch, message=self._failure))
+        except BaseException:  # interrupted while computing on the caller's thread
+            self._clear()
+            self._post(InterruptedMessage(type="interrupted", epoch=self.epoch))
             raise
-        finally:
-            if self._release:
-                self._pairs.release()
+
+    def _do(self, job: RowJob) -> None:
+        match job:
+            case SendInterrupted():
+                self._flush()
+                self._post(InterruptedMessage(type="interrupted", epoch=self.epoch))
+            case SendRows(tokens, urgent):
+                self._send_rows(tokens, urgent=urgent)
+            case SendRegion(identifier, features):
+                self._send_region(identifier, features)
+            case SendLedger():
+                self._send_ledger()
+            case Finish():
+                self._flush()
+                if not self._queue.quiet:
+                    self._post(DoneMessage(type="done", epoch=self.epoch))
 
     def _is_to_stop(self) -> bool:
-        return self._stopped or self._interrupts != interrupts()
+        return self._worker.stopped or self._interrupts != interrupts()
 
-    def _step_or_stop(self) -> bool:
-        """Work, and if that is stopped on the way see to what comes next."""
-        try:
-            return self._work()
-        except Stopped:
-            with self._lock:
-                self._notice_interrupts()
-            return True
+    def _note_interrupts(self) -> None:
+        """Drop what was requested before the user stopped the kernel."""
+        if self._interrupts != interrupts():
+            self._interrupts = interrupts()
+            if self._worker.busy:
+                self._queue.interrupt()
+            else:
+                self._queue.clear()
+
+    def _clear(self) -> None:
+        with self._worker.lock:
+            self._queue.clear()
+
+    def _release_if_asked(self) -> None:
+        if self._release:
+            self._pairs.release()
 
     def _report(self, message: str) -> None:
-        """Tell what is being done, now and then."""
+        """Send what is being done, now and then."""
         now = time.monotonic()
         if now - self._reported >= _REPORT_SECONDS:
             self._reported = now
-            self._tell(ProgressMessage(type="progress", epoch=self.epoch, message=message))
+            self._post(ProgressMessage(type="progress", epoch=self.epoch, message=message))
 
-    def _work(self) -> bool:
-        """Do the next thing; return whether the thread is still needed."""
-        kind, value = self._next()
-        if kind == "interrupted":
-            self._flush()
-            self._tell(InterruptedMessage(type="interrupted", epoch=self.epoch))
-        elif kind == "ledger":
-            self._send_ledger()
-        elif kind == "region":
-            self._send_region(*value)
-        elif kind == "nothing":
-            return self._close()
-        else:
-            self._compute_rows(value, urgent=kind == "urgent")
-        return True
-
-    def _close(self) -> bool:
-        """Send what is left; return whether work came in the meantime."""
-        self._flush()
-        if not self._quiet:
-            self._tell(DoneMessage(type="done", epoch=self.epoch))
-        with self._lock:
-            self._notice_interrupts()
-            waiting = self._wanted or self._urgent or self._region or self._ledger_wanted
-            if (waiting or self._interrupted) and not self._stopped:
-                return True
-            self._busy = False
-            self._thread = None
-            return False
-
-    def _compute_rows(self, tokens: list[int], *, urgent: bool) -> None:
+    def _send_rows(self, tokens: list[int], *, urgent: bool) -> None:
+        """Compute rows; send them if they are urgent, many, or the last were sent a while ago."""
         started = time.monotonic()
-        known = self._pairs.ready[tokens].all()
+        cached = self._pairs.ready[tokens].all()
         self._pairs.feature_rows(tokens)
         self._computed.extend(tokens)
         now = time.monotonic()
-        if not known:
+        if not cached:
             self._rows_timed += len(tokens)
             self._seconds += now - started
             self._report_rows()
-        if not urgent and not known:
+        if not urgent and not cached:
             quick = now - started < _STEP_SECONDS / 2
             self._step = 2 * self._step if quick else max(1, self._step // 2)
         due = now - self._flushed > _FLUSH_SECONDS
-        if urgent or due or len(self._computed) >= _MOST_ROWS_A_MESSAGE:
+        if urgent or due or len(self._computed) >= MOST_ROWS:
             self._flush()
 
     def _report_rows(self) -> None:
-        """Tell how long the rows that are missing will take, if that is worth telling."""
+        """Report how long the missing rows will take, if that is long."""
         ready = self._pairs.ready
-        left = int((~ready).sum()) * self._seconds / self._rows_timed
-        if left >= LONG:
+        seconds = int((~ready).sum()) * self._seconds / self._rows_timed
+        if seconds >= LONG:
             done = f"{int(ready.sum())} of {len(ready)} rows are there"
-            self._report(f"{done} · {about(left)} left{cheaper(self._pairs.cheaper)}")
+            self._report(f"{done} · {about(seconds)} left{cheaper(self._pairs.cheaper)}")
 
     def _flush(self) -> None:
+        """Send the rows that were computed and not sent yet."""
         tokens, self._computed = self._computed, []
         if tokens:
             values = np.ascontiguousarray(self._pairs.feature_rows(tokens), dtype="<f4")
-            self._tell(RowsMessage(type="rows", epoch=self.epoch, tokens=tokens), values.tobytes())
+            message = FeaturesMessage(
+                type="features", epoch=self.epoch, side=0, id=0, features=tokens
+            )
+            self._post(message, values.tobytes())
         self._flushed = time.monotonic()
-
-    def _next(self) -> tuple[str, Any]:
-        with self._lock:
-            self._notice_interrupts()
-            if self._stopped:
-                return "nothing", None
-            if self._interrupted:
-                self._interrupted = False
-                return "interrupted", None
-            if self._urgent:
-                token = self._urgent.pop(0)
-                self._wanted.pop(token, None)
-                return "urgent", [token]
-            if self._region:
-                region, self._region = self._region, None
-                return "region", region
-            if self._ledger_wanted:
-                self._ledger_wanted = False
-                return "ledger", None
-            if self._wanted:
-                return "rows", self._next_rows()
-            return "nothing", None
-
-    def _next_rows(self) -> list[int]:
-        """Return as many as a step computes, or more that are there already."""
-        ready = self._pairs.ready
-        there = ready[next(iter(self._wanted))]
-        most = _MOST_ROWS_A_MESSAGE if there else min(self._step, _MOST_ROWS_A_MESSAGE)
-        alike = takewhile(lambda token: ready[token] == there, self._wanted)
-        tokens = list(islice(alike, most))
-        for token in tokens:
-            del self._wanted[token]
-        return tokens
-
-    def _notice_interrupts(self) -> None:
-        """Drop what was wanted before the user stopped the kernel."""
-        if self._interrupts != interrupts():
-            self._interrupts = interrupts()
-            if self._busy:
-                self._interrupted = self._quiet = True
-            self._drop()
-
-    def _rest(self) -> None:
-        """Drop the work and let the thread go."""
-        with self._lock:
-            self._drop()
-            self._busy = False
-            self._thread = None
-
-    def _drop(self) -> None:
-        self._wanted.clear()
-        self._urgent = []
-        self._region = None
-        self._ledger_wanted = False
 
     def _send_ledger(self) -> None:
         ledger = cast(LedgerState, asdict(self._pairs.ledger))
-        self._tell(
+        self._post(
             LedgerMessage(
                 type="ledger",
                 epoch=self.epoch,
@@ -331,14 +250,17 @@ class RowServer:
             )
         )
 
-    def _send_region(self, identifier: int, patches: list[int]) -> None:
+    def _send_region(self, identifier: int, features: list[int]) -> None:
         rows, columns = self._pairs.grid
+        special = len(self._pairs.image_special_names)
         mask = np.zeros(rows * columns, bool)
-        mask[[patch for patch in patches if 0 <= patch < mask.size]] = True
+        mask[[f - special for f in features if 0 <= f - special < mask.size]] = True
         values = self._pairs.of_region(mask.reshape(rows, columns)).astype("<f4")
-        message = RegionMessage(type="region", epoch=self.epoch, id=identifier)
-        self._tell(message, values.tobytes())
+        message = FeaturesMessage(
+            type="features", epoch=self.epoch, side=1, id=identifier, features=features
+        )
+        self._post(message, values.tobytes())
 
-    def _tell(self, message: Result, *buffers: bytes) -> None:
-        if not self._stopped:
+    def _post(self, message: Result, *buffers: bytes) -> None:
+        if not self._worker.stopped:
             self._send(message, list(buffers))

@@ -1,8 +1,10 @@
 /** The widget's module: one store per model, any number of views of it. */
 
 import type { AnyWidget } from "@anywidget/types";
-import type { Model, Traits } from "./protocol";
-import { Store } from "./store";
+import type { Model, Traits } from "./model/protocol";
+import { Scale } from "./model/scale";
+import { Selection } from "./model/selection";
+import { Store } from "./model/store";
 import { mount } from "./view";
 
 interface Props {
@@ -35,7 +37,7 @@ export default (() => {
     render({ el, signal }: Props & { el: HTMLElement }): () => void {
       if (!store) throw new Error("render was called before initialize");
       const life = lifetime(signal);
-      mount(store, el, life.signal);
+      mount(store, { selection: new Selection(), scale: new Scale() }, el, life.signal);
       return () => life.abort();
     },
   };

@@ -1,7 +1,7 @@
 /** Shows the explanations of a page that has no kernel and no notebook. */
 
 import widget from "./index";
-import { parseState } from "./standalone";
+import { parseState } from "./model/standalone";
 
 /** The view's style sheet; set by the build. */
 declare const STYLES: string;

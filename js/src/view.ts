@@ -1,60 +1,67 @@
 /** One view of a store: builds the parts, keeps what is this view's own, paints once per frame. */
 
-import { createCaption } from "./caption";
-import type { Paper } from "./chip";
-import { createChooser } from "./chooser";
-import { parseRgb, type Rgb } from "./colour";
-import type { Context, Part } from "./context";
-import { createDisplay } from "./display";
-import { h, setAttributes } from "./dom";
-import { createEditor } from "./editor";
-import { createHeader } from "./header";
-import { createLegend } from "./legend";
-import { createList } from "./list";
-import { AT_FIRST, type Focus, look, NOTHING, shownAs, type ViewState } from "./look";
-import { createPicture } from "./picture";
-import { createPins } from "./pins";
-import { createLine, createNews, createProgress, createTrouble } from "./status";
-import type { Store } from "./store";
-import { prefersDark, resolveTheme, watchTheme } from "./theme";
+import type { Scale } from "./model/scale";
+import type { Selection } from "./model/selection";
+import type { Store } from "./model/store";
+import type { Paper } from "./parts/chip";
+import { AT_FIRST, type Context, type PanelPart, type Part, type ViewState } from "./parts/context";
+import { createDisplay } from "./parts/display";
+import { h, setAttributes } from "./parts/dom";
+import { createHeader } from "./parts/header";
+import { createLegend } from "./parts/legend";
+import { createList } from "./parts/list";
+import { createPanel, readSide } from "./parts/panels";
+import { createPins } from "./parts/pins";
+import { createLine, createNews, createProgress, createTrouble } from "./parts/status";
+import { prefersDark, resolveTheme, watchTheme } from "./parts/theme";
+import { PAPERS, parseRgb } from "./values/colour";
+import { type Focus, isEmpty, NO_DRAFT, NOTHING, withSide } from "./values/focus";
+import { look } from "./values/look";
+import { type Both, both, SIDES, type Side, type SideIndex, shownOf } from "./values/sides";
 
-const PAPERS: Record<"light" | "dark", { ground: Rgb; ink: Rgb }> = {
-  light: { ground: [255, 255, 255], ink: [22, 25, 29] },
-  dark: { ground: [21, 24, 28], ink: [232, 234, 237] },
-};
+/** What views have in common: those that are given the same choose together, and can be compared. */
+export interface Shared {
+  selection: Selection;
+  scale: Scale;
+}
+
+/** The parts as they were built for panels of some kinds. */
+interface Built {
+  readonly kinds: string;
+  readonly parts: readonly Part[];
+  readonly list: Part;
+  /** Ends them. */
+  readonly life: AbortController;
+}
 
 /** Show a store in `el` until `signal` ends. */
-export function mount(store: Store, el: HTMLElement, signal: AbortSignal): void {
+export function mount(store: Store, shared: Shared, el: HTMLElement, signal: AbortSignal): void {
+  const { selection } = shared;
   // JupyterLab's shortcuts would take the arrow keys and Enter.
   const root = h("div", { class: "fpattr", "data-lm-suppress-shortcuts": "true" });
   const state: ViewState = { ...AT_FIRST };
+  const share = shared.scale.join(invalidate, signal);
   let epoch = store.subject.epoch;
+  /** What the panels were read from. */
+  let read: unknown[] = [];
+  let sides = readSides();
   let frame = 0;
   let afterwards = 0;
   let paper: Paper = PAPERS.light;
-  const context: Context = {
-    store,
-    state,
-    get paper() {
-      return paper;
-    },
-    signal,
-    update,
-    pin,
-    pinned,
-  };
-  const list = createList(context);
-  const parts = build();
 
+  store.bind(selection, signal);
   store.subscribe(invalidate, signal);
+  selection.subscribe(invalidate, signal);
   watchTheme(invalidate, signal);
   root.addEventListener("keydown", clearOnEscape, { signal });
   root.addEventListener("pointerdown", noteTouch, { signal, capture: true });
+  let built = build();
   signal.addEventListener(
     "abort",
     () => {
       cancelAnimationFrame(frame);
       cancelAnimationFrame(afterwards);
+      built.life.abort();
       root.remove();
     },
     { once: true },
@@ -62,77 +69,101 @@ export function mount(store: Store, el: HTMLElement, signal: AbortSignal): void 
   el.append(root);
   paint();
 
-  function build(): Part[] {
+  function build(): Built {
+    const life = new AbortController();
+    const context: Context = {
+      store,
+      selection,
+      state,
+      get sides() {
+        return sides;
+      },
+      root,
+      get paper() {
+        return paper;
+      },
+      signal: life.signal,
+      update,
+      point,
+      pin,
+      pinBoth,
+      pinned,
+    };
     const header = createHeader(context);
     const progress = createProgress(context);
     const trouble = createTrouble(context);
-    const caption = createCaption(context);
-    const [text = caption.element] = caption.element.querySelectorAll<HTMLElement>("p");
-    const editor = createEditor(context, text);
-    const picture = createPicture(context);
-    const [stage = picture.element] = picture.element.querySelectorAll<HTMLElement>("div");
-    const chooser = createChooser(context, stage, root);
+    const panels = SIDES.flatMap((side) => createPanels(context, side));
     const display = createDisplay(context);
-    const legend = createLegend(context, chooser.button, display.button);
+    const tools = panels.flatMap((panel) => panel.tools);
+    const legend = createLegend(context, ...tools, display.button);
+    const list = createList(context);
     const line = createLine(context);
     const news = createNews(context);
     const pins = createPins(context);
-    text.after(editor.element);
-    picture.element.append(legend.element, display.element, chooser.element);
-    root.append(
+    panels.at(-1)?.surface.after(legend.element, display.element);
+    const body = [...panels.map(({ element }) => element), list.element];
+    root.replaceChildren(
       h(
         "div",
         { class: "fpattr-card" },
         header.element,
         progress.element,
         trouble.element,
-        h("div", { class: "fpattr-body" }, caption.element, picture.element, list.element),
+        h("div", { class: "fpattr-body" }, ...body),
         h("footer", { class: "fpattr-footer" }, line.element, news.element, pins.element),
       ),
     );
-    return [
-      header,
-      progress,
-      trouble,
-      caption,
-      editor,
-      picture,
-      chooser,
-      display,
-      legend,
-      line,
-      news,
-      pins,
-    ];
+    const parts = [header, progress, trouble, ...panels, display, legend, line, news, pins];
+    return { kinds: kindsOf(sides), parts, list, life };
+  }
+
+  function createPanels(context: Context, side: SideIndex): PanelPart[] {
+    return sides[side].panels.map((panel, index) =>
+      createPanel(context, {
+        get now() {
+          return sides[side].panels[index] ?? panel;
+        },
+      }),
+    );
+  }
+
+  function readSides(): Both<Side> {
+    const { subject, settings } = store;
+    read = [subject, settings.level];
+    return both((side) => readSide(subject.sides[side], side, settings));
   }
 
   function update(change: Partial<ViewState>): void {
     Object.assign(state, change);
-    if (change.hover) store.hover(change.hover.tokens, change.hover.patches);
     invalidate();
   }
 
-  function pinned(): Focus {
-    return {
-      tokens: store.pinnedTokens,
-      patches: store.pinnedPatches,
-      specials: state.pinnedSpecials,
-    };
+  function point(focus: Focus, place?: typeof state.place): void {
+    if (place !== undefined) update({ place });
+    selection.point(focus);
   }
 
-  function pin(focus: Partial<Focus>): void {
-    const { tokens, patches, specials } = { ...pinned(), ...focus };
-    update({ pinnedSpecials: specials, draft: {} });
-    store.pin(tokens, patches);
+  /** Pins of features that are there. */
+  function pinned(): Focus {
+    const { special } = store.subject;
+    return both((side) => selection.pins[side].filter((feature) => feature < special[side].length));
+  }
+
+  function pin(side: SideIndex, features: readonly number[]): void {
+    pinBoth(withSide(pinned(), side, features));
+  }
+
+  function pinBoth(focus: Focus): void {
+    update({ draft: NO_DRAFT });
+    selection.pin(focus);
   }
 
   function clearOnEscape(event: KeyboardEvent): void {
     if (event.key !== "Escape") return;
-    const { tokens, patches, specials } = pinned();
-    const drafts = Object.keys(state.draft).length;
-    update({ hover: NOTHING, place: null });
-    if (tokens.length + patches.length + specials.length + drafts === 0) return;
-    pin(NOTHING);
+    const drags = state.draft.some((draft) => draft !== null);
+    point(NOTHING, null);
+    if (isEmpty(pinned()) && !drags) return;
+    pinBoth(NOTHING);
     event.preventDefault();
     event.stopPropagation();
   }
@@ -154,16 +185,31 @@ export function mount(store: Store, el: HTMLElement, signal: AbortSignal): void 
       const { gesture, touched } = state;
       Object.assign(state, AT_FIRST, { gesture, touched });
     }
+    if (read[0] !== store.subject || read[1] !== store.settings.level) sides = readSides();
+    if (built.kinds !== kindsOf(sides)) {
+      built.life.abort();
+      built = build();
+    }
     const resolved = resolveTheme(store.settings.theme, document.body, prefersDark().matches);
     setAttributes(root, { "data-theme": resolved.theme, "data-jupyter": resolved.jupyter });
     const { ground, ink } = PAPERS[resolved.theme];
     const style = getComputedStyle(root.firstElementChild ?? root);
     paper = { ground: parseRgb(style.backgroundColor, ground), ink: parseRgb(style.color, ink) };
-    const seen = look(store, state);
-    root.dataset.shown = shownAs(seen.focus);
-    for (const part of parts) part.paint(seen);
+    const seen = look({
+      ...{ sides, pairs: store.pairs, settings: store.settings },
+      ...{ pins: pinned(), hover: selection.hover, draft: state.draft, place: state.place },
+      along: (side, features) => store.along(side, features),
+      share: (side, size) => share.extend(side, size),
+    });
+    const shown = SIDES.flatMap((side) => shownOf(sides[side], seen.sides[side].chosen));
+    root.dataset.shown = shown.join(" ");
+    for (const part of built.parts) part.paint(seen);
     // The list has its room, and costs too much for the frame in which the view is first seen.
-    if (afterwards) list.paint(seen);
+    if (afterwards) built.list.paint(seen);
     else afterwards = requestAnimationFrame(invalidate);
   }
+}
+
+function kindsOf(sides: Both<Side>): string {
+  return sides.map(({ panels }) => panels.map(({ state }) => state.kind).join("+")).join(" × ");
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { bytesOf, decodeFloats, encodeFloats } from "../src/bytes";
+import { bytesOf, decodeFloats, encodeFloats } from "../src/model/bytes";
 
 const floats = fc
   .array(fc.float({ noDefaultInfinity: true }))

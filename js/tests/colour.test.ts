@@ -1,6 +1,15 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { contrast, css, inkOn, over, parseRgb, READABLE, type Rgb, tint } from "../src/colour";
+import {
+  contrast,
+  css,
+  inkOn,
+  over,
+  parseRgb,
+  READABLE,
+  type Rgb,
+  tint,
+} from "../src/values/colour";
 
 const channel = fc.integer({ min: 0, max: 255 });
 const colour = fc.tuple(channel, channel, channel) as fc.Arbitrary<Rgb>;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { brief, exact, percent, plain, plural, signed } from "../src/format";
+import { brief, exact, percent, plain, plural, signed } from "../src/values/format";
 
 test.each([
   [0.109, "+0.109"],

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { NEGATIVE, POSITIVE } from "../src/colour";
-import { heatPixels } from "../src/heat";
-import type { Signs } from "../src/protocol";
+import { NEGATIVE, POSITIVE } from "../src/values/colour";
+import { heatPixels } from "../src/values/heat";
+import type { Signs } from "../src/values/settings";
 
 const maps = fc
   .record({ rows: fc.integer({ min: 1, max: 6 }), columns: fc.integer({ min: 1, max: 6 }) })

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { addsUp, doesNotAddUp, ledgerBar } from "../src/ledger";
+import { addsUp, doesNotAddUp, ledgerBar } from "../src/values/ledger";
 
 const part = fc.double({ min: -1, max: 1, noNaN: true });
 const ledger = fc

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { Answers, QUIET, SILENCE } from "../src/liveness";
-import { Throttle } from "../src/throttle";
+import { Answers, QUIET, SILENCE } from "../src/model/liveness";
+import { Throttle } from "../src/model/throttle";
 
 beforeEach(() => {
   vi.useFakeTimers();

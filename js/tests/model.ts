@@ -1,5 +1,7 @@
-import { encodeFloats } from "../src/bytes";
-import type { Bytes, Incoming, Model, Outgoing, TokenState, Traits } from "../src/protocol";
+import { encodeFloats } from "../src/model/bytes";
+import type { FeaturesMessage, Incoming, Model, Outgoing, Traits } from "../src/model/protocol";
+import { DEFAULTS } from "../src/values/settings";
+import type { Bytes, SideState, TokenState } from "../src/values/shapes";
 
 /** `[text, word, start, stop]`, or the name of a special token. */
 export type Written = string | [text: string, word: number, start: number, stop: number];
@@ -7,11 +9,66 @@ export type Written = string | [text: string, word: number, start: number, stop:
 export function tokensOf(written: readonly Written[]): TokenState[] {
   return written.map((item) => {
     if (typeof item === "string") {
-      return { text: item, word: null, start: null, stop: null, special: true };
+      return { text: item, word: null, start: null, stop: null, special: true, unknown: false };
     }
     const [text, word, start, stop] = item;
-    return { text, word, start, stop, special: false };
+    return { text, word, start, stop, special: false, unknown: false };
   });
+}
+
+/** A text and a picture, of which `sidesOf` makes sides. */
+export interface Inputs {
+  text: string;
+  tokens: TokenState[];
+  names: string[];
+  grid: number[];
+  data: Bytes;
+  media_type: string;
+}
+
+export const INPUTS: Inputs = {
+  text: "a snowman, red",
+  tokens: tokensOf([
+    "BOS",
+    ["a", 0, 0, 1],
+    ["snow", 1, 2, 6],
+    ["man", 1, 6, 9],
+    [",", 2, 9, 10],
+    ["red", 3, 11, 14],
+    "EOS",
+  ]),
+  names: ["CLS"],
+  grid: [2, 3],
+  data: null,
+  media_type: "image/png",
+};
+
+/** A text beside a picture; what is not told is as in `INPUTS`. */
+export function sidesOf(changed: Partial<Inputs> = {}): SideState[] {
+  const { text, tokens, names, grid, data, media_type } = { ...INPUTS, ...changed };
+  const [rows = 0, columns = 0] = grid;
+  return [
+    {
+      panels: [
+        {
+          kind: "sentence",
+          features: tokens.length,
+          special: tokens.flatMap(({ special }, i) => (special ? [i] : [])),
+          ...{ text, tokens },
+        },
+      ],
+    },
+    {
+      panels: [
+        {
+          kind: "picture",
+          features: names.length + rows * columns,
+          special: names.map((_, i) => i),
+          ...{ names, grid, data, media_type },
+        },
+      ],
+    },
+  ];
 }
 
 /** A model that keeps traits, calls its listeners, and remembers what it was told to do. */
@@ -25,20 +82,7 @@ export class FakeModel implements Model {
 
   constructor(traits: Partial<Traits> = {}) {
     this.traits = {
-      caption: "a snowman, red",
-      tokens: tokensOf([
-        "BOS",
-        ["a", 0, 0, 1],
-        ["snow", 1, 2, 6],
-        ["man", 1, 6, 9],
-        [",", 2, 9, 10],
-        ["red", 3, 11, 14],
-        "EOS",
-      ]),
-      grid: [2, 3],
-      image_special: ["CLS"],
-      picture: null,
-      picture_type: "image/png",
+      sides: sidesOf(),
       similarity: null,
       ledger: {},
       about: {},
@@ -47,15 +91,8 @@ export class FakeModel implements Model {
       selected_tokens: [],
       selected_patches: [],
       hovered: { tokens: [], patches: [] },
+      ...DEFAULTS,
       theme: "light",
-      scale: "shared",
-      signs: "both",
-      opacity: 1,
-      smooth: false,
-      keep_colour: false,
-      level: "words",
-      report_hover: false,
-      editable: false,
       ...traits,
     };
   }
@@ -106,6 +143,11 @@ export class FakeModel implements Model {
   get listening(): number {
     return [...this.listeners.values()].reduce((sum, set) => sum + set.size, 0);
   }
+}
+
+/** Features of side 0, as Python sends them. */
+export function features(rows: number[], epoch = 1): FeaturesMessage {
+  return { type: "features", epoch, side: 0, id: 0, features: rows };
 }
 
 /** Width of the fake model's matrix: one special feature and 2 × 3 patches. */

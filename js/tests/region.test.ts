@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { outline, outlinePath, type Point, rectangle } from "../src/region";
-import { combine, toggle } from "../src/sets";
+import { combine, toggle } from "../src/values/gestures";
+import { outline, outlinePath, type Point, rectangle } from "../src/values/region";
 
 const grid = fc.record({
   rows: fc.integer({ min: 1, max: 7 }),
@@ -10,7 +10,7 @@ const grid = fc.record({
 const region = grid.chain(({ rows, columns }) =>
   fc.record({
     grid: fc.constant({ rows, columns }),
-    patches: fc.uniqueArray(fc.nat(rows * columns - 1)),
+    cells: fc.uniqueArray(fc.nat(rows * columns - 1)),
   }),
 );
 
@@ -18,33 +18,33 @@ function edges(loop: Point[]): [Point, Point][] {
   return loop.map((point, i) => [point, loop[(i + 1) % loop.length] as Point]);
 }
 
-test("the outline encloses as many patches as there are", () => {
+test("the outline encloses as many cells as there are", () => {
   fc.assert(
-    fc.property(region, ({ grid, patches }) => {
+    fc.property(region, ({ grid, cells }) => {
       let area = 0;
-      for (const loop of outline(patches, grid)) {
+      for (const loop of outline(cells, grid)) {
         for (const [[x, y], [u, v]] of edges(loop)) area += (x * v - u * y) / 2;
       }
-      expect(area).toBeCloseTo(patches.length, 9);
+      expect(area).toBeCloseTo(cells.length, 9);
     }),
   );
 });
 
 test("the outline is as long as the border, straight, and never runs inside the region", () => {
   fc.assert(
-    fc.property(region, ({ grid, patches }) => {
-      const inside = new Set(patches);
+    fc.property(region, ({ grid, cells }) => {
+      const inside = new Set(cells);
       const { columns } = grid;
-      const neighbours = (patch: number) =>
+      const neighbours = (cell: number) =>
         [
-          patch % columns > 0 && inside.has(patch - 1),
-          patch % columns < columns - 1 && inside.has(patch + 1),
-          inside.has(patch - columns),
-          inside.has(patch + columns),
+          cell % columns > 0 && inside.has(cell - 1),
+          cell % columns < columns - 1 && inside.has(cell + 1),
+          inside.has(cell - columns),
+          inside.has(cell + columns),
         ].filter(Boolean).length;
-      const border = patches.reduce((sum, patch) => sum + 4 - neighbours(patch), 0);
+      const border = cells.reduce((sum, cell) => sum + 4 - neighbours(cell), 0);
       let length = 0;
-      for (const loop of outline(patches, grid)) {
+      for (const loop of outline(cells, grid)) {
         for (const [[x, y], [u, v]] of edges(loop)) {
           expect(x === u || y === v).toBe(true);
           length += Math.abs(x - u) + Math.abs(y - v);
@@ -62,7 +62,7 @@ test("a block has one loop of four corners, and a hole one of its own", () => {
   expect(outlinePath([], three)).toBe("");
 });
 
-test("patches that touch at a corner alone keep an outline each", () => {
+test("cells that touch at a corner alone keep an outline each", () => {
   const three = { rows: 3, columns: 3 };
   expect(outline([0, 4], three).map((loop) => loop.length)).toEqual([4, 4]);
   expect(outline([1, 3], three).map((loop) => loop.length)).toEqual([4, 4]);
@@ -73,12 +73,12 @@ test("a rectangle holds its corners, whichever way it was drawn", () => {
     fc.property(grid, fc.nat(), fc.nat(), (grid, a, b) => {
       const count = grid.rows * grid.columns;
       const [from, to] = [a % count, b % count];
-      const patches = rectangle(from, to, grid);
-      expect(patches).toEqual(rectangle(to, from, grid));
-      expect(patches).toEqual(expect.arrayContaining([from, to]));
+      const cells = rectangle(from, to, grid);
+      expect(cells).toEqual(rectangle(to, from, grid));
+      expect(cells).toEqual(expect.arrayContaining([from, to]));
       const rows = 1 + Math.abs(Math.floor(from / grid.columns) - Math.floor(to / grid.columns));
       const columns = 1 + Math.abs((from % grid.columns) - (to % grid.columns));
-      expect(patches).toHaveLength(rows * columns);
+      expect(cells).toHaveLength(rows * columns);
     }),
   );
 });

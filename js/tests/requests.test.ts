@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
-import type { Outgoing } from "../src/protocol";
-import { Requests } from "../src/requests";
+import type { Outgoing } from "../src/model/protocol";
+import { Requests } from "../src/model/requests";
 
 let sent: Outgoing[];
 let now: number;
@@ -22,28 +22,28 @@ test("a row is asked for once, and again only after a while", () => {
   now = 5000;
   requests.rows([1]);
   expect(sent).toEqual([
-    { type: "rows", epoch: 7, tokens: [1, 2] },
-    { type: "rows", epoch: 7, tokens: [3] },
-    { type: "rows", epoch: 7, tokens: [1] },
+    { type: "features", epoch: 7, side: 0, id: 0, features: [1, 2] },
+    { type: "features", epoch: 7, side: 0, id: 0, features: [3] },
+    { type: "features", epoch: 7, side: 0, id: 0, features: [1] },
   ]);
 });
 
-test("one region is computed at a time; of those that wait, the latest is next", () => {
-  requests.region([1]);
-  requests.region([2]);
-  requests.region([3]);
+test("one sum is computed at a time; of those that wait, the latest is next", () => {
+  requests.sum([1]);
+  requests.sum([2]);
+  requests.sum([3]);
   expect(sent).toHaveLength(1);
   expect(requests.answered(1, Float32Array.of(9))).toBe(true);
-  expect(sent.at(-1)).toEqual({ type: "region", epoch: 7, id: 2, patches: [3] });
+  expect(sent.at(-1)).toEqual({ type: "features", epoch: 7, side: 1, id: 2, features: [3] });
   expect(requests.answer([1])).toEqual(Float32Array.of(9));
-  requests.region([1]);
+  requests.sum([1]);
   expect(sent).toHaveLength(2);
 });
 
-test("a lost answer does not block the next region", () => {
-  requests.region([1]);
+test("a lost answer does not block the next sum", () => {
+  requests.sum([1]);
   now = 5000;
-  requests.region([2]);
+  requests.sum([2]);
   expect(sent).toHaveLength(2);
   expect(requests.answered(1, Float32Array.of(9))).toBe(false);
 });
@@ -56,9 +56,9 @@ test("what is missing is asked for again a few times, not for ever", () => {
 
 test("a new epoch forgets", () => {
   requests.rows([1]);
-  requests.region([1]);
+  requests.sum([1]);
   requests.restart(8);
   requests.rows([1]);
-  requests.region([1]);
+  requests.sum([1]);
   expect(sent.slice(2).map((message) => "epoch" in message && message.epoch)).toEqual([8, 8]);
 });

@@ -1,15 +1,20 @@
 import fc from "fast-check";
 import { expect, test, vi } from "vitest";
-import { bytesOf } from "../src/bytes";
-import { parseState } from "../src/standalone";
+import { bytesOf } from "../src/model/bytes";
+import { parseState } from "../src/model/standalone";
+import type { PictureState } from "../src/values/shapes";
 
 test("bytes come out of JSON as they went in, at any depth", () => {
   fc.assert(
     fc.property(fc.uint8Array(), (bytes) => {
       const base64 = btoa(String.fromCharCode(...bytes));
-      const model = parseState(JSON.stringify({ rows: { base64 }, caption: "a", grid: [1, 2] }));
+      const sides = [{ panels: [{ kind: "picture", data: { base64 }, grid: [1, 2] }] }];
+      const model = parseState(JSON.stringify({ rows: { base64 }, sides, epoch: 3 }));
       expect([...bytesOf(model.get("rows"))]).toEqual([...bytes]);
-      expect([model.get("caption"), model.get("grid")]).toEqual(["a", [1, 2]]);
+      expect(model.get("epoch")).toBe(3);
+      const panel = model.get("sides")[0]?.panels[0] as PictureState;
+      expect([...bytesOf(panel.data)]).toEqual([...bytes]);
+      expect(panel.grid).toEqual([1, 2]);
     }),
   );
 });

@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { decodeFloats, encodeFloats } from "../src/bytes";
-import { QUIET, SILENCE } from "../src/liveness";
-import { PROTOCOL } from "../src/protocol";
-import { Store } from "../src/store";
-import { FakeModel, row, rowsBuffer, tokensOf, WIDTH } from "./model";
+import { decodeFloats, encodeFloats } from "../src/model/bytes";
+import { QUIET, SILENCE } from "../src/model/liveness";
+import { PROTOCOL } from "../src/model/protocol";
+import { Selection } from "../src/model/selection";
+import { Store } from "../src/model/store";
+import { FakeModel, features, row, rowsBuffer, sidesOf, tokensOf, WIDTH } from "./model";
 
 const ALL = [0, 1, 2, 3, 4, 5, 6];
 let model: FakeModel;
@@ -22,7 +23,7 @@ afterEach(() => {
 });
 
 function receiveRows(tokens: number[], epoch = 1): void {
-  model.receive({ type: "rows", epoch, tokens }, [rowsBuffer(tokens)]);
+  model.receive(features(tokens, epoch), [rowsBuffer(tokens)]);
 }
 
 test("says hello once, at once", () => {
@@ -62,7 +63,7 @@ describe("rows", () => {
         const store = new Store(model);
         const came = new Set<number>();
         for (const { tokens, stale } of batches) {
-          model.receive({ type: "rows", epoch: stale ? 0 : 1, tokens }, [rowsBuffer(tokens)]);
+          model.receive(features(tokens, stale ? 0 : 1), [rowsBuffer(tokens)]);
           if (!stale) for (const token of tokens) came.add(token);
         }
         expect(store.pairs.missing()).toEqual(ALL.filter((token) => !came.has(token)));
@@ -79,12 +80,12 @@ describe("rows", () => {
     const bytes = new Uint8Array(rowsBuffer([2]).buffer);
     const buffer = new Uint8Array(bytes.length + 3);
     buffer.set(bytes, 3);
-    model.receive({ type: "rows", epoch: 1, tokens: [2] }, [new DataView(buffer.buffer, 3)]);
-    expect(store.pairs.map([2])?.[0]).toBeCloseTo(2.1, 5);
+    model.receive(features([2]), [new DataView(buffer.buffer, 3)]);
+    expect(store.pairs.along(0, [2])[1]).toBeCloseTo(2.1, 5);
   });
 
   test("of the wrong size are not taken", () => {
-    model.receive({ type: "rows", epoch: 1, tokens: [1, 2] }, [rowsBuffer([1])]);
+    model.receive(features([1, 2]), [rowsBuffer([1])]);
     expect(store.pairs.count).toBe(0);
   });
 
@@ -114,9 +115,9 @@ describe("rows", () => {
   test("that are missing after all was sent are asked for again, a few times", () => {
     receiveRows([0, 1, 2, 3]);
     for (let i = 0; i < 6; i++) model.receive({ type: "done", epoch: 1 });
-    const asked = model.sent.filter((message) => message.type === "rows");
+    const asked = model.sent.filter((message) => message.type === "features");
     expect(asked).toHaveLength(3);
-    expect(asked[0]).toEqual({ type: "rows", epoch: 1, tokens: [4, 5, 6] });
+    expect(asked[0]).toEqual(features([4, 5, 6]));
     expect(store.absence).toBe("left out");
     receiveRows([4, 5, 6]);
     expect(store.pairs.complete).toBe(true);
@@ -124,22 +125,28 @@ describe("rows", () => {
 
   test("that are there are never asked for", () => {
     receiveRows([1]);
-    store.want([1]);
-    store.want([1, 2]);
-    expect(model.sent.slice(1)).toEqual([{ type: "rows", epoch: 1, tokens: [2] }]);
+    store.along(0, [1]);
+    store.along(0, [1, 2]);
+    expect(model.sent.slice(1)).toEqual([features([2])]);
   });
 });
 
-describe("a region", () => {
-  test("is summed from rows, and from Python's answer where they are missing", () => {
+describe("a sum over features of side 1", () => {
+  // Feature 0 is CLS, patch 0 is feature 1.
+  const region = () => store.along(1, [1, 3]);
+
+  test("is made of rows, and of Python's answer where they are missing", () => {
     receiveRows([2]);
-    expect(store.region([0, 2])[1]).toBeNaN();
+    expect(region()[1]).toBeNaN();
     const request = model.sent.at(-1);
-    expect(request).toMatchObject({ type: "region", patches: [0, 2] });
-    const id = request?.type === "region" ? request.id : -1;
+    expect(request).toMatchObject({ type: "features", side: 1, features: [1, 3] });
+    const id = request?.type === "features" ? request.id : -1;
     const answer = Float32Array.of(0, 10, 20, 30, 40, 50, 60);
-    model.receive({ type: "region", epoch: 1, id }, [encodeFloats(answer)]);
-    const values = store.region([0, 2]);
+    const message = { type: "features", epoch: 1, side: 1, features: [1, 3] } as const;
+    model.receive({ ...message, features: [1, 3], id: id + 1 }, [encodeFloats(answer)]);
+    expect(region()[1]).toBeNaN();
+    model.receive({ ...message, features: [1, 3], id }, [encodeFloats(answer)]);
+    const values = region();
     expect(values[0]).toBe(0);
     expect(values[1]).toBe(10);
     expect(values[2]).toBeCloseTo(2.1 + 2.3, 5);
@@ -147,7 +154,12 @@ describe("a region", () => {
 
   test("is not asked for when all rows are there", () => {
     receiveRows(ALL);
-    store.region([1]);
+    region();
+    expect(model.sent).toHaveLength(1);
+  });
+
+  test("is not asked for where one of them is special", () => {
+    store.along(1, [0, 1]);
     expect(model.sent).toHaveLength(1);
   });
 });
@@ -160,19 +172,21 @@ describe("epochs", () => {
     store.subscribe(changed, new AbortController().signal);
     model.update({
       epoch: 2,
-      caption: "red",
-      tokens: tokensOf([["red", 0, 0, 3]]),
-      grid: [1, 2],
-      image_special: [],
+      sides: sidesOf({
+        text: "red",
+        tokens: tokensOf([["red", 0, 0, 3]]),
+        grid: [1, 2],
+        names: [],
+      }),
       rows: null,
     });
     expect(changed).toHaveBeenCalled();
-    expect(store.subject.sentence.chips.map((chip) => chip.text)).toEqual(["red"]);
-    expect(store.pairs).toMatchObject({ tokens: 1, patches: 2, specials: 0, count: 0 });
+    expect(store.subject.sides[0][0]).toMatchObject({ kind: "sentence", text: "red" });
+    expect(store.pairs).toMatchObject({ rows: 1, columns: 2, count: 0 });
     expect(store.failure).toBe("");
-    model.receive({ type: "rows", epoch: 1, tokens: [0] }, [encodeFloats(Float32Array.of(1, 2))]);
+    model.receive(features([0]), [encodeFloats(Float32Array.of(1, 2))]);
     expect(store.pairs.count).toBe(0);
-    model.receive({ type: "rows", epoch: 2, tokens: [0] }, [encodeFloats(Float32Array.of(1, 2))]);
+    model.receive(features([0], 2), [encodeFloats(Float32Array.of(1, 2))]);
     expect(store.pairs.count).toBe(1);
     vi.advanceTimersByTime(1000);
     expect(decodeFloats(model.get("rows"))).toEqual(Float32Array.of(1, 2));
@@ -192,7 +206,7 @@ test("results of what was explained before do not pass for those of what is expl
   model.receive({ type: "ledger", epoch: 1, ledger, similarity: 1, about: {} });
   vi.advanceTimersByTime(1000);
   // Python knows nothing of the page's rows, so that its update does not touch them.
-  model.update({ epoch: 2, caption: "a Snowman, red" });
+  model.update({ epoch: 2, sides: sidesOf({ text: "a Snowman, red" }) });
   expect(store.pairs.count).toBe(0);
   expect([store.ledger, store.similarity]).toEqual([null, null]);
   expect(decodeFloats(model.get("rows"))).toHaveLength(0);
@@ -221,27 +235,85 @@ describe("without a kernel", () => {
     }
     const debug = vi.spyOn(console, "debug").mockImplementation(() => {});
     const alone = new Store(new Refusing());
-    alone.pin([1], []);
-    expect(alone.pinnedTokens).toEqual([1]);
+    const selection = bound(alone);
+    selection.pin([[1], []]);
+    expect(alone.model.get("selected_tokens")).toEqual([1]);
     expect(debug).toHaveBeenCalledTimes(2);
     alone.close();
     debug.mockRestore();
   });
 });
 
+/** A selection that is bound to a store for as long as the test lasts. */
+function bound(store: Store): Selection {
+  const selection = new Selection();
+  store.bind(selection, new AbortController().signal);
+  return selection;
+}
+
 describe("pins", () => {
   test("are traits: ascending, saved when they change, and set from Python too", () => {
-    store.pin([3, 1, 3], [2]);
+    const selection = bound(store);
+    selection.pin([[3, 1, 3], [3]]);
     expect(model.get("selected_tokens")).toEqual([1, 3]);
+    expect(model.get("selected_patches")).toEqual([2]);
     expect(model.saves).toHaveLength(1);
-    store.pin([1, 3], [2]);
+    selection.pin([[1, 3], [3]]);
     expect(model.saves).toHaveLength(1);
     const changed = vi.fn();
     store.subscribe(changed, new AbortController().signal);
     model.update({ selected_tokens: [2], selected_patches: [99, 4] });
     expect(changed).toHaveBeenCalled();
-    expect([store.pinnedTokens, store.pinnedPatches]).toEqual([[2], [4]]);
+    expect(selection.pins).toEqual([[2], [5]]);
   });
+
+  test("that are special have no number in Python, and stay when Python pins others", () => {
+    const selection = bound(store);
+    selection.pin([[], [0, 2]]);
+    expect(model.get("selected_patches")).toEqual([1]);
+    model.update({ selected_patches: [4] });
+    expect(selection.pins).toEqual([[], [0, 5]]);
+  });
+
+  test("of what was explained before are not those of what is explained now", () => {
+    const selection = bound(store);
+    selection.pin([[1], [0, 2]]);
+    selection.point([[3], []]);
+    model.update({ epoch: 2, selected_tokens: [2], selected_patches: [] });
+    expect([selection.pins, selection.hover]).toEqual([
+      [[2], []],
+      [[], []],
+    ]);
+  });
+});
+
+describe("what is pointed at", () => {
+  test("is told to Python where it asked for that, without special patches", () => {
+    const selection = bound(store);
+    selection.point([[1], []]);
+    expect(model.get("hovered")).toEqual({ tokens: [], patches: [] });
+    model.update({ report_hover: true });
+    selection.point([[6], [0, 3]]);
+    expect(model.get("hovered")).toEqual({ tokens: [6], patches: [2] });
+  });
+
+  test("is what the model says, as of a view that is linked to it", () => {
+    const selection = bound(store);
+    model.update({ hovered: { tokens: [2, 99], patches: [0] } });
+    expect(selection.hover).toEqual([[2], [1]]);
+  });
+});
+
+test("two models that share a selection have the same pins", () => {
+  const other = new FakeModel({ selected_tokens: [6] });
+  const second = new Store(other);
+  const selection = bound(store);
+  selection.pin([[1], [2]]);
+  second.bind(selection, new AbortController().signal);
+  expect(other.get("selected_tokens")).toEqual([1]);
+  other.update({ selected_tokens: [5] });
+  expect([selection.pins[0], model.get("selected_tokens")]).toEqual([[5], [5]]);
+  second.close();
 });
 
 test("the ledger goes into the model", () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { resolveTheme } from "../src/theme";
+import { resolveTheme } from "../src/parts/theme";
 
 function body(
   attributes: { className?: string; light?: string; theme?: string } = {},

@@ -1,12 +1,15 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { encodeFloats } from "../src/bytes";
 import widget from "../src/index";
-import { PROTOCOL, type TokenState, type Traits } from "../src/protocol";
-import { FakeModel, rowsBuffer, tokensOf } from "./model";
+import { encodeFloats } from "../src/model/bytes";
+import { PROTOCOL, type Traits } from "../src/model/protocol";
+import type { TokenState } from "../src/values/shapes";
+import { FakeModel, features, rowsBuffer, sidesOf, tokensOf } from "./model";
 
 const ALL = [0, 1, 2, 3, 4, 5, 6];
 const EVIL = ['<img src=x onerror="globalThis.hacked=1">', "</script>", "<b>&amp;</b>"];
 const GIF = Uint8Array.from(atob("R0lGODlhAQABAAAAACwAAAAAAQABAAA="), (c) => c.charCodeAt(0));
+
+const RED = tokensOf([["red", 0, 0, 3]]);
 
 const cleanups: (() => void)[] = [];
 /** RGBA of what stands on the canvas, one pixel a patch; empty when it was cleared. */
@@ -83,15 +86,14 @@ describe("untrusted text", () => {
     const [evil = "", close = "", bold = ""] = EVIL;
     const caption = `${evil} ${close}`;
     const tokens: TokenState[] = [
-      { text: bold, word: null, start: null, stop: null, special: true },
-      { text: evil, word: 0, start: 0, stop: evil.length, special: false },
-      { text: close, word: 1, start: evil.length + 1, stop: caption.length, special: false },
+      ...tokensOf([bold]),
+      ...tokensOf([
+        [evil, 0, 0, evil.length],
+        [close, 1, evil.length + 1, caption.length],
+      ]),
     ];
     const { root, model, find } = show({
-      caption,
-      tokens,
-      grid: [1, 1],
-      image_special: [bold],
+      sides: sidesOf({ text: caption, tokens, grid: [1, 1], names: [bold] }),
       about: { model: evil, method: close },
       rows: encodeFloats(Float32Array.of(1, 2, 3, 4, 5, 6)),
       selected_tokens: [1],
@@ -113,7 +115,9 @@ describe("untrusted text", () => {
 
 describe("with no rows", () => {
   test("the words and the picture are there at once, and progress is told", () => {
-    const { root, find } = show({ picture: new DataView(GIF.buffer), picture_type: "image/gif" });
+    const { root, find } = show({
+      sides: sidesOf({ data: new DataView(GIF.buffer), media_type: "image/gif" }),
+    });
     expect(find(".fpattr-caption").textContent).toBe("BOS a snowman, red EOS");
     expect(find<HTMLImageElement>("img").src).toMatch(/^blob:/);
     const bar = find("[role=progressbar]");
@@ -126,9 +130,9 @@ describe("with no rows", () => {
     const { model, root, find } = show();
     const chip = find(".fpattr-token[data-tokens='2,3']");
     await point("pointermove", chip);
-    expect(model.sent.at(-1)).toEqual({ type: "rows", epoch: 1, tokens: [2, 3] });
+    expect(model.sent.at(-1)).toEqual(features([2, 3]));
     expect(find(".fpattr-line").textContent).toBe("“snowman” × all patches: being computed …");
-    model.receive({ type: "rows", epoch: 1, tokens: ALL }, [rowsBuffer(ALL)]);
+    model.receive(features(ALL), [rowsBuffer(ALL)]);
     await frame();
     expect(find(".fpattr-line").textContent).toContain("all patches: −");
     expect(pixels).toHaveLength(6);
@@ -421,11 +425,11 @@ describe("all words and places", () => {
   });
 
   test("many special positions are told together, and those that add nothing not at all", async () => {
-    const image_special = ["CLS", "register 1", "register 2", "register 3"];
+    const names = ["CLS", "register 1", "register 2", "register 3"];
     const tokens = tokensOf(["BOS", ["red", 0, 0, 3]]);
     const rows = (...values: number[]) =>
       encodeFloats(Float32Array.from([0, 0, 0, 0, 0, ...values]));
-    const options = { caption: "red", tokens, grid: [1, 1], image_special };
+    const options = { sides: sidesOf({ text: "red", tokens, grid: [1, 1], names }) };
     const { find, model } = show({ ...options, rows: rows(1, 2, 0, 3, 5) });
     const chip = find(".fpattr-token[data-tokens='1']");
     await point("pointermove", chip);
@@ -471,7 +475,7 @@ describe("all words and places", () => {
 
 describe("scales", () => {
   const faint = (...row: number[]) => ({
-    ...{ caption: "red", tokens: tokensOf([["red", 0, 0, 3]]), grid: [1, 2] },
+    sides: sidesOf({ text: "red", tokens: RED, grid: [1, 2] }),
     rows: encodeFloats(Float32Array.from(row)),
   });
 
@@ -494,7 +498,7 @@ describe("scales", () => {
     const tokens = tokensOf(["CLS", ["red", 0, 0, 3]]);
     model.update({
       epoch: 2,
-      tokens,
+      sides: sidesOf({ text: "red", tokens, grid: [1, 2] }),
       ...{ rows: encodeFloats(Float32Array.of(0.3, 0, 0.1, 0, 0.1, 0)) },
     });
     await frame();
@@ -517,7 +521,7 @@ describe("unknown words", () => {
       "EOS",
     ]) as [TokenState, TokenState, TokenState, TokenState];
     const tokens = [bos, a, snow, { ...man, unknown: true }, ...rest];
-    const { find, root } = show({ ...known(), tokens });
+    const { find, root } = show({ ...known(), sides: sidesOf({ tokens }) });
     const chip = find(".fpattr-token[data-unknown]");
     expect(root.querySelectorAll("[data-unknown]")).toHaveLength(1);
     expect(chip.textContent).toBe("snowman");
@@ -566,7 +570,7 @@ describe("progress", () => {
     await tell(view.model, "313 of 1,024 masks");
     expect(line.textContent).toMatch(/313 of 1,024 masks$/);
     expect(line.children[0]).toBe(spoken); // what else is said is not said again
-    view.model.receive({ type: "rows", epoch: 1, tokens: [1] }, [rowsBuffer([1])]);
+    view.model.receive(features([1]), [rowsBuffer([1])]);
     await frame();
     expect([bar.hasAttribute("data-uncounted"), bar.getAttribute("aria-valuenow")]).toEqual([
       false,
@@ -599,7 +603,7 @@ describe("progress", () => {
     const { line, news } = parts(view);
     expect([line.textContent?.includes("row 3"), news.textContent]).toEqual([false, ""]);
     // And does not come back with what comes later.
-    view.model.receive({ type: "rows", epoch: 1, tokens: [1] }, [rowsBuffer([1])]);
+    view.model.receive(features([1]), [rowsBuffer([1])]);
     await frame();
     expect([line.textContent?.includes("row 3"), news.textContent]).toEqual([false, ""]);
   });
@@ -610,7 +614,7 @@ describe("progress", () => {
     await tell(view.model, "row 3 of 7", 0);
     expect(line.textContent).toMatch(/^Hover/);
     await tell(view.model, "row 3 of 7");
-    view.model.receive({ type: "rows", epoch: 1, tokens: ALL }, [rowsBuffer(ALL)]);
+    view.model.receive(features(ALL), [rowsBuffer(ALL)]);
     await frame();
     expect(line.textContent).toMatch(/^Hover/);
     const other = show();
@@ -743,7 +747,7 @@ describe("trouble", () => {
     vi.useRealTimers();
     await frame();
     expect(find(".fpattr-failure").textContent).toContain("The kernel does not answer");
-    model.receive({ type: "rows", epoch: 1, tokens: ALL }, [rowsBuffer(ALL)]);
+    model.receive(features(ALL), [rowsBuffer(ALL)]);
     await frame();
     expect(find(".fpattr-failure").hidden).toBe(true);
   });
@@ -783,11 +787,11 @@ describe("editing", () => {
     type(field, "a s");
     type(field, "red");
     await new Promise((resolve) => setTimeout(resolve, 450));
-    expect(model.sent.slice(1)).toEqual([{ type: "caption", caption: "red" }]);
+    expect(model.sent.slice(1)).toEqual([{ type: "text", side: 0, text: "red" }]);
     await press(field, "Enter");
     expect(model.sent).toHaveLength(2);
     expect(find(".fpattr-editor").hidden).toBe(false);
-    const red = { epoch: 2, caption: "red", tokens: tokensOf([["red", 0, 0, 3]]), rows: null };
+    const red = { epoch: 2, sides: sidesOf({ text: "red", tokens: RED }), rows: null };
     model.update({ ...red, ledger: {} });
     await frame();
     expect([find(".fpattr-editor").hidden, find(".fpattr-caption").hidden]).toEqual([true, false]);
@@ -800,13 +804,13 @@ describe("editing", () => {
     const field = await open(view);
     type(field, "");
     await press(field, "Enter");
-    model.receive({ type: "refused", kind: "caption", message: "`caption` is empty." });
+    model.receive({ type: "refused", side: 0, message: "`caption` is empty." });
     await frame();
     expect(find(".fpattr-refused[data-kind=caption]").textContent).toBe("`caption` is empty.");
     expect(find(".fpattr-editor").hidden).toBe(false);
     expect(root.querySelectorAll(".fpattr-token")).toHaveLength(6);
     await press(field, "Escape");
-    expect(model.sent.at(-1)).toEqual({ type: "caption", caption: "a snowman, red" });
+    expect(model.sent.at(-1)).toEqual({ type: "text", side: 0, text: "a snowman, red" });
     expect(find(".fpattr-editor").hidden).toBe(true);
     expect(find(".fpattr-refused[data-kind=caption]").hidden).toBe(true);
   });
@@ -821,7 +825,7 @@ describe("editing", () => {
       await new Promise((resolve) => setTimeout(resolve, 20));
     };
     await drop();
-    expect(model.sent.at(-1)).toEqual({ type: "image" });
+    expect(model.sent.at(-1)).toEqual({ type: "file", side: 1 });
     expect(new Uint8Array(model.buffers.at(-1)?.[0] as ArrayBuffer)).toEqual(GIF);
     model.update({ editable: false });
     await drop();
@@ -831,8 +835,10 @@ describe("editing", () => {
 
 test("right-to-left captions keep their order, and special tokens do not set the direction", () => {
   const { find } = show({
-    caption: "كلب أحمر",
-    tokens: tokensOf(["BOS", ["كلب", 0, 0, 3], ["أحمر", 1, 4, 8]]),
+    sides: sidesOf({
+      text: "كلب أحمر",
+      tokens: tokensOf(["BOS", ["كلب", 0, 0, 3], ["أحمر", 1, 4, 8]]),
+    }),
   });
   expect(find(".fpattr-caption").dir).toBe("auto");
   expect(find(".fpattr-token[data-kind=special]").dir).toBe("ltr");
@@ -856,7 +862,7 @@ describe("lifetime", () => {
 
   test("clean-up gives back the picture's address and every listener", () => {
     const revoke = vi.spyOn(URL, "revokeObjectURL");
-    const { model, clean, el } = show({ picture: GIF, picture_type: "image/gif" });
+    const { model, clean, el } = show({ sides: sidesOf({ data: GIF, media_type: "image/gif" }) });
     clean();
     expect(revoke).toHaveBeenCalledTimes(1);
     expect(el.childElementCount).toBe(0);
@@ -877,7 +883,7 @@ describe("lifetime", () => {
 
   test("a new epoch builds the view anew", async () => {
     const { model, find } = show(known());
-    model.update({ epoch: 2, caption: "red", tokens: tokensOf([["red", 0, 0, 3]]), rows: null });
+    model.update({ epoch: 2, sides: sidesOf({ text: "red", tokens: RED }), rows: null });
     await frame();
     expect(find(".fpattr-caption").textContent).toBe("red");
   });

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { CodePoints } from "../src/codepoints";
-import type { TokenState } from "../src/protocol";
-import { nameOf, neverSeen, sentence } from "../src/words";
+import { CodePoints } from "../src/values/codepoints";
+import type { TokenState } from "../src/values/shapes";
+import { nameOf, neverSeen, sentence } from "../src/values/words";
 import { tokensOf } from "./model";
 
 const text = fc.string({ unit: "binary", maxLength: 20 });
@@ -28,7 +28,14 @@ const cut = fc
     const tokens: TokenState[] = ends.slice(1).map((stop, i) => {
       const start = ends[i] ?? 0;
       if (!joins[i]) word++;
-      return { text: points.slice(start, stop).join(""), word, start, stop, special: false };
+      return {
+        text: points.slice(start, stop).join(""),
+        word,
+        start,
+        stop,
+        special: false,
+        unknown: false,
+      };
     });
     return { caption, tokens };
   });
@@ -79,6 +86,7 @@ describe("sentence", () => {
       start: null,
       stop: null,
       special: false,
+      unknown: false,
     }));
     const { chips, after } = sentence("", bare);
     expect(chips.map((chip) => chip.before + chip.text).join("") + after).toBe("320 1125");

@@ -42,7 +42,7 @@ def side(who: str, size: str, folder: str, explanations: int, process: int) -> d
     who
         ``"exclip"`` or ``"ours"``.
     size
-        Of the model, see :mod:`tests.parity.published`.
+        Of the model, see :mod:`tests.helpers.published`.
     folder
         Holds the module.
     explanations
@@ -50,7 +50,7 @@ def side(who: str, size: str, folder: str, explanations: int, process: int) -> d
     process
         Number of this process among those of its side.
     """
-    from tests.parity import published
+    from tests.helpers import published
 
     # Each side imports what it needs and nothing of the other.
     importlib.import_module("exclip.explanation" if who == "exclip" else "fpattr_widget.pairs")
@@ -102,7 +102,7 @@ def _ours(published: Any, model: Any) -> Any:
 
 def compare(measure: Any, options: argparse.Namespace) -> dict[str, Any]:
     """Measure both sides, each process alone, and check that their maps are equal."""
-    from tests.parity.published import random_openai_clip
+    from tests.helpers.published import random_openai_clip
 
     found: dict[str, Any] = {"size": options.size, "tokens": TOKENS, "nodes": NODES}
     with tempfile.TemporaryDirectory() as folder:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.records import FOLDER, keep
-from tests.widget.notebook import WIDGET, Notebook, notebook
+from tests.helpers.kernel import WIDGET, Notebook, notebook
 
 SETUP = """
 import gc, os, signal, threading, tracemalloc

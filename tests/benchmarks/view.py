@@ -38,7 +38,7 @@ from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 from tests.benchmarks.__main__ import table
 from tests.benchmarks.records import FOLDER, keep, read
 from tests.browser.conftest import FLAGS, chromium
-from tests.browser.harness import (
+from tests.helpers.harness import (
     ADDRESS,
     HERE,
     HOST,
@@ -49,8 +49,8 @@ from tests.browser.harness import (
     state_of,
     synthetic_pairs,
 )
-from tests.browser.hosts import Lab
-from tests.browser.notebook import open_page, write_notebook
+from tests.helpers.hosts import Lab
+from tests.helpers.notebook_page import open_page, write_notebook
 
 PROBE = Path(__file__).with_name("view_probe.js").read_text(encoding="utf-8")
 LARGE = (77, 32, 32)  # tokens, rows and columns of patches
@@ -444,8 +444,8 @@ RERUN = """async ([name, times, anew, rows]) => {
     for (let i = 0; i < times; i++) {
         const id = await harness.open(name, {anew});
         await harness.show(id);
-        const tokens = [...harness.hosts.get(id).model.get('tokens').keys()];
-        harness.receive(id, {type: 'rows', epoch: 1, tokens}, [rows]);
+        const tokens = [...harness.hosts.get(id).model.get('sides')[0].panels[0].tokens.keys()];
+        harness.receive(id, {type: 'features', epoch: 1, side: 0, id: 0, features: tokens}, [rows]);
         harness.receive(id, {type: 'done', epoch: 1}, []);
         await new Promise(done => setTimeout(done, 30));
         await harness.hosts.get(id).close();

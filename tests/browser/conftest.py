@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.hosts import Lab
-from tests.browser.notebook import Notebook, open_page
+from tests.helpers.hosts import Lab
+from tests.helpers.notebook_page import Desk, Notebook
 
 FLAGS = [
     "--no-sandbox",
@@ -43,22 +43,30 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab.stop()
 
 
+@pytest.fixture(scope="session")
+def desk(lab: Lab, browser: Browser) -> Iterator[Desk]:
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    yield Desk(context.new_page(), lab)
+    context.close()
+
+
 OpenNotebook = Callable[[Path], Notebook]
 
 
 @pytest.fixture
-def open_notebook(lab: Lab, browser: Browser) -> Iterator[OpenNotebook]:
+def open_notebook(lab: Lab, desk: Desk) -> Iterator[OpenNotebook]:
+    """Return a function that opens a notebook in JupyterLab; one at a time is open."""
     opened: list[Notebook] = []
 
     def open_(source: Path) -> Notebook:
         path = lab.root / source.name
         if path != source:
             shutil.copy(source, path)
-        context = browser.new_context(viewport={"width": 1280, "height": 1000})
-        opened.append(open_page(context.new_page(), lab, path))
+        assert not opened
+        opened.append(desk.open(path))
         return opened[-1]
 
     yield open_
     for notebook in opened:
-        notebook.shut_down()
-        notebook.page.context.close()
+        desk.close(notebook)
+        assert notebook.errors == []

@@ -14,13 +14,13 @@ from pathlib import Path
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from tests.browser.conftest import FLAGS, chromium
-from tests.browser.harness import EPOCH, View, harness, state_of, synthetic_pairs
-from tests.browser.hosts import Lab, Marimo, Notebook7, Voila
-from tests.browser.notebook import open_page, write_notebook
-from tests.browser.page import drag_region, wait_for_rows
-from tests.browser.test_hosts import MARIMO
 from tests.browser.test_jupyterlab import QUICKSTART
 from tests.browser.test_view import show_progress, unknown_words
+from tests.helpers.harness import EPOCH, View, harness, state_of, synthetic_pairs
+from tests.helpers.hosts import Lab, Marimo, Notebook7, Voila
+from tests.helpers.notebook_page import open_page, write_notebook
+from tests.helpers.notebooks_shown import MARIMO
+from tests.helpers.painted import drag_region, wait_for_rows
 
 EXPLORER = QUICKSTART.with_name("explorer.ipynb")
 SIZE = {"width": 1280, "height": 1100}

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 import fpattr_widget as fp
 from fpattr_widget.scenes import example
-from tests.browser.offline import assert_linked, offline
+from tests.helpers.offline_page import assert_linked, offline
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -8,8 +8,8 @@ from PIL import Image
 from playwright.sync_api import Locator, Page
 
 from fpattr_widget.scenes import example
-from tests.browser.notebook import Notebook, numbers, wait_until, write_notebook
-from tests.browser.page import assert_painted, drag_region, wait_for_rows, wait_for_shown
+from tests.helpers.notebook_page import Notebook, numbers, wait_until, write_notebook
+from tests.helpers.painted import assert_painted, drag_region, wait_for_rows, wait_for_shown
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -19,13 +19,10 @@ EXPLORE = "import fpattr_widget as fp\nexplorer = fp.explore()\nexplorer"
 @pytest.fixture
 def notebook(open_notebook, lab):
     notebook = open_notebook(write_notebook(lab.root / "explorer.ipynb", EXPLORE))
-    errors: list[str] = []
-    notebook.page.on("pageerror", lambda error: errors.append(str(error)))
     notebook.run_all()
     wait_for_rows(notebook.page.locator(".fpattr").first)
     notebook.wait_idle()
-    yield notebook
-    assert errors == []
+    return notebook
 
 
 @pytest.fixture
@@ -181,18 +178,29 @@ def test_a_model_that_cannot_be_used_is_told_beside_its_menu(notebook, view):
     assert_linked(notebook, view, "dog")
 
 
-def test_menus_work_while_a_cell_runs(notebook, view):
+WAIT = """
+import pathlib, time
+while not pathlib.Path("enough").exists():
+    time.sleep(0.05)
+"""
+
+
+def test_menus_work_while_a_cell_runs(notebook, view, lab):
+    enough = lab.root / "enough"
+    enough.unlink(missing_ok=True)
     notebook.page.evaluate(
-        """() => {
+        """code => {
             const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
-            const future = kernel.requestExecute({code: 'import time; time.sleep(20)'});
-            window.slept = false;
-            future.done.then(() => { window.slept = true; });
-        }"""
+            window.waited = false;
+            kernel.requestExecute({code}).done.then(() => { window.waited = true; });
+        }""",
+        WAIT,
     )
     menu(notebook.page, "Example").select_option("farm")
     view.locator(".fpattr-token", has_text="pig").wait_for(timeout=15_000)
-    assert not notebook.page.evaluate("() => window.slept")
+    assert not notebook.page.evaluate("() => window.waited")
+    enough.touch()
+    notebook.page.wait_for_function("() => window.waited")
 
 
 def test_two_explorers_side_by_side_do_not_mix(open_notebook, lab):

@@ -4,30 +4,19 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.notebook import Notebook, numbers, write_notebook
-from tests.browser.page import assert_painted, wait_for_rows, wait_for_shown
+from tests.helpers.notebook_page import SLOW_VIEW, Notebook, numbers, write_notebook
+from tests.helpers.painted import assert_painted, wait_for_rows, wait_for_shown
 
 pytestmark = pytest.mark.timeout(300)
 
-# Seconds of work, a row after the other.
-SLOW = """
-import fpattr_widget as fp
-from fpattr_widget.scenes import example
-widget = fp.explain(
-    example("dog-and-ball").image,
-    "a dog next to a ball and a dog and a ball",
-    method=fp.IntegratedJacobians(steps=100),
-    layer=0,
-)
-widget
-"""
+SHOW = 'widget = slow_view("a dog next to a ball and a dog and a ball")\nwidget'
 KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
 
 
 @pytest.fixture
 def notebook(open_notebook, lab) -> Notebook:
     """A notebook whose widget has some rows and lacks others."""
-    notebook = open_notebook(write_notebook(lab.root / "faults.ipynb", SLOW))
+    notebook = open_notebook(write_notebook(lab.root / "faults.ipynb", SLOW_VIEW, SHOW))
     notebook.run_all()
     chip(notebook, 2).and_(notebook.page.locator(":not([data-missing])")).wait_for()
     assert missing(notebook) > 2
@@ -91,7 +80,7 @@ def test_a_worker_that_was_interrupted_goes_on_when_asked(notebook):
     expect(trouble(notebook)).to_contain_text("Python was interrupted", timeout=10_000)
     lacking = missing(notebook)
     assert lacking > 0
-    notebook.page.wait_for_timeout(1_500)
+    notebook.page.wait_for_timeout(800)  # three rows would have arrived
     assert missing(notebook) == lacking
     view(notebook).get_by_text("Go on").click()
     wait_for_rows(view(notebook))

@@ -9,9 +9,10 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 import fpattr_widget as fp
 from fpattr_widget.scenes import example
-from tests.browser.hosts import Jupyter, Lab, Marimo, Notebook7, Voila
-from tests.browser.notebook import open_page, write_notebook
-from tests.browser.page import (
+from tests.helpers.hosts import Jupyter, Lab, Marimo, Notebook7, Voila
+from tests.helpers.notebook_page import open_page, write_notebook
+from tests.helpers.notebooks_shown import MARIMO
+from tests.helpers.painted import (
     assert_chips,
     assert_painted,
     drag_region,
@@ -37,43 +38,6 @@ said = lambda change: setattr(
     report, "value", f"Python has {widget.selected_tokens} {widget.selected_patches}")
 widget.observe(said, ["selected_tokens", "selected_patches"])
 report
-"""
-MARIMO = """
-import marimo
-
-app = marimo.App()
-
-
-@app.cell
-def _():
-    import marimo as mo
-    import fpattr_widget as fp
-    from fpattr_widget.scenes import example
-    scene = example("dog-and-ball")
-    return fp, mo, scene
-
-
-@app.cell
-def _(fp, scene):
-    fp.explain(scene.image, scene.caption)
-    return
-
-
-@app.cell
-def _(fp, mo, scene):
-    widget = mo.ui.anywidget(fp.explain(scene.image, scene.caption))
-    widget
-    return (widget,)
-
-
-@app.cell
-def _(mo, widget):
-    mo.md("Python has " + f"{widget.selected_tokens} {widget.selected_patches}")
-    return
-
-
-if __name__ == "__main__":
-    app.run()
 """
 
 

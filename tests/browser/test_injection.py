@@ -1,20 +1,18 @@
 """Texts that would run if anyone took them for more than text, wherever they are shown."""
 
 import struct
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 import fpattr_widget as fp
-from tests.browser.harness import synthetic_pairs
-from tests.browser.hosts import Lab
-from tests.browser.notebook import Notebook, open_page, write_notebook
-from tests.browser.offline import SITE, offline, site
-from tests.injection import STRINGS
-from tests.recorded import pairs_of
+from tests.helpers.harness import synthetic_pairs
+from tests.helpers.hostile_pairs import SOME, hostile
+from tests.helpers.hostile_strings import STRINGS
+from tests.helpers.notebook_page import Notebook, open_page, write_notebook
+from tests.helpers.offline_page import SITE, offline, site
 
 ROOT = Path(__file__).parents[2]
 ELEMENTS = [
@@ -22,25 +20,6 @@ ELEMENTS = [
     "img", "iframe", "p", "span", "button", "ol", "li", "section", "figure",
     "canvas", "svg", "path", "header", "footer", "bdi", "textarea", "input", "label",
 ]  # fmt: skip
-
-
-def hostile(*texts: str) -> fp.FeaturePairs:
-    """Pairs in which every text is one of these."""
-    pairs = synthetic_pairs(4, 2, 2, caption="one two", side=64)
-    caption, special, model, method, *words = (texts * 8)[:8]
-    tokens = [
-        replace(token, text=text, start=None, stop=None)
-        for token, text in zip(pairs.tokens, words, strict=True)
-    ]
-    return pairs_of(
-        pairs.contents().recorded,
-        caption=caption,
-        tokens=tokens,
-        picture=pairs.picture,
-        grid=pairs.grid,
-        special=[special],
-        about=replace(pairs.about, model=model, method=method),
-    )
 
 
 def assert_untouched(page: Page, elements: list[str] = ELEMENTS) -> None:
@@ -106,9 +85,6 @@ def test_in_another_page(browser, form):
         assert_untouched(page)
 
 
-SOME = [STRINGS[start : start + 7] for start in range(0, len(STRINGS), 7)]  # for each view
-
-
 def drawings(folder: Path, ending: str) -> list[Path]:
     """Draw all of the strings, some in each drawing, in names of files too."""
     paths = []
@@ -163,21 +139,13 @@ def test_in_a_drawing_that_is_a_picture(tmp_path):
 IMPORT = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
-from tests.browser.test_injection import SOME, hostile
+from tests.helpers.hostile_pairs import SOME, hostile
 from IPython.display import display
 """
 SHOW = """
 for texts in SOME:
     display(hostile(*texts).widget(precompute=True))
 """
-
-
-def opened(browser: Browser, lab: Lab, path: Path) -> tuple[Notebook, list[str]]:
-    """Open a notebook in a page of its own; return also what that asks the network for."""
-    page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    return open_page(page, lab, path), asked
 
 
 def assert_shown_as_text(notebook: Notebook, asked: list[str]) -> None:
@@ -194,19 +162,22 @@ def assert_shown_as_text(notebook: Notebook, asked: list[str]) -> None:
     assert [url for url in asked if "evil" in url] == []
 
 
-def test_in_a_notebook(browser, lab):
+def test_in_a_notebook(browser, lab, open_notebook):
     path = write_notebook(lab.root / "injection.ipynb", IMPORT, SHOW)
-    notebook, asked = opened(browser, lab, path)
+    notebook = open_notebook(path)
+    asked: list[str] = []
+    notebook.page.on("request", lambda request: asked.append(request.url))
     notebook.run_all()
     notebook.wait_idle()
     assert_shown_as_text(notebook, asked)
     notebook.save()
-    notebook.shut_down()
-    notebook.page.context.close()
 
     # Opened anew, by another page with a kernel that knows of nothing.
-    again, asked = opened(browser, lab, path)
+    saved = path.rename(lab.root / "injection-saved.ipynb")
+    page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    again = open_page(page, lab, saved)
     assert again.python("print('hostile' in globals())") == "False\n"
     assert_shown_as_text(again, asked)
     again.shut_down()
-    again.page.context.close()
+    page.context.close()

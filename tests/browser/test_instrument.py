@@ -10,7 +10,7 @@ from PIL import Image
 
 import fpattr_widget as fp
 from fpattr_widget.scenes import example
-from tests.browser.harness import harness, state_of, synthetic_pairs
+from tests.helpers.harness import harness, state_of, synthetic_pairs
 
 ROWS, COLUMNS = 4, 6
 RED, BLUE = (178, 24, 43), (33, 102, 172)
@@ -282,7 +282,7 @@ def test_pictures_can_be_dropped_pasted_and_chosen(browser, pairs, tmp_path):
             assert view.page.evaluate(give, [kind, base64.b64encode(small).decode()])
         view.root.locator("input[type=file]").set_input_files(large)
         for _ in range(100):
-            sent = view.sent("image")
+            sent = view.sent("file")
             if len(sent) == 3:
                 break
             view.page.wait_for_timeout(100)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator
 
-from tests.browser.notebook import Notebook, numbers, wait_until, write_notebook
-from tests.browser.page import (
+from tests.helpers.notebook_page import SLOW_VIEW, Notebook, numbers, wait_until, write_notebook
+from tests.helpers.painted import (
     assert_chips,
     assert_painted,
     chip_values,
@@ -21,24 +21,11 @@ from tests.browser.page import (
 pytestmark = pytest.mark.timeout(300)
 
 NEWEST = version("ipykernel")
-PREPARE = """
-import ipykernel
-import time
+LONG = """
 from pathlib import Path
 from IPython.display import display
-import fpattr_widget as fp
-from fpattr_widget.scenes import example
-encoder = fp.load_encoder()
-"""
-# Seconds of work, a row after the other.
-LONG = """
-widget = fp.explain(
-    example("dog-and-ball").image,
-    "a dog next to a ball and a dog and a ball",
-    model=encoder,
-    method=fp.IntegratedJacobians(steps=100),
-    layer=0,
-)
+
+widget = slow_view("a dog next to a ball and a dog and a ball")
 display(widget)
 while not Path("enough").exists():
     time.sleep(0.05)
@@ -61,7 +48,7 @@ def notebook(request, lab, open_notebook) -> Notebook:
     lab.add_kernel(kernel, **environment)
     (lab.root / "enough").unlink(missing_ok=True)
     notebook = open_notebook(
-        write_notebook(lab.root / f"{kernel}.ipynb", PREPARE, LONG, kernel=kernel)
+        write_notebook(lab.root / f"{kernel}.ipynb", SLOW_VIEW, LONG, kernel=kernel)
     )
     assert notebook.python("import ipykernel; print(ipykernel.__version__)").strip() == wanted
     notebook.start_all()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.browser.notebook import wait_until, write_notebook
-from tests.browser.page import wait_for_rows, wait_for_shown
+from tests.helpers.notebook_page import wait_until, write_notebook
+from tests.helpers.painted import wait_for_rows, wait_for_shown
 
 pytestmark = pytest.mark.timeout(300)
 

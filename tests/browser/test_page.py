@@ -9,9 +9,9 @@ from playwright.sync_api import Page, expect
 
 import fpattr_widget as fp
 from fpattr_widget.scenes import example
-from tests.browser.harness import synthetic_pairs
-from tests.browser.offline import SITE, offline, site
-from tests.browser.page import (
+from tests.helpers.harness import synthetic_pairs
+from tests.helpers.offline_page import SITE, offline, site
+from tests.helpers.painted import (
     assert_chips,
     assert_painted,
     drag_region,

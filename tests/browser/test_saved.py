@@ -21,12 +21,20 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 import fpattr_widget as fp
 from fpattr_widget.scenes import example
-from tests.browser.harness import synthetic_pairs
-from tests.browser.hosts import Jupyter, Notebook7
-from tests.browser.notebook import Notebook, numbers, open_page, wait_until, write_notebook
-from tests.browser.offline import assert_linked, expect_shown, offline
-from tests.browser.page import assert_chips, assert_painted, drag_region, wait_for_rows
-from tests.executed import Executed, buffers, rows
+from tests.helpers.executed_notebook import Executed, buffers, rows
+from tests.helpers.harness import synthetic_pairs
+from tests.helpers.hosts import Jupyter, Notebook7
+from tests.helpers.notebook_page import (
+    SLOW_VIEW,
+    Notebook,
+    numbers,
+    open_page,
+    wait_until,
+    write_notebook,
+)
+from tests.helpers.offline_page import assert_linked, expect_shown, offline
+from tests.helpers.painted import assert_chips, assert_painted, drag_region, wait_for_rows
+from tests.helpers.shown import caption_of, picture_of
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -39,23 +47,14 @@ from fpattr_widget.scenes import example
 from IPython.display import HTML
 
 def kept(widget):
-    rows = np.frombuffer(widget.rows, "<f4").reshape(len(widget.tokens), -1)
+    rows = np.frombuffer(widget.rows, "<f4").reshape(len(widget.pairs.tokens), -1)
     return np.isfinite(rows).all(1).sum() if rows.size else 0
 
 scene = example("dog-and-ball")
 whole = fp.explain(scene.image, scene.caption, theme="dark", scale="own", keep_colour=True)
 whole
 """
-# Seconds of work, a row after the other.
-PART = """
-part = fp.explain(
-    scene.image,
-    "a dog next to a ball and a dog and a ball",
-    method=fp.IntegratedJacobians(steps=100),
-    layer=0,
-)
-part
-"""
+PART = 'part = slow_view("a dog next to a ball and a dog and a ball")\npart'
 FRAMED = "HTML(fp.to_html(whole, form='iframe', height=640))"
 KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
 # Modules of which a reader of the notebook has none.
@@ -78,7 +77,7 @@ class Saved:
 def saved(lab, browser) -> Saved:
     """One widget with everything, one that was interrupted, and an iframe."""
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
-    path = write_notebook(lab.root / "made.ipynb", WHOLE, FRAMED, PART)
+    path = write_notebook(lab.root / "made.ipynb", WHOLE, FRAMED, SLOW_VIEW, PART)
     notebook = open_page(context.new_page(), lab, path)
     notebook.run_all()
     whole, part = (notebook.page.locator(".fpattr").nth(index) for index in (0, 1))
@@ -155,7 +154,7 @@ def add_bare_kernel(host: Jupyter) -> str:
     folder.mkdir(exist_ok=True)
     for module in MISSING_MODULES:
         (folder / f"{module}.py").write_text(f"raise ModuleNotFoundError('no {module}')\n")
-    host.add_kernel("bare", PYTHONPATH=str(folder))
+    host.add_kernel("bare", forked=False, PYTHONPATH=str(folder))
     return "bare"
 
 
@@ -279,13 +278,12 @@ def pairs() -> fp.FeaturePairs:
 def assert_bounded(model: dict) -> None:
     """Compare a model as it is saved with its picture, four bytes a pair, and the script."""
     state, held = model["state"], buffers(model)
-    pairs = len(state["tokens"]) * (len(state["image_special"]) + np.prod(state["grid"]))
+    caption, picture = caption_of(state["sides"]), picture_of(state["sides"])
+    pairs = caption["features"] * picture["features"]
     assert len(held["rows"]) == 4 * pairs
     script = sum(len(json.dumps(state[name])) for name in ("_esm", "_css"))
-    words = len(json.dumps([state["caption"], state["tokens"]]))
-    assert (
-        len(json.dumps(model)) < script + words + 4 / 3 * (len(held["picture"]) + 4 * pairs) + 2000
-    )
+    words = len(json.dumps([caption["text"], caption["tokens"]]))
+    assert len(json.dumps(model)) < script + words + 4 / 3 * (len(held["sides"]) + 4 * pairs) + 2000
 
 
 def test_a_notebook_run_with_no_page_holds_every_value(executed, pairs):
@@ -294,9 +292,9 @@ def test_a_notebook_run_with_no_page_holds_every_value(executed, pairs):
         assert np.isfinite(matrix).all()
         assert state["similarity"] == state["ledger"]["similarity"]
         assert_bounded(model)
-        if state["caption"] == pairs.caption:
+        if caption_of(state["sides"])["text"] == pairs.caption:
             np.testing.assert_allclose(matrix[:, 1:], pairs.matrix, atol=1e-6)
-    captions = {model["state"]["caption"] for model in executed.displayed}
+    captions = {caption_of(model["state"]["sides"])["text"] for model in executed.displayed}
     assert captions == {"a dog next to a ball", "a horse and a car on the road"}
 
 

@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, Page
 
 from fpattr_widget.pairs import FeaturePairs
 from tests.benchmarks import view as view_benchmark
-from tests.browser.harness import EPOCH, View, harness, open_harness, state_of, synthetic_pairs
+from tests.helpers.harness import EPOCH, View, harness, open_harness, state_of, synthetic_pairs
+from tests.helpers.shown import caption_of
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -60,7 +61,7 @@ def open_view(browser: Browser, states) -> Callable[..., Any]:
 
 
 def matrix(state: dict[str, Any]) -> np.ndarray:
-    return np.frombuffer(state["rows"], "<f4").reshape(len(state["tokens"]), -1)
+    return np.frombuffer(state["rows"], "<f4").reshape(caption_of(state["sides"])["features"], -1)
 
 
 def word(view: View, text: str) -> Any:
@@ -495,7 +496,7 @@ def test_rows_arrive_from_python(open_view, states):
         view.receive_rows(rows, [1, 2])
         hover_word(view)
         assert heat(view)[:, :, 3].max() == 0
-        assert view.sent("rows")[-1][0]["tokens"] == [4]
+        assert view.sent("rows")[-1][0]["features"] == [4]
         view.receive_rows(rows)
         for root in view.roots:
             view.page.wait_for_function(

@@ -22,12 +22,11 @@ from PIL import Image
 
 import fpattr_widget as fp
 from fpattr_widget.drawing._figure import pairs_png, pairs_png_so_far, plot, save_figure
-from fpattr_widget.encoders._tokens import word_spans
-from fpattr_widget.pairs import About, FeaturePairs
-from tests.recorded import like, pairs_of, recorded
+from fpattr_widget.pairs import FeaturePairs
+from tests.helpers.made_pairs import LEDGER, made, tokens_of
+from tests.helpers.recorded import like, pairs_of, recorded
 
 ENDINGS = (".png", ".svg", ".pdf")
-LEDGER = fp.Ledger(0.5, 0.2, 0.1, -0.1, 0.28, 0.02)
 SKY = (90, 160, 220)
 HOSTILE = [
     r"$x^2$ and $\frac{1}{2}$", r"\frac{ $ unbalanced $$ _{", "<script>alert('a')</script>",
@@ -42,46 +41,6 @@ ODD = {
     "han": ("日本語の文章と中文" * 8, 7, 7), "rtl": ("כלב אדום ליד two red balls قطة صغيرة", 7, 7),
     "marks": ("e\u0301 a\u0308\u0323 क्षि ก็", 7, 7), "quotes": ("(“a dog”, he said…)", 7, 7),
 }  # fmt: skip
-
-
-def tokens_of(caption: str) -> list[fp.Token]:
-    words = [
-        fp.Token(caption[a:b], number, a, b, False)
-        for number, (a, b) in enumerate(word_spans(caption))
-    ]
-    ends = [fp.Token(name, None, None, None, True) for name in ("BOS", "EOS")]
-    return [ends[0], *words, ends[1]]
-
-
-def made(
-    caption: str,
-    rows: int = 7,
-    columns: int = 7,
-    *,
-    values: np.ndarray | None = None,
-    special: np.ndarray | float = 0.0,
-    ledger: fp.Ledger = LEDGER,
-    colour: tuple[int, int, int] | None = None,
-    model: str = "bundled",
-) -> FeaturePairs:
-    """Return pairs that are known already; ``special`` are those with CLS, ``(tokens,)``."""
-    tokens = tokens_of(caption)
-    random = np.random.default_rng(len(caption))
-    if values is None:
-        values = random.normal(0, 0.02, (len(tokens), rows * columns))
-    noise = random.integers(0, 255, (rows, columns, 3), np.uint8)
-    picture = Image.new("RGB", (32 * columns, 32 * rows), colour)
-    if colour is None:
-        picture = Image.fromarray(noise).resize(picture.size, Image.Resampling.BICUBIC)
-    everything = np.c_[np.broadcast_to(special, len(tokens)), values].astype(np.float32)
-    return pairs_of(
-        recorded(everything, ledger, "4 nodes"),
-        caption=caption,
-        tokens=tokens,
-        picture=picture,
-        grid=(rows, columns),
-        about=About(model, "integrated Jacobians", "text block 0 · image block 2"),
-    )
 
 
 def named(figure, name: str, kind: type = AxesImage):
@@ -291,20 +250,6 @@ def test_weak_values_are_faint():
     assert "+0.0025" in texts(plot(made("dog", 16, 16, values=fine)))
 
 
-def test_the_view_has_the_same_limits():
-    from fpattr_widget.drawing import _colours as colours
-    from fpattr_widget.drawing import _ledger as ledger
-
-    source = Path(__file__).parents[2] / "js" / "src"
-    for name, file, ours in (
-        ("FLOOR", "scale.ts", colours.FLOOR),
-        ("COARSE", "scale.ts", colours.COARSE),
-        ("TOLERATED", "ledger.ts", ledger.TOLERATED),
-    ):
-        (written,) = re.findall(rf"export const {name} = ([\d.]+);", (source / file).read_text())
-        assert float(written) == ours, name
-
-
 def test_a_ledger_that_does_not_add_up_says_so():
     figure = plot(made("a dog", ledger=fp.Ledger(0.23, 83.1, 0.0, 0.0, 0.0, -82.87)))
     assert "their sum is 83.10, which leaves −82.87." in texts(figure)
@@ -366,7 +311,7 @@ def test_odd_captions_and_grids_fit_and_warn_nobody(case, folder, caplog):
 
 
 def test_a_long_caption_is_all_there():
-    from tests.browser.harness import synthetic_pairs
+    from tests.helpers.harness import synthetic_pairs
 
     pairs = synthetic_pairs()
     assert len(pairs.tokens) == 77
@@ -537,13 +482,13 @@ def test_nothing_is_computed_for_a_drawing_of_what_is_known(encoder, picture):
 
 def test_what_is_missing_is_said_and_has_no_colour():
     from fpattr_widget.drawing._content import shown_words, so_far
-    from fpattr_widget.drawing._sheet import draw, settled
+    from fpattr_widget.drawing._sheet import default_settings, draw
 
     pairs = made("a dog and a cat, too")
     pairs._ready[[2, 5]] = False
     pairs._ledger = None
     content = so_far(pairs)
-    with settled():
+    with default_settings():
         figure = draw(content, shown_words(content, None), dpi=100)
     assert "4 of 6 words were computed" in texts(figure)
     assert "precompute=True computes all before the view is shown" in texts(figure)
@@ -559,7 +504,7 @@ def test_what_is_missing_is_said_and_has_no_colour():
 def test_pyplot_is_left_alone_and_matplotlib_waits_until_it_is_needed():
     script = (
         "import sys; import fpattr_widget as fp; assert 'matplotlib' not in sys.modules; "
-        "from tests.drawing.test_figure import made; made('a dog').plot(); "
+        "from tests.helpers.made_pairs import made; made('a dog').plot(); "
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)

@@ -112,7 +112,7 @@ def test_token_ids_give_the_same_map_as_their_text(encoder, picture):
 
 
 def test_a_bare_module_shows_token_numbers(picture):
-    from tests.conftest import random_clip
+    from tests.helpers.models import random_clip
 
     bare = fp.load_encoder(random_clip())
     pixels = torch.zeros(1, 3, 24, 24, dtype=torch.float64)

@@ -10,8 +10,8 @@ from torch import nn
 from transformers import BertConfig, BertModel
 
 import fpattr_widget as fp
-from tests.conftest import Processor, random_clip
-from tests.encoders.families.checks import snapshot
+from tests.helpers.family_checks import snapshot
+from tests.helpers.models import Processor, random_clip
 
 FAST = fp.IntegratedJacobians(steps=2)
 

@@ -16,7 +16,7 @@ from PIL import EpsImagePlugin, Image, ImageOps
 import fpattr_widget as fp
 from fpattr_widget.encoders import _image_files as images
 from fpattr_widget.encoders._image_files import read_image, seen_crop
-from tests.conftest import Processor
+from tests.helpers.models import Processor
 
 
 def png(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:

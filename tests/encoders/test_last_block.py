@@ -13,8 +13,11 @@ from torch import nn
 import fpattr_widget as fp
 from fpattr_widget.encoders import _last_block as last_block
 from fpattr_widget.encoders._last_block import NODE, AttentionPooling, agree
-from tests.conftest import Processor, random_clip
-from tests.encoders.families import test_in_common, test_siglip
+from tests.helpers import family_checks as checks
+from tests.helpers.families import siglip
+from tests.helpers.families.samples import SAMPLES
+from tests.helpers.models import Processor, random_clip
+from tests.helpers.sentence_pieces import siglip_tokenizer
 
 CAPTION = "a dog left of a red ball"
 NODES = fp.IntegratedJacobians(steps=3)
@@ -33,7 +36,7 @@ def matrix(encoder, picture, caption=CAPTION, layer=-1) -> np.ndarray:
 def plainly(encoder, picture, caption=CAPTION, layer=-1) -> np.ndarray:
     """Return the map of the same module by automatic differentiation alone."""
     processor = encoder.processors["text"], encoder.processors["image"]
-    other = encode(encoder.model, test_in_common.checks.Processor(*processor))
+    other = encode(encoder.model, checks.Processor(*processor))
     other.towers["text"].last_block = other.towers["image"].last_block = None
     assert ways(other, picture, caption) == (BY_DIFFERENTIATION, BY_DIFFERENTIATION)
     return matrix(other, picture, caption, layer)
@@ -136,7 +139,7 @@ def test_a_merged_lora_layer_is_a_plain_one_again(picture):
 
 @pytest.mark.parametrize("name", ["BLIP", "Chinese-CLIP"])
 def test_a_projection_that_is_wrapped_later_is_found(picture, name):
-    sample = test_in_common.SAMPLES[name]
+    sample = SAMPLES[name]
     model = sample.model(torch.float64)
     encoder = encode(model, sample.processor())
     add_lora(model, r"text_proj(ection)?", size=0.3)
@@ -230,9 +233,9 @@ def test_a_hook_on_every_module_is_not_gone_around(picture):
 
 def test_torchs_attention_does_not_call_its_output_map(tmp_path, picture):
     """It reads its weight: a hook there is never run, and the closed form would run it."""
-    tokenizer = test_siglip.siglip_tokenizer(tmp_path)
-    encoder = test_siglip.random_encoder(tokenizer, torch.bfloat16)
-    caption = test_siglip.CAPTION
+    tokenizer = siglip_tokenizer(tmp_path)
+    encoder = siglip.random_encoder(tokenizer, torch.bfloat16)
+    caption = siglip.CAPTION
     assert ways(encoder, picture, caption)[1] == IN_CLOSED_FORM
     hooked(encoder.model.vision_model.head.attention.out_proj)
     assert ways(encoder, picture, caption)[1] == BY_DIFFERENTIATION
@@ -306,7 +309,7 @@ def bent(tower, inputs, reference, size: float):
 def test_a_description_right_by_value_and_wrong_by_derivative_is_refused(picture):
     encoder = encode(random_clip())
     text, image = encoder.prepare(CAPTION, "text"), encoder.prepare(picture, "image")
-    references = test_in_common.checks.references(encoder, text, image)
+    references = checks.references(encoder, text, image)
     expected = [plainly(encoder, picture, layer=layer) for layer in (-1, -2)]
     for size, used in ((0.0, True), (1.0, False)):
         wrong = encode(encoder.model)

@@ -19,9 +19,8 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 import fpattr_widget as fp
 from fpattr_widget.widget._server import RowServer
-from tests.beside import assert_same_map, noise
-from tests.conftest import Processor
-from tests.models import bert_and_vit, clip, encoder_of
+from tests.helpers.models import Processor, bert_and_vit, clip, encoder_of
+from tests.helpers.threads import assert_same_map, noise
 
 CAPTION = "a dog, a ball"
 METHOD = fp.IntegratedJacobians(steps=2)

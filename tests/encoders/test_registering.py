@@ -15,7 +15,7 @@ import fpattr_widget as fp
 from fpattr_widget.encoders import Arrangement
 from fpattr_widget.encoders import _registry as registry
 from fpattr_widget.training._model import new_tokenizer
-from tests.encoders.families.checks import assert_closes_at_every_layer, far_from_linear
+from tests.helpers.family_checks import assert_closes_at_every_layer, far_from_linear
 
 PAGE = Path(fp.__file__).parent / "encoders" / "README.md"
 

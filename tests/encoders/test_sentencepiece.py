@@ -10,8 +10,8 @@ from torch import nn
 import fpattr_widget as fp
 from fpattr_widget.encoders import TextTower, Token
 from fpattr_widget.encoders._tokens import find_offsets, word_spans
-from tests.encoders.families.sentence_pieces import siglip2_tokenizer, siglip_tokenizer
-from tests.encoders.families.test_siglip import random_encoder
+from tests.helpers.families.siglip import random_encoder
+from tests.helpers.sentence_pieces import siglip2_tokenizer, siglip_tokenizer
 
 KNOWN = ["dog", "a", "ball", "and", "black", "puppy", "café", "мяч", "barking", "table"]
 UNKNOWN = ["犬", "κύων", "zebra", "qux", "भाषा", "ÅNGSTRÖM", "x2"]

@@ -21,7 +21,8 @@ from torch import nn
 from torch.autograd import forward_ad
 
 import fpattr_widget as fp
-from tests.beside import (
+from tests.helpers.models import bert_and_vit, clip, encoder_of
+from tests.helpers.threads import (
     Explaining,
     Worker,
     alone,
@@ -32,7 +33,6 @@ from tests.beside import (
     state_of,
     switches,
 )
-from tests.models import bert_and_vit, clip, encoder_of
 
 FAST = fp.IntegratedJacobians(steps=2)
 METHODS = {"auto": fp.IntegratedJacobians(), "banzhaf": fp.Banzhaf()}

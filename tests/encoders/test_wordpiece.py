@@ -15,10 +15,10 @@ from transformers.models.bert.tokenization_bert_legacy import BertTokenizerLegac
 
 import fpattr_widget as fp
 from fpattr_widget.encoders._tokens import align_tokens, word_spans
-from tests.encoders.families import checks
-from tests.encoders.families.test_altclip import altclip_encoder
-from tests.encoders.families.test_chinese_clip import chinese_clip_encoder
-from tests.encoders.families.vocabularies import WORD_PIECES, clip_tokenizer
+from tests.helpers import family_checks as checks
+from tests.helpers.families.altclip import altclip_encoder
+from tests.helpers.families.chinese_clip import chinese_clip_encoder
+from tests.helpers.vocabularies import WORD_PIECES, clip_tokenizer
 
 FAST = fp.IntegratedJacobians(steps=2)
 

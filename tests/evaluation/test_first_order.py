@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fpattr_widget as fp
-from tests.evaluation.planted import picture
-from tests.methods.by_hand import CAPTION, CONTENT, PATCHES, ByHand
+from tests.helpers.clip_by_hand import CAPTION, CONTENT, PATCHES, ByHand
+from tests.helpers.planted import picture
 
 METHOD = fp.IntegratedJacobians(steps=4)
 IMAGE = picture(4)

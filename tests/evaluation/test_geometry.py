@@ -11,7 +11,7 @@ from PIL import Image
 
 from fpattr_widget.evaluation._explained import PreparedSample
 from fpattr_widget.evaluation._geometry import patches_across, patches_in_boxes, seen_boxes
-from tests.evaluation.planted import phrase, sample
+from tests.helpers.planted import phrase, sample
 
 ALL = (0.0, 0.0, 1.0, 1.0)
 grids = st.tuples(st.integers(1, 9), st.integers(1, 9))

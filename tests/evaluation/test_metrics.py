@@ -31,7 +31,8 @@ from fpattr_widget.evaluation.metrics.pointing_energy import energy
 from fpattr_widget.evaluation.metrics.pointing_game import hit
 from fpattr_widget.methods import MaskedSimilarity
 from fpattr_widget.methods._game import Game
-from tests.evaluation.planted import (
+from tests.helpers.clip_by_hand import ByHand
+from tests.helpers.planted import (
     CAPTION,
     NO_LEDGER,
     RED_BALL,
@@ -42,9 +43,8 @@ from tests.evaluation.planted import (
     picture,
     sample,
 )
-from tests.methods.by_hand import ByHand
-from tests.methods.test_game import align, align_image
-from tests.recorded import like, pairs_of, recorded
+from tests.helpers.recorded import like, pairs_of, recorded
+from tests.helpers.small_align import align, align_image
 
 TOP_LEFT = np.zeros((3, 3), bool)
 TOP_LEFT[0, 0] = True

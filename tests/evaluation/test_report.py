@@ -16,8 +16,8 @@ from fpattr_widget.evaluation._estimate import estimate
 from fpattr_widget.evaluation._outlines import outlined
 from fpattr_widget.evaluation._plan import plan
 from fpattr_widget.evaluation._score import Record, Score
-from tests.conftest import random_encoder
-from tests.evaluation.planted import cell, phrase, picture, sample
+from tests.helpers.models import random_encoder
+from tests.helpers.planted import cell, phrase, picture, sample
 
 EVIL = "<script>alert('$x$ & _y_')</script> $a^$ \\$b$"
 GAME, ENERGY, DELETION, RESIDUAL = (

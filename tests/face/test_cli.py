@@ -158,7 +158,7 @@ def test_evaluate_tells_and_writes_what_python_measures(tmp_path, monkeypatch, c
         (["coco", "a.json"], "INSTANCES.json CAPTIONS.json IMAGES"),
         (["coco", "a.json", "b.json", "c"], "a.json"),
         (["scenes", "-o", "it.txt"], ".html"),
-        (["scenes", "-o", "nowhere/it.html"], "`--output` is in 'nowhere'"),
+        (["scenes", "-o", "nowhere/it.html"], "`--output` lies in 'nowhere'"),
         (["scenes", "--number", "0"], "number"),
         (["table", "nothing.csv"], "nothing.csv"),
     ],

@@ -13,8 +13,7 @@ from fpattr_widget.encoders._graphs import Kept
 from fpattr_widget.methods import integrated_jacobians as ij
 from fpattr_widget.progress import Stopped, about, checkpoint, listening, report
 from fpattr_widget.widget._server import RowServer
-from tests.conftest import random_clip
-from tests.models import encoder_of
+from tests.helpers.models import encoder_of, random_clip
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from fpattr_widget.methods.banzhaf import (
     paired_coalitions,
     sampled_banzhaf,
 )
-from tests.conftest import random_encoder
-from tests.methods.by_hand import CAPTION, ByHand
+from tests.helpers.clip_by_hand import CAPTION, ByHand
+from tests.helpers.models import random_encoder
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 import fpattr_widget as fp
 from fpattr_widget.methods import METHODS
 from fpattr_widget.scenes import example
-from tests.conftest import Processor, random_clip, spelling_encoder
-from tests.methods.by_hand import CAPTION
+from tests.helpers.clip_by_hand import CAPTION
+from tests.helpers.models import Processor, random_clip, spelling_encoder
 
 AT_A_PLACE_OF_THEIR_OWN = ("occlusion", "banzhaf", "patch_token_similarity")
 QUICK = {

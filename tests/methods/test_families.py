@@ -8,30 +8,30 @@ import torch
 
 import fpattr_widget as fp
 from fpattr_widget.methods._game import game_of
-from tests.encoders.families import (
-    test_align,
-    test_altclip,
-    test_blip,
-    test_chinese_clip,
-    test_flava,
-    test_metaclip2,
-    test_openai_clip,
-    test_siglip2,
-    test_vision_text_dual_encoder,
+from tests.helpers.families import (
+    align,
+    altclip,
+    blip,
+    chinese_clip,
+    flava,
+    metaclip2,
+    openai_clip,
+    siglip2,
+    vision_text_dual_encoder,
 )
 
 MAKERS = {
-    "ALIGN": (test_align.random_encoder, test_align.CAPTION),
-    "AltCLIP": (test_altclip.altclip_encoder, test_altclip.CAPTION),
-    "BLIP": (test_blip.blip_encoder, test_blip.CAPTION),
-    "Chinese-CLIP": (test_chinese_clip.chinese_clip_encoder, test_chinese_clip.CAPTION),
-    "FLAVA": (test_flava.flava_encoder, test_flava.CAPTION),
-    "MetaCLIP 2": (test_metaclip2.random_encoder, test_metaclip2.CAPTION),
-    "OpenAI": (test_openai_clip.openai_encoder, test_openai_clip.CAPTION),
-    "SigLIP 2": (test_siglip2.random_encoder, test_siglip2.CAPTION),
+    "ALIGN": (align.random_encoder, align.CAPTION),
+    "AltCLIP": (altclip.altclip_encoder, altclip.CAPTION),
+    "BLIP": (blip.blip_encoder, blip.CAPTION),
+    "Chinese-CLIP": (chinese_clip.chinese_clip_encoder, chinese_clip.CAPTION),
+    "FLAVA": (flava.flava_encoder, flava.CAPTION),
+    "MetaCLIP 2": (metaclip2.random_encoder, metaclip2.CAPTION),
+    "OpenAI": (openai_clip.openai_encoder, openai_clip.CAPTION),
+    "SigLIP 2": (siglip2.random_encoder, siglip2.CAPTION),
     **{
-        name: (pair.encoder, test_vision_text_dual_encoder.CAPTION)
-        for name, pair in test_vision_text_dual_encoder.PAIRS.items()
+        name: (pair.encoder, vision_text_dual_encoder.CAPTION)
+        for name, pair in vision_text_dual_encoder.PAIRS.items()
     },
 }
 

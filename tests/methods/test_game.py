@@ -7,22 +7,15 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import AlignConfig, AlignModel, Siglip2Config, Siglip2Model
+from transformers import Siglip2Config, Siglip2Model
 
 import fpattr_widget as fp
 from fpattr_widget.encoders import ImageTower, PreparedImage, PreparedText
 from fpattr_widget.encoders._tower import Reading
 from fpattr_widget.methods._game import Game, game_of
-from tests.conftest import Processor, random_clip, random_encoder
-from tests.methods.by_hand import CAPTION, ByHand, removed
-
-
-def far_from_linear(model: nn.Module) -> nn.Module:
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for weight in model.parameters():
-            weight.add_(0.2 * torch.randn(weight.shape, generator=generator))
-    return model.double().eval()
+from tests.helpers.clip_by_hand import CAPTION, ByHand, removed
+from tests.helpers.models import Processor, random_clip, random_encoder
+from tests.helpers.small_align import align, align_image, far_from_linear
 
 
 def siglip2() -> fp.DualEncoder:
@@ -39,22 +32,6 @@ def siglip2() -> fp.DualEncoder:
     return fp.load_encoder(far_from_linear(Siglip2Model(config)))
 
 
-def align() -> fp.DualEncoder:
-    """A convolutional tower."""
-    text = {
-        "vocab_size": 20, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2,
-        "num_attention_heads": 3, "max_position_embeddings": 16,
-    }  # fmt: skip
-    vision = {
-        "image_size": 64, "hidden_dim": 24, "kernel_sizes": [3, 3], "in_channels": [32, 16],
-        "out_channels": [16, 24], "depthwise_padding": [], "strides": [1, 2],
-        "num_block_repeats": [1, 2], "expand_ratios": [1, 4], "width_coefficient": 1.0,
-        "depth_coefficient": 1.0,
-    }  # fmt: skip
-    config = AlignConfig(text_config=text, vision_config=vision, projection_dim=24)
-    return fp.load_encoder(far_from_linear(AlignModel(config)))
-
-
 IDS = [[2, 5, 6, 7, 8, 9, 10, 3]]
 
 
@@ -66,10 +43,6 @@ def siglip2_image() -> dict[str, Tensor]:
         "spatial_shapes": torch.tensor([[2, 3]]),
         "pixel_attention_mask": torch.tensor([[1] * 6 + [0] * 4]),
     }
-
-
-def align_image() -> Tensor:
-    return torch.randn(1, 3, 36, 28, generator=torch.Generator().manual_seed(1)).double()
 
 
 # The questions

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import fpattr_widget as fp
-from tests.methods.test_definition import CAPTION, image_head, image_states, text_head, text_states
+from tests.helpers.clip_heads import CAPTION, image_head, image_states, text_head, text_states
 
 
 def by_definition(encoder, picture, layers) -> np.ndarray:

@@ -17,8 +17,8 @@ from fpattr_widget.methods import _automatic as path
 from fpattr_widget.methods._automatic import PathIntegral
 from fpattr_widget.methods._closed_form import AttentionIntegral
 from fpattr_widget.methods._quadrature import Quadrature
-from tests.conftest import Processor, random_clip, random_encoder
-from tests.encoders.families.checks import assert_closed_form_is_differentiation
+from tests.helpers.family_checks import assert_closed_form_is_differentiation
+from tests.helpers.models import Processor, random_clip, random_encoder
 
 CAPTION = "a dog left of a red ball"
 

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fpattr_widget as fp
-from tests.conftest import random_encoder
-from tests.methods.by_hand import CAPTION, CONTENT, PATCHES, ByHand
+from tests.helpers.clip_by_hand import CAPTION, CONTENT, PATCHES, ByHand
+from tests.helpers.models import random_encoder
 
 
 @pytest.mark.parametrize("tokens", ["mask", "reference"])

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 import fpattr_widget as fp
-from tests.conftest import Processor, random_encoder
-from tests.methods.by_hand import CAPTION
+from tests.helpers.clip_by_hand import CAPTION
+from tests.helpers.models import Processor, random_encoder
 
 
 def final_states(encoder, picture) -> tuple[Tensor, Tensor]:

@@ -30,8 +30,9 @@ from fpattr_widget.files._atomic import write_atomically
 from fpattr_widget.files._container import digest, pack
 from fpattr_widget.pairs import About, Ledger
 from fpattr_widget.pairs._file import pack_contents
-from tests.conftest import spelling_encoder
-from tests.recorded import like, pairs_of, recorded
+from tests.helpers.models import spelling_encoder
+from tests.helpers.recorded import like, pairs_of, recorded
+from tests.helpers.shown import picture_of
 
 CAPTION = "a dog, two balls and a cat"
 ODD = "\u202e شَارع 👩‍👩‍👧 \u2028 </script> a\x00b \U0001f600"
@@ -162,8 +163,9 @@ def test_the_widget_is_the_same_down_to_the_picture(tmp_path, encoder):
     pairs.save(tmp_path / "x")
     shown = state(fp.load_pairs(tmp_path / "x"))
     assert shown == state(pairs)
-    assert shown["picture_type"] == "image/jpeg"
-    assert b"secret" not in shown["picture"] + (tmp_path / "x").read_bytes()
+    picture = picture_of(shown["sides"])
+    assert picture["media_type"] == "image/jpeg"
+    assert b"secret" not in picture["data"] + (tmp_path / "x").read_bytes()
 
 
 def test_what_was_loaded_gives_the_same_file(original, tmp_path):

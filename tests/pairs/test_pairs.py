@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import fpattr_widget as fp
 from fpattr_widget.scenes import example, example_names
-from tests.conftest import Processor, random_clip, spelling_encoder
+from tests.helpers.models import Processor, random_clip, spelling_encoder
 
 CAPTION = "a dog, two balls and a cat"
 METHOD = fp.IntegratedJacobians(steps=4)

@@ -15,7 +15,9 @@ import torch
 
 import fpattr_widget as fp
 from fpattr_widget.evaluation import Dataset
-from tests.beside import (
+from tests.helpers.models import CAPTIONS, clip, encoder_of
+from tests.helpers.planted import cell, phrase, picture, sample
+from tests.helpers.threads import (
     FEW_NODES,
     PATIENCE,
     Explaining,
@@ -26,8 +28,6 @@ from tests.beside import (
     restless,
     stacks,
 )
-from tests.evaluation.planted import cell, phrase, picture, sample
-from tests.models import CAPTIONS, clip, encoder_of
 
 SECONDS = float(os.environ.get("FPATTR_STRESS_SECONDS", "4"))
 MOST_SECONDS = 2.0  # that a thread may have to wait for the others

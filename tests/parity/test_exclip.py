@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import fpattr_widget as fp
-from tests.parity.published import (
+from tests.helpers.published import (
     as_published,
     explainer,
     padded,

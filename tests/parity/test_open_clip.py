@@ -16,7 +16,7 @@ from transformers.utils import is_torchvision_available
 import fpattr_widget as fp
 from fpattr_widget.encoders import _registry as registry
 from fpattr_widget.training._model import new_tokenizer
-from tests.encoders.families import checks
+from tests.helpers import family_checks as checks
 
 TORCHVISION = Path(sys.prefix, "torchvision")
 FAST = fp.IntegratedJacobians(steps=2)

@@ -12,12 +12,14 @@ import pytest
 from PIL import Image
 
 import fpattr_widget as fp
-from fpattr_widget.drawing._figure import png, png_so_far
+from fpattr_widget.drawing._figure import pairs_png, pairs_png_so_far
 from fpattr_widget.scenes import example
+from fpattr_widget.view import PROTOCOL
 from fpattr_widget.widget import _patience as patience
 from fpattr_widget.widget._patience import Patience
-from tests.executed import Executed, rows
-from tests.widget.notebook import WIDGET, CellError, notebook
+from tests.helpers.executed_notebook import Executed, rows
+from tests.helpers.kernel import WIDGET, CellError, notebook
+from tests.helpers.shown import caption_of
 
 SETUP = """
 import time
@@ -77,7 +79,9 @@ def scene():
 
 
 def model_of(executed: Executed, caption: str) -> dict:
-    (found,) = (m for m in executed.models.values() if m["state"]["caption"] == caption)
+    (found,) = (
+        m for m in executed.models.values() if caption_of(m["state"]["sides"])["text"] == caption
+    )
     return found
 
 
@@ -112,14 +116,16 @@ def assert_whole(model: dict, pairs: fp.FeaturePairs) -> None:
 @pytest.mark.parametrize("caption", ["a dog next to a ball", "a dog"])
 def test_every_view_of_a_cell_has_its_rows_and_its_drawing(executed, scene, bundled, caption):
     pairs = fp.attribute(bundled, scene.image, caption)
-    models = [m for m in executed.models.values() if m["state"]["caption"] == caption]
+    models = [
+        m for m in executed.models.values() if caption_of(m["state"]["sides"])["text"] == caption
+    ]
     for model in models:  # the explorer shows one of them too
         assert_whole(model, pairs)
     for output in outputs(executed, caption):
         assert f", {len(pairs.tokens)} rows co" in output["text/plain"]  # of 110 characters
     shown = drawings(executed, caption)
     assert len(shown) == len(models) == (2 if caption == scene.caption else 1)
-    assert all(same(one, pixels(png(pairs))) for one in shown)
+    assert all(same(one, pixels(pairs_png(pairs))) for one in shown)
 
 
 def test_a_view_in_a_box_has_its_rows(executed, scene, bundled):
@@ -157,7 +163,7 @@ def so_far(pairs: fp.FeaturePairs, known: int, **options) -> np.ndarray:
     """Return the drawing of the first rows of some pairs of which all is known."""
     part = copy(pairs)
     part._ready = np.arange(len(pairs.tokens)) < known
-    return pixels(png_so_far(part, **options))
+    return pixels(pairs_png_so_far(part, **options))
 
 
 def test_a_view_that_was_waited_for_in_vain_is_not_waited_for_again(executed):
@@ -228,12 +234,12 @@ def test_waiting_can_be_interrupted(book, shown):
             book.finish(cell)
     else:
         book.finish(cell)
-    assert book.value("bool(w._server.wait(5) and 0 < w.pairs.ready.sum() < len(w.tokens))")
+    assert book.value("bool(w._server.wait(5) and 0 < w.pairs.ready.sum() < len(w.pairs.tokens))")
 
 
 def test_a_page_that_has_spoken_is_there_for_programs_too(book):
     model = book.run("view(Slow)", cell="spoken")[WIDGET]["model_id"]
-    book.say(model, {"type": "hello", "epoch": 1, "protocol": 2})
+    book.say(model, {"type": "hello", "epoch": 1, "protocol": PROTOCOL})
     book.listen(model, "hello")
     said = book.finish(book.start_unattended("display(kernel.attended())"))
     assert said["text/plain"] == "True"

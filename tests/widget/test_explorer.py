@@ -14,11 +14,12 @@ from PIL import Image
 
 import fpattr_widget as fp
 from fpattr_widget.scenes import example, example_names
-from fpattr_widget.widget import _trial as trial
-from tests.conftest import Processor, random_clip, random_encoder
+from fpattr_widget.widget import _choices as choices
+from tests.helpers.models import Processor, random_clip, random_encoder
+from tests.helpers.shown import caption_of
 
 METHOD = fp.IntegratedJacobians(steps=3)
-THREAD = "fpattr-newest"
+THREAD = "fpattr-choices"
 
 
 @pytest.fixture
@@ -46,7 +47,8 @@ def assert_shows(explorer, encoder, image, caption, method, layer=None) -> None:
     assert explorer.problems == {}
     expected = fp.attribute(encoder, image, caption, method, layer)
     assert explorer.pairs.about == expected.about
-    assert explorer.pairs.caption == explorer.view.caption == expected.caption
+    assert explorer.pairs.caption == expected.caption
+    assert caption_of(explorer.view.sides)["text"] == expected.caption
     np.testing.assert_allclose(explorer.pairs.matrix, expected.matrix, rtol=1e-4, atol=1e-8)
     assert explorer.view.pairs is explorer.pairs
 
@@ -372,12 +374,12 @@ def test_a_model_that_was_not_there_can_be_asked_for_again(explorer, saved_model
 
 
 def test_edits_in_the_view(explorer, encoder, picture):
-    edit_in_view(explorer, {"type": "caption", "caption": "two dogs"})
+    edit_in_view(explorer, {"type": "text", "side": 0, "text": "two dogs"})
     worked(explorer)
     assert explorer.caption == "two dogs"
     assert_shows(explorer, encoder, picture, "two dogs", METHOD)
     upload = png(Image.new("RGB", (31, 64), "green"))
-    edit_in_view(explorer, {"type": "image"}, upload)
+    edit_in_view(explorer, {"type": "file", "side": 1}, upload)
     worked(explorer)
     assert explorer.image == upload
     assert_shows(explorer, encoder, upload, "two dogs", METHOD)
@@ -387,16 +389,16 @@ def test_the_page_hears_of_what_it_may_not_have(explorer, monkeypatch):
     """The view is told in its own place, and told again when all is well."""
     heard = []
     monkeypatch.setattr(explorer.view, "refuse", lambda kind, said: heard.append((kind, said)))
-    edit_in_view(explorer, {"type": "caption", "caption": " "})
+    edit_in_view(explorer, {"type": "text", "side": 0, "text": " "})
     worked(explorer)
-    edit_in_view(explorer, {"type": "caption", "caption": " "})  # it waits for an answer
+    edit_in_view(explorer, {"type": "text", "side": 0, "text": " "})  # it waits for an answer
     worked(explorer)
-    edit_in_view(explorer, {"type": "image"}, b"no image")
+    edit_in_view(explorer, {"type": "file", "side": 1}, b"no image")
     worked(explorer)
     assert [kind for kind, _ in heard] == ["caption", "caption", "image", "caption"]
     assert all(said.startswith(("Caption is empty", "Image cannot be read")) for _, said in heard)
     epoch = explorer.view.epoch
-    edit_in_view(explorer, {"type": "caption", "caption": "a cat"})
+    edit_in_view(explorer, {"type": "text", "side": 0, "text": "a cat"})
     worked(explorer)
     assert sorted(heard[4:]) == [("caption", ""), ("image", "")]
     assert explorer.view.epoch > epoch
@@ -680,7 +682,7 @@ def test_changes_from_many_threads_end_in_one_state(explorer, encoder, picture):
 def _slow_models(monkeypatch, outcomes):
     """Let models of these names take until they are let go, and then come or fail."""
     loading, go = [], threading.Event()
-    original = trial.encoder_of
+    original = choices.encoder_of
 
     def slow(name):
         if name not in outcomes:
@@ -691,7 +693,7 @@ def _slow_models(monkeypatch, outcomes):
             raise outcomes[name]
         return outcomes[name]
 
-    monkeypatch.setattr(trial, "encoder_of", slow)
+    monkeypatch.setattr(choices, "encoder_of", slow)
     return loading, go
 
 
@@ -713,7 +715,7 @@ def test_who_turns_away_from_a_slow_model_need_not_wait(
     assert told(explorer, "Model") == ""
     pairs = explorer.pairs
     go.set()
-    assert explorer._newest.join(30)
+    assert explorer._worker.join(30)
     assert explorer.pairs is explorer.view.pairs is pairs
     assert explorer.problems == {}
     assert loading == ["slow"]
@@ -764,7 +766,7 @@ def test_closing_ends_everything(encoder, picture):
     explorer = fp.explore(picture, "a dog", model=encoder, method=METHOD)
     explorer.caption = "two dogs"
     explorer.close()
-    assert explorer._newest.join(30)
+    assert explorer._worker.join(30)
     pairs = explorer.pairs
     explorer.caption = "three dogs"
     assert explorer.wait(1)
@@ -778,7 +780,7 @@ def test_the_thread_ends_when_there_is_nothing_to_do(explorer):
     for caption in ("two dogs", "three dogs"):
         explorer.caption = caption
         worked(explorer)
-        assert explorer._newest.join(10)
+        assert explorer._worker.join(10)
         assert not [t for t in threading.enumerate() if t.name == THREAD]
         assert explorer.pairs.caption == caption
 

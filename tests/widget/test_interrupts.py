@@ -4,7 +4,9 @@ import time
 
 import pytest
 
-from tests.widget.notebook import WIDGET, CellError, Notebook, notebook
+from fpattr_widget.view import PROTOCOL
+from tests.helpers.kernel import WIDGET, CellError, Notebook, notebook
+from tests.helpers.shown import rows_message
 
 SETUP = """
 import time
@@ -57,19 +59,19 @@ def assert_stopped(book: Notebook, model: str, interrupted_at: float) -> None:
     assert not [said for said in book.silence(0.6) if said.model == model]
     assert stop.at - end_of_step(book, interrupted_at) < MOST_SECONDS
     assert book.value("max(steps)") <= stop.at
-    assert 0 < book.value("int(w.pairs.ready.sum())") < book.value("len(w.tokens)")
+    assert 0 < book.value("int(w.pairs.ready.sum())") < book.value("len(w.pairs.tokens)")
     assert book.value("w._server.wait(0.1)")
 
 
 def assert_works(book: Notebook, model: str) -> None:
     """A hover gets its row and nothing else; a page that starts anew gets everything."""
-    last = book.value("len(w.tokens)") - 1
-    book.say(model, {"type": "rows", "epoch": 1, "tokens": [last]})
+    last = book.value("len(w.pairs.tokens)") - 1
+    book.say(model, rows_message([last]))
     rows = book.listen(model, "rows")
-    assert rows[-1].content["tokens"] == [last]
+    assert rows[-1].content["features"] == [last]
     assert not [said for said in book.silence(0.6) if said.model == model]
     book.run("pause = 0")
-    book.say(model, {"type": "hello", "epoch": 1, "protocol": 2})
+    book.say(model, {"type": "hello", "epoch": 1, "protocol": PROTOCOL})
     said = book.listen(model, "done")
     assert said[0].content["type"] == "hello"
     assert book.value("w.pairs.ready.all().item()")
@@ -155,7 +157,7 @@ def test_closing_stops_the_worker(book):
     text = book.run("server = w._server; w.close(); at = time.time(); server.wait(5); print(at)")
     closed = float(text["text"])
     ended = book.value("time.time()")
-    assert book.value("w._server is None and server._thread is None")
+    assert book.value("w._server is None and not server._worker.busy")
     last = book.value("max(steps)")
     assert last <= max(closed + 1, ended)
     assert book.value("server.wait(0)")

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 import fpattr_widget as fp
-from tests.widget.notebook import WIDGET, Notebook, notebook
+from tests.helpers.kernel import WIDGET, Notebook, notebook
 
 SETUP = """
 import numpy as np

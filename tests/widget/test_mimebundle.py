@@ -12,8 +12,8 @@ import fpattr_widget as fp
 from fpattr_widget.drawing._figure import pairs_png, pairs_png_so_far, save_figure
 from fpattr_widget.pairs import About
 from fpattr_widget.scenes import example
-from tests.drawing.test_figure import made
-from tests.recorded import like
+from tests.helpers.made_pairs import made
+from tests.helpers.recorded import like
 
 METHOD = fp.IntegratedJacobians(steps=3)
 VIEW = "application/vnd.jupyter.widget-view+json"

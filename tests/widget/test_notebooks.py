@@ -8,7 +8,7 @@ import pytest
 from nbclient import NotebookClient
 
 from fpattr_widget.scenes import WITHHELD_KINDS
-from tests.executed import VIEW, Executed, rows
+from tests.helpers.executed_notebook import VIEW, Executed, rows
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.benchmarks.reruns import SETUP, grow, rerun
-from tests.widget.notebook import WIDGET, Notebook, notebook
+from tests.helpers.kernel import WIDGET, Notebook, notebook
+from tests.helpers.shown import kind_of
 
 CODE = "w = fp.explain(scene.image, scene.caption)\nw"
 LIVING = "[o for o in Out.values() if isinstance(o, fp.PairsWidget) and o.comm is not None]"
@@ -34,7 +35,7 @@ def test_nothing_grows_when_a_cell_runs_again(book):
         "kept = [o for o in Out.values() if isinstance(o, fp.PairsWidget) and o.comm is None]\n"
         "assert len(kept) > 25\n"
         "for one in kept:\n"
-        "    assert (one._server, one.picture, one.rows, one.tokens) == (None, b'', b'', [])\n"
+        "    assert (one._server, one.rows, one.sides) == (None, b'', [])\n"
         "    assert one.pairs._sides is None and one.pairs._measure is None\n"
         "    assert one.pairs._picture is w.pairs._picture\n"
         "    assert abs(one.pairs.words().matrix.sum() - one.pairs.matrix.sum()) < 1e-4\n"
@@ -71,12 +72,14 @@ def test_what_was_let_go_of_is_shown_again_when_it_is_displayed(book):
     assert book.value("first.comm is None")
     again = book.run("first", cell="show")[WIDGET]["model_id"]
     assert again != first
-    assert book.value("(first.model_id, len(first.tokens) > 0, len(first.picture) > 0)") == (
-        again, True, True,
-    )  # fmt: skip
-    said = book.listen(again, "done")
-    assert sum(len(s.content["tokens"]) for s in said if s.content["type"] == "rows") == book.value(
-        "len(first.tokens)"
+    panels = "[side['panels'][0] for side in first.sides]"
+    assert book.value("first.model_id") == again
+    assert book.value(f"[len({panels}[0]['tokens']) > 0, len({panels}[1]['data']) > 0]") == [
+        True, True,
+    ]  # fmt: skip
+    rows = [s.content for s in book.listen(again, "done") if kind_of(s.content) == "rows"]
+    assert sum(len(content["features"]) for content in rows) == book.value(
+        "len(first.pairs.tokens)"
     )
     assert book.value("first.layout.comm is not None")
 

@@ -14,7 +14,8 @@ from PIL import Image
 import fpattr_widget as fp
 from fpattr_widget.widget import _kernel as kernel
 from fpattr_widget.widget._server import RowServer
-from tests.conftest import random_encoder
+from tests.helpers.models import random_encoder
+from tests.helpers.shown import kind_of
 
 CAPTION = "a dog, a ball, a cat and a kite"
 METHOD = fp.IntegratedJacobians(steps=3)
@@ -33,14 +34,14 @@ class Page:
             self.done.set()
 
     def kinds(self) -> list[str]:
-        return [message["type"] for message, _ in self.messages]
+        return [kind_of(message) for message, _ in self.messages]
 
     def forget(self) -> None:
         self.messages.clear()
         self.done.clear()
 
     def of_type(self, kind: str) -> list[tuple[dict, list[bytes]]]:
-        return [entry for entry in self.messages if entry[0]["type"] == kind]
+        return [entry for entry in self.messages if kind_of(entry[0]) == kind]
 
 
 @pytest.fixture
@@ -52,8 +53,8 @@ def rows_of(page: Page, width: int) -> dict[int, np.ndarray]:
     rows: dict[int, np.ndarray] = {}
     for message, (buffer,) in page.of_type("rows"):
         values = np.frombuffer(buffer, "<f4").reshape(-1, width)
-        assert len(values) == len(message["tokens"])
-        rows.update(zip(message["tokens"], values, strict=True))
+        assert len(values) == len(message["features"])
+        rows.update(zip(message["features"], values, strict=True))
     return rows
 
 
@@ -93,7 +94,7 @@ def test_the_hovered_row_comes_before_the_others(pairs):
     assert order[:2] == [0, 9]
     assert order[2:] == [i for i in range(1, len(pairs.tokens)) if i != 9]
     # It travels at once, without waiting for a batch to fill.
-    batches = [message["tokens"] for message, _ in page.of_type("rows")]
+    batches = [message["features"] for message, _ in page.of_type("rows")]
     assert [0, 9] in (batches[0], batches[0] + batches[1])
     assert (batches[0] if 9 in batches[0] else batches[1])[-1] == 9
 
@@ -101,7 +102,7 @@ def test_the_hovered_row_comes_before_the_others(pairs):
 def test_a_region_is_answered_before_the_rows_are_there(pairs):
     page = Page()
     server = RowServer(pairs, page, epoch=1)
-    server.ask_region(7, [0, 4, 8])
+    server.ask_region(7, [1, 5, 9])
     assert page.done.wait(30)
     (message, (buffer,)), = page.of_type("region")  # fmt: skip
     assert message["id"] == 7
@@ -249,7 +250,7 @@ def test_without_threads_who_asks_computes(pairs, monkeypatch):
     server.fill()
     assert page.kinds()[-1] == "done"
     assert sorted(rows_of(page, 10)) == list(range(len(pairs.tokens)))
-    server.ask_region(1, [0])
+    server.ask_region(1, [1])
     assert len(page.of_type("region")) == 1
 
 
@@ -383,7 +384,7 @@ def test_widgets_that_share_a_model_do_not_mix(picture):
         server.fill()
         for number in range(40):
             server.ask_rows([number % count])
-            server.ask_region(number, [number % 9])
+            server.ask_region(number, [1 + number % 9])
             time.sleep(0.002)
 
     threads = [

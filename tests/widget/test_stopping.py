@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import fpattr_widget as fp
+from fpattr_widget.view import PROTOCOL
 from fpattr_widget.widget import _kernel as kernel
-from tests.beside import PATIENCE, noise, stacks
-from tests.models import Slow, encoder_of, slow_clip
+from tests.helpers.models import Slow, encoder_of, slow_clip
+from tests.helpers.threads import PATIENCE, noise, stacks
 
 LAYERS = 4
 CAPTION = "a dog, a ball, a cat and a kite"
@@ -95,7 +96,7 @@ def test_what_was_stopped_can_be_asked_for_again(encoder):
     encoder.memory_limit = 2**30
     method, layer = METHODS["integrated Jacobians"]
     expected = fp.attribute(encoder_of(slow_clip(LAYERS)), noise(0), CAPTION, method, layer).matrix
-    view._handle_custom_msg({"type": "hello", "epoch": view.epoch, "protocol": 2}, [])
+    view._handle_custom_msg({"type": "hello", "epoch": view.epoch, "protocol": PROTOCOL}, [])
     assert view._server.wait(PATIENCE)
     assert view.pairs.ready.all()
     np.testing.assert_allclose(view.pairs.matrix, expected, atol=1e-5 * np.abs(expected).max())
@@ -138,8 +139,8 @@ ended = 0.0
 atexit.register(lambda: print(time.monotonic() - ended))  # the last of all
 
 import fpattr_widget as fp
-from tests.beside import noise
-from tests.models import Slow, encoder_of, slow_clip
+from tests.helpers.threads import noise
+from tests.helpers.models import Slow, encoder_of, slow_clip
 
 encoder = encoder_of(slow_clip())
 encoder.memory_limit = 1

@@ -1,6 +1,7 @@
 """The widget's state and messages, without a page."""
 
 import contextlib
+import copy
 import io
 import json
 import threading
@@ -9,10 +10,13 @@ import time
 import numpy as np
 import pytest
 import traitlets
+from ipywidgets.widgets.widget import _put_buffers
 from PIL import Image
 
 import fpattr_widget as fp
+from fpattr_widget.view import PROTOCOL
 from fpattr_widget.widget._pairs_widget import PairsWidget
+from tests.helpers.shown import caption_of, kind_of, picture_of, rows_message
 
 METHOD = fp.IntegratedJacobians(steps=3)
 
@@ -37,7 +41,7 @@ class Wire:
 
     def said(self, kind: str) -> list[dict]:
         contents = [message.get("content", {}) for message in self.messages]
-        return [content for content in contents if content.get("type") == kind]
+        return [content for content in contents if kind_of(content) == kind]
 
     def buffers_of(self, content: dict) -> bytes:
         """Return the one buffer that came with a message."""
@@ -50,15 +54,14 @@ class Wire:
         states = []
         for message in list(self.messages):
             if message.get("method") == "update":
-                paths = [path[0] for path in message["buffer_paths"]]
-                states.append(
-                    {**message["state"], **dict(zip(paths, message["buffers"], strict=True))}
-                )
+                state = copy.deepcopy(message["state"])
+                _put_buffers(state, message["buffer_paths"], message["buffers"])
+                states.append(state)
         return states
 
 
 def hello(widget: PairsWidget, **changed) -> None:
-    message = {"type": "hello", "epoch": widget.epoch, "protocol": 2, **changed}
+    message = {"type": "hello", "epoch": widget.epoch, "protocol": PROTOCOL, **changed}
     widget._handle_custom_msg(message, [])
 
 
@@ -66,19 +69,22 @@ def test_picture_and_tokens_are_there_before_any_row(encoder, picture):
     pairs = fp.attribute(encoder, picture, "a dog", METHOD, 1)
     widget = PairsWidget(pairs)
     state = widget.get_state()
-    assert [token["text"] for token in state["tokens"]] == ["BOS", "a", "dog", "EOS"]
-    assert state["grid"] == [3, 3]
-    assert state["image_special"] == ["CLS"]
-    assert Image.open(io.BytesIO(state["picture"])).size == pairs.picture.size
-    assert state["picture_type"] in ("image/png", "image/jpeg")
+    caption, shown = caption_of(state["sides"]), picture_of(state["sides"])
+    assert caption["text"] == "a dog"
+    assert [token["text"] for token in caption["tokens"]] == ["BOS", "a", "dog", "EOS"]
+    assert (caption["features"], caption["special"]) == (4, [0, 3])
+    assert (shown["features"], shown["special"], shown["names"]) == (10, [0], ["CLS"])
+    assert shown["grid"] == [3, 3]
+    assert Image.open(io.BytesIO(shown["data"])).size == pairs.picture.size
+    assert shown["media_type"] in ("image/png", "image/jpeg")
     assert state["rows"] == b""
-    json.dumps(state["tokens"])
+    json.dumps(caption["tokens"])
     widget.close()
 
 
 def test_baking_puts_every_row_into_the_state(widget):
     assert widget.bake() is widget
-    rows = np.frombuffer(widget.rows, "<f4").reshape(len(widget.tokens), 10)
+    rows = np.frombuffer(widget.rows, "<f4").reshape(len(widget.pairs.tokens), 10)
     np.testing.assert_array_equal(rows[:, 1:], widget.pairs.matrix)
     assert widget.ledger["similarity"] == widget.similarity == widget.pairs.ledger.similarity
 
@@ -86,8 +92,9 @@ def test_baking_puts_every_row_into_the_state(widget):
 def test_large_pictures_are_sent_bounded(encoder):
     noise = np.random.default_rng(0).integers(0, 255, (1500, 1500, 3), np.uint8)
     view = fp.attribute(encoder, noise, "a dog", METHOD, 1).widget()
-    assert view.picture_type == "image/jpeg"
-    assert max(Image.open(io.BytesIO(view.picture)).size) <= 768
+    shown = picture_of(view.sides)
+    assert shown["media_type"] == "image/jpeg"
+    assert max(Image.open(io.BytesIO(shown["data"])).size) <= 768
     view.close()
 
 
@@ -107,17 +114,18 @@ MALFORMED = [
     (None, []),
     ("hello", []),
     ({}, []),
-    ({"type": "rows", "epoch": 1}, []),
-    ({"type": "rows", "epoch": 1, "tokens": ["1"]}, []),
-    ({"type": "rows", "epoch": 1, "tokens": [10_000, -1]}, ["done"]),
-    ({"type": "rows", "epoch": 0, "tokens": [1]}, []),
-    ({"type": "region", "epoch": 1, "id": 3}, []),
-    ({"type": "region", "epoch": 1, "id": 3, "patches": [9_999]}, ["region", "done"]),
+    ({"type": "features", "epoch": 1, "side": 0, "id": 0}, []),
+    ({**rows_message([1]), "features": ["1"]}, []),
+    (rows_message([10_000, -1]), ["done"]),
+    (rows_message([1], epoch=0), []),
+    ({**rows_message([1]), "side": 2}, []),
+    ({**rows_message([9_999]), "side": 1, "id": 3}, ["region", "done"]),
+    ({**rows_message([0, 1]), "side": 1, "id": 3}, ["done"]),
     ({"type": "unheard of", "epoch": 1}, []),
-    ({"type": "hello", "epoch": None, "protocol": 2}, ["hello", "ledger", "rows", "done"]),
-    ({"type": "hello", "epoch": 1, "protocol": [2]}, ["failure"]),
-    ({"type": "caption", "caption": 3}, []),
-    ({"type": "image"}, []),
+    ({"type": "hello", "epoch": None, "protocol": PROTOCOL}, ["hello", "ledger", "rows", "done"]),
+    ({"type": "hello", "epoch": 1, "protocol": [PROTOCOL]}, ["failure"]),
+    ({"type": "text", "side": 0, "text": 3}, []),
+    ({"type": "file", "side": 1}, []),
 ]
 
 
@@ -130,15 +138,17 @@ def test_malformed_messages_do_no_harm(widget, message, answers):
     pairs, wire = widget.pairs, Wire(widget)
     widget._receive(widget, message, [])  # beneath where ipywidgets swallows errors
     assert widget._server.wait(30)
-    kinds = [sent["content"]["type"] for sent in wire.messages if sent["method"] == "custom"]
+    kinds = [kind_of(sent["content"]) for sent in wire.messages if sent["method"] == "custom"]
     assert kinds == answers
     assert (edits, widget.pairs) == ([], pairs)
     for region in wire.said("region"):
-        assert np.frombuffer(wire.buffers_of(region), "<f4").tolist() == [0.0] * len(widget.tokens)
+        assert np.frombuffer(wire.buffers_of(region), "<f4").tolist() == [0.0] * len(
+            widget.pairs.tokens
+        )
     # It still answers.
-    widget._handle_custom_msg({"type": "rows", "epoch": 1, "tokens": [2]}, [])
+    widget._handle_custom_msg(rows_message([2]), [])
     assert widget._server.wait(30)
-    assert wire.said("rows")[-1]["tokens"] == [2]
+    assert wire.said("rows")[-1]["features"] == [2]
 
 
 WRONG = [
@@ -159,7 +169,7 @@ def test_wrong_options_are_named(encoder, picture):
 
 
 def test_explain_takes_what_load_encoder_takes(encoder, picture, saved_model):
-    from tests.conftest import Processor
+    from tests.helpers.models import Processor
 
     for options in (
         {"model": encoder},
@@ -210,7 +220,7 @@ def test_pins_are_put_in_order_and_those_that_do_not_exist_are_told(widget):
     widget.selected_tokens = [3, 1, 3]
     widget.selected_patches = [8, 0]
     assert (widget.selected_tokens, widget.selected_patches) == ([1, 3], [0, 8])
-    count = len(widget.tokens)
+    count = len(widget.pairs.tokens)
     with pytest.raises(traitlets.TraitError, match=f"holds {count}: pass token numbers from 0 to"):
         widget.selected_tokens = [0, count]
     with pytest.raises(traitlets.TraitError, match="pass patch numbers from 0 to 8"):
@@ -228,21 +238,21 @@ def test_other_pairs_are_shown_in_the_same_view(widget, encoder, picture):
     assert before.wait(30)  # or some of its rows would be on the wire by now
     wire.messages.clear()
     widget.show(other)
-    (state,) = [state for state in wire.updates() if "caption" in state]  # at once
-    assert state["caption"] == "a cat and a kite"
+    (state,) = [state for state in wire.updates() if "sides" in state]  # at once
+    assert caption_of(state["sides"])["text"] == "a cat and a kite"
     assert state["epoch"] == widget.epoch == 2
     assert state["rows"] == b""
     assert state["ledger"] == {}
     assert (state["similarity"], state["selected_tokens"], state["selected_patches"]) == (
         None, [], [],
     )  # fmt: skip
-    assert len(state["tokens"]) == len(other.tokens)
+    assert len(caption_of(state["sides"])["tokens"]) == len(other.tokens)
     assert widget.theme == "dark"
     assert widget.pairs is other
     assert widget._server.wait(30)
     rows = wire.said("rows")
     assert {row["epoch"] for row in rows} == {2}
-    assert sorted(n for row in rows for n in row["tokens"]) == list(range(len(other.tokens)))
+    assert sorted(n for row in rows for n in row["features"]) == list(range(len(other.tokens)))
 
 
 def test_what_the_page_pins_and_keeps_of_earlier_pairs_is_not_taken(widget, encoder, picture):
@@ -260,8 +270,8 @@ def test_a_page_that_starts_with_earlier_pairs_gets_the_present_ones(widget, enc
     widget.show(fp.attribute(encoder, picture, "a cat and a kite", METHOD, 1))
     wire = Wire(widget)
     hello(widget, epoch=1)
-    assert wire.updates()[0]["caption"] == "a cat and a kite"
-    assert wire.said("hello") == [{"type": "hello", "epoch": 2, "protocol": 2}]
+    assert caption_of(wire.updates()[0]["sides"])["text"] == "a cat and a kite"
+    assert wire.said("hello") == [{"type": "hello", "epoch": 2, "protocol": PROTOCOL}]
 
 
 @pytest.mark.parametrize("version", [{"protocol": 1}, {"protocol": "2"}, {"protocol": None}])
@@ -319,8 +329,9 @@ def test_threads_that_show_and_pages_that_answer_do_not_disturb_each_other(encod
     assert not errors
     epochs = []
     for state in wire.updates():
-        if "caption" in state:
-            assert len(state["tokens"]) == counts[state["caption"]]
+        if "sides" in state:
+            caption = caption_of(state["sides"])
+            assert len(caption["tokens"]) == counts[caption["text"]]
             epochs.append(state["epoch"])
     assert epochs == sorted(epochs)
     assert len(set(epochs)) > 10
@@ -328,10 +339,10 @@ def test_threads_that_show_and_pages_that_answer_do_not_disturb_each_other(encod
     assert not view._cross_validation_lock
     widths = {1: 0}
     for state in wire.updates():
-        if "caption" in state:
-            widths[state["epoch"]] = len(state["tokens"])
+        if "sides" in state:
+            widths[state["epoch"]] = len(caption_of(state["sides"])["tokens"])
     for row in wire.said("rows"):
-        assert max(row["tokens"]) < widths[row["epoch"]] or row["epoch"] == 1
+        assert max(row["features"]) < widths[row["epoch"]] or row["epoch"] == 1
     view.show(shown[2])
     view.opacity = 0.75
     assert wire.updates()[-1] == {"opacity": 0.75}
@@ -341,7 +352,8 @@ def test_threads_that_show_and_pages_that_answer_do_not_disturb_each_other(encod
 def test_edits_are_told_only_while_they_are_allowed(widget):
     told, wire = [], Wire(widget)
     widget.on_edit(lambda kind, value: told.append((kind, value)))
-    caption, image = {"type": "caption", "caption": "<b>a cat</b>"}, {"type": "image"}
+    caption = {"type": "text", "side": 0, "text": "<b>a cat</b>"}
+    image = {"type": "file", "side": 1}
     widget._handle_custom_msg(caption, [])
     assert told == []
     widget.editable = True
@@ -350,9 +362,7 @@ def test_edits_are_told_only_while_they_are_allowed(widget):
     widget._handle_custom_msg(image, [])
     assert told == [("caption", "<b>a cat</b>"), ("image", b"GIF")]
     widget.refuse("image", "It is no image.")
-    assert wire.said("refused") == [
-        {"type": "refused", "kind": "image", "message": "It is no image."}
-    ]
+    assert wire.said("refused") == [{"type": "refused", "side": 1, "message": "It is no image."}]
 
 
 def test_everything_can_be_computed_before_it_is_displayed(encoder, picture, monkeypatch):
@@ -401,7 +411,7 @@ def test_a_closed_view_can_be_opened_again(widget):
 
 def test_widgets_of_one_picture_share_it(encoder, picture):
     views = [fp.attribute(encoder, picture, text, METHOD, 1).widget() for text in ("a", "b c")]
-    assert views[0].picture is views[1].picture
+    assert picture_of(views[0].sides)["data"] is picture_of(views[1].sides)["data"]
     assert views[0].pairs._picture is views[1].pairs._picture
     mine = views[0].pairs.picture
     mine.paste(0, (0, 0, *mine.size))  # is the caller's own

@@ -1,40 +1,11 @@
 """What must be true of each of these families alike; the rest is in a file for each."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
 import pytest
 import torch
 
 import fpattr_widget as fp
-from tests.encoders.families import checks, test_altclip, test_blip, test_chinese_clip, test_flava
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A small model of a family, its processor, a caption, and nodes that suffice."""
-
-    model: Callable[[torch.dtype], Any]
-    processor: Callable[[], Any]
-    caption: str
-    steps: int
-
-    def encoder(self, dtype: torch.dtype = torch.float64) -> fp.DualEncoder:
-        return fp.load_encoder(self.model(dtype), processor=self.processor())
-
-
-SAMPLES = {
-    "AltCLIP": Sample(test_altclip.altclip, test_altclip.processor, test_altclip.CAPTION, steps=48),
-    "Chinese-CLIP": Sample(
-        test_chinese_clip.chinese_clip,
-        test_chinese_clip.processor,
-        test_chinese_clip.CAPTION,
-        steps=48,
-    ),
-    "BLIP": Sample(test_blip.blip, test_blip.processor, test_blip.CAPTION, steps=64),
-    "FLAVA": Sample(test_flava.flava, test_flava.processor, test_flava.CAPTION, steps=64),
-}
+from tests.helpers import family_checks as checks
+from tests.helpers.families.samples import SAMPLES, Sample
 
 
 @pytest.fixture(params=SAMPLES)

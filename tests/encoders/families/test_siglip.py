@@ -3,54 +3,18 @@
 import numpy as np
 import pytest
 import torch
-from transformers import SiglipConfig, SiglipImageProcessorPil, SiglipModel
 from transformers.utils.import_utils import BACKENDS_MAPPING
 
 import fpattr_widget as fp
-from tests.encoders.families import by_hand, checks
-from tests.encoders.families.sentence_pieces import LONGEST, siglip2_tokenizer, siglip_tokenizer
-
-CAPTION = "a dog left of a ball"
+from tests.helpers import family_checks as checks
+from tests.helpers import towers_by_hand as by_hand
+from tests.helpers.families.siglip import CAPTION, image_processor, random_encoder, random_siglip
+from tests.helpers.sentence_pieces import LONGEST, siglip2_tokenizer, siglip_tokenizer
 
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory):
     return siglip_tokenizer(tmp_path_factory.mktemp("siglip"))
-
-
-def random_siglip(tokenizer, dtype=torch.float64, **vision) -> SiglipModel:
-    torch.manual_seed(0)
-    text = {
-        "vocab_size": len(tokenizer),
-        "hidden_size": 24,
-        "intermediate_size": 40,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 3,
-        "max_position_embeddings": LONGEST,
-        "projection_size": 32,
-        "bos_token_id": 0,
-        "eos_token_id": 1,
-    }
-    vision = {
-        "hidden_size": 32,
-        "intermediate_size": 48,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "image_size": 24,
-        "patch_size": 8,
-        **vision,
-    }
-    config = SiglipConfig(text_config=text, vision_config=vision)
-    return checks.far_from_linear(SiglipModel(config), dtype)
-
-
-def image_processor(side: int = 24) -> SiglipImageProcessorPil:
-    return SiglipImageProcessorPil(size={"height": side, "width": side})
-
-
-def random_encoder(tokenizer, dtype=torch.float64) -> fp.DualEncoder:
-    processor = checks.Processor(tokenizer, image_processor())
-    return fp.load_encoder(random_siglip(tokenizer, dtype), processor=processor)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,478 @@
+/** All that the views of one model share: its state, its one comm listener, its requests. */
+
+import { type Focus, NOTHING } from "../values/focus";
+import { Pairs } from "../values/pairs";
+import { ascending, same } from "../values/sets";
+import { readSettings, type Settings } from "../values/settings";
+import type { AnyPanel, Bytes, LedgerState } from "../values/shapes";
+import { type Both, both, ordinaryOf, SIDES, type SideIndex, specialOf } from "../values/sides";
+import { decodeFloats, encodeFloats } from "./bytes";
+import { Listeners } from "./listeners";
+import { type Absence, Answers } from "./liveness";
+import {
+  type About,
+  type FeaturesMessage,
+  type FileEdit,
+  type HoveredState,
+  type Incoming,
+  type Model,
+  PROTOCOL,
+  ROLES,
+  type TextEdit,
+  type Traits,
+  type With,
+} from "./protocol";
+import { Requests } from "./requests";
+import { Saver } from "./saver";
+import type { Selection } from "./selection";
+import { Throttle } from "./throttle";
+
+/** What is being explained; it changes as a whole. */
+export interface Subject {
+  epoch: number;
+  /** The panels of each side. */
+  sides: Both<readonly AnyPanel[]>;
+  /** For each feature, whether it is special. */
+  special: Both<readonly boolean[]>;
+}
+
+/** The traits that hold the pins of each side. */
+const PINS = ["selected_tokens", "selected_patches"] as const;
+/** ipywidgets tells these when the connection to the kernel comes or goes. */
+const CONNECTION = ["comm_live_update", "comm:close"] as const;
+const OTHER_VERSION =
+  "This view was made by another version of fpattr_widget than the one that runs in the kernel: " +
+  "run its cell again.";
+
+const NO_ROWS = new DataView(new ArrayBuffer(0));
+
+export class Store {
+  subject: Subject;
+  pairs: Pairs;
+  settings: Settings;
+  failure = "";
+  /** Why an edit of each side was refused, in Python's words. */
+  readonly refused: [string, string] = ["", ""];
+  readonly #requests: Requests;
+  readonly #answers = new Answers(
+    () => this.#notify(),
+    () => {
+      if (this.absence === "computing" && !this.pairs.complete) this.#requests.hello();
+    },
+  );
+  readonly #saver: Saver;
+  readonly #hovered = new Throttle<HoveredState>((hovered) => {
+    this.#write("hovered", hovered);
+    quietly(() => this.model.save_changes());
+  });
+  readonly #listeners = new Listeners();
+  readonly #bound = new Set<{ selection: Selection }>();
+  // biome-ignore lint/suspicious/noExplicitAny: hosts call listeners with what they like
+  readonly #handlers: [event: string, listener: (...values: any[]) => void][] = [];
+  #shape = "";
+  #writing = false;
+  #news = "";
+  #stopped: "interrupted" | "left out" | null = null;
+  /** The results that the model held when they were last read or written here. */
+  #results: Pick<Traits, "rows" | "ledger">;
+
+  constructor(readonly model: Model) {
+    this.#requests = new Requests((message) => {
+      this.#answers.expect();
+      quietly(() => model.send(message));
+    });
+    this.#saver = new Saver(
+      () => this.#write("rows", encodeFloats(this.pairs.values)),
+      () => quietly(() => model.save_changes()),
+    );
+    this.settings = readSettings((name) => model.get(name));
+    this.subject = readSubject(model);
+    this.pairs = new Pairs(this.subject.special);
+    this.pairs.merge(decodeFloats(model.get("rows")));
+    this.#results = this.#readResults();
+    this.#shape = this.#fingerprint();
+    this.#listen();
+    this.#requests.restart(this.subject.epoch);
+    this.#requests.hello();
+  }
+
+  #listen(): void {
+    const own: Record<With<"own">, () => void> = {
+      rows: () => this.#merge(),
+      selected_tokens: () => this.#takePins(),
+      selected_patches: () => this.#takePins(),
+      hovered: () => this.#takeHover(),
+    };
+    const others = {
+      shape: () => this.#reload(),
+      painted: () => this.#notify(),
+      setting: () => this.#readSettings(),
+    };
+    for (const trait of Object.keys(ROLES) as (keyof Traits)[]) {
+      const role = ROLES[trait];
+      const changed = role === "own" ? own[trait as With<"own">] : others[role];
+      this.#on(`change:${trait}`, changed);
+    }
+    this.#on("msg:custom", (content: Incoming, buffers?: Bytes[]) => this.#take(content, buffers));
+    for (const event of CONNECTION) this.#on(event, () => this.#requests.hello());
+  }
+
+  close(): void {
+    this.#answers.stop();
+    this.#hovered.cancel();
+    this.#saver.flush();
+    for (const [event, listener] of this.#handlers) this.model.off(event, listener);
+    this.#handlers.length = 0;
+    this.#listeners.clear();
+    this.#bound.clear();
+  }
+
+  subscribe(listener: () => void, signal: AbortSignal): void {
+    this.#listeners.add(listener, signal);
+  }
+
+  /**
+   * Keep the pins of a selection and those of the model the same until `signal` ends, and where it
+   * is asked for what both are pointing at. Pins that a selection has already come first.
+   */
+  bind(selection: Selection, signal: AbortSignal): void {
+    const entry = { selection };
+    this.#bound.add(entry);
+    signal.addEventListener("abort", () => this.#bound.delete(entry), { once: true });
+    selection.pin(
+      both((side) => {
+        const here = selection.pins[side];
+        return here.length > 0 ? here : this.#pinsOf(side);
+      }),
+    );
+    this.#writePins(selection);
+    selection.subscribe((changed) => {
+      if (changed === "pins") this.#writePins(selection);
+      else this.#reportHover(selection);
+    }, signal);
+  }
+
+  get ledger(): LedgerState | null {
+    const ledger = this.model.get("ledger");
+    return ledger && "pairs" in ledger ? (ledger as LedgerState) : null;
+  }
+
+  get similarity(): number | null {
+    return this.model.get("similarity") ?? null;
+  }
+
+  /** What Python is doing, in its words, while rows are missing. */
+  get news(): string {
+    return this.absence === "computing" && !this.pairs.complete ? this.#news : "";
+  }
+
+  get about(): About {
+    return this.model.get("about") ?? {};
+  }
+
+  get absence(): Absence {
+    const { state } = this.#answers;
+    if (state === "silent" || state === "lost") return state;
+    return this.#stopped ?? "computing";
+  }
+
+  set<K extends keyof Settings>(name: K, value: Settings[K]): void {
+    if (this.settings[name] === value) return;
+    (this.model as { set(key: string, value: unknown): void }).set(name, value);
+    quietly(() => this.model.save_changes());
+  }
+
+  /** Hand on what the user changed; Python answers with another subject, or refuses. */
+  edit(message: TextEdit | FileEdit, ...buffers: ArrayBuffer[]): void {
+    this.refuse(message.side, "");
+    this.#answers.expect();
+    quietly(() => this.model.send(message, undefined, buffers));
+  }
+
+  refuse(side: number, message: string): void {
+    if (side in this.refused) this.refused[side as SideIndex] = message;
+    this.#notify();
+  }
+
+  dismissFailure(): void {
+    this.failure = "";
+    this.#notify();
+  }
+
+  /** Ask Python to go on with what is missing. */
+  resume(): void {
+    this.failure = "";
+    this.#news = "";
+    this.#stopped = null;
+    this.#requests.restart(this.subject.epoch);
+    this.#requests.hello();
+    this.#notify();
+  }
+
+  /**
+   * Sum over chosen features of a side, one number for each feature of the other. What is missing
+   * is asked for before all else, and NaN until it is there.
+   */
+  along(side: SideIndex, features: readonly number[]): Float64Array {
+    return side === 0 ? this.#sumOfRows(features) : this.#sumOfColumns(features);
+  }
+
+  #sumOfRows(features: readonly number[]): Float64Array {
+    const missing = this.pairs.missing(features);
+    if (missing.length > 0) this.#requests.rows(missing);
+    return this.pairs.along(0, features);
+  }
+
+  /** Where rows are missing, an answer from Python stands in. */
+  #sumOfColumns(features: readonly number[]): Float64Array {
+    const sum = this.pairs.along(1, features);
+    const special = features.some((feature) => this.subject.special[1][feature]);
+    if (this.pairs.complete || special) return sum;
+    const answer = this.#requests.answer(features);
+    if (!answer) this.#requests.sum(features);
+    return sum.map((value, row) => (Number.isNaN(value) ? (answer?.[row] ?? value) : value));
+  }
+
+  #take(content: Incoming, buffers: readonly Bytes[] = []): void {
+    if (content?.type === "refused") {
+      this.#answers.heard();
+      this.refuse(content.side, String(content.message ?? ""));
+      return;
+    }
+    if (content?.epoch !== this.subject.epoch) return;
+    this.#answers.heard();
+    switch (content.type) {
+      case "hello":
+        if (content.protocol === PROTOCOL) return;
+        this.failure = OTHER_VERSION;
+        break;
+      case "features":
+        if (!this.#takeFeatures(content, decodeFloats(buffers[0]))) return;
+        break;
+      case "ledger":
+        this.#write("ledger", content.ledger);
+        this.#write("similarity", content.similarity);
+        this.#write("about", content.about);
+        this.#saver.schedule();
+        break;
+      case "progress":
+        this.#news = String(content.message ?? "");
+        this.#stopped = null;
+        break;
+      case "failure":
+        this.#news = "";
+        this.failure = String(content.message ?? "");
+        this.#stopped = this.failure === "" ? null : "left out";
+        this.#saver.flush();
+        break;
+      case "interrupted":
+        this.#news = "";
+        this.#stopped = this.pairs.complete ? null : "interrupted";
+        this.#saver.flush();
+        break;
+      case "done":
+        this.#news = "";
+        this.#saver.flush();
+        if (this.#stopped === "interrupted") return;
+        this.#stopped =
+          this.pairs.complete || this.#requests.again(this.pairs.missing()) ? null : "left out";
+        break;
+      default:
+        return;
+    }
+    this.#notify();
+  }
+
+  #takeFeatures({ side, id, features }: FeaturesMessage, values: Float32Array): boolean {
+    if (side === 1) {
+      return values.length === this.pairs.rows && this.#requests.answered(id, values);
+    }
+    if (side !== 0 || !this.#takeRows(features, values)) return false;
+    this.#stopped = null;
+    this.#saver.schedule();
+    return true;
+  }
+
+  #takeRows(rows: readonly number[], values: Float32Array): boolean {
+    const { columns } = this.pairs;
+    if (values.length !== rows.length * columns) return false;
+    let taken = false;
+    rows.forEach((row, i) => {
+      taken = this.pairs.write(row, values.subarray(i * columns, (i + 1) * columns)) || taken;
+    });
+    return taken;
+  }
+
+  /** Rows that Python set: they complete what is there, and never take a row away. */
+  #merge(): void {
+    if (this.#writing) return;
+    this.#reload();
+    this.pairs.merge(decodeFloats(this.model.get("rows")));
+    this.#results = this.#readResults();
+    this.#notify();
+  }
+
+  /** Traits change one by one: start anew as soon as one of them says something new. */
+  #reload(): void {
+    const shape = this.#fingerprint();
+    if (shape === this.#shape) {
+      this.#readAgain();
+      return;
+    }
+    this.#shape = shape;
+    this.#saver.cancel();
+    this.subject = readSubject(this.model);
+    this.pairs = new Pairs(this.subject.special);
+    this.failure = "";
+    this.#news = "";
+    this.refused.fill("");
+    this.#stopped = null;
+    // What still is there from before belongs to what was explained before.
+    const before = this.#results;
+    if (this.model.get("rows") === before.rows) this.#write("rows", NO_ROWS);
+    else this.pairs.merge(decodeFloats(this.model.get("rows")));
+    if (this.model.get("ledger") === before.ledger) {
+      this.#write("ledger", {});
+      this.#write("similarity", null);
+    }
+    this.#results = this.#readResults();
+    this.#requests.restart(this.subject.epoch);
+    for (const { selection } of this.#bound) {
+      selection.pin(both((side) => this.#pinsOf(side)));
+      selection.point(NOTHING);
+    }
+    this.#notify();
+  }
+
+  /** The same is said in other objects, which may have what the first ones had not: a picture. */
+  #readAgain(): void {
+    this.subject = readSubject(this.model);
+    this.#notify();
+  }
+
+  #readResults(): Pick<Traits, "rows" | "ledger"> {
+    return { rows: this.model.get("rows"), ledger: this.model.get("ledger") };
+  }
+
+  #readSettings(): void {
+    this.settings = readSettings((name) => this.model.get(name));
+    this.#notify();
+  }
+
+  #fingerprint(): string {
+    const shape = [this.model.get("epoch"), this.model.get("sides")];
+    // An epoch has one picture: its bytes need not be compared.
+    return JSON.stringify(shape, (_, value) => (isBytes(value) ? null : value));
+  }
+
+  /** Pinned features of a side, as the model has them. */
+  #pinsOf(side: SideIndex): number[] {
+    return this.#featuresOf(side, this.model.get(PINS[side]));
+  }
+
+  /** Features of a side by the numbers that Python's users know: special patches have none. */
+  #featuresOf(side: SideIndex, numbers: readonly number[] | undefined): number[] {
+    const numbered = this.#numbered(side);
+    return ascending((numbers ?? []).flatMap((number) => numbered[number] ?? []));
+  }
+
+  #numbersOf(side: SideIndex, features: readonly number[]): number[] {
+    const numbered = this.#numbered(side);
+    const numbers = new Map(numbered.map((feature, number) => [feature, number]));
+    return features.flatMap((feature) => numbers.get(feature) ?? []);
+  }
+
+  #numbered(side: SideIndex): readonly number[] {
+    const special = this.subject.special[side];
+    return side === 0 ? [...special.keys()] : ordinaryOf(special);
+  }
+
+  #writePins({ pins }: Selection): void {
+    const changed = SIDES.filter((side) => {
+      const numbers = this.#numbersOf(side, pins[side]);
+      const before = this.#numbersOf(side, this.#pinsOf(side));
+      if (same(numbers, before)) return false;
+      this.#write(PINS[side], numbers);
+      return true;
+    });
+    if (changed.length === 0) return;
+    quietly(() => this.model.save_changes());
+    this.#sharePins();
+  }
+
+  #takePins(): void {
+    if (this.#writing) return; // both sides are not there yet
+    this.#sharePins();
+    this.#notify();
+  }
+
+  /** Give the model's pins to all selections; those that have no number there stay. */
+  #sharePins(): void {
+    for (const { selection } of this.#bound) {
+      const pins = both((side) => {
+        const numbered = new Set(this.#numbered(side));
+        const others = selection.pins[side].filter((feature) => !numbered.has(feature));
+        return [...others, ...this.#pinsOf(side)];
+      });
+      selection.pin(pins);
+    }
+  }
+
+  /** Report to Python what the pointer is on, where it asked for that. */
+  #reportHover({ hover }: Selection): void {
+    if (!this.settings.report_hover) return;
+    const [tokens, patches] = both((side) => this.#numbersOf(side, hover[side]));
+    this.#hovered.call({ tokens, patches });
+  }
+
+  /** Point at what Python, or another view that is linked to this one, points at. */
+  #takeHover(): void {
+    if (this.#writing) return;
+    const { tokens, patches } = this.model.get("hovered") ?? {};
+    const hover: Focus = [this.#featuresOf(0, tokens), this.#featuresOf(1, patches)];
+    for (const { selection } of this.#bound) selection.point(hover);
+  }
+
+  #write<K extends keyof Traits>(trait: K, value: Traits[K]): void {
+    this.#writing = true;
+    try {
+      this.model.set(trait, value);
+    } finally {
+      this.#writing = false;
+    }
+    if (trait === "rows" || trait === "ledger") this.#results = this.#readResults();
+  }
+
+  #notify(): void {
+    this.#listeners.call();
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  #on(event: string, listener: (...values: any[]) => void): void {
+    this.model.on(event, listener);
+    this.#handlers.push([event, listener]);
+  }
+}
+
+function readSubject(model: Model): Subject {
+  const sides = model.get("sides") ?? [];
+  const panels = both((side) => sides[side]?.panels ?? []);
+  return {
+    epoch: model.get("epoch") ?? 0,
+    sides: panels,
+    special: both((side) => specialOf(panels[side])),
+  };
+}
+
+function isBytes(value: unknown): boolean {
+  return ArrayBuffer.isView(value) || value instanceof ArrayBuffer;
+}
+
+/** Without a kernel some hosts refuse to send; the page goes on with what it has. */
+function quietly(action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    console.debug("fpattr_widget:", error);
+  }
+}

@@ -1,0 +1,80 @@
+/** What the parts of one view are given, and what they give back. */
+
+import type { Selection } from "../model/selection";
+import type { Store } from "../model/store";
+import type { Draft, Focus } from "../values/focus";
+import { NO_DRAFT } from "../values/focus";
+import type { Gesture } from "../values/gestures";
+import type { Look, Place } from "../values/look";
+import type { Settings } from "../values/settings";
+import type { LedgerState, PanelState } from "../values/shapes";
+import type { Both, Panel, Side, SideIndex } from "../values/sides";
+import type { Paper } from "./chip";
+
+/** What belongs to one view alone. */
+export interface ViewState {
+  place: Place | null;
+  draft: Draft;
+  /** What a drag or a click does that has no key held down: touch screens have none. */
+  gesture: Gesture;
+  /** Whether the view was ever touched. */
+  touched: boolean;
+  /** The part of the ledger that explains itself. */
+  explained: keyof LedgerState | null;
+}
+
+export const AT_FIRST: ViewState = {
+  place: null,
+  draft: NO_DRAFT,
+  gesture: "replace",
+  touched: false,
+  explained: null,
+};
+
+export interface Context {
+  readonly store: Store;
+  readonly selection: Selection;
+  readonly state: Readonly<ViewState>;
+  /** What is explained, as panels. */
+  readonly sides: Both<Side>;
+  /** The view's outermost element. */
+  readonly root: HTMLElement;
+  /** What chips stand on, as of the last paint. */
+  readonly paper: Paper;
+  /** Ends when the view is taken down. */
+  readonly signal: AbortSignal;
+  /** Change this view's own state; it is painted with the next frame. */
+  update(change: Partial<ViewState>): void;
+  /** Take note of what the pointer, or the keyboard's cursor, is on. */
+  point(focus: Focus, place?: Place | null): void;
+  /** Pin on one side, and end any drag. */
+  pin(side: SideIndex, features: readonly number[]): void;
+  /** Pin on both sides, and end any drag. */
+  pinBoth(focus: Focus): void;
+  /** Pins as they are now. */
+  pinned(): Focus;
+}
+
+export interface Part {
+  readonly element: HTMLElement;
+  paint(look: Look): void;
+}
+
+/** The part that shows a panel. */
+export interface PanelPart extends Part {
+  /** What is drawn on; other parts are put after it. */
+  readonly surface: HTMLElement;
+  /** Buttons for the row of tools. */
+  readonly tools: readonly HTMLElement[];
+}
+
+/** A panel that a part shows; another of its kind may take its place. */
+export interface Shown<P extends Panel = Panel> {
+  readonly now: P;
+}
+
+/** All that a view has to know of a kind of panel. */
+export interface PanelKind<S extends PanelState, P extends Panel = Panel> {
+  read(state: S, side: SideIndex, first: number, settings: Settings): P;
+  create(context: Context, panel: Shown<P>): PanelPart;
+}

@@ -1,0 +1,201 @@
+/** Says in words what is being looked at. Pure. */
+
+import { isNothing, listed, plural, signed } from "./format";
+import { addsUp, ledgerBar } from "./ledger";
+import type { Look } from "./look";
+import type { Pairs } from "./pairs";
+import type { LedgerState } from "./shapes";
+import {
+  type Both,
+  citeOf,
+  nameOf,
+  otherThan,
+  remarkOf,
+  SIDES,
+  type Side,
+  type SideIndex,
+  sumAt,
+  sumsOf,
+  wordOf,
+} from "./sides";
+import { total } from "./sums";
+
+/** A piece of the line; `kind` sets how loud it is, and `news` change by themselves. */
+export interface Piece {
+  text: string;
+  kind?: "name" | "value" | "aside" | "news";
+}
+
+export interface LineInput {
+  sides: Both<Side>;
+  look: Look;
+  ledger: LedgerState | null;
+  /** What the ledger's pairs are made of; see `splitOf`. */
+  split: readonly Addend[];
+  /** The part of the ledger that explains itself. */
+  explained: keyof LedgerState | null;
+  /** Why rows are missing, in words that begin with `not computed`; or that they are on their way. */
+  why: string;
+  /** Whether missing rows are on their way. */
+  computing: boolean;
+  /** Number of rows that are missing altogether. */
+  missing: number;
+  /** What Python is doing. */
+  news: string;
+}
+
+function idle({ sides, missing, computing, why, news, look }: LineInput): Piece[] {
+  if (news) return [{ text: news, kind: "news" }];
+  if (missing === 0 || computing) {
+    const either = (word: "hovered" | "dragged") =>
+      [...new Set(sides.map((side) => wordOf(side, word, " or ")))].join(" or ");
+    const text = `Hover ${either("hovered")}. Drag to pin ${either("dragged")}; Escape clears.`;
+    return [{ text, kind: "aside" }];
+  }
+  const all = look.sides[0].values.length;
+  const when = why.slice("not computed".length);
+  const rows = plural(all, wordOf(sides[0], "feature"));
+  const text =
+    missing === all
+      ? `No values were computed${when}.`
+      : `${missing} of ${rows} ${missing === 1 ? "was" : "were"} not computed${when}.`;
+  return [{ text, kind: "aside" }];
+}
+
+interface Addend {
+  name: string;
+  value: number;
+}
+
+const MOST_ADDENDS = 2; // special positions that are named one by one
+
+/** Special positions that add something, one by one or, where there are many, together. */
+function addends(all: readonly Addend[]): Addend[] {
+  const some = all.filter(({ value }) => !isNothing(value));
+  if (some.length <= MOST_ADDENDS) return some;
+  const value = total(some.map((one) => one.value));
+  return [{ name: `${some.length} special positions`, value }];
+}
+
+/** `−0.092 · CLS +0.167 · together +0.075`: a value, and what special positions add to it. */
+function sum(value: number, others: readonly Addend[]): Piece[] {
+  const pieces: Piece[] = [{ text: signed(value), kind: "value" }];
+  if (others.length === 0) return pieces;
+  for (const other of others) {
+    pieces.push({ text: " · " }, { text: other.name, kind: "name" });
+    pieces.push({ text: ` ${signed(other.value)}` });
+  }
+  const together = value + total(others.map((other) => other.value));
+  pieces.push({ text: " · together " }, { text: signed(together), kind: "value" });
+  return pieces;
+}
+
+/** A part of the ledger in words; nothing where no part is asked about. */
+function explanation({ ledger, explained, split }: LineInput): Piece[] {
+  const { segments } = ledger && addsUp(ledger) ? ledgerBar(ledger) : { segments: [] };
+  const part = segments.find(({ key }) => key === explained);
+  if (!part) return [];
+  const pieces: Piece[] = [
+    { text: part.name, kind: "name" },
+    { text: ": " },
+    { text: signed(part.value), kind: "value" },
+  ];
+  if (part.key === "pairs" && split.length > 1) {
+    const parts = split.map(({ name, value }) => `${name} ${signed(value)}`);
+    pieces.push({ text: ` = ${parts.join(" · ")}` });
+  }
+  return [...pieces, { text: ` · ${part.explanation}`, kind: "aside" }];
+}
+
+/** All pairs by what stands on their two sides: what is nothing is left out. */
+export function splitOf(sides: Both<Side>, pairs: Pairs): Addend[] {
+  if (!pairs.complete) return [];
+  const halves = (side: Side) => {
+    const special = side.groups.filter((group) => group.special);
+    const names = special.map(({ name }) => name);
+    return [
+      { name: wordOf(side, "all"), features: side.ordinary },
+      {
+        name: names.length <= MOST_ADDENDS ? listed(names) : "special positions",
+        features: special.flatMap(({ features }) => features),
+      },
+    ];
+  };
+  return halves(sides[0])
+    .flatMap((first) => {
+      const values = pairs.along(0, first.features);
+      return halves(sides[1]).map((second) => ({
+        name: `${first.name} × ${second.name}`,
+        value: sumAt(second.features, values),
+      }));
+    })
+    .filter(({ value }) => !isNothing(value));
+}
+
+export function line(input: LineInput): Piece[] {
+  const { sides, look, news } = input;
+  const explained = explanation(input);
+  if (explained.length > 0) return explained;
+  const chosen = SIDES.filter((side) => look.sides[side].chosen.length > 0);
+  const [subject] = chosen;
+  if (subject === undefined) return idle(input);
+
+  const object = otherThan(subject);
+  const joint = chosen.length === 2;
+  const name = (side: SideIndex) => nameOf(sides[side], look.sides[side].chosen, joint);
+  const other: Piece = joint
+    ? { text: name(object), kind: "name" }
+    : { text: `all ${wordOf(sides[object], "all")}` };
+  const head: Piece[] = [{ text: name(subject), kind: "name" }, { text: " × " }, other];
+  head.push({ text: ": " });
+
+  const value = joint
+    ? sumAt(look.sides[subject].chosen, look.sides[subject].values)
+    : total(look.sides[object].values);
+  if (Number.isNaN(value)) {
+    head.push({ text: input.why, kind: "aside" });
+    return news ? [...head, { text: ` · ${news}`, kind: "news" }] : head;
+  }
+  return [...head, ...(joint ? together(input, value) : alone(input, subject))];
+}
+
+/** Choices on both sides. */
+function together({ sides, look }: LineInput, value: number): Piece[] {
+  const pieces: Piece[] = [{ text: signed(value), kind: "value" }];
+  const whole = sumAt(sides[1].ordinary, look.sides[1].values);
+  if (!Number.isNaN(whole)) {
+    pieces.push({ text: ` · all ${wordOf(sides[1], "all")} ${signed(whole)}`, kind: "aside" });
+  }
+  return pieces;
+}
+
+/** A choice on one side alone: what it has with all of the other, and with what is special there. */
+function alone({ sides, look }: LineInput, subject: SideIndex): Piece[] {
+  const object = otherThan(subject);
+  const side = sides[object];
+  const { values } = look.sides[object];
+  const sums = sumsOf(side.groups, values);
+  const special = side.groups
+    .map((group, i) => ({ name: group.name, value: sums[i] ?? 0, special: group.special }))
+    .filter((group) => group.special);
+  const pieces = sum(sumAt(side.ordinary, values), addends(special));
+  const remark = remarkOf(sides[subject], look.sides[subject].chosen);
+  // Where such a choice is strongest says nothing.
+  if (remark) return [...pieces, { text: ` · ${remark}`, kind: "aside" }];
+  const best = strongest(sums.map((value, i) => (side.groups[i]?.special ? 0 : value)));
+  const group = side.groups[best];
+  if (!group) return pieces;
+  pieces.push({ text: ` · strongest ${wordOf(side, "group", " or ")} ` });
+  pieces.push({ text: citeOf(side, group), kind: "name" });
+  return [...pieces, { text: `: ${signed(sums[best] ?? 0)}` }];
+}
+
+/** Index of the largest magnitude; -1 where all are zero. */
+function strongest(values: Float64Array): number {
+  let best = -1;
+  let size = 0;
+  values.forEach((value, i) => {
+    if (Math.abs(value) > size) [best, size] = [i, Math.abs(value)];
+  });
+  return best;
+}

@@ -1,0 +1,61 @@
+/** What is explained, as plain data; fields are those of Python's dataclasses. */
+
+/** Binary data as hosts deliver it: a view, which may start inside its buffer, or the buffer. */
+export type Bytes = ArrayBufferView | ArrayBufferLike | null | undefined;
+
+/**
+ * A part of a side that is shown by itself. Its features are numbered from 0 on, and those that
+ * are none of its units (BOS and EOS among words, CLS among patches) are `special`.
+ */
+export interface PanelState {
+  features: number;
+  special: number[];
+}
+
+/** A text; its features are its tokens. */
+export interface SentenceState extends PanelState {
+  kind: "sentence";
+  text: string;
+  tokens: TokenState[];
+}
+
+/** A picture; its features are the special positions, named `names`, and then its patches. */
+export interface PictureState extends PanelState {
+  kind: "picture";
+  names: string[];
+  /** `[rows, columns]` of patches. */
+  grid: number[];
+  data: Bytes;
+  media_type: string;
+}
+
+/** Every kind of panel that a view can show. */
+export type AnyPanel = SentenceState | PictureState;
+
+/** One of the two inputs that are compared: its panels, whose features follow each other. */
+export interface SideState {
+  panels: AnyPanel[];
+}
+
+/**
+ * One text token; `start` and `stop` count Unicode code points of the text. `unknown`: the
+ * tokenizer has no piece for it.
+ */
+export interface TokenState {
+  text: string;
+  word: number | null;
+  start: number | null;
+  stop: number | null;
+  special: boolean;
+  unknown: boolean;
+}
+
+/** The sum that shows that nothing was lost. */
+export interface LedgerState {
+  similarity: number;
+  pairs: number;
+  caption_only: number;
+  image_only: number;
+  baseline: number;
+  residual: number;
+}
