@@ -19,15 +19,13 @@ class InputError(ValueError):
         What to do, as an imperative without a full stop: ``"pass 'occlusion'"``.
     """
 
-    def __init__(self, argument: str, problem: str = "", remedy: str = ""):
+    def __init__(self, argument: str, problem: str, remedy: str):
         super().__init__(argument, problem, remedy)
         self.argument = argument
         self.problem = problem
         self.remedy = remedy
 
     def __str__(self) -> str:
-        if not self.problem:
-            return self.argument
         return f"`{self.argument}` {self.problem}: {self.remedy}."
 
     def renamed(self, argument: str) -> Self:
