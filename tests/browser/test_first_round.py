@@ -9,10 +9,7 @@ from nbformat.sign import NotebookNotary
 from playwright.sync_api import Locator, expect
 
 from tests.helpers.first_round import FOLDER, read_truth
-<<<<<<< HEAD
 from tests.helpers.notebook_page import open_page
-=======
->>>>>>> main
 from tests.helpers.offline_page import expect_shown, offline
 from tests.helpers.painted import assert_chips, assert_painted, drag_region, wait_for_rows
 
