@@ -17,9 +17,8 @@ from fpattr_widget.evaluation._score import Score
 from fpattr_widget.evaluation._setup import Setup
 from fpattr_widget.evaluation.metrics import Agreement, InsertionDeletion, PointingGame
 from tests.helpers.models import Processor, random_clip, random_encoder
-from tests.helpers.planted import CAPTION, cell, counted, phrase, picture, sample
-
-DOG, BALL = phrase("dog", "dog", cell(0, 0, 2, 2)), phrase("red ball", "ball", cell(2, 2))
+from tests.helpers.planted import CAPTION, cell, phrase, picture, sample
+from tests.helpers.tiny_dataset import DOG, tiny
 
 
 class Named(fp.Occlusion):
@@ -39,19 +38,6 @@ class Refusing(PointingGame):
     def measure(self, explained):
         assert explained.maps.any()
         raise fp.InputError("no number")
-
-
-def tiny(count: int = 4, opened: list[str] | None = None, **images) -> Dataset:
-    """Return samples of two phrases each; ``images`` by name take the place of their own."""
-    opened = [] if opened is None else opened
-    names = [f"s{number}" for number in range(count)]
-    return Dataset(
-        "tiny",
-        [
-            sample(name, DOG, BALL, image=images.get(name, counted(picture(i), opened, name)))
-            for i, name in enumerate(names)
-        ],
-    )
 
 
 def evaluate(model, dataset=None, **options) -> fp.Report:

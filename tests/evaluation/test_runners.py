@@ -20,9 +20,9 @@ from fpattr_widget.evaluation._task import Task
 from fpattr_widget.evaluation.metrics import PointingGame
 from fpattr_widget.evaluation.runners import RUNNERS
 from tests.evaluation.elsewhere import Elsewhere
-from tests.evaluation.test_evaluate import tiny
 from tests.helpers.models import random_encoder
 from tests.helpers.planted import sample
+from tests.helpers.tiny_dataset import tiny
 
 
 def planned(model, dataset, runner="local", **options) -> Evaluation:
