@@ -337,5 +337,8 @@ class DualEncoder:
 
     def cached(self, part: Part, what: object, compute: Callable[[], T]) -> T:
         """Return what was computed of an input lately, unless the model has changed."""
-        key = (what, part.layer, part.side, part.memory_limit, part.tower.identify(part.inputs))
+        key = (
+            what, part.layer, part.side, part.memory_limit, part.usual_reference,
+            part.prepared.settings, part.tower.identify(part.inputs),
+        )  # fmt: skip
         return self._now.measured[part.tower.name].get(key, compute)
