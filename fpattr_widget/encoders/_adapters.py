@@ -17,10 +17,12 @@ _ROOM = 1024
 
 
 class HoldsBoth(Protocol):
-    """What Hugging Face calls a processor."""
+    """What Hugging Face calls a processor; an encoder is one as well."""
 
-    tokenizer: Any
-    image_processor: Any
+    @property
+    def tokenizer(self) -> Any: ...
+    @property
+    def image_processor(self) -> Any: ...
 
 
 #: What tells how captions and images become a module's inputs.
