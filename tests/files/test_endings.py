@@ -31,5 +31,5 @@ def test_another_one_is_refused_in_a_sentence(path, message):
 
 
 def test_a_long_ending_is_cut():
-    with pytest.raises(fp.InputError, match="ends in '.x{19}'"):
+    with pytest.raises(fp.InputError, match=r"ends in '\.x{19}'"):
         checked_ending("a." + 1000 * "x", (".png", ".svg"))
