@@ -76,7 +76,8 @@ def attribute(
     chosen.check(encoder)
     # The grid of a tower that has several is that of its last block.
     layers = encoder.resolve_layers(layer if chosen.reads_at is None else -1)
-    inputs = encoder.prepare(caption, "text"), encoder.prepare(image, "image")
+    of_rows, of_columns = encoder.towers
+    inputs = encoder.prepare(caption, of_rows), encoder.prepare(image, of_columns)
     rows, columns = (
         Side((encoder.panel(prepared, at),)) for prepared, at in zip(inputs, layers, strict=True)
     )
