@@ -138,7 +138,7 @@ def everything(pairs: FeaturePairs) -> Content:
 
 def so_far(pairs: FeaturePairs, why: str = "") -> Content:
     """Return what is known of some pairs; computes nothing and waits for nobody."""
-    values, ledger = pairs.so_far()
+    values, ledger = pairs.computed_so_far()
     return _content(pairs, values, ledger, why or _HOW)
 
 

@@ -77,8 +77,7 @@ def photo(side: int) -> Image.Image:
 
 
 def test_one_pair_on_a_model_of_224_pixels_stays_small(tmp_path):
-    pairs = synthetic_pairs(77, 14, 14, side=224)
-    pairs._picture = photo(768)
+    pairs = synthetic_pairs(77, 14, 14, side=224).over(photo(768))
     path = tmp_path / "page.html"
     fp.save_html(path, pairs)
     assert 200_000 < path.stat().st_size < 400_000
