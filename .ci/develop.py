@@ -29,14 +29,16 @@ STATIC_CHECKS = {
 }
 # Kernels and pages keep to a worker, a file at a time, in the order of tests/conftest.py.
 ALL_TESTS = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
-# Everything new belongs to these, unless it is marked or in one of these folders.
+# Everything new belongs to these, unless it is marked or reaches a kernel or a browser.
 QUICK_TESTS = (
+    "-p",
+    "tests.quick",
     "--numprocesses=2",
     "--dist=worksteal",
     "--ignore=tests/browser",
     "--ignore=tests/package",
     "-m",
-    "not kernel and not slow",
+    "not slow",
 )
 
 

@@ -20,12 +20,6 @@ MetricName = Literal[
     "agreement",
 ]
 
-#: Endings of the files that a figure can be written to.
-FIGURE_ENDINGS = (".png", ".svg", ".pdf")
-
-#: Endings of the files that a report on an evaluation can be written to.
-REPORT_ENDINGS = (".html", ".md", ".csv")
-
 #: Data sets of the command line, with the files that each is read from; those in brackets
 #: are optional.
 DATASET_FILES: dict[str, tuple[str, ...]] = {
@@ -36,3 +30,9 @@ DATASET_FILES: dict[str, tuple[str, ...]] = {
     "flickr30k-entities": ("SENTENCES", "ANNOTATIONS", "IMAGES"),
     "table": ("FILE.csv", "[IMAGES]"),
 }
+
+#: Endings of the files that a figure can be written to.
+FIGURE_ENDINGS = (".png", ".svg", ".pdf")
+
+#: Endings of the files that a report on an evaluation can be written to.
+REPORT_ENDINGS = (".html", ".md", ".csv")

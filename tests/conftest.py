@@ -1,4 +1,4 @@
-"""Small random models of the real classes, and the bundled one."""
+"""The order of the tests, and models and pictures that many of them take."""
 
 import json
 from pathlib import Path
@@ -10,23 +10,40 @@ from hypothesis import settings
 from PIL import Image
 
 import fpattr_widget as fp
+from tests.helpers import forking
 from tests.helpers.models import Processor, random_clip, random_encoder
 
 # Tests are never timed: other processes may be at work.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
-_ORDER = ("widget", "parity", "package", "browser")
+#: Rooms whose tests take longest come first: short ones fill what time is left.
+_ORDER = ("browser", "package", "widget", "drawing", "parity", "encoders", "scenes")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast ones first."""
+    """Order the tests, and group them for ``--dist loadgroup``.
 
-    def room(item: pytest.Item) -> int:
-        parts = Path(item.path).parts
-        return next((i for i, name in enumerate(_ORDER, start=1) if name in parts), 0)
+    All that needs JupyterLab shares one worker, where it is started once; the rest
+    is grouped by file.
+    """
+    in_jupyterlab = {item.path for item in items if "lab" in item.fixturenames}
 
-    items.sort(key=room)
+    def rank(item: pytest.Item) -> tuple[bool, int]:
+        places = (place for place, room in enumerate(_ORDER) if room in item.path.parts)
+        return item.path not in in_jupyterlab, next(places, len(_ORDER))
+
+    for item in items:
+        group = "jupyterlab" if item.path in in_jupyterlab else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=rank)
+
+
+@pytest.fixture(scope="session")
+def forked_kernels() -> None:
+    """Let notebooks that are run by programs have kernels that start at once."""
+    forking.offer_kernels()
 
 
 @pytest.fixture(scope="session")

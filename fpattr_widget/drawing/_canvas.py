@@ -1,4 +1,4 @@
-"""A page on which text, boxes and images are put by points from its top left corner."""
+"""Place text, boxes and images on a figure, in points from its top left corner."""
 
 import io
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ from matplotlib.text import Text
 from ._colours import INK, Rgb
 from ._typeface import Typeface
 
-_POINTS = 72  # an inch
+_POINTS = 72  # in an inch
 
-#: What a user may have set for other figures, and what files need to be the same each time.
+#: matplotlib's defaults where a user may have changed them, and what makes files reproducible.
 SETTINGS: Any = {
     **{
         name: matplotlib.rcParamsDefault[name]
@@ -38,10 +38,10 @@ SETTINGS: Any = {
 }  # fmt: skip
 
 
-def rgb(colour: Rgb, alpha: float = 1.0) -> tuple[float, float, float, float]:
+def rgb(colour: Rgb) -> tuple[float, float, float]:
     """Return a colour as matplotlib takes it."""
     red, green, blue = (channel / 255 for channel in colour)
-    return red, green, blue, alpha
+    return red, green, blue
 
 
 class NotebookFigure(Figure):
@@ -54,7 +54,7 @@ class NotebookFigure(Figure):
 
 
 class Page:
-    """Puts artists on a new figure, each over those before.
+    """Adds artists to a new figure, each above those before.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class Page:
         weight: str = "normal",
         align: Literal["left", "center", "right"] = "left",
     ) -> None:
-        """Write text, as it is, on the base line ``y``."""
+        """Write text literally, on the base line ``y``."""
         self._add(
             Text(
                 x, y, self.face.shown(text, weight), color=rgb(colour),
@@ -112,21 +112,20 @@ class Page:
         height: float,
         *,
         fill: Rgb | None = None,
-        alpha: float = 1.0,
         edge: Rgb | None = None,
-        line: float = 0.5,
+        edge_width: float = 0.5,
         radius: float = 0.0,
         name: str | None = None,
         dotted: bool = False,
     ) -> None:
         """Draw a rectangle, with an edge inside it or none."""
-        inset = line / 2 if edge else 0.0
+        inset = edge_width / 2 if edge else 0.0
         corner = x + inset, y + inset
         size = width - 2 * inset, height - 2 * inset
         style: dict[str, Any] = {
-            "facecolor": rgb(fill, alpha) if fill else "none",
+            "facecolor": rgb(fill) if fill else "none",
             "edgecolor": rgb(edge) if edge else "none",
-            "linewidth": line if edge else 0,
+            "linewidth": edge_width if edge else 0,
             "linestyle": (0, (1, 1.4)) if dotted else "solid",
             "gid": name,
         }
@@ -142,11 +141,11 @@ class Page:
         shape = Polygon(corners, facecolor=rgb(fill), edgecolor="none", linewidth=0, gid=name)
         self._add(shape)
 
-    def lines(self, segments: np.ndarray, colour: Rgb, width: float, alpha: float = 1.0) -> None:
+    def lines(self, segments: np.ndarray, colour: Rgb, width: float) -> None:
         """Draw straight lines, ``(n, 2, 2)``, with ends that meet at corners."""
         self._add(
             LineCollection(
-                list(segments), colors=[rgb(colour, alpha)], linewidths=width,
+                list(segments), colors=[rgb(colour)], linewidths=width,
                 capstyle="projecting", linestyles="solid", antialiaseds=True,
             )
         )  # fmt: skip
@@ -162,7 +161,7 @@ class Page:
         name: str,
         smooth: bool,
     ) -> None:
-        """Put an image, ``(h, w, 3 or 4)`` uint8, in a frame."""
+        """Place an image, ``(h, w, 3 or 4)`` uint8, in a frame."""
         image = AxesImage(
             self._axes, interpolation="hanning" if smooth else "nearest", origin="upper",
             extent=(x, x + width, y + height, y), resample=True, filternorm=True,

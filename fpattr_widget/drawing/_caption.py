@@ -1,4 +1,4 @@
-"""The caption, its words tinted by what they are worth."""
+"""The caption, its words tinted by their values."""
 
 from dataclasses import replace
 from math import isnan
@@ -15,12 +15,12 @@ _SIZES = (12.0, 11.0, 10.0, 9.0, 8.0)
 _LARGE = 11.0
 _LEADING = 1.7
 _NOTE = 7.0
-_CUT = 4.0  # room for the mark of a colour that is cut, in points
+_CUT = 4.0  # width of the mark of a value beyond the scale, in points
 _MOST_LINES = 60
 
 
 class CaptionBlock:
-    """The caption as a sentence of chips, as large as there is room for.
+    """The caption as a sentence of chips, in the largest type that fits.
 
     Parameters
     ----------
@@ -28,15 +28,15 @@ class CaptionBlock:
         What is drawn.
     face
         Of the text.
-    room
+    available
         Width, in points.
-    tall
-        Height that it should not exceed, in points.
+    max_height
+        Height that it exceeds only in the smallest type, in points.
     """
 
-    def __init__(self, content: Content, face: Typeface, room: float, tall: float):
+    def __init__(self, content: Content, face: Typeface, available: float, max_height: float):
         self._content = content
-        # A special position has its number, for its colour may be cut.
+        # A special position has its number, for its colour may end with the scale.
         chips = [
             replace(chip, text=f"{chip.text} {brief(content.value(chip))}")
             if chip.kind == "special" and not isnan(content.value(chip))
@@ -46,19 +46,19 @@ class CaptionBlock:
         limit = content.chip_limit
         extra = {chip.tokens: _CUT for chip in chips if is_beyond(content.value(chip), limit)}
         words = [chip for chip in chips if chip.kind == "word"]
-        known = sum(not isnan(content.value(chip)) for chip in words)
+        computed = sum(not isnan(content.value(chip)) for chip in words)
         notes = [never_seen(content.unknown)]
-        if known < len(words):
-            notes = [f"{known} of {len(words)} words were computed", content.why, *notes]
+        if computed < len(words):
+            notes = [f"{computed} of {len(words)} words were computed", content.why, *notes]
         notes = [note for note in notes if note]
         for size in _SIZES:
-            placed = place(chips, content.rest, face, size, room, extra)
+            placed = place(chips, content.rest, face, size, available, extra)
             lines = 1 + max((piece.line for piece in placed), default=-1)
-            if lines * size * _LEADING + _NOTE * _LEADING * len(notes) <= tall:
+            if lines * size * _LEADING + _NOTE * _LEADING * len(notes) <= max_height:
                 break
         if lines > _MOST_LINES:
             notes.append("the caption goes on")
-        self._notes = [face.shortened(note, room, _NOTE) for note in notes]
+        self._notes = [face.shortened(note, available, _NOTE) for note in notes]
         self._size = size
         self._placed = [piece for piece in placed if piece.line < _MOST_LINES]
         self.large = size >= _LARGE
@@ -95,7 +95,7 @@ class CaptionBlock:
                 name=f"chip-{number}",
             )  # fmt: skip
         beyond = is_beyond(value, self._content.chip_limit)
-        for offset in (4.0, 2.4) if beyond else ():  # two cuts: the colour would go on
+        for offset in (4.0, 2.4) if beyond else ():  # two white lines
             page.box(x + piece.width - offset, top, 0.7, height, fill=WHITE, name="cut")
         middle = x + (piece.width - (_CUT if beyond else 0)) / 2
         page.text(middle, base, piece.text, size, colour=colour, align="center")

@@ -1,4 +1,4 @@
-"""The caption as lines of chips: where each stands."""
+"""The caption as lines of chips: the place of each."""
 
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -7,17 +7,18 @@ from typing import Protocol
 
 from ._sentence import Chip
 
-_SMALL = 0.68  # size of special tokens' text, of the caption's
-_PADDING = {"word": 0.16, "mark": 0.04, "special": 0.34}  # on either side, of the text's own size
-_SPACE = 0.16  # between chips, of the caption's size
+# Shares of the size of the text, of which that of special tokens is smaller.
+_SPECIAL_SIZE = 0.68
+_PADDING = {"word": 0.16, "mark": 0.04, "special": 0.34}  # on either side
+_SPACE = 0.16  # between chips
 
 
-class Measure(Protocol):
-    """Says how wide texts are, and cuts them; see ``Typeface``."""
+class TextMeasure(Protocol):
+    """Measures the width of texts, and splits them; see ``Typeface``."""
 
     def width(self, text: str, size: float, /) -> float: ...
 
-    def pieces(self, text: str, room: float, size: float, /) -> list[str]: ...
+    def pieces(self, text: str, available: float, size: float, /) -> list[str]: ...
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ class Placed:
     width
         With padding, in points.
     space
-        Before it, in points; where it is zero, no line ends before it.
+        Before it, in points.
     line, x
-        Where it stands.
+        Its place: the line's number, and points from the left.
     """
 
     chip: Chip | None
@@ -52,12 +53,12 @@ class Placed:
 def place(
     chips: Sequence[Chip],
     rest: str,
-    measure: Measure,
+    measure: TextMeasure,
     size: float,
-    room: float,
+    available: float,
     extra: Mapping[tuple[int, ...], float] | None = None,
 ) -> list[Placed]:
-    """Set a caption in lines.
+    """Arrange a caption in lines.
 
     Parameters
     ----------
@@ -67,56 +68,56 @@ def place(
         Of the font.
     size
         Of the text, in points.
-    room
+    available
         Width of a line, in points.
     extra
         Further width of some chips, by their tokens, in points.
     """
     lines: list[list[Placed]] = [[]]
     for group in _inseparable(_pieces(chips, rest, measure, size, extra or {})):
-        if lines[-1] and _width([*lines[-1], *group]) > room:
+        if lines[-1] and _width([*lines[-1], *group]) > available:
             lines.append([])
-        if _width(group) <= room:
+        if _width(group) <= available:
             lines[-1] += group
             continue
         for piece in group:
-            for part in _cut(piece, measure, room):
-                if lines[-1] and _width([*lines[-1], part]) > room:
+            for part in _split(piece, measure, available):
+                if lines[-1] and _width([*lines[-1], part]) > available:
                     lines.append([])
                 lines[-1].append(part)
     reads_left = _direction("".join(chip.text for chip in chips if chip.kind != "special")) == "R"
     return [
         piece
         for number, line in enumerate(lines)
-        for piece in _set(line, number, room, reads_left=reads_left)
+        for piece in _placed(line, number, available, reads_left=reads_left)
     ]
 
 
 def _pieces(
     chips: Sequence[Chip],
     rest: str,
-    measure: Measure,
+    measure: TextMeasure,
     size: float,
     extra: Mapping[tuple[int, ...], float],
 ) -> Iterable[tuple[Placed, bool]]:
-    """Return what is to be placed, and whether a line may end before it."""
+    """Return the pieces in order, each with whether a line may end before it."""
     before = ""  # the last character
 
     def piece(chip: Chip | None, text: str, gap: str) -> tuple[Placed, bool]:
         nonlocal before
         kind = chip.kind if chip else "mark"
-        own = size * (_SMALL if kind == "special" else 1)
-        width = measure.width(text, own) + 2 * own * _PADDING[kind]
+        text_size = size * (_SPECIAL_SIZE if kind == "special" else 1)
+        width = measure.width(text, text_size) + 2 * text_size * _PADDING[kind]
         width += extra.get(chip.tokens, 0.0) if chip else 0.0
         spaced = gap[-1:].isspace()
-        free = spaced or (kind != "mark" and (_is_wide(before) or _is_wide(text[:1])))
+        may_break = spaced or (kind != "mark" and (_is_wide(before) or _is_wide(text[:1])))
         space = size * (_SPACE if spaced else 0.03)
         before = text[-1:]
-        return Placed(chip, text, own, width, space), free
+        return Placed(chip, text, text_size, width, space), may_break
 
     for chip in chips:
         text = " ".join(chip.before.split())
-        if text:  # what the tokenizer left out
+        if text:  # not in any token
             yield piece(None, text, chip.before[:1])
         after = chip.before[-1:] if text else chip.before
         yield piece(chip, " ".join(chip.text.split()) or chip.text, after)
@@ -126,19 +127,19 @@ def _pieces(
 
 def _inseparable(pieces: Iterable[tuple[Placed, bool]]) -> list[list[Placed]]:
     groups: list[list[Placed]] = []
-    for piece, free in pieces:
-        if free or not groups:
+    for piece, may_break in pieces:
+        if may_break or not groups:
             groups.append([piece])
         else:
             groups[-1].append(piece)
     return groups
 
 
-def _cut(piece: Placed, measure: Measure, room: float) -> list[Placed]:
+def _split(piece: Placed, measure: TextMeasure, available: float) -> list[Placed]:
     padding = piece.width - measure.width(piece.text, piece.size)
-    if piece.width <= room:
+    if piece.width <= available:
         return [piece]
-    texts = measure.pieces(piece.text, room - padding, piece.size)
+    texts = measure.pieces(piece.text, available - padding, piece.size)
     return [
         replace(piece, text=text, width=measure.width(text, piece.size) + padding) for text in texts
     ]
@@ -148,17 +149,17 @@ def _width(line: Sequence[Placed]) -> float:
     return sum(piece.width + piece.space for piece in line) - (line[0].space if line else 0)
 
 
-def _set(line: list[Placed], number: int, room: float, *, reads_left: bool) -> list[Placed]:
-    """Return a line's pieces at their places, each in the direction in which it is read."""
+def _placed(line: list[Placed], number: int, available: float, *, reads_left: bool) -> list[Placed]:
+    """Return a line's pieces with their places, each in its reading direction."""
     base = "R" if reads_left else "L"
-    ways = [_direction(piece.text) if _is_spoken(piece) else "" for piece in line]
-    # What has no direction follows its neighbours where they agree, else the line.
-    for index, way in enumerate(ways):
-        if not way:
-            before = next((w for w in reversed(ways[:index]) if w), base)
-            after = next((w for w in ways[index + 1 :] if w), base)
-            ways[index] = before if before == after else base
-    order = _turned(list(range(len(line))), lambda i: ways[i] != base)
+    directions = [_direction(piece.text) if _is_caption_text(piece) else "" for piece in line]
+    # A piece without direction follows its neighbours if they agree, else the line.
+    for index, direction in enumerate(directions):
+        if not direction:
+            before = next((w for w in reversed(directions[:index]) if w), base)
+            after = next((w for w in directions[index + 1 :] if w), base)
+            directions[index] = before if before == after else base
+    order = _reversed_runs(list(range(len(line))), lambda i: directions[i] != base)
     x, left = 0.0, {}
     for place, index in enumerate(order):
         x += line[index].space if place else 0
@@ -166,13 +167,13 @@ def _set(line: list[Placed], number: int, room: float, *, reads_left: bool) -> l
         x += line[index].width
     # Read from the right, the line is laid out as if from the left, and mirrored.
     return [
-        replace(piece, line=number, x=room - left[i] - piece.width if reads_left else left[i])
+        replace(piece, line=number, x=available - left[i] - piece.width if reads_left else left[i])
         for i, piece in enumerate(line)
     ]
 
 
-def _turned(order: list[int], against: Callable[[int], bool]) -> list[int]:
-    """Return an order with each run that is read the other way turned round."""
+def _reversed_runs(order: list[int], against: Callable[[int], bool]) -> list[int]:
+    """Return an order in which each run of the opposite direction is reversed."""
     turned: list[int] = []
     run: list[int] = []
     for index in order:
@@ -184,7 +185,7 @@ def _turned(order: list[int], against: Callable[[int], bool]) -> list[int]:
     return turned + run[::-1]
 
 
-def _is_spoken(piece: Placed) -> bool:
+def _is_caption_text(piece: Placed) -> bool:
     return piece.chip is None or piece.chip.kind != "special"
 
 

@@ -30,13 +30,13 @@ STRONGEST = 0.85
 #: The similarity itself is no measure: it may be next to nothing.
 FLOOR = 0.01
 
-#: A patch of a grid of so many is worth that much; smaller ones share it by
-#: their size, so that a finer grid does not pale.
+#: The number of patches in a grid to whose patches ``FLOOR`` applies; finer grids
+#: have a floor that is lower in proportion, so that their maps do not pale.
 COARSE = 64
 
 _READABLE = 4.5  # contrast of text and ground, WCAG 2.2
 _LUMA = (0.2126, 0.7152, 0.0722)
-GREYED = 0.72  # opacity of a picture that has lost its colour to a map
+GREYED = 0.72  # opacity of the picture under a map
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class Tint:
     alpha: float
 
     def over(self, ground: Rgb) -> Rgb:
-        """Return what the tint looks like on an opaque ground."""
+        """Return the colour that the tint gives on an opaque ground."""
         red, green, blue = (
-            self.alpha * own + (1 - self.alpha) * under
-            for own, under in zip(self.colour, ground, strict=True)
+            self.alpha * above + (1 - self.alpha) * below
+            for above, below in zip(self.colour, ground, strict=True)
         )
         return red, green, blue
 
@@ -61,22 +61,22 @@ def css(colour: Rgb) -> str:
 
 
 def patch_floor(patches: int) -> float:
-    """Return what the scale of single patches may not go below, on a grid of so many."""
+    """Return the lowest limit of the scale of single patches, on a grid of this many."""
     return FLOOR * min(1.0, COARSE / max(patches, 1))
 
 
 def limit_of(size: float, floor: float) -> float:
-    """Return a scale's end for values of which ``size`` is the largest; 0 for nothing to show."""
+    """Return the limit of a scale for values of at most ``size``; 0 if there is nothing to show."""
     return max(size, floor) if size > 0 else 0.0
 
 
 def is_beyond(value: float, limit: float) -> bool:
-    """Return whether a value lies beyond the end of a scale, but for rounding."""
+    """Return whether a value lies beyond the limit of a scale, up to rounding."""
     return limit > 0 and abs(value) > limit * (1 + 1e-6)
 
 
 def tint(value: float, limit: float) -> Tint | None:
-    """Return the tint of a value on a scale that ends at ±``limit``; none for zero and NaN."""
+    """Return the tint of a value on a scale to ±``limit``; ``None`` for zero and NaN."""
     if not (abs(value) > 0 and limit > 0):
         return None
     colour = POSITIVE if value > 0 else NEGATIVE
@@ -84,7 +84,7 @@ def tint(value: float, limit: float) -> Tint | None:
 
 
 def ink_on(ground: Rgb, ink: Rgb) -> Rgb:
-    """Return a colour for text on a ground: ``ink`` where that can be read, else black or white."""
+    """Return a text colour for a ground: ``ink`` if it is readable there, else black or white."""
     if _contrast(ground, ink) >= _READABLE:
         return ink
     return BLACK if _contrast(ground, BLACK) >= _contrast(ground, WHITE) else WHITE
@@ -106,8 +106,8 @@ def greyed(picture: np.ndarray) -> np.ndarray:
     return np.repeat(faded.round().astype(np.uint8)[..., None], 3, axis=-1)
 
 
-def _contrast(one: Rgb, other: Rgb) -> float:
-    brighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
+def _contrast(first: Rgb, second: Rgb) -> float:
+    brighter, darker = sorted((_luminance(first), _luminance(second)), reverse=True)
     return (brighter + 0.05) / (darker + 0.05)
 
 

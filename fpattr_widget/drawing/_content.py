@@ -1,4 +1,4 @@
-"""What a drawing of pairs shows."""
+"""The numbers and words that a drawing of pairs shows."""
 
 import operator
 from collections.abc import Iterable, Sequence
@@ -13,34 +13,34 @@ from ..errors import InputError
 from ..pairs import About, FeaturePairs, Ledger
 from ._colours import FLOOR, limit_of, patch_floor
 from ._numbers import is_nothing, plain, signed
-from ._sentence import Chip, chosen, listed, sentence, unknown_words
+from ._sentence import Chip, chosen_chips, listed, sentence, unknown_words
 
 _MOST_WORDS, _FEWEST_WORDS = 6, 4
 _LONGEST = 60  # characters of an argument that an error quotes
 _WEAK = 0.12  # of the strongest word
-_MOST_NAMED = 2  # special positions that are named one by one
+_MOST_NAMED = 2  # special positions that are listed by name
 _HOW = "precompute=True computes all before the view is shown"
 
 
 @dataclass(frozen=True)
 class Content:
-    """Pairs as numbers, all of them or those that are known.
+    """Pairs as numbers, all of them or those that are computed.
 
     Attributes
     ----------
     caption, tokens, picture, grid, about
         As those of :class:`~fpattr_widget.FeaturePairs`.
     values
-        ``(tokens, rows · columns)``, NaN in rows that are not known.
+        ``(tokens, rows · columns)``, NaN in rows that are not computed.
     specials
         With image positions that are no patches, ``(tokens, n_special)``, NaN
         as in ``values``.
     special_names
         Of these.
     ledger
-        ``None`` where it is not known.
+        ``None`` if it is not computed.
     why
-        Why something is not known, or how to have it.
+        Why something is not computed, or how to have it computed.
     """
 
     caption: str
@@ -61,19 +61,19 @@ class Content:
 
     @cached_property
     def rest(self) -> str:
-        """What the caption says after the last chip."""
+        """The caption's text after the last chip."""
         return sentence(self.caption, self.tokens)[1]
 
     def map(self, chip: Chip) -> np.ndarray:
-        """Return a chip's map, ``(rows, columns)`` float64; NaN where it is not known."""
+        """Return a chip's map, ``(rows, columns)`` float64; NaN if it is not computed."""
         return self.values[list(chip.tokens)].sum(0).reshape(self.grid)
 
     def value(self, chip: Chip) -> float:
-        """Return all that a chip adds, special positions too; NaN where it is not known."""
+        """Return a chip's sum, special positions included; NaN if it is not computed."""
         return float(self.map(chip).sum() + self.specials[list(chip.tokens)].sum())
 
     def others(self, chip: Chip) -> list[tuple[str, float]]:
-        """Return what special positions add to a chip's sum over patches, where they add any."""
+        """Return what special positions add to a chip's sum over patches, by name."""
         values = self.specials[list(chip.tokens)].sum(0)
         some = [
             (name, float(value))
@@ -86,13 +86,13 @@ class Content:
 
     @cached_property
     def beside_patches(self) -> str:
-        """What there is in the picture beside its patches, in words."""
+        """The picture's special positions, in words."""
         names = self.special_names
         return listed(names) if len(names) <= _MOST_NAMED else "special positions"
 
     @cached_property
     def split(self) -> list[tuple[str, float]]:
-        """What all pairs are made of, by what stands on their two sides; none while some miss."""
+        """The parts of all pairs, by words and special tokens; empty unless all are computed."""
         if not np.isfinite(self.values).all():
             return []
         special = np.array([token.special for token in self.tokens])
@@ -107,7 +107,7 @@ class Content:
 
     @cached_property
     def short_split(self) -> list[tuple[str, float]]:
-        """What all pairs are made of, by places of the picture alone."""
+        """The parts of all pairs, by patches and special positions alone."""
         places = (("patches", self.values), (self.beside_patches, self.specials))
         return [(name, float(values.sum())) for name, values in places if values.size]
 
@@ -131,14 +131,14 @@ class Content:
         return limit_of(size, FLOOR)
 
 
-def everything(pairs: FeaturePairs) -> Content:
-    """Return all of some pairs; computes what is missing."""
+def full_content(pairs: FeaturePairs) -> Content:
+    """Return all of some pairs, computing what is missing."""
     return _content(pairs, pairs.feature_rows(range(len(pairs.tokens))), pairs.ledger)
 
 
-def so_far(pairs: FeaturePairs, why: str = "") -> Content:
-    """Return what is known of some pairs; computes nothing and waits for nobody."""
-    values, ledger = pairs.computed_so_far()
+def cached_content(pairs: FeaturePairs, why: str = "") -> Content:
+    """Return what is computed of some pairs by now; computes nothing and does not wait."""
+    values, ledger = pairs.cached()
     return _content(pairs, values, ledger, why or _HOW)
 
 
@@ -154,12 +154,12 @@ def _content(
 
 
 def shown_words(content: Content, tokens: Sequence[int] | None) -> list[Chip]:
-    """Return the words of which the maps are shown, as they are read.
+    """Return the words whose maps are shown, in reading order.
 
-    Those of ``tokens``, else the strongest six, or four where the rest are weak.
+    Those of ``tokens``, else the strongest six, or four if the others are weak.
     """
     if tokens is not None:
-        words = chosen(content.chips, content.tokens, tokens)
+        words = chosen_chips(content.chips, content.tokens, tokens)
         return [word for word in words if np.isfinite(content.value(word))]
     strengths = {
         word: max(half_of_mass(content.map(word)), half_of_mass(-content.map(word)))
@@ -177,7 +177,7 @@ def shown_words(content: Content, tokens: Sequence[int] | None) -> list[Chip]:
 
 
 def described(content: Content, words: Iterable[Chip]) -> str:
-    """Return in a sentence what a drawing shows, for who cannot see it."""
+    """Return in a sentence what a drawing shows, for readers who cannot see it."""
     score = (
         "" if content.ledger is None else f"Cosine similarity {plain(content.ledger.similarity)}. "
     )
@@ -195,12 +195,12 @@ def half_of_mass(values: np.ndarray) -> float:
 
 
 def token_numbers(tokens: Iterable[int] | None, count: int) -> list[int] | None:
-    """Return token numbers, those from the end as from the start; ``None`` stays.
+    """Return token numbers counted from the start, of which some may be negative; keep ``None``.
 
     Raises
     ------
     InputError
-        When they are no numbers of tokens.
+        When one is no token number.
     """
     if tokens is None:
         return None
@@ -218,5 +218,5 @@ def token_numbers(tokens: Iterable[int] | None, count: int) -> list[int] | None:
 
 
 def _largest(values: np.ndarray) -> float:
-    known = np.abs(values[np.isfinite(values)])
-    return float(known.max()) if known.size else 0.0
+    magnitudes = np.abs(values[np.isfinite(values)])
+    return float(magnitudes.max()) if magnitudes.size else 0.0

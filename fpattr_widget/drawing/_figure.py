@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ..choices import FIGURE_ENDINGS
 from ..files import checked_ending, writable, write_atomically
 from ..pairs import FeaturePairs
-from ._content import Content, described, everything, shown_words, so_far, token_numbers
+from ._content import Content, cached_content, described, full_content, shown_words, token_numbers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,7 +43,7 @@ def plot(
         When there is no such token.
     """
     numbers = token_numbers(tokens, len(pairs.tokens))
-    return _drawn(everything(pairs), numbers, region, _SCREEN_DPI)
+    return _drawn(full_content(pairs), numbers, region, _SCREEN_DPI)
 
 
 def save_figure(
@@ -71,7 +71,7 @@ def save_figure(
     ending = checked_ending(path, FIGURE_ENDINGS)
     writable(path)  # raises before anything is computed
     numbers = token_numbers(tokens, len(pairs.tokens))
-    content = everything(pairs)
+    content = full_content(pairs)
     write_atomically(path, _file(content, numbers, region, ending, _PRINT_DPI))
 
 
@@ -80,7 +80,7 @@ def pairs_png(
 ) -> bytes:
     """Return the drawing as a PNG file for a screen; see :func:`plot`."""
     numbers = token_numbers(tokens, len(pairs.tokens))
-    return _file(everything(pairs), numbers, region, ".png", _SCREEN_DPI)
+    return _file(full_content(pairs), numbers, region, ".png", _SCREEN_DPI)
 
 
 def prepare() -> None:
@@ -106,7 +106,7 @@ def pairs_png_so_far(
     why
         Why words are missing, in a sentence, if that is known.
     """
-    return _file(so_far(pairs, why), tokens, region, ".png", _SCREEN_DPI)
+    return _file(cached_content(pairs, why), tokens, region, ".png", _SCREEN_DPI)
 
 
 def _drawn(

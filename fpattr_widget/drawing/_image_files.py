@@ -1,4 +1,4 @@
-"""Figures as files, with nothing in them about who drew them, where or when."""
+"""Figures as files, without metadata on their author, place or time."""
 
 import io
 import re
@@ -12,36 +12,36 @@ from PIL import Image
 
 from ._typeface import plain_text
 
-_BITS = 6, 5  # of each channel of a light file
-_HEAVY = 150_000  # bytes above which the last is tried
+_BITS = 6, 5  # of each channel of a light file, in the order in which they are tried
+_HEAVY = 150_000  # bytes above which the next is tried
 
 
 def figure_png(figure: Figure, *, light: bool = False) -> bytes:
-    """Return a figure as a PNG file; a light one has levels of colour that differ visibly."""
+    """Return a figure as a PNG file; a light one has fewer levels of colour, for a small file."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     image = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB")
     if not light:
-        return _packed(image, figure.dpi)
+        return _png(image, figure.dpi)
     for bits in _BITS:
-        data = _packed(_levelled(image, bits), figure.dpi)
+        data = _png(_with_fewer_levels(image, bits), figure.dpi)
         if len(data) <= _HEAVY:
             break
     return data
 
 
 def svg(figure: Figure, title: str, description: str) -> bytes:
-    """Return a figure as an SVG file, all text as outlines, with a title for who cannot see it."""
+    """Return a figure as an SVG file: text as outlines, and a title for screen readers."""
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     buffer = io.StringIO()
     FigureCanvasSVG(figure).print_svg(buffer, metadata=nothing)
-    said = (
+    labels = (
         f" <title>{escape(plain_text(title))}</title>\n"
         f" <desc>{escape(plain_text(description))}</desc>"
     )
-    drawn = re.sub(r"<!DOCTYPE[^>]*>\s*", "", buffer.getvalue(), count=1)  # it names a server
+    document = re.sub(r"<!DOCTYPE[^>]*>\s*", "", buffer.getvalue(), count=1)  # it names a server
     return re.sub(
-        r"<svg ([^>]*)>", lambda tag: f'<svg role="img" {tag[1]}>\n{said}', drawn, count=1
+        r"<svg ([^>]*)>", lambda tag: f'<svg role="img" {tag[1]}>\n{labels}', document, count=1
     ).encode()
 
 
@@ -53,13 +53,13 @@ def pdf(figure: Figure, title: str) -> bytes:
     return buffer.getvalue()
 
 
-def _levelled(image: Image.Image, bits: int) -> Image.Image:
-    most = (1 << bits) - 1
-    levels = [round(round(value / 255 * most) / most * 255) for value in range(256)]
+def _with_fewer_levels(image: Image.Image, bits: int) -> Image.Image:
+    highest = (1 << bits) - 1
+    levels = [round(round(value / 255 * highest) / highest * 255) for value in range(256)]
     return image.point(levels * 3)
 
 
-def _packed(image: Image.Image, dpi: float) -> bytes:
+def _png(image: Image.Image, dpi: float) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", dpi=(dpi, dpi))
     return buffer.getvalue()

@@ -91,23 +91,23 @@ class LedgerBlock:
     Parameters
     ----------
     ledger
-        ``None`` where it is not known.
+        ``None`` if it is not computed.
     face
         Of the text.
-    room
+    available
         Width, in points.
     """
 
-    def __init__(self, ledger: Ledger | None, face: Typeface, room: float):
+    def __init__(self, ledger: Ledger | None, face: Typeface, available: float):
         self._number = "–" if ledger is None else plain(ledger.similarity)
-        self._said = "cosine similarity" if ledger else "similarity not computed"
+        self._label = "cosine similarity" if ledger else "similarity not computed"
         self._bar = ledger_bar(ledger) if ledger and adds_up(ledger) else None
-        self._apart: tuple[str, ...] = ()
+        self._warning: tuple[str, ...] = ()
         if ledger and not self._bar:
-            self._apart = does_not_add_up(ledger)
+            self._warning = does_not_add_up(ledger)
         number = face.width(self._number, _NUMBER, "bold")
-        self._score = max(number, face.width(self._said, _SMALL)) + 16
-        self._room = room - self._score
+        self._score = max(number, face.width(self._label, _SMALL)) + 16
+        self._bar_width = available - self._score
         for self._size in _SIZES:
             self._entries, last = self._flow(face)
             if last == 0:
@@ -123,7 +123,7 @@ class LedgerBlock:
         for part in self._bar.parts if self._bar else ():
             text = f"{part.name} {plain(part.value)}"
             width = _SWATCH + 3.5 + face.width(text, self._size)
-            if x and x + width > self._room:
+            if x and x + width > self._bar_width:
                 x, line = 0.0, line + 1
             entries.append((part, text, x, line))
             x += width + _BETWEEN
@@ -132,24 +132,26 @@ class LedgerBlock:
     def draw(self, page: Page, x: float, y: float) -> None:
         """Draw it with its top left corner at a place."""
         page.text(x - 1, y + 17.5, self._number, _NUMBER, weight="bold")
-        page.text(x, y + 28, self._said, _SMALL, colour=MUTED)
-        for number, text in enumerate(self._apart):
+        page.text(x, y + 28, self._label, _SMALL, colour=MUTED)
+        for number, text in enumerate(self._warning):
             page.text(x + self._score, y + 11 + _LINE * number, text, _SMALL, colour=MUTED)
         if self._bar is None:
             return
         left, top = x + self._score, y + 3.5
-        page.box(left, top, self._room, _THICK, fill=QUIET, radius=1)
+        page.box(left, top, self._bar_width, _THICK, fill=QUIET, radius=1)
         for part in self._bar.parts:
-            start, width = left + part.left * self._room, part.width * self._room
+            start, width = left + part.left * self._bar_width, part.width * self._bar_width
             edge = MUTED if part.key == "residual" else None
             name = f"ledger-{part.key}"
-            page.box(start, top, width, _THICK, fill=part.fill, edge=edge, line=0.6, name=name)
+            page.box(
+                start, top, width, _THICK, fill=part.fill, edge=edge, edge_width=0.6, name=name
+            )
         for part in self._bar.parts:  # a white line between parts
             if part.left > 1e-6:
-                page.box(left + part.left * self._room - 0.3, top, 0.6, _THICK, fill=WHITE)
-        zero = left + self._bar.zero * self._room
+                page.box(left + part.left * self._bar_width - 0.3, top, 0.6, _THICK, fill=WHITE)
+        zero = left + self._bar.zero * self._bar_width
         page.box(zero - 0.6, top - 2.5, 1.2, _THICK + 5, fill=INK, name="ledger-zero")
-        tip, base = left + self._bar.total * self._room, top + _THICK + 5
+        tip, base = left + self._bar.total * self._bar_width, top + _THICK + 5
         corners = [(tip, base - 4), (tip - 3, base), (tip + 3, base)]
         page.polygon(corners, INK, "ledger-similarity")
         for part, text, entry, line in self._entries:

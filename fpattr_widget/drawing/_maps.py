@@ -35,10 +35,10 @@ class MapsBlock:
     edges
         Of a region, in units of patches; see ``outline``.
     limit
-        Where the scale ends.
+        Of the scale.
     face
         Of the text.
-    room
+    available
         Width, in points.
     """
 
@@ -50,71 +50,72 @@ class MapsBlock:
         edges: np.ndarray,
         limit: float,
         face: Typeface,
-        room: float,
+        available: float,
     ):
         self._content, self._words, self._edges = content, words, edges
         self._limit, self._face = limit, face
         self._grey = greyed(np.asarray(picture))
         aspect = picture.width / picture.height
         self._columns = _columns(len(words), aspect)
-        self._cell = (room - GAP * (self._columns - 1)) / self._columns
+        self._cell = (available - GAP * (self._columns - 1)) / self._columns
         self._width = min(self._cell, _TALLEST * aspect)
-        self._tall = self._width / aspect
+        self._map_height = self._width / aspect
         self._size = next((size for size in _SIZES if self._fit(size)), _SIZES[-1])
-        self._parts = [self._told(word) for word in words]
-        self._head = _TITLE + (_BELOW if any(self._parts) else 0)
+        self._compositions = [self._composition(word) for word in words]
+        self._head = _TITLE + (_BELOW if any(self._compositions) else 0)
         rows = ceil(len(words) / self._columns)
-        self.height = rows * (self._head + self._tall) + max(rows - 1, 0) * GAP
+        self.height = rows * (self._head + self._map_height) + max(rows - 1, 0) * GAP
 
     def draw(self, page: Page, x: float, y: float) -> None:
         """Draw it with its top left corner at a place."""
         for number, word in enumerate(self._words):
             row, column = divmod(number, self._columns)
             left = x + column * (self._cell + GAP)
-            top = y + row * (self._head + self._tall + GAP)
+            top = y + row * (self._head + self._map_height + GAP)
             self._draw_title(page, word, left, top + 7)
-            page.text(left, top + 7 + _BELOW, self._parts[number], _SMALL, colour=MUTED)
-            frame = left, top + self._head, self._width, self._tall
+            page.text(left, top + 7 + _BELOW, self._compositions[number], _SMALL, colour=MUTED)
+            frame = left, top + self._head, self._width, self._map_height
             page.image(self._grey, *frame, name=f"under-{number}", smooth=True)
             pixels = heat(self._content.map(word), self._limit)
             page.image(pixels, *frame, name=f"map-{number}", smooth=False)
-            page.box(*frame, edge=EDGE, line=0.4)
+            page.box(*frame, edge=EDGE, edge_width=0.4)
             draw_region(page, self._edges, self._content.grid, *frame)
 
     def _fit(self, size: float) -> bool:
-        """Return whether all titles have room that have it at the smallest size."""
+        """Return whether all titles fit, but for those that do not at the smallest size."""
         return all(
-            self._titled(word, size) <= self._cell or self._titled(word, _SIZES[-1]) > self._cell
+            self._title_width(word, size) <= self._cell
+            or self._title_width(word, _SIZES[-1]) > self._cell
             for word in self._words
         )
 
-    def _titled(self, word: Chip, size: float) -> float:
+    def _title_width(self, word: Chip, size: float) -> float:
         value = self._face.width(signed(self._content.value(word)), size)
         return self._face.width(word.text, size, _weight(word)) + 4 + value
 
-    def _told(self, word: Chip) -> str:
-        """Return what a word's value is made of, as far as there is room."""
+    def _composition(self, word: Chip) -> str:
+        """Return the parts of a word's value in the longest form that fits."""
         others = self._content.others(word)
         if not others:
             return ""
         patches = signed(float(self._content.map(word).sum()))
         rest = "".join(f" · {name} {signed(value)}" for name, value in others)
         texts = f"patches {patches}{rest}", patches + rest
-        room = self._cell
-        return next((text for text in texts if self._face.width(text, _SMALL) <= room), "")
+        available = self._cell
+        return next((text for text in texts if self._face.width(text, _SMALL) <= available), "")
 
     def _draw_title(self, page: Page, word: Chip, x: float, base: float) -> None:
         value = self._content.value(word)
-        said = signed(value)
+        number = signed(value)
         weight, size = _weight(word), self._size
-        room = self._cell - self._face.width(said, size) - 4
-        name = self._face.shortened(word.text, room, size, weight)
+        available = self._cell - self._face.width(number, size) - 4
+        name = self._face.shortened(word.text, available, size, weight)
         page.text(x, base, name, size, weight=weight)
         colour = POSITIVE if value > 0 else NEGATIVE if value < 0 else MUTED
-        # Beside the map, or where that is narrow, beside the word.
-        titled = self._face.width(name, size, weight) + 4 + self._face.width(said, size)
-        end = x + max(self._width, titled)
-        page.text(end, base, said, size, colour=colour, align="right")
+        # At the right end of the map, or of the title if that is wider.
+        title_width = self._face.width(name, size, weight) + 4 + self._face.width(number, size)
+        end = x + max(self._width, title_width)
+        page.text(end, base, number, size, colour=colour, align="right")
 
 
 def _weight(word: Chip) -> str:

@@ -1,4 +1,4 @@
-"""What the colours mean, and where the numbers come from."""
+"""The scales of the colours, and the model and method of the numbers."""
 
 import numpy as np
 
@@ -17,43 +17,45 @@ _SCALE = 70.0, 6.0  # width and height
 _STEPS = 64
 
 
-def described(about: About) -> str:
+def provenance_line(about: About) -> str:
     """Return model, method and layers on one line."""
     parts = shared_name(about.model), about.method, about.layers
     return " · ".join(part for part in parts if part)
 
 
 class NotesBlock:
-    """What the pairs are made of, the scales, and below them the model.
+    """The parts of all pairs, the scales, and below them the model and the method.
 
     Parameters
     ----------
     content
         What is drawn.
     limit
-        Where the scale of patches ends; zero where nothing is known.
+        Of the scale of patches; zero if nothing is computed.
     about
         One line about the model.
     face
         Of the text.
-    room
+    available
         Width, in points.
     """
 
-    def __init__(self, content: Content, limit: float, about: str, face: Typeface, room: float):
+    def __init__(
+        self, content: Content, limit: float, about: str, face: Typeface, available: float
+    ):
         self._limit, self._face = limit, face
-        texts = [_told(content.split), _told(content.short_split)]
-        fitting = (text for text in texts if face.width(text, _SIZE) <= room)
-        split = next(fitting, face.shortened(texts[-1], room, _SIZE))
+        texts = [_parts_line(content.split), _parts_line(content.short_split)]
+        fitting = (text for text in texts if face.width(text, _SIZE) <= available)
+        split = next(fitting, face.shortened(texts[-1], available, _SIZE))
         self._split = split if len(content.split) > 1 else ""
         self._ends = signed(-limit), signed(limit)
-        self._about = face.shortened(about, room, _SIZE)
+        self._about = face.shortened(about, available, _SIZE)
         patches = sum(face.width(text, _SIZE) for text in ("patches", *self._ends)) + _SCALE[0] + 14
         chip_limit = content.chip_limit
         summed = listed(["all patches", *filter(None, [content.beside_patches])])
         end = f"±{signed(chip_limit)[1:]}"
         texts = [f"words ({summed}) {end}", f"words {end}"]
-        fitting = (text for text in texts if patches + 14 + face.width(text, _SIZE) <= room)
+        fitting = (text for text in texts if patches + 14 + face.width(text, _SIZE) <= available)
         self._words = next(fitting, "") if chip_limit else ""
         self.height = _LINE * (1 + bool(limit) + bool(self._split))
 
@@ -80,5 +82,5 @@ class NotesBlock:
         page.text(x, base, self._words, _SIZE, colour=MUTED)
 
 
-def _told(parts: list[tuple[str, float]]) -> str:
+def _parts_line(parts: list[tuple[str, float]]) -> str:
     return "pairs: " + " · ".join(f"{name} {signed(value)}" for name, value in parts)

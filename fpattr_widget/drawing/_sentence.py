@@ -1,4 +1,4 @@
-"""The caption as a sentence of chips, as the view has it: words, marks and special tokens."""
+"""The caption as a sentence of chips, as in the view: words, marks and special tokens."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from ..encoders import Token
 
 _MARK = regex.compile(r"[\p{P}\p{S}]+")
 _PICTOGRAPH = regex.compile(r"\p{Extended_Pictographic}")
-# Not what `str.strip` takes, of which JavaScript's `trim` has another idea.
+# Not `str.strip`: JavaScript's `trim` removes other characters.
 _BLANKS = regex.compile(r"\A\p{White_Space}+|\p{White_Space}+\Z")
 _BLANKS_AT_END = regex.compile(r"\p{White_Space}+\Z")
 _RUN = 3  # equal special tokens in a row that share one chip: padding
@@ -27,11 +27,11 @@ class Chip:
     tokens
         The numbers of the tokens that make it up, in order.
     text
-        What it stands for.
+        Its text in the caption; of a special token, its name.
     kind
-        Of the three.
+        Which of the three it is.
     before
-        Text of the caption between the chip before and this one.
+        The caption's text between the previous chip and this one.
     """
 
     tokens: tuple[int, ...]
@@ -71,18 +71,18 @@ def sentence(caption: str, tokens: Sequence[Token]) -> tuple[list[Chip], str]:
 
 
 def unknown_words(caption: str, tokens: Sequence[Token]) -> list[str]:
-    """Return each word, once, of which the tokenizer does not know a piece."""
+    """Return the words, each once, that the tokenizer does not know entirely."""
     chips, _ = sentence(caption, tokens)
     return list(dict.fromkeys(chip.text for chip in chips if is_unknown(chip, tokens)))
 
 
 def is_unknown(chip: Chip, tokens: Sequence[Token]) -> bool:
-    """Return whether the tokenizer does not know a piece of a chip."""
+    """Return whether the tokenizer does not know a chip entirely."""
     return any(tokens[index].unknown for index in chip.tokens)
 
 
 def never_seen(words: Sequence[str]) -> str:
-    """Say that a model does not know some words; nothing where there are none."""
+    """Return a sentence on words that a model does not know; ``""`` if there are none."""
     if not words:
         return ""
     named = [f"“{word}”" for word in words[:_NAMED]]
@@ -97,22 +97,24 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
-def chosen(chips: Iterable[Chip], tokens: Sequence[Token], numbers: Iterable[int]) -> list[Chip]:
-    """Return the words that tokens belong to; of a word that is chosen in part, that part."""
+def chosen_chips(
+    chips: Iterable[Chip], tokens: Sequence[Token], numbers: Iterable[int]
+) -> list[Chip]:
+    """Return the words that tokens belong to; of a word with only some of its tokens, these."""
     wanted = set(numbers)
-    found = []
+    selected = []
     for chip in chips:
         members = tuple(index for index in chip.tokens if index in wanted)
         if members == chip.tokens or (members and chip.kind == "special"):
-            found.append(chip)
+            selected.append(chip)
         elif members:
             part = "".join(tokens[index].text for index in members)
-            found.append(replace(chip, tokens=members, text=part or _BLANK))
-    return found
+            selected.append(replace(chip, tokens=members, text=part or _BLANK))
+    return selected
 
 
 def _groups(tokens: Sequence[Token]) -> list[tuple[int, ...]]:
-    """Return the tokens of each word, and long runs of one special token, together."""
+    """Group the tokens of each word, and those of a long run of one special token."""
     groups: list[tuple[int, ...]] = []
     start = 0
     while start < len(tokens):

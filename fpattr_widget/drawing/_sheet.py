@@ -15,7 +15,7 @@ from ._colours import EDGE
 from ._content import Content
 from ._ledger import LedgerBlock
 from ._maps import MapsBlock, draw_region, outline
-from ._notes import NotesBlock, described
+from ._notes import NotesBlock, provenance_line
 from ._sentence import Chip
 from ._typeface import Typeface
 
@@ -45,15 +45,15 @@ def draw(
     Parameters
     ----------
     content
-        What they are.
+        The pairs.
     words
-        Whose maps are shown.
+        The words whose maps are shown.
     region
-        Patches to be outlined, row by row.
+        Patch numbers, row by row, to outline.
     dpi
         Of the figure.
     """
-    about = described(content.about)
+    about = provenance_line(content.about)
     extra = (content.why, *content.special_names)
     face = Typeface([content.caption, about, *extra, *(chip.text for chip in content.chips)])
     picture = _bounded(content.picture)
@@ -63,11 +63,11 @@ def draw(
     for side in _SIDES:
         width, height = _fitted(picture.width / picture.height, side)
         left = _MARGIN + width + _GUTTER
-        room = _WIDTH - _MARGIN - left
-        ledger = LedgerBlock(content.ledger, face, room)
-        notes = NotesBlock(content, limit, about, face, room)
+        available = _WIDTH - _MARGIN - left
+        ledger = LedgerBlock(content.ledger, face, available)
+        notes = NotesBlock(content, limit, about, face, available)
         used = ledger.height + notes.height + 2 * _BETWEEN
-        caption = CaptionBlock(content, face, room, max(height - used, _CAPTION))
+        caption = CaptionBlock(content, face, available, max(height - used, _CAPTION))
         if used + caption.height <= height and caption.large:
             break
 
@@ -77,7 +77,7 @@ def draw(
     page = Page(_WIDTH, below + _MARGIN, face, dpi)
     frame = _MARGIN, _MARGIN, width, height
     page.image(np.asarray(picture), *frame, name="picture", smooth=True)
-    page.box(*frame, edge=EDGE, line=0.4)
+    page.box(*frame, edge=EDGE, edge_width=0.4)
     draw_region(page, edges, content.grid, *frame)
     ledger.draw(page, left, _MARGIN)
     caption.draw(page, left, below_ledger)
@@ -87,7 +87,7 @@ def draw(
 
 
 def _bounded(picture: Image.Image) -> Image.Image:
-    """Return a picture as fine as can be seen."""
+    """Return a picture with no more pixels than can be seen."""
     plain = picture.convert("RGB")
     side = 1.5 * _SIDES[-1] * _FINEST
     plain.thumbnail((side, side), Image.Resampling.LANCZOS)

@@ -1,4 +1,4 @@
-"""Fonts for text in any script: what they hold, how wide it is, and a box for what none holds."""
+"""Fonts for text in any script: glyph coverage, text widths, and a fallback box."""
 
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,8 @@ from matplotlib.ft2font import FT2Font
 from matplotlib.textpath import text_to_path
 
 _OWN = "DejaVu Sans"  # comes with matplotlib
-# Asked in this order for what that one lacks. Fonts whose glyphs are pictures cannot be drawn.
+# Tried in this order for characters that matplotlib's own font lacks. Fonts whose glyphs are
+# pictures cannot be drawn.
 _OTHERS = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "Source Han Sans", "PingFang SC",
     "Hiragino Sans", "Hiragino Sans GB", "Microsoft YaHei", "SimHei", "Yu Gothic", "MS Gothic",
@@ -25,14 +26,14 @@ _OTHERS = (
 )  # fmt: skip
 _BOX = "□"
 _MEASURED = 20.0  # size at which widths are measured; they grow with it
-_LONG = 400  # characters for which no line of ours has room
-_SHAPES = hasattr(FT2Font, "_layout")  # before 3.11, letters stood in the order of the text
+_LONG = 400  # characters that fit into no line of a drawing
+_SHAPES = hasattr(FT2Font, "_layout")  # before 3.11, letters were drawn in the order of the text
 _JOINERS = "\u200c\u200d"
 _CLUSTER = regex.compile(r"\X")
 
 
 def plain_text(text: str) -> str:
-    """Return text on one line, without what no file can hold or what turns other text round."""
+    """Return text on one line, without control characters that files or other text suffer from."""
     return "".join(map(_printable, text))
 
 
@@ -42,17 +43,17 @@ class Typeface:
     Parameters
     ----------
     texts
-        All that is to be written.
+        All texts that will be written.
     """
 
     def __init__(self, texts: Iterable[str]):
         self._families = [_OWN]
-        missing = set(map(ord, "".join(map(plain_text, texts)))) - _held(_OWN, "normal")
+        missing = set(map(ord, "".join(map(plain_text, texts)))) - _coverage(_OWN, "normal")
         installed = _installed() if missing else frozenset()
         for family in _OTHERS:
-            if missing and family in installed and missing & _held(family, "normal"):
+            if missing and family in installed and missing & _coverage(family, "normal"):
                 self._families.append(family)
-                missing -= _held(family, "normal")
+                missing -= _coverage(family, "normal")
         self._properties: dict[tuple[float, str], FontProperties] = {}
         self._widths: dict[tuple[str, str], float] = {}
 
@@ -67,18 +68,18 @@ class Typeface:
         return self._properties[key]
 
     def shown(self, text: str, weight: str = "normal") -> str:
-        """Return text as it can be written, with a box for each character that no font holds."""
+        """Return text as it can be drawn, with a box for each character that no font has."""
         text = plain_text(text)
-        held = [_held(family, weight) for family in self._families]
-        whole = all(any(ord(one) in font for font in held) for one in text)
+        coverages = [_coverage(family, weight) for family in self._families]
+        whole = all(any(ord(character) in font for font in coverages) for character in text)
         turned = not _SHAPES and _reads_left(text)
         if whole and not turned:
             return text
-        clusters = [_drawable(cluster, held) for cluster in _CLUSTER.findall(text)]
+        clusters = [_drawable(cluster, coverages) for cluster in _CLUSTER.findall(text)]
         return "".join(reversed(clusters) if turned else clusters)
 
     def width(self, text: str, size: float, weight: str = "normal") -> float:
-        """Return the width of text as it is shown, in points."""
+        """Return the width of text as it is drawn, in points."""
         key = text, weight
         if key not in self._widths:
             font = self.properties(_MEASURED, weight)
@@ -87,25 +88,25 @@ class Typeface:
             self._widths[key] = width / _MEASURED
         return self._widths[key] * size
 
-    def shortened(self, text: str, room: float, size: float, weight: str = "normal") -> str:
-        """Return as much of a text as there is room for, and an ellipsis where some is left out."""
-        if len(text) < _LONG and self.width(text, size, weight) <= room:
+    def shortened(self, text: str, available: float, size: float, weight: str = "normal") -> str:
+        """Return as much of a text as fits, with an ellipsis if some is left out."""
+        if len(text) < _LONG and self.width(text, size, weight) <= available:
             return text
         ellipsis = "…"
-        room -= self.width(ellipsis, size, weight)
-        return next(self._cut(text, room, size, weight), "").rstrip() + ellipsis
+        available -= self.width(ellipsis, size, weight)
+        return next(self._pieces(text, available, size, weight), "").rstrip() + ellipsis
 
-    def pieces(self, text: str, room: float, size: float, weight: str = "normal") -> list[str]:
-        """Return a text cut into pieces for which there is room, each of one character or more."""
-        return list(self._cut(text, room, size, weight))
+    def pieces(self, text: str, available: float, size: float) -> list[str]:
+        """Return a text split into pieces that fit, each of one character or more."""
+        return list(self._pieces(text, available, size, "normal"))
 
-    def _cut(self, text: str, room: float, size: float, weight: str) -> Iterator[str]:
+    def _pieces(self, text: str, available: float, size: float, weight: str) -> Iterator[str]:
         # By the widths of single characters: joined ones are hardly ever wider.
         piece, used = "", 0.0
         for match in _CLUSTER.finditer(text):
             cluster = match[0]
             width = self.width(f"{cluster}|", size, weight) - self.width("|", size, weight)
-            if piece and used + width > room:
+            if piece and used + width > available:
                 yield piece
                 piece, used = "", 0.0
             piece += cluster
@@ -123,15 +124,17 @@ def _printable(character: str) -> str:
 
 
 def _reads_left(text: str) -> bool:
-    """Return whether all that has a direction is read from the right to the left."""
+    """Return whether all directed characters are read from right to left."""
     kinds = {unicodedata.bidirectional(character) for character in text}
     return bool(kinds & {"R", "AL"}) and not kinds & {"L", "EN", "AN"}
 
 
-def _drawable(cluster: str, held: list[frozenset[int]]) -> str:
-    if not any(ord(cluster[0]) in font for font in held):
+def _drawable(cluster: str, coverages: list[frozenset[int]]) -> str:
+    if not any(ord(cluster[0]) in font for font in coverages):
         return _BOX
-    return "".join(one for one in cluster if any(ord(one) in font for font in held))
+    return "".join(
+        character for character in cluster if any(ord(character) in font for font in coverages)
+    )
 
 
 @cache
@@ -140,12 +143,12 @@ def _installed() -> frozenset[str]:
 
 
 @cache
-def _held(family: str, weight: str) -> frozenset[int]:
-    """Return the code points of which a font has glyphs."""
+def _coverage(family: str, weight: str) -> frozenset[int]:
+    """Return the code points for which a font has glyphs."""
     try:
         font: Any = font_manager.fontManager.findfont(
             FontProperties(family=[family], weight=weight), fallback_to_default=False
         )
         return frozenset(font_manager.get_font(font).get_charmap())
-    except (OSError, RuntimeError, ValueError):  # not there, or in a format that cannot be read
+    except (OSError, RuntimeError, ValueError):  # missing, or in a format that cannot be read
         return frozenset()

@@ -17,10 +17,12 @@ _ROOM = 1024
 
 
 class HuggingFaceProcessor(Protocol):
-    """What Hugging Face calls a processor."""
+    """Has both a tokenizer and an image processor, as Hugging Face's processors and encoders do."""
 
-    tokenizer: Any
-    image_processor: Any
+    @property
+    def tokenizer(self) -> Any: ...
+    @property
+    def image_processor(self) -> Any: ...
 
 
 #: What tells how captions and images become a module's inputs.

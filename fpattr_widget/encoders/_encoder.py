@@ -224,6 +224,16 @@ class DualEncoder:
         return self._fixed or self._version or self._current_version(reading=False)
 
     @property
+    def tokenizer(self) -> Any:
+        """What prepares captions, so that an encoder can be another one's ``processor``."""
+        return self.processors.get("text")
+
+    @property
+    def image_processor(self) -> Any:
+        """What prepares images."""
+        return self.processors.get("image")
+
+    @property
     def device(self) -> torch.device:
         """The device of the weights."""
         return next(self.model.parameters()).device

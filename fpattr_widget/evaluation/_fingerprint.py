@@ -41,8 +41,19 @@ def reading_of(encoder: DualEncoder) -> dict[str, str]:
     return {
         "image_processors": _pixels(encoder.processors.get("image")),
         "tokenizers": _tokens(encoder.processors.get("text")),
-        "defaults": repr(encoder.defaults),
+        "defaults": _defaults(encoder),
     }
+
+
+def _defaults(encoder: DualEncoder) -> str:
+    """Return an encoder's defaults as text; files of scores keep this form across versions."""
+    defaults = encoder.defaults
+    others = {tower: kind for tower, kind in defaults.references.items() if tower != "text"}
+    return (
+        f"Defaults(layer={defaults.layer}, "
+        f"text_reference={defaults.references.get('text', 'pad')!r}, nodes={defaults.nodes}"
+        f"{f', references={others}' if others else ''})"
+    )
 
 
 def _pixels(processor: Any) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# As in the view: red for what is there, blue for what speaks against; here, clear gaps.
+# The red and the blue of the view; red marks clear gaps and the best run.
 _CLEAR, _OTHER, _QUIET = css(POSITIVE), css(NEGATIVE), "#767676"
 _ROW = 0.24  # inches
 

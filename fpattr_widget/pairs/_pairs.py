@@ -372,7 +372,7 @@ class FeaturePairs:
             contents.recorded, rows=contents.rows, columns=contents.columns, about=contents.about
         )
 
-    def computed_so_far(self) -> tuple[np.ndarray, Ledger | None]:
+    def cached(self) -> tuple[np.ndarray, Ledger | None]:
         """Return what is known already; computes nothing and never waits.
 
         Returns

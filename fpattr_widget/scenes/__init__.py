@@ -1,8 +1,8 @@
 """Labelled scenes: pictures of known objects at known places, with captions.
 
-The scenes train the bundled model and give every measure of grounding its
-ground truth. Rendering needs the sprites of the npm package
-``@lobehub/fluent-emoji-3d`` (MIT, Microsoft's Fluent Emoji).
+They train the bundled model, and are the ground truth of its evaluation.
+Rendering needs the sprites of the npm package ``@lobehub/fluent-emoji-3d``
+(MIT, Microsoft's Fluent Emoji).
 """
 
 from ._captions import (

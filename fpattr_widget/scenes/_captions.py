@@ -1,4 +1,4 @@
-"""Put a scene into words, true or false."""
+"""Captions of scenes, true and false."""
 
 import itertools
 import re
@@ -46,7 +46,7 @@ class Caption:
 
 
 class _Writer:
-    """Collects text and remembers where the nouns stand."""
+    """Collects a caption's text and the places of its nouns."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -99,20 +99,20 @@ def _noun_phrase(
 
 
 def _directions(first: SceneObject, second: SceneObject) -> list[list[str]]:
-    """Return what may be said of where the first is, seen from the second."""
+    """Return the true relations of the first object to the second, each in several wordings."""
     (x1, y1), (x2, y2) = first.centre, second.centre
     across, down = x1 - x2, y1 - y2
-    found = []
+    relations = []
     if abs(across) > 0.2:
         side = "left" if across < 0 else "right"
-        found.append([f"to the {side} of", f"{side} of"])
+        relations.append([f"to the {side} of", f"{side} of"])
     if abs(down) > 0.2:
-        found.append(["above", "over"] if down < 0 else ["below", "under"])
-    return found
+        relations.append(["above", "over"] if down < 0 else ["below", "under"])
+    return relations
 
 
 def _places(thing: SceneObject) -> list[str]:
-    """Return what may be said of where in the picture something is."""
+    """Return true phrases for where in the picture an object is."""
     x, y = thing.centre
     across = {x < 0.4: "on the left", x > 0.6: "on the right"}
     down = {y < 0.4: "at the top", y > 0.6: "at the bottom"}
@@ -142,9 +142,9 @@ def describe(scene: Scene, generator: np.random.Generator, *, complete: bool = F
     scene
         What to describe; it holds at least one object.
     generator
-        Source of all randomness.
+        Draws all that is random.
     complete
-        Name every object; otherwise some may go unsaid.
+        Name every object; otherwise some may be left out.
 
     Returns
     -------
@@ -178,13 +178,13 @@ def describe(scene: Scene, generator: np.random.Generator, *, complete: bool = F
 
 
 def ground_named(scene: Scene, caption: Caption) -> str | None:
-    """Return the words in which a caption of ``scene`` tells of its ground, if it does."""
+    """Return the words of a caption that name the ground of ``scene``, or ``None``."""
     phrase = GROUNDS[scene.ground]
     return phrase if phrase and caption.text.endswith(" " + phrase) else None
 
 
 def misplace(scene: Scene, caption: Caption, generator: np.random.Generator) -> str | None:
-    """Put another ground into ``caption``; ``None`` where it tells of none."""
+    """Return the caption with another ground, or ``None`` if it names no ground."""
     phrase = ground_named(scene, caption)
     if phrase is None:
         return None
@@ -199,20 +199,20 @@ def _ground_phrase(writer: _Writer, scene: Scene, generator: np.random.Generator
 
 
 def locate(scene: Scene, generator: np.random.Generator) -> tuple[Caption, str] | None:
-    """Write a true caption that says where something is, and the same turned round.
+    """Write a true caption that says where an object is, and its opposite.
 
     Parameters
     ----------
     scene
         What to describe.
     generator
-        Source of all randomness.
+        Draws all that is random.
 
     Returns
     -------
     tuple or None
-        The caption, and a text that differs in one word, which makes it
-        false; ``None`` where nothing stands clearly at a side of anything.
+        The caption, and a text that is false because one word differs;
+        ``None`` where no object is clearly to one side.
     """
     lone = [group[0] for group in _groups(scene) if len(group) == 1]
     related = [
@@ -250,8 +250,8 @@ def contradict(
 ) -> str:
     """Change one word of ``caption`` so that it no longer fits ``scene``.
 
-    A relation or a size is turned round where the caption has one; otherwise a
-    noun is exchanged for one of ``kinds`` that the scene does not hold.
+    A relation or a size is replaced by its opposite where the caption has one;
+    otherwise a noun by another of ``kinds`` that the scene does not hold.
     """
     turnable = [m for m in re.finditer(r"[a-z]+", caption.text) if m.group() in _OPPOSITES]
     if turnable and generator.random() < 0.75:

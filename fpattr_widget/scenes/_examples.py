@@ -1,4 +1,4 @@
-"""A dozen scenes worth looking at, rendered into the package by ``render_examples``."""
+"""The bundled example scenes, which ``training.render_examples`` has rendered."""
 
 import json
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from ._layout import SceneObject
 
 @dataclass(frozen=True)
 class Example:
-    """A rendered scene with its caption and its truth.
+    """A rendered scene with its caption and its objects.
 
     Attributes
     ----------
@@ -23,9 +23,9 @@ class Example:
     image
         The picture, RGB.
     caption
-        What is said of it; not always true, which is the point of some.
+        The caption; false on purpose for some.
     objects
-        What stands where; boxes are fractions of the picture.
+        The objects and their boxes, as fractions of the picture's sides.
     mentions
         Which characters of the caption name which objects.
     """
@@ -54,7 +54,7 @@ def example(name: str) -> Example:
     Raises
     ------
     InputError
-        When there is none of this name.
+        When there is no example of this name.
     """
     if name not in _index():
         raise InputError("name", f"is {name!r}", f"pass one of {', '.join(example_names())}")

@@ -1,4 +1,4 @@
-"""Scenes that training never draws, with captions that differ."""
+"""Scenes that training never draws, each with another caption."""
 
 from collections.abc import Sequence
 
@@ -21,20 +21,24 @@ def held_out(
     kinds: Sequence[Kind] = TRAINED_KINDS,
     objects: Sequence[int] = (1, 2, 3, 4),
 ) -> list[tuple[Scene, Caption]]:
-    """Draw scenes with a caption each that names every object, all captions different.
+    """Draw scenes with captions that name every object; no two captions are the same.
 
     Parameters
     ----------
     number
-        How many.
+        Number of scenes.
     aspect_ratios
         Width over height of each kind's sprite, by name.
     seed
-        Of all that is random.
+        Seeds all that is random.
     kinds
         Kinds to choose from.
     objects
-        How many objects a scene may hold.
+        Numbers of objects that a scene may hold.
+
+    Returns
+    -------
+    list of (Scene, Caption)
 
     Raises
     ------
@@ -42,20 +46,20 @@ def held_out(
         When there are not that many different captions.
     """
     generator = np.random.default_rng([_STREAM, seed])
-    found: dict[str, tuple[Scene, Caption]] = {}
+    drawn: dict[str, tuple[Scene, Caption]] = {}
     idle = 0
-    while len(found) < number:
+    while len(drawn) < number:
         count = int(generator.choice(objects))
         scene = sample_scene(generator, aspect_ratios, kinds=kinds, count=count)
         caption = describe(scene, generator, complete=True)
         # A crowded draw may hold fewer objects than were asked for.
-        if len(scene.objects) in objects and caption.text not in found:
-            found[caption.text] = scene, caption
+        if len(scene.objects) in objects and caption.text not in drawn:
+            drawn[caption.text] = scene, caption
             idle = 0
         elif (idle := idle + 1) == _PATIENCE:
             raise InputError(
                 "number",
-                f"is {number}, but only {len(found)} different captions were found",
+                f"is {number}, but only {len(drawn)} different captions were found",
                 "ask for fewer, or pass more `kinds`",
             )
-    return list(found.values())
+    return list(drawn.values())

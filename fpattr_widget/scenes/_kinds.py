@@ -57,8 +57,8 @@ robot 1f916, hat 1f3a9, bell 1f514, gift 1f381, trophy 1f3c6, snowman 26c4,
 scissors 2702-fe0f, hammer 1f528, teddy 1f9f8, anchor 2693
 """
 
-# Never shown in training, though their words are in the vocabulary: what a
-# model that was never taught a class looks like.
+# Never shown in training, though their words are in the vocabulary, so that
+# gaps in a model's knowledge can be shown.
 _WITHHELD_SPRITES = """
 penguin 1f427, tractor 1f69c, violin 1f3bb, cheese 1f9c0, snake 1f40d,
 candle 1f56f-fe0f

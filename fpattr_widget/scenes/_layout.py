@@ -1,4 +1,4 @@
-"""What stands where in a scene, independent of pixels."""
+"""The objects of a scene and their boxes, independent of pixels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from ._kinds import TRAINED_KINDS, Kind
 SMALL_BELOW = 0.25
 BIG_FROM = 0.40
 
-#: Ground names with the phrase that a caption uses; ``None`` is never named.
+#: Grounds with their phrases in captions; ``None`` where captions do not name it.
 GROUNDS: dict[str, str | None] = {
     "grass": "on the grass",
     "sand": "on the sand",
@@ -62,7 +62,7 @@ class Scene:
 
 
 def mirror(scene: Scene) -> Scene:
-    """Return what the mirrored picture of a scene shows."""
+    """Return the scene of the mirrored picture."""
     objects = []
     for thing in scene.objects:
         left, top, right, bottom = thing.box
@@ -87,7 +87,7 @@ def sample_quarters(
 
 
 def join(quarters: Sequence[Scene]) -> Scene:
-    """Return what four pictures show that are put together, two by two, in reading order."""
+    """Return the scene of four pictures put together two by two, in reading order."""
     objects = []
     for index, quarter in enumerate(quarters):
         row, column = divmod(index, 2)
@@ -125,7 +125,7 @@ def sample_scene(
     Parameters
     ----------
     generator
-        Source of all randomness.
+        Draws all that is random.
     aspect_ratios
         Width over height of each kind's sprite, by name.
     kinds
@@ -133,7 +133,6 @@ def sample_scene(
     count
         Number of objects wanted, one to four; random when ``None``. A crowded
         draw may place fewer.
-
     extents
         Smallest and largest longer side of an object, as fractions of the
         picture's; by ``count`` when ``None``.

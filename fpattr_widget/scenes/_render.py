@@ -1,4 +1,4 @@
-"""Draw a scene."""
+"""Render scenes."""
 
 import colorsys
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from ._layout import Scene
 _PACKAGE = Path("node_modules", "@lobehub", "fluent-emoji-3d", "assets")
 _REPOSITORY = Path(__file__).parents[2]
 
-# Hue, saturation and value ranges. They are wide and overlap, so that no
-# object can be told from the colour that it stands on.
+# Ranges of hue, saturation and value. They are wide and overlap, so that the
+# ground's colour gives no object away.
 _PALETTES = {
     "grass": ((0.22, 0.38), (0.35, 0.75), (0.45, 0.85)),
     "sand": ((0.09, 0.14), (0.25, 0.55), (0.75, 0.95)),
@@ -45,15 +45,15 @@ class Sprites:
 
     def __init__(self, folder: str | Path | None = None):
         places = [Path(folder)] if folder else [_REPOSITORY / _PACKAGE, Path.cwd() / _PACKAGE]
-        found = next((place for place in places if place.is_dir()), None)
-        if found is None:
+        source = next((place for place in places if place.is_dir()), None)
+        if source is None:
             raise FileNotFoundError(
                 "The sprites are missing: run `npm install @lobehub/fluent-emoji-3d` in the "
                 "working directory, or pass the folder with its .webp files as `sprites`."
             )
         self._full: dict[str, Image.Image] = {}
         for kind in KINDS.values():
-            sprite = Image.open(found / f"{kind.sprite}.webp").convert("RGBA")
+            sprite = Image.open(source / f"{kind.sprite}.webp").convert("RGBA")
             self._full[kind.name] = sprite.crop(sprite.getchannel("A").getbbox())
         self.aspect_ratios = {
             name: sprite.width / sprite.height for name, sprite in self._full.items()

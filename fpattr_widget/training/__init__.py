@@ -1,4 +1,4 @@
-"""How the bundled model came about, and fine-tuning in small."""
+"""Train the bundled model, check it, and fine-tune it on new kinds of objects."""
 
 from ._fine_tune import fine_tune
 

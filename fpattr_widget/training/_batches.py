@@ -1,4 +1,4 @@
-"""What is learned from: rendered scenes, in true words and false ones."""
+"""Training batches: rendered scenes with true and false captions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,43 +31,43 @@ from ._model import IMAGE_SIZE
 _TRAINING_STREAM = 0  # held-out scenes come from others
 _SCENES, _WORDS = 0, 1
 _MIRRORED_AFTER = 8  # rendered batches
-_LOCATED = 0.7  # share of the pictures of which it is said where something is
+_LOCATED = 0.7  # share of the pictures with a caption of where an object is
 _JOINED, _JOINED_LATER = 0.1, 0.3  # share of the pictures that are four in one
-_MISPLACED = 0.5  # share of the captions whose ground is exchanged, if they tell of it
+_MISPLACED = 0.5  # share of the captions whose ground is exchanged, if they name it
 _REFINED_FROM = 5 / 8  # of the steps
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures and what is said of them.
+    """Pictures and their captions.
 
     Attributes
     ----------
     pictures
         ``(batch, size, size, 3)`` uint8.
     captions, located, false
-        For each picture a caption of what is there, one of where something is,
+        For each picture a caption of its objects, one of where an object is,
         and one that is false in a single word.
-    strangers
-        Which captions name nothing that a picture shows, ``(batch, 2 · batch)``
-        bool for ``captions`` and ``located``; ``None`` where it is not asked.
+    unrelated
+        Which of ``captions`` and ``located`` name nothing that a picture shows,
+        ``(batch, 2 · batch)`` bool; ``None`` before ``refined_from``.
     """
 
     pictures: torch.Tensor
     captions: list[str]
     located: list[str]
     false: list[str]
-    strangers: torch.Tensor | None
+    unrelated: torch.Tensor | None
 
 
-def _strangers(scenes: Sequence[Scene], written: Sequence[Sequence[Caption]]) -> torch.Tensor:
+def _unrelated(scenes: Sequence[Scene], written: Sequence[Sequence[Caption]]) -> torch.Tensor:
     shown = [{GROUNDS[scene.ground], *(thing.kind for thing in scene.objects)} for scene in scenes]
     named = [
         {ground_named(scene, caption), *_kinds_named(scene, caption)} - {None}
         for captions in written
         for scene, caption in zip(scenes, captions, strict=True)
     ]
-    return torch.tensor([[there.isdisjoint(said) for said in named] for there in shown])
+    return torch.tensor([[kinds.isdisjoint(names) for names in named] for kinds in shown])
 
 
 def _kinds_named(scene: Scene, caption: Caption) -> set[str]:
@@ -75,28 +75,27 @@ def _kinds_named(scene: Scene, caption: Caption) -> set[str]:
 
 
 class Batches(Dataset[Batch]):
-    """Batch ``step`` depends on the seed and the step alone, so a run can resume.
+    """Batches that depend only on the seed and their number, so that a run can be resumed.
 
-    Every other batch shows the mirrored pictures of an earlier one, in words of
-    its own: rendering costs as much as learning, and left and right have to be
-    told apart by more than habit. After the first few, not of the one just
-    before it, whose lesson they would undo.
+    Every other batch shows the mirrored pictures of an earlier one with new
+    captions: rendering costs as much as learning, and mirroring teaches left
+    and right. It skips the last 8 rendered batches, which mirroring would undo.
 
     Parameters
     ----------
     seed
-        Of all that is drawn.
+        Seeds all that is drawn.
     steps
-        Number of batches. The last of them, from ``refined_from`` on, tell
-        which captions and pictures have nothing in common.
+        Number of batches. Those from ``refined_from`` on also mark which
+        captions and pictures have nothing in common.
     size
-        Number of scenes in each.
+        Number of scenes in each batch.
     sprites
         Their folder, see :class:`~fpattr_widget.scenes.Sprites`.
     new_kinds
-        Kinds to be learned by a model that knows the others: half of the scenes
-        are drawn from them and as many known ones. From nothing, with all
-        trained kinds and one object at first, when there are none.
+        Kinds to teach a trained model: half of the scenes are drawn from these
+        and some known kinds. When empty, batches are for a new model: of all
+        trained kinds, with one object at first.
     """
 
     def __init__(
@@ -123,7 +122,7 @@ class Batches(Dataset[Batch]):
             number = max(0, number - _MIRRORED_AFTER)
         if number not in self.rendered:
             self.rendered[number] = self._render(number)
-            for old in [one for one in self.rendered if one < number - _MIRRORED_AFTER]:
+            for old in [key for key in self.rendered if key < number - _MIRRORED_AFTER]:
                 del self.rendered[old]
         scenes, pictures = self.rendered[number]
         if mirrored:
@@ -147,7 +146,7 @@ class Batches(Dataset[Batch]):
             [caption.text for caption in captions],
             [caption.text for caption in located],
             false,
-            _strangers(scenes, [captions, located]) if refining else None,
+            _unrelated(scenes, [captions, located]) if refining else None,
         )
 
     def _render(self, number: int) -> tuple[list[Scene], np.ndarray]:
@@ -155,7 +154,7 @@ class Batches(Dataset[Batch]):
             self.sprites = Sprites(self.sprites_folder)
         sprites = self.sprites
         generator = np.random.default_rng([_TRAINING_STREAM, self.seed, _SCENES, number])
-        # From nothing: one object at first, then two, then up to four.
+        # A new model sees one object at first, then two, then up to four.
         progress = 1.0 if self.new_kinds else 2 * number / self.refined_from
         joined_share = _JOINED if progress < 1 else _JOINED_LATER
         counts = np.arange(1, 2 if progress < 0.08 else 3 if progress < 0.3 else 5)

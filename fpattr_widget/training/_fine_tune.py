@@ -1,4 +1,4 @@
-"""Teach the bundled model kinds of objects that it was never taught."""
+"""Fine-tune the bundled model on kinds of objects that it does not know."""
 
 import copy
 from collections.abc import Sequence
@@ -28,22 +28,22 @@ def fine_tune(
     sprites: str | None = None,
     progress: bool = True,
 ) -> DualEncoder:
-    """Return a copy of the bundled model that has been shown more kinds of objects.
+    """Return a copy of the bundled model, trained on more kinds of objects.
 
-    Half of the scenes that it is shown hold them, among kinds that it knows;
-    the other half are as before, so that nothing is forgotten.
+    Half of the scenes hold them among known kinds; the other half are of known
+    kinds alone, so that these are not forgotten.
 
     Parameters
     ----------
     encoder
-        The bundled model, or another one that was trained on scenes; it stays
-        as it is.
+        The bundled model, or another that was trained on scenes; it is not
+        changed.
     kinds
-        What to teach, see :data:`~fpattr_widget.scenes.KINDS`.
+        Kinds to teach, see :data:`~fpattr_widget.scenes.KINDS`.
     steps, batch
         Number of optimizer steps and of scenes in each.
     learning_rate
-        At the start; it falls to zero along a line.
+        At the start; it falls linearly to zero.
     seed
         Seeds scenes and hidden patches.
     sprites
@@ -74,13 +74,13 @@ def fine_tune(
     learner = Learner(model, encoder.processors.get("text"), learning_rate, hidden=0.5)
     schedule = torch.optim.lr_scheduler.LambdaLR(learner.optimizer, lambda i: 1 - i / (steps + 1))
     batches = Batches(seed, steps, batch, sprites, kinds)
-    # The caller's own random numbers stay as they are.
+    # The caller's random numbers are not disturbed.
     with torch.random.fork_rng(), tqdm(range(steps), "fine-tuning", disable=not progress) as bar:
         torch.manual_seed(seed)
         for step in bar:
-            loss, told = learner.step(batches[step])
+            loss, accuracy = learner.step(batches[step])
             schedule.step()
-            bar.set_postfix(loss=f"{loss:.2f}", told=f"{told:.2f}", refresh=False)
+            bar.set_postfix(loss=f"{loss:.2f}", accuracy=f"{accuracy:.2f}", refresh=False)
     processor = SimpleNamespace(
         tokenizer=encoder.processors.get("text"), image_processor=encoder.processors.get("image")
     )

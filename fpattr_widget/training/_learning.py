@@ -1,4 +1,4 @@
-"""One step of learning, from nothing or from what is known."""
+"""``Learner``: optimizer steps on batches of scenes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from ._batches import Batch
 
 _Tokens = dict[str, torch.Tensor]
 
-_ALONE = 0.1  # weight of what pictures and captions count for by themselves
+_ALONE = 0.1  # weight of the scores of pictures and captions by themselves
 
 
 class Learner:
@@ -19,7 +19,7 @@ class Learner:
     Attributes
     ----------
     model
-        Learns; in training mode from now on.
+        In training mode from now on.
     optimizer
         AdamW, without weight decay for biases and norms.
 
@@ -49,7 +49,7 @@ class Learner:
         self._hidden = hidden
 
     def step(self, batch: Batch) -> tuple[float, float]:
-        """Learn from a batch; return the loss, and how often true beat false in a batch."""
+        """Take a step; return the loss, and the share of true captions that beat false ones."""
         place = self.model.device
         pixels = batch.pictures.to(place).permute(0, 3, 1, 2).float().div(127.5).sub(1)
         captions = [*batch.captions, *batch.located, *batch.false]
@@ -60,20 +60,20 @@ class Learner:
         try:
             images, texts = self._embed(pixels, dict(tokens))
             scale = self.model.logit_scale.exp().clamp(max=100)
-            loss, told = _contrast(scale * images @ texts.T)
-            if batch.strangers is not None:
+            loss, accuracy = _contrast(scale * images @ texts.T)
+            if batch.unrelated is not None:
                 emptied, length = self._emptied(tokens)
                 grey, empty = self._embed(torch.zeros_like(pixels[:1]), emptied)
-                strangers = batch.strangers.to(place)
+                unrelated = batch.unrelated.to(place)
                 sides = images, grey, texts, empty[length]
-                loss = loss + _weigh(scale.detach(), *sides, strangers)
+                loss = loss + _weigh(scale.detach(), *sides, unrelated)
         finally:
             hook.remove()
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
-        return loss.item(), told.item()
+        return loss.item(), accuracy.item()
 
     def _embed(self, pixels: torch.Tensor, tokens: _Tokens) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.autocast(pixels.device.type, torch.bfloat16):
@@ -84,7 +84,7 @@ class Learner:
         return images, texts
 
     def _emptied(self, tokens: _Tokens) -> tuple[_Tokens, torch.Tensor]:
-        """Put padding in all words' places: captions of each length, and which one each has."""
+        """Return an all-padding caption of each length, and the index of each caption's length."""
         counts = tokens["attention_mask"].sum(1)
         lengths, length = counts.unique(return_inverse=True)
         first = (lengths[:, None] == counts).int().argmax(1)
@@ -109,11 +109,11 @@ def _hide_patches(share: float) -> Callable[..., torch.Tensor]:
 
 
 def _contrast(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the loss, and how often a true caption beat the false one made of it.
+    """Return the loss, and the share of true captions that beat the false ones made of them.
 
-    CLIP's symmetric loss, for both true captions of a picture. Each picture
-    faces the false captions of all; a last term asks for its own true one to
-    beat its own false one, which a batch of strangers hardly asks for.
+    CLIP's symmetric loss for both true captions of a picture, with all false
+    captions as further negatives. A last term compares each picture's true
+    caption with its own false one, on which the other terms depend little.
     """
     described, located, false = logits.chunk(3, dim=1)
     target = torch.arange(len(logits), device=logits.device)
@@ -132,19 +132,19 @@ def _weigh(
     grey: torch.Tensor,
     texts: torch.Tensor,
     empty: torch.Tensor,
-    strangers: torch.Tensor,
+    unrelated: torch.Tensor,
 ) -> torch.Tensor:
-    """Return the loss of what pictures and captions gain over a grey one and empty ones.
+    """Return the loss on scores relative to a grey picture and empty captions.
 
-    Contrast only asks which fits better, wherever zero may be. Attributions
-    start from a grey picture and an empty caption: what fits has to count for
-    more than these do, and what has nothing in common for less. By itself
-    neither a picture nor a caption is to count for anything.
+    The contrastive loss ranks scores and leaves their zero free. Attributions
+    start from a grey picture and an empty caption, so matching pairs should
+    score above these, and unrelated pairs below. A picture with an empty
+    caption, or a caption with a grey picture, should have no score of its own.
     """
     gained = scale * (images - grey) @ (texts - empty).T
     described, located, _ = gained.chunk(3, dim=1)
     fits = torch.cat([described.diagonal(), located.diagonal()])
-    against = functional.softplus(torch.cat([described, located], 1))[strangers]
+    against = functional.softplus(torch.cat([described, located], 1))[unrelated]
     alone = torch.cat([((images - grey) @ empty.T).ravel(), (grey @ (texts - empty).T).ravel()])
     return (
         functional.softplus(-fits).mean()

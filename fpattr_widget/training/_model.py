@@ -18,7 +18,7 @@ _PAD, _BOS, _UNKNOWN, _EOS = "<pad>", "<bos>", "<unk>", "<eos>"
 
 
 def new_tokenizer() -> PreTrainedTokenizerFast:
-    """Return a word-level tokenizer over everything that captions can say."""
+    """Return a word-level tokenizer over all words of captions."""
     words = [_PAD, _BOS, _UNKNOWN, _EOS, *vocabulary()]
     ids = {word: index for index, word in enumerate(words)}
     tokenizer = Tokenizer(models.WordLevel(ids, unk_token=_UNKNOWN))
@@ -61,8 +61,8 @@ def new_model(tokenizer: PreTrainedTokenizerFast) -> CLIPModel:
         "patch_size": PATCH_SIZE,
     }
     model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=128))
-    # By default places start out far weaker than what patches show, and are never
-    # learned: nothing tells left from right then.
+    # By default position embeddings start far weaker than patch embeddings and are
+    # hardly learned; left and right are confused then.
     places = model.vision_model.embeddings.position_embedding.weight
     side = IMAGE_SIZE // PATCH_SIZE
     with torch.no_grad():

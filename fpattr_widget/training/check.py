@@ -1,9 +1,9 @@
-"""Does a model tell captions, kinds and places of held-out scenes apart?
+"""Check whether a model recognises captions, kinds and places of held-out scenes.
 
-``python -m fpattr_widget.training.check [MODEL]`` prints it. Whether its words
-point, and at which layers best, is told by ``fpattr-widget evaluate scenes
---model MODEL --layer all``; the best pair belongs in the model folder's
-``attribution.json``.
+``python -m fpattr_widget.training.check [MODEL]`` prints the shares. How well
+its words point, and at which layers best, is measured by ``fpattr-widget
+evaluate scenes --model MODEL --layer all``; the best pair of layers belongs in
+the model folder's ``attribution.json``.
 """
 
 import argparse
@@ -16,16 +16,16 @@ from ..scenes import TRAINED_KINDS, Sprites, held_out, render, sample_scene
 _RELATIONS_STREAM = 3  # others are in use
 
 
-def retrieval(encoder: DualEncoder, sprites: Sprites, number: int, seed: int = 0) -> float:
-    """Return how often the right one of ``number`` captions is nearest to its picture."""
-    pairs = held_out(number, sprites.aspect_ratios, seed=seed)
+def retrieval(encoder: DualEncoder, sprites: Sprites, number: int) -> float:
+    """Return the share of pictures whose nearest caption of ``number`` is their own."""
+    pairs = held_out(number, sprites.aspect_ratios)
     images = encoder.embed_image([render(scene, sprites, 128) for scene, _ in pairs])
     texts = encoder.embed_text([caption.text for _, caption in pairs])
     return float(((images @ texts.T).argmax(1) == np.arange(number)).mean())
 
 
 def recognition(encoder: DualEncoder, sprites: Sprites, number: int = 300) -> float:
-    """Return how often a lone object is told from all trained kinds."""
+    """Return the share of lone objects whose kind is nearest among all trained kinds."""
     names = [kind.name for kind in TRAINED_KINDS]
     texts = encoder.embed_text([f"{kind.article} {kind.name}".strip() for kind in TRAINED_KINDS])
     drawn = held_out(number, sprites.aspect_ratios, seed=1, objects=(1,))
@@ -36,7 +36,7 @@ def recognition(encoder: DualEncoder, sprites: Sprites, number: int = 300) -> fl
 
 
 def relations(encoder: DualEncoder, sprites: Sprites, number: int = 200) -> dict[str, float]:
-    """Return how often a true relation beats its opposite, by pair of relations."""
+    """Return the share of true relations that beat their opposites, by pair of relations."""
     scores = {}
     for axis, (before, after) in enumerate((("left of", "right of"), ("above", "below"))):
         generator = np.random.default_rng([_RELATIONS_STREAM, axis])

@@ -122,15 +122,15 @@ def _build(name: str, sprites: Sprites) -> Scene:
 
 
 def _mentions(caption: str, scene: Scene) -> list[Mention]:
-    found, position = [], 0
+    mentions, position = [], 0
     for word in caption.replace(",", " ,").split():
         start = caption.index(word, position)
         position = start + len(word)
         kind = next((k.name for k in KINDS.values() if word in (k.name, k.plural)), None)
         if kind:
             objects = tuple(i for i, thing in enumerate(scene.objects) if thing.kind == kind)
-            found.append(Mention(start, position, objects))
-    return found
+            mentions.append(Mention(start, position, objects))
+    return mentions
 
 
 def render_examples(folder: Path, sprites: Sprites) -> None:

@@ -1,11 +1,11 @@
-"""Train the bundled model from nothing on freshly rendered scenes.
+"""Train the bundled model from random weights on freshly rendered scenes.
 
 ``python -m fpattr_widget.training.scenes --output FOLDER`` takes two hours on
-two cores, picks up where it was stopped, and writes a Hugging Face folder.
+two cores, resumes where it was stopped, and writes a Hugging Face folder.
 Half of the patches are hidden from the vision tower while it learns: that
 halves the work and keeps each patch's state about that patch. In the last
-steps it also learns what is neither for nor against a caption: a grey picture.
-What is known of how the bundled weights were made is in their ``training.json``.
+steps it also learns that a grey picture is evidence neither for nor against a
+caption. The history of the bundled weights is in their ``training.json``.
 """
 
 import argparse
@@ -31,7 +31,7 @@ _WARMUP = 200  # steps
 
 
 def _learning_rate(step: int, steps: int) -> float:
-    """Return what the learning rate is multiplied by."""
+    """Return the factor of the learning rate at a step."""
     highest, length = 1.0, 0
     for eighths in _CYCLES:
         length = round(steps * eighths / sum(_CYCLES))
@@ -62,7 +62,7 @@ def train(
     sprites: str | None = None,
     save_every: int = 250,
 ) -> None:
-    """Train and save the model; resume from ``output/state.pt`` when it is there.
+    """Train and save the model; resume from ``output/state.pt`` if it exists.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def train(
         sampler=range(done, steps),
         num_workers=1 if place.type == "cpu" else max(1, (os.cpu_count() or 2) - 1),
         prefetch_factor=4,
-        # Of its own, so that a resumed run draws the same hidden patches.
+        # A generator of its own, so that a resumed run hides the same patches.
         generator=torch.Generator(),
     )
     started, average = time.monotonic(), None
@@ -114,7 +114,7 @@ def train(
         now = np.array(learner.step(shown))
         schedule.step()
         average = now if average is None else 0.98 * average + 0.02 * now
-        progress.set_postfix(loss=f"{average[0]:.3f}", told=f"{average[1]:.3f}", refresh=False)
+        progress.set_postfix(loss=f"{average[0]:.3f}", accuracy=f"{average[1]:.3f}", refresh=False)
         if (step + 1) % save_every == 0 or step + 1 == steps:
             _save_state(
                 state_path,

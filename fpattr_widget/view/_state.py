@@ -68,7 +68,7 @@ def state_so_far(pairs: FeaturePairs) -> dict[str, Any]:
     """Return the traits that hold what is known; computes nothing and waits for nobody."""
     if pairs.complete:
         return computed_state(pairs)
-    rows, ledger = pairs.computed_so_far()
+    rows, ledger = pairs.cached()
     state: dict[str, Any] = {}
     if np.isfinite(rows).any():
         state["rows"] = np.ascontiguousarray(rows, dtype="<f4").tobytes()

@@ -161,6 +161,11 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
         )
         self.on_msg(self._receive)
 
+    @property
+    def tokens(self) -> list[dict[str, Any]]:
+        """The caption's tokens as the page has them: ``text``, ``word``, ``start``, …"""
+        return [asdict(token) for token in self.pairs.tokens]
+
     def __repr__(self) -> str:
         return f"PairsWidget({self.pairs!r})"
 

@@ -143,10 +143,14 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
     selection.point(focus);
   }
 
-  /** Pins of features that are there. */
-  function pinned(): Focus {
+  /** What is there of a choice, which may have been made in another view. */
+  function within(focus: Focus): Focus {
     const { special } = store.subject;
-    return both((side) => selection.pins[side].filter((feature) => feature < special[side].length));
+    return both((side) => focus[side].filter((feature) => feature < special[side].length));
+  }
+
+  function pinned(): Focus {
+    return within(selection.pins);
   }
 
   function pin(side: SideIndex, features: readonly number[]): void {
@@ -197,7 +201,7 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
     paper = { ground: parseRgb(style.backgroundColor, ground), ink: parseRgb(style.color, ink) };
     const seen = look({
       ...{ sides, pairs: store.pairs, settings: store.settings },
-      ...{ pins: pinned(), hover: selection.hover, draft: state.draft, place: state.place },
+      ...{ pins: pinned(), hover: within(selection.hover), draft: state.draft, place: state.place },
       along: (side, features) => store.along(side, features),
       share: (side, size) => share.extend(side, size),
     });

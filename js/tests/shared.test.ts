@@ -69,6 +69,11 @@ test("what is pinned in one view is cut to what is there in another", async () =
   await frame();
   expect([one, other].map(({ root }) => root.dataset.shown)).toEqual(["tokens:0,5", "tokens:0"]);
   expect(other.model.get("selected_tokens")).toEqual([0]);
+  one.model.update({ selected_tokens: [] });
+  await hover(one.root, ".fpattr-token[data-tokens='5']");
+  expect([one, other].map(({ root }) => root.dataset.shown)).toEqual(["tokens:5", ""]);
+  // What is not there is not asked for.
+  expect(other.model.sent.filter(({ type }) => type !== "hello")).toEqual([]);
 });
 
 test("views that share a scale end where the largest value of all is, while it is shown", async () => {

@@ -267,6 +267,15 @@ describe("pins", () => {
     expect(selection.pins).toEqual([[2], [5]]);
   });
 
+  test("of both sides change in one step, in every selection of the model", () => {
+    const [selection, other] = [bound(store), bound(store)];
+    const changed = vi.fn();
+    selection.subscribe(changed, new AbortController().signal);
+    selection.pin([[1], [2]]);
+    expect(changed).toHaveBeenCalledOnce();
+    expect(other.pins).toEqual([[1], [2]]);
+  });
+
   test("that are special have no number in Python, and stay when Python pins others", () => {
     const selection = bound(store);
     selection.pin([[], [0, 2]]);

@@ -37,7 +37,7 @@ from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from tests.benchmarks.__main__ import table
 from tests.benchmarks.records import FOLDER, keep, read
-from tests.browser.conftest import FLAGS, chromium
+from tests.helpers.chromium import FLAGS, chromium
 from tests.helpers.harness import (
     ADDRESS,
     HERE,

@@ -1,6 +1,5 @@
 """A real Chromium, and a real JupyterLab with real kernels."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,24 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.helpers.chromium import FLAGS, chromium
 from tests.helpers.hosts import Lab
 from tests.helpers.notebook_page import Desk, Notebook
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-
-
-def chromium() -> str | None:
-    """Return the Chromium to use; ``None`` leaves the choice to Playwright."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    found = filter(None, map(shutil.which, names))
-    return os.environ.get("FPATTR_CHROMIUM") or next(found, None)
 
 
 @pytest.fixture(scope="session")

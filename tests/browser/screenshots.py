@@ -13,12 +13,10 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-from tests.browser.conftest import FLAGS, chromium
-from tests.browser.test_jupyterlab import QUICKSTART
-from tests.browser.test_view import show_progress, unknown_words
-from tests.helpers.harness import EPOCH, View, harness, state_of, synthetic_pairs
+from tests.helpers.chromium import FLAGS, chromium
+from tests.helpers.harness import EPOCH, View, harness, state_of, synthetic_pairs, unknown_words
 from tests.helpers.hosts import Lab, Marimo, Notebook7, Voila
-from tests.helpers.notebook_page import open_page, write_notebook
+from tests.helpers.notebook_page import QUICKSTART, open_page, write_notebook
 from tests.helpers.notebooks_shown import MARIMO
 from tests.helpers.painted import drag_region, wait_for_rows
 
@@ -152,7 +150,7 @@ def in_situations(browser: Browser, folder: Path, _: Path) -> None:
             lambda view: view.receive({"type": "interrupted", "epoch": EPOCH}),
         ),
         "computing": (empty, lambda view: view.greet()),
-        "progress": (empty, show_progress),
+        "progress": (empty, View.show_progress),
         "unknown": (unknown, lambda view: view.root.locator("[data-unknown]").first.hover()),
         "no-kernel": (empty, lambda view: view.page.wait_for_timeout(3500)),
         "display": (whole, lambda view: view.root.get_by_text("display").click()),

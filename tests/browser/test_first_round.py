@@ -1,12 +1,15 @@
 """Pages and notebooks that version 0.1.0 saved hover as they did."""
 
+import shutil
+
 import nbformat
 import numpy as np
 import pytest
 from nbformat.sign import NotebookNotary
 from playwright.sync_api import Locator, expect
 
-from tests.first_round import FOLDER, read_truth
+from tests.helpers.first_round import FOLDER, read_truth
+from tests.helpers.notebook_page import open_page
 from tests.helpers.offline_page import expect_shown, offline
 from tests.helpers.painted import assert_chips, assert_painted, drag_region, wait_for_rows
 
@@ -49,17 +52,21 @@ def test_a_page(browser, matrix):
         assert (page.errors, page.console, page.refused) == ([], [], [])
 
 
-def test_a_notebook_where_todays_version_is_installed(lab, open_notebook, matrix):
-    NotebookNotary(data_dir=lab.environment["JUPYTER_DATA_DIR"]).sign(
-        nbformat.read(FOLDER / "notebook.ipynb", as_version=4)
-    )
-    notebook = open_notebook(FOLDER / "notebook.ipynb")
+def test_a_notebook_where_todays_version_is_installed(lab, browser, matrix):
+    path = lab.root / "first-round.ipynb"
+    shutil.copy(FOLDER / "notebook.ipynb", path)
+    notary = NotebookNotary(data_dir=lab.environment["JUPYTER_DATA_DIR"])
+    notary.sign(nbformat.read(path, as_version=4))
+    context = browser.new_context(viewport={"width": 1280, "height": 1400})
+    notebook = open_page(context.new_page(), lab, path)
     whole, part = (notebook.page.locator(".fpattr").nth(index) for index in (0, 1))
     assert_hovers(whole, matrix)
     assert whole.get_attribute("data-theme") == "dark"
 
     interrupted = TRUTH["interrupted"]
     count, computed = interrupted["tokens"], interrupted["computed"]
+    notebook.page.locator(".jp-CodeCell").nth(1).scroll_into_view_if_needed()
+    part.wait_for(timeout=60_000)
     part.scroll_into_view_if_needed()
     expect(part.locator(".fpattr-line")).to_contain_text(
         f"{count - len(computed)} of {count} tokens were not computed", timeout=10_000
@@ -67,3 +74,5 @@ def test_a_notebook_where_todays_version_is_installed(lab, open_notebook, matrix
     part.locator(".fpattr-token[data-tokens='2']").hover()
     expect_shown(part, "tokens:2")
     assert_painted(part, np.reshape(interrupted["dog"], (8, 8)))
+    notebook.shut_down()
+    context.close()

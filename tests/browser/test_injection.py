@@ -60,14 +60,16 @@ def test_in_a_page(browser, tmp_path):
         assert page.locator(".fpattr-special").all_text_contents() == list(STRINGS)
 
 
-@pytest.mark.parametrize("title", STRINGS[::9])
-def test_as_the_title_of_a_page(browser, title):
+def test_as_the_title_of_a_page(browser):
     one = synthetic_pairs(4, 2, 2, caption="one two", side=64)
-    with offline(browser, site(page=fp.to_html(one, title=title))) as page:
-        page.goto(f"{SITE}page")
-        page.locator(".fpattr").wait_for()
-        assert page.locator("h1").text_content() == title
-        assert_untouched(page)
+    titles = {f"page{number}": title for number, title in enumerate(STRINGS[::9])}
+    pages = {name: fp.to_html(one, title=title) for name, title in titles.items()}
+    with offline(browser, site(**pages)) as page:
+        for name, title in titles.items():
+            page.goto(f"{SITE}{name}")
+            page.locator(".fpattr").wait_for()
+            assert page.locator("h1").text_content() == title
+            assert_untouched(page)
 
 
 @pytest.mark.parametrize("form", ["fragment", "iframe"])
@@ -97,8 +99,8 @@ def drawings(folder: Path, ending: str) -> list[Path]:
 
 
 def test_in_a_drawing_that_can_hold_scripts(browser, tmp_path):
-    for path in drawings(tmp_path, ".svg"):
-        with offline(browser) as page:
+    with offline(browser) as page:
+        for path in drawings(tmp_path, ".svg"):
             page.goto(path.as_uri())
             assert page.evaluate("() => document.documentElement.localName") == "svg"
             found = page.evaluate("() => [...document.querySelectorAll('*')].map(e => e.localName)")

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page
 
-from tests.helpers.notebook_page import numbers, wait_until, write_notebook
+from tests.helpers.notebook_page import QUICKSTART, numbers, wait_until, write_notebook
 from tests.helpers.painted import BLUE, RED, assert_painted, heat_pixels, hover_patch, wait_for_rows
 from tests.helpers.shown import caption_of
 
 pytestmark = pytest.mark.timeout(300)
 
-QUICKSTART = Path(__file__).parents[2] / "notebooks" / "quickstart.ipynb"
 EXPLAIN = """
 import fpattr_widget as fp
 from fpattr_widget.scenes import example

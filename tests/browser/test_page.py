@@ -45,7 +45,7 @@ def test_a_file_shows_explanations_without_a_network(browser, pairs, tmp_path):
     widget.selected_tokens = [6]
     path = tmp_path / "explanation.html"
     fp.save_html(path, pairs, widget, title="Two of a kind")
-    with offline(browser) as page:
+    with offline(browser, clock=True) as page:
         page.goto(path.as_uri())
         assert page.title() == page.locator("h1").inner_text() == "Two of a kind"
         expect(page.locator(".fpattr")).to_have_count(2)
@@ -60,7 +60,7 @@ def test_a_file_shows_explanations_without_a_network(browser, pairs, tmp_path):
         wait_for_shown(first, "")
         assert first.locator(".fpattr-number").inner_text() == f"{pairs.ledger.similarity:.2f}"
         assert page.locator("[data-fpattr] > img").count() == 0
-        page.wait_for_timeout(4_000)  # a kernel would be missed by then
+        page.clock.run_for(20_000)  # a kernel would be missed by then
         assert "kernel" not in first.inner_text()
         assert (page.errors, page.console, page.refused) == ([], [], [])
 
@@ -77,7 +77,7 @@ def photo(side: int) -> Image.Image:
 
 
 def test_one_pair_on_a_model_of_224_pixels_stays_small(tmp_path):
-    pairs = synthetic_pairs(77, 14, 14, side=224).over(photo(768))
+    pairs = synthetic_pairs(77, 14, 14, picture=photo(768))
     path = tmp_path / "page.html"
     fp.save_html(path, pairs)
     assert 200_000 < path.stat().st_size < 400_000

@@ -259,7 +259,7 @@ def test_without_trust_there_is_a_drawing(saved, lab, page):
 
 
 @pytest.fixture(scope="module")
-def executed(tmp_path_factory) -> Executed:
+def executed(forked_kernels, tmp_path_factory) -> Executed:
     folder = tmp_path_factory.mktemp("sharing")
     notebook = nbformat.read(SHARING, as_version=4)
     resources = {"metadata": {"path": str(folder)}}
@@ -327,14 +327,14 @@ def test_what_nbconvert_makes_of_it_is_linked(executed, pairs, browser, tmp_path
     text, _ = HTMLExporter().from_notebook_node(executed.notebook)
     path = tmp_path / "notebook.html"
     path.write_text(text, encoding="utf-8")
-    with offline(browser, from_npm) as page:
+    with offline(browser, from_npm, clock=True) as page:
         page.goto(path.as_uri())
         views = page.locator(".fpattr")
         expect(views).to_have_count(len(executed.displayed), timeout=60_000)
         assert_linked(views.first, pairs, "dog", 2)
         page.locator("iframe").scroll_into_view_if_needed()  # it paints only where it is seen
         assert_linked(page.frame_locator("iframe").locator(".fpattr"), pairs, "dog", 2)
-        page.wait_for_timeout(4_000)  # a kernel would be missed by then
+        page.clock.run_for(20_000)  # a kernel would be missed by then
         for view in views.all():
             assert view.locator("[data-missing]").count() == 0
             assert "kernel" not in view.inner_text()

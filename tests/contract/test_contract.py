@@ -17,7 +17,6 @@ from fpattr_widget.drawing import _content as content
 from fpattr_widget.drawing import _ledger as ledger
 from fpattr_widget.drawing import _numbers as numbers
 from fpattr_widget.drawing import _sentence as words
-from fpattr_widget.pairs import About, FeaturePairs
 from fpattr_widget.view import (
     CHOICES,
     PROTOCOL,
@@ -29,6 +28,7 @@ from fpattr_widget.view import (
     parse,
     subject_state,
 )
+from tests.helpers.recorded import pairs_of
 
 HERE = Path(__file__).parent
 PACKAGE = Path(fp.__file__).parent
@@ -178,14 +178,13 @@ def test_protocol():
 def test_what_is_explained_as_sides():
     cases = contract("protocol")
     inputs = cases["inputs"]
-    pairs = FeaturePairs(
+    pairs = pairs_of(
         lambda: pytest.fail("nothing is to be measured"),
         caption=inputs["caption"],
         tokens=[fp.Token(**one) for one in inputs["tokens"]],
         picture=Image.new("RGB", (3, 2)),
         grid=tuple(inputs["grid"]),
-        image_special=inputs["image_special"],
-        about=About("model", "method", "layers"),
+        special=inputs["image_special"],
     )
     sides = subject_state(pairs, Encoded(b"PNG", "image/png"))["sides"]
     (picture,) = sides[1]["panels"]

@@ -397,7 +397,7 @@ def test_the_same_pairs_give_the_same_bytes(ending, folder, monkeypatch):
     assert b"atplotlib" not in first or ending == ".svg"  # ids of groups are named by it
 
 
-def test_eight_threads_draw_at_once(folder):
+def test_four_threads_draw_at_once(folder):
     captions = [f"picture {number} of a dog 犬 $x$" for number in range(2)]
     alone = {(c, e): saved(made(c), folder, e) for c in captions for e in (".png", ".svg")}
     before = dict(matplotlib.rcParams)
@@ -413,13 +413,13 @@ def test_eight_threads_draw_at_once(folder):
         except BaseException as error:
             failures.append(error)
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert not failures
-    assert len(together) == 8 * len(alone)
+    assert len(together) == 4 * len(alone)
     for (_, caption, ending), data in together.items():
         assert data == alone[caption, ending]
     assert dict(matplotlib.rcParams) == before
@@ -481,13 +481,13 @@ def test_nothing_is_computed_for_a_drawing_of_what_is_known(encoder, picture):
 
 
 def test_what_is_missing_is_said_and_has_no_colour():
-    from fpattr_widget.drawing._content import shown_words, so_far
+    from fpattr_widget.drawing._content import cached_content, shown_words
     from fpattr_widget.drawing._sheet import default_settings, draw
 
     pairs = made("a dog and a cat, too")
     pairs._ready[[2, 5]] = False
     pairs._ledger = None
-    content = so_far(pairs)
+    content = cached_content(pairs)
     with default_settings():
         figure = draw(content, shown_words(content, None), dpi=100)
     assert "4 of 6 words were computed" in texts(figure)

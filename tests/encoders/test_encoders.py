@@ -140,7 +140,7 @@ def test_a_processor_may_be_its_two_parts(encoder, picture):
     parts = Processor(24).tokenizer, Processor(24).image_processor
     expected = encoder.similarity(picture, "a dog")
     named = {"tokenizer": parts[0], "image_processor": parts[1]}
-    for processor in (parts, parts[::-1], list(parts), named):
+    for processor in (parts, parts[::-1], list(parts), named, encoder):
         other = fp.load_encoder(random_clip(), processor=processor)
         assert other.similarity(picture, "a dog") == pytest.approx(expected, abs=1e-6)
 

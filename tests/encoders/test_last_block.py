@@ -19,6 +19,8 @@ from tests.helpers.families.samples import SAMPLES
 from tests.helpers.models import Processor, random_clip
 from tests.helpers.sentence_pieces import siglip_tokenizer
 
+pytestmark = pytest.mark.slow
+
 CAPTION = "a dog left of a red ball"
 NODES = fp.IntegratedJacobians(steps=3)
 IN_CLOSED_FORM, BY_DIFFERENTIATION = "3 nodes, closed form", "3 nodes"

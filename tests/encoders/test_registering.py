@@ -17,6 +17,8 @@ from fpattr_widget.encoders import _registry as registry
 from fpattr_widget.training._model import new_tokenizer
 from tests.helpers.family_checks import assert_closes_at_every_layer, far_from_linear
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(fp.__file__).parent / "encoders" / "README.md"
 
 

@@ -13,6 +13,8 @@ from fpattr_widget.encoders._tokens import find_offsets, word_spans
 from tests.helpers.families.siglip import random_encoder
 from tests.helpers.sentence_pieces import siglip2_tokenizer, siglip_tokenizer
 
+pytestmark = pytest.mark.slow
+
 KNOWN = ["dog", "a", "ball", "and", "black", "puppy", "café", "мяч", "barking", "table"]
 UNKNOWN = ["犬", "κύων", "zebra", "qux", "भाषा", "ÅNGSTRÖM", "x2"]
 # What stands between words; SigLIP drops all of it.

@@ -34,6 +34,8 @@ from tests.helpers.threads import (
     switches,
 )
 
+pytestmark = pytest.mark.slow
+
 FAST = fp.IntegratedJacobians(steps=2)
 METHODS = {"auto": fp.IntegratedJacobians(), "banzhaf": fp.Banzhaf()}
 PACKAGE = str(Path(fp.__file__).parent)

@@ -12,12 +12,13 @@ from PIL import Image
 import fpattr_widget as fp
 from fpattr_widget.evaluation import Dataset
 from fpattr_widget.evaluation import _plan as plan
+from fpattr_widget.evaluation._fingerprint import reading_of
 from fpattr_widget.evaluation._records import PART_NAMES
 from fpattr_widget.evaluation._score import Score
 from fpattr_widget.evaluation._setup import Setup
 from fpattr_widget.evaluation.metrics import Agreement, InsertionDeletion, PointingGame
 from tests.helpers.models import Processor, random_clip, random_encoder
-from tests.helpers.planted import CAPTION, cell, counted, phrase, picture, sample
+from tests.helpers.planted import CAPTION, cell, phrase, picture, sample, tiny
 
 DOG, BALL = phrase("dog", "dog", cell(0, 0, 2, 2)), phrase("red ball", "ball", cell(2, 2))
 
@@ -39,19 +40,6 @@ class Refusing(PointingGame):
     def measure(self, explained):
         assert explained.maps.any()
         raise fp.InputError("no number")
-
-
-def tiny(count: int = 4, opened: list[str] | None = None, **images) -> Dataset:
-    """Return samples of two phrases each; ``images`` by name take the place of their own."""
-    opened = [] if opened is None else opened
-    names = [f"s{number}" for number in range(count)]
-    return Dataset(
-        "tiny",
-        [
-            sample(name, DOG, BALL, image=images.get(name, counted(picture(i), opened, name)))
-            for i, name in enumerate(names)
-        ],
-    )
 
 
 def evaluate(model, dataset=None, **options) -> fp.Report:
@@ -269,7 +257,7 @@ def test_a_torn_line_is_measured_anew(encoder, path):
 
 def exclip_encoder() -> fp.DualEncoder:
     other = random_encoder()
-    other.defaults = type(other.defaults)(other.defaults.layer, "exclip")
+    other.defaults = dataclasses.replace(other.defaults, references={"text": "exclip"})
     return other
 
 
@@ -369,6 +357,19 @@ def test_no_graph_is_alive_when_the_next_setup_or_sample_begins(monkeypatch):
     pairs = fp.attribute(encoder, picture(), CAPTION, layer=0)
     pairs.row(1)
     assert recorded() > before
+
+
+def test_defaults_stand_in_files_as_in_the_first_version():
+    """Else files of scores that were begun with it could not be resumed."""
+    encoder = random_encoder()
+    assert reading_of(encoder)["defaults"] == (
+        "Defaults(layer=(-1, -1), text_reference='pad', nodes=None)"
+    )
+    references = {"text": "exclip", "image": "blurred"}
+    encoder.defaults = type(encoder.defaults)((0, 2), references, (15, 14))
+    said = reading_of(encoder)["defaults"]
+    assert said.startswith("Defaults(layer=(0, 2), text_reference='exclip', nodes=(15, 14)")
+    assert "blurred" in said
 
 
 def test_a_model_trained_further_is_another_one(path):

@@ -52,6 +52,25 @@ def test_records_are_there_again(written):
     assert written.read_bytes().count(b"\n") == 5
 
 
+def test_a_file_of_the_first_version_is_resumed(path):
+    """Its lines are written out here as that version wrote them."""
+    score = {"run": 1, "metric": "pointing_game", "phrase": 2, "value": 1.0, "chance": 0.25}
+    lines = (
+        {"format": "fpattr-widget evaluation 1", **PLAN},
+        {"sample": "s", "scores": [score], "refusal": None},
+    )
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    records = Records(PLAN, path)
+    expected = Score("pointing_game", 1.0, 0.25, phrase=2, run=1, sample="s")
+    assert tuple(records) == (Record("s", (expected,)),)
+    before = path.read_bytes()
+    path.unlink()
+    again = Records(PLAN, path)
+    again.add(Record("s", (expected,)))
+    written = [json.loads(line) for line in path.read_text().splitlines()]
+    assert written == [json.loads(line) for line in before.splitlines()]
+
+
 def test_what_could_not_be_used_is_not_kept_for_the_next_time(written):
     records = Records(PLAN, written)
     before = written.read_bytes()

@@ -19,10 +19,9 @@ from fpattr_widget.evaluation._score import Record, Score
 from fpattr_widget.evaluation._task import Task
 from fpattr_widget.evaluation.metrics import PointingGame
 from fpattr_widget.evaluation.runners import RUNNERS
-from tests.evaluation.elsewhere import Elsewhere
-from tests.evaluation.test_evaluate import tiny
+from tests.helpers.elsewhere import Elsewhere
 from tests.helpers.models import random_encoder
-from tests.helpers.planted import sample
+from tests.helpers.planted import sample, tiny
 
 
 def planned(model, dataset, runner="local", **options) -> Evaluation:

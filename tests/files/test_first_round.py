@@ -8,7 +8,7 @@ from matplotlib.image import AxesImage
 from matplotlib.text import Text
 
 import fpattr_widget as fp
-from tests.first_round import FOLDER, read_truth
+from tests.helpers.first_round import FOLDER, read_truth
 
 TRUTH = read_truth()
 

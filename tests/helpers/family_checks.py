@@ -70,7 +70,7 @@ def assert_closes_at_every_layer(
             total = method.measure(encoder.part(prepared, layer)).total
             gap = float((total - change).norm() / change.norm())
             assert gap < tolerance, f"{tower.name} block {layer} leaves {gap:.1e}"
-    for layer in range(max(counts)):
+    for layer in {0, max(counts) - 1}:
         layers = min(layer, counts[0] - 1), min(layer, counts[1] - 1)
         pairs = fp.attribute(encoder, seen, text, method, layers)
         # Each tower's part is off by the tolerance at most, relative to its own size.
@@ -90,9 +90,9 @@ def assert_closed_form_is_differentiation(
 ) -> None:
     """The last block of both towers has a closed form, and it is its derivative.
 
-    A function from a ``torch.dtype`` to an encoder is checked in float64 and
-    in float32. ``tolerance`` is for float64, and relative to the largest
-    value; eager attention, which rounds its softmax to float32, needs 1e-6.
+    Of a function from a ``torch.dtype``, the encoder in float32 is checked too.
+    ``tolerance`` is for float64, and relative to the largest value; eager
+    attention, which rounds its softmax to float32, needs 1e-6.
     """
     made = [encoder] if isinstance(encoder, fp.DualEncoder) else []
     for one in made or [encoder(torch.float64), encoder(torch.float32)]:

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,12 @@ class View:
         """Answer the page's greeting, in the protocol that it speaks."""
         hello, _ = self.sent("hello")[-1]
         self.receive(hello)
+
+    def show_progress(self) -> None:
+        """Have Python say how far it is."""
+        self.greet()
+        self.receive({"type": "progress", "epoch": EPOCH, "message": "312 of 1,024 masks"})
+        self.root.locator(".fpattr-line", has_text="312 of 1,024 masks").wait_for()
 
     def wait_shown(self, shown: str, root: Locator | None = None) -> None:
         handle = (root or self.root).element_handle()
@@ -233,6 +240,7 @@ def synthetic_pairs(
     caption: str = CAPTION,
     side: int = 448,
     seed: int = 0,
+    picture: Image.Image | None = None,
 ) -> FeaturePairs:
     """Return pairs of random contributions, signed and as long as needed.
 
@@ -244,7 +252,7 @@ def synthetic_pairs(
     middle = [Token(caption[a:b], word, a, b, False) for word, a, b in spans]
     ends = [Token(name, None, None, None, True) for name in ("BOS", "EOS")]
     hues = np.kron(random.integers(40, 220, (side // 32, side // 32, 3)), np.ones((32, 32, 1)))
-    picture = Image.fromarray((hues + random.normal(0, 6, hues.shape)).clip(0, 255).astype("uint8"))
+    pixels = (hues + random.normal(0, 6, hues.shape)).clip(0, 255).astype("uint8")
 
     def measure() -> Product:
         sides = []
@@ -258,9 +266,26 @@ def synthetic_pairs(
         measure,
         caption=caption[: spans[-1][2]],
         tokens=[ends[0], *middle, ends[1]],
-        picture=picture,
+        picture=picture or Image.fromarray(pixels),
         grid=(rows, columns),
         about=About("openai/clip-vit-large-patch14", "integrated Jacobians", "text 11 · image 22"),
+    )
+
+
+def unknown_words(pairs: FeaturePairs) -> FeaturePairs:
+    """Return the same pairs with every third token one that the tokenizer does not know."""
+    tokens = [
+        replace(token, unknown=number % 3 == 0 and not token.special)
+        for number, token in enumerate(pairs.tokens)
+    ]
+    return pairs_of(
+        pairs.compute_all().recorded,
+        caption=pairs.caption,
+        tokens=tokens,
+        picture=pairs.picture,
+        grid=pairs.grid,
+        special=pairs.image_special_names,
+        about=pairs.about,
     )
 
 

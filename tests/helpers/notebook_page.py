@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tests.helpers.hosts import Jupyter, Lab
 
 
+QUICKSTART = Path(__file__).parents[2] / "notebooks" / "quickstart.ipynb"
 #: A cell that defines ``slow_view``, whose rows arrive one by one with a pause after each.
 SLOW_VIEW = """
 import time

@@ -28,17 +28,24 @@ def site(policy: str | None = None, **pages: str) -> Served:
 
 @contextmanager
 def offline(
-    browser: Browser, served: Served = lambda url: None, *, script: bool = True
+    browser: Browser,
+    served: Served = lambda url: None,
+    *,
+    script: bool = True,
+    clock: bool = False,
 ) -> Iterator[Page]:
     """Open a page that reads files, and of the net only what is served.
 
     ``page.refused`` lists what it asked for besides, ``page.errors`` what went
-    wrong in it, ``page.console`` the errors that the browser told.
+    wrong in it, ``page.console`` the errors that the browser told. With ``clock``,
+    time can be moved on by ``page.clock``.
     """
     context = browser.new_context(
         viewport={"width": 1280, "height": 1400}, java_script_enabled=script
     )
     page = context.new_page()
+    if clock:
+        page.clock.install()
     page.refused, page.errors, page.console = [], [], []
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     page.on("dialog", lambda dialog: page.errors.append(dialog.message))

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 import fpattr_widget as fp
-from fpattr_widget.evaluation import Phrase, Sample
+from fpattr_widget.evaluation import Dataset, Phrase, Sample
 from fpattr_widget.evaluation._explained import ExplainedSample, PreparedSample
 from fpattr_widget.evaluation._setup import Setup, SetupName
 from fpattr_widget.methods import Method
@@ -49,6 +49,20 @@ def counted(image: Any, opened: list[str], name: str) -> Callable[[], Any]:
         return image
 
     return open_image
+
+
+def tiny(count: int = 4, opened: list[str] | None = None, **images) -> Dataset:
+    """Return samples of two phrases each; ``images`` by name take the place of their own."""
+    opened = [] if opened is None else opened
+    phrases = phrase("dog", "dog", cell(0, 0, 2, 2)), phrase("red ball", "ball", cell(2, 2))
+    names = [f"s{number}" for number in range(count)]
+    return Dataset(
+        "tiny",
+        [
+            sample(name, *phrases, image=images.get(name, counted(picture(i), opened, name)))
+            for i, name in enumerate(names)
+        ],
+    )
 
 
 def explained_by(

@@ -20,6 +20,8 @@ from tests.helpers.families import (
     vision_text_dual_encoder,
 )
 
+pytestmark = pytest.mark.slow
+
 MAKERS = {
     "ALIGN": (align.random_encoder, align.CAPTION),
     "AltCLIP": (altclip.altclip_encoder, altclip.CAPTION),

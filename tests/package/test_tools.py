@@ -66,10 +66,11 @@ def test_only_the_job_that_publishes_may_prove_who_it_is():
     assert "permissions" not in workflow("release.yml")["jobs"]["build"]
 
 
-def test_the_classifiers_are_the_pythons_that_are_tested():
+def test_the_classifiers_are_pythons_that_are_tested():
     tested = workflow("tests.yml")["jobs"]["compat"]["strategy"]["matrix"]["python"]
     named = [line.rsplit(" ", 1)[1] for line in PROJECT["classifiers"] if ":: Python :: 3." in line]
-    assert named == tested
+    assert named[0] == tested[0]
+    assert set(named) <= set(tested)
     assert PROJECT["requires-python"] == f">={tested[0]}"
 
 

@@ -1,6 +1,6 @@
 """Four threads on one module: its user's two, a view that fills, and an evaluation.
 
-``FPATTR_STRESS_SECONDS`` says how long they all run, 4 seconds unless told.
+``FPATTR_STRESS_SECONDS`` says how long they all run, 2 seconds unless told.
 """
 
 import copy
@@ -29,7 +29,9 @@ from tests.helpers.threads import (
     stacks,
 )
 
-SECONDS = float(os.environ.get("FPATTR_STRESS_SECONDS", "4"))
+pytestmark = pytest.mark.slow
+
+SECONDS = float(os.environ.get("FPATTR_STRESS_SECONDS", "2"))
 MOST_SECONDS = 2.0  # that a thread may have to wait for the others
 LEARNING_RATE = 1e-7  # so small that no number changes by as much as DRIFT
 DRIFT = 1e-2

@@ -13,6 +13,8 @@ from tests.helpers.published import (
     random_openai_clip,
 )
 
+pytestmark = pytest.mark.slow
+
 # All layers of both towers; the last of both is the one that is published.
 LAYERS = [(0, 2), (1, 1), (2, 0), (2, 2)]
 

@@ -18,6 +18,8 @@ from fpattr_widget.encoders import _registry as registry
 from fpattr_widget.training._model import new_tokenizer
 from tests.helpers import family_checks as checks
 
+pytestmark = pytest.mark.slow
+
 TORCHVISION = Path(sys.prefix, "torchvision")
 FAST = fp.IntegratedJacobians(steps=2)
 LENGTH, VOCABULARY = 12, 50
@@ -84,8 +86,8 @@ def timm_tower(**settings: Any) -> Any:
     return model
 
 
-def load(model: Any, dtype: torch.dtype = torch.float64, **options: Any) -> fp.DualEncoder:
-    return fp.load_encoder(checks.far_from_linear(model, dtype, scale=0.1), **options)
+def load(model: Any, **options: Any) -> fp.DualEncoder:
+    return fp.load_encoder(checks.far_from_linear(model, scale=0.1), **options)
 
 
 def pixels_for(encoder: fp.DualEncoder, size: tuple[int, int] = (64, 64)) -> Tensor:
@@ -128,17 +130,14 @@ def assert_is_the_model(encoder: fp.DualEncoder) -> None:
     ids=["plain", "eos", "layer scale", "custom block", "first", "last", "causal last"],
 )
 def test_its_own_towers(vision, text, custom):
-    def encoder(dtype: torch.dtype) -> fp.DualEncoder:
-        return load(clip(vision, text, custom=custom), dtype)
-
-    double = encoder(torch.float64)
-    pixels = pixels_for(double)
-    assert_is_the_model(double)
+    encoder = load(clip(vision, text, custom=custom))
+    pixels = pixels_for(encoder)
+    assert_is_the_model(encoder)
     checks.assert_closed_form_is_differentiation(encoder, pixels, IDS)
     # Its own attention begins with weights that make it steep.
     steps, tolerance = (192, 2e-2) if "block_type" in vision else (48, 1e-3)
-    checks.assert_closes_at_every_layer(double, pixels, IDS, steps=steps, tolerance=tolerance)
-    tokens = fp.attribute(double, pixels, IDS).tokens
+    checks.assert_closes_at_every_layer(encoder, pixels, IDS, steps=steps, tolerance=tolerance)
+    tokens = fp.attribute(encoder, pixels, IDS).tokens
     sees_padding = text.get("pool_type") in ("first", "last")
     assert len(tokens) == (LENGTH if sees_padding else 5)
 
@@ -201,15 +200,12 @@ def test_a_text_tower_that_hides_its_padding():
 
 
 def test_siglip():
-    def encoder(dtype: torch.dtype) -> fp.DualEncoder:
-        return load(siglip(), dtype)
-
-    double = encoder(torch.float64)
-    pixels = pixels_for(double)
-    assert_is_the_model(double)
+    encoder = load(siglip())
+    pixels = pixels_for(encoder)
+    assert_is_the_model(encoder)
     checks.assert_closed_form_is_differentiation(encoder, pixels, IDS)
-    checks.assert_closes_at_every_layer(double, pixels, IDS, steps=48, tolerance=1e-3)
-    pairs = fp.attribute(double, pixels, IDS)
+    checks.assert_closes_at_every_layer(encoder, pixels, IDS, steps=48, tolerance=1e-3)
+    pairs = fp.attribute(encoder, pixels, IDS)
     assert pairs.image_special_names == ("register 1",)
     assert (pairs.grid, len(pairs.tokens)) == ((2, 2), LENGTH)
 
@@ -231,18 +227,15 @@ def test_siglip():
     ],
 )
 def test_transformers_of_timm(settings, special, closed):
-    def encoder(dtype: torch.dtype) -> fp.DualEncoder:
-        return load(timm_tower(**settings), dtype)
-
-    double = encoder(torch.float64)
-    pixels = pixels_for(double)
-    assert_is_the_model(double)
-    pairs = fp.attribute(double, pixels, IDS)
+    encoder = load(timm_tower(**settings))
+    pixels = pixels_for(encoder)
+    assert_is_the_model(encoder)
+    pairs = fp.attribute(encoder, pixels, IDS)
     assert (pairs.grid, pairs.image_special_names) == ((4, 3), special)
-    assert nodes(double) == (True, closed)
+    assert nodes(encoder) == (True, closed)
     if closed:
         checks.assert_closed_form_is_differentiation(encoder, pixels, IDS)
-    checks.assert_closes_at_every_layer(double, pixels, IDS, tolerance=1e-3)
+    checks.assert_closes_at_every_layer(encoder, pixels, IDS, tolerance=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -325,21 +318,18 @@ SMALL = {
     ],
 )
 def test_text_towers_of_hugging_face(kind, pooler, closed, longest):
-    def encoder(dtype: torch.dtype) -> fp.DualEncoder:
-        config = kind(**SMALL, pad_token_id=1)
-        return load(hugging_face_text(config, pooler, proj_type="mlp"), dtype)
-
+    config = kind(**SMALL, pad_token_id=1)
+    encoder = load(hugging_face_text(config, pooler, proj_type="mlp"))
     ids = torch.tensor([[48, 3, 7, 9, 49]])
-    double = encoder(torch.float64)
-    pixels = pixels_for(double)
+    pixels = pixels_for(encoder)
     with torch.no_grad():
-        text = double.model.encode_text(ids, normalize=True)[0]
-    np.testing.assert_allclose(double.embed_text([ids])[0], text, atol=1e-6)
-    assert nodes(double) == (closed, True)
-    assert double.towers["text"].longest == longest
+        text = encoder.model.encode_text(ids, normalize=True)[0]
+    np.testing.assert_allclose(encoder.embed_text([ids])[0], text, atol=1e-6)
+    assert nodes(encoder) == (closed, True)
+    assert encoder.towers["text"].longest == longest
     if closed:
         checks.assert_closed_form_is_differentiation(encoder, pixels, ids)
-    checks.assert_closes_at_every_layer(double, pixels, ids, tolerance=1e-3)
+    checks.assert_closes_at_every_layer(encoder, pixels, ids, tolerance=1e-3)
 
 
 def test_what_pools_at_no_token_is_refused():

@@ -62,7 +62,7 @@ CELLS = (
 
 
 @pytest.fixture(scope="module")
-def executed(tmp_path_factory) -> Executed:
+def executed(forked_kernels, tmp_path_factory) -> Executed:
     folder = tmp_path_factory.mktemp("executed")
     cells = [nbformat.v4.new_code_cell(code) for code in CELLS]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "made.ipynb")

@@ -12,7 +12,7 @@ export interface Edited {
   text(): string;
   /** The element that the editor takes the place of. */
   shown: HTMLElement;
-  /** What the text is called: `caption`, and at the head of a label `Caption`. */
+  /** What the text is called, in a sentence and as a label. */
   kind: string;
   label: string;
 }

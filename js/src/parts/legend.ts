@@ -112,7 +112,7 @@ export function createLegend(context: Context, ...tools: HTMLElement[]): Part {
   }
 }
 
-/** `patches ±0.110`: where a scale ends. */
+/** `words ±0.110`: where a scale ends. */
 function end(name: string) {
   const limit = h("span", { class: "fpattr-limit" });
   const element = h("span", { class: "fpattr-end", "data-scale": name }, `${name} `, limit);

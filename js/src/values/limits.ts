@@ -3,7 +3,7 @@
 /**
  * A cosine that is too small to matter, at which no scale may end: noise would look like knowledge.
  *
- * CLIP-like models multiply their cosines by about a hundred before they choose among captions, so
+ * CLIP-like models multiply their cosines by about a hundred before they choose among texts, so
  * that this much is one logit. The similarity itself is no measure: it may be next to nothing. The
  * figures have both numbers too: a contract compares them.
  */

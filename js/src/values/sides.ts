@@ -18,7 +18,7 @@ export function both<T>(make: (side: SideIndex) => T): Both<T> {
   return [make(0), make(1)];
 }
 
-/** What is pointed at and named as one: a word, a patch, a special position. */
+/** Features that are pointed at and named as one. */
 export interface Group {
   /** Numbers of its features on its side. */
   readonly features: readonly number[];
@@ -30,12 +30,12 @@ export interface Group {
 
 /** How a kind of panel calls what it shows. */
 export interface PanelWords {
-  /** One feature, and one group that is not special: `token` and `word`. */
+  /** One feature, and one group that is not special. */
   readonly feature: string;
   readonly group: string;
   /** All groups that are not special: `words`. */
   readonly all: string;
-  /** What it belongs to: `the picture`. */
+  /** What it belongs to, with its article. */
   readonly whole: string;
   /** What the pointer hovers and what it drags over: `a word` and `a phrase`. */
   readonly hovered: string;
@@ -64,7 +64,7 @@ export interface Panel {
   cite(group: Group): string;
   /** What has to be said of a choice; `""` where nothing has. */
   remark(features: readonly number[]): string;
-  /** A choice for `data-shown`: `tokens:2,3`. */
+  /** A choice for `data-shown`: what is chosen, and the numbers of these features. */
   shown(features: readonly number[]): string[];
 }
 

@@ -21,6 +21,8 @@ from tests.helpers.families.align import (
 )
 from tests.helpers.vocabularies import bert_tokenizer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def encoder():

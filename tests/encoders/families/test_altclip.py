@@ -7,6 +7,8 @@ import fpattr_widget as fp
 from tests.helpers import family_checks as checks
 from tests.helpers.families.altclip import CAPTION, altclip_encoder
 
+pytestmark = pytest.mark.slow
+
 FAST = fp.IntegratedJacobians(steps=2)
 
 

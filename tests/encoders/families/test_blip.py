@@ -10,6 +10,8 @@ import fpattr_widget as fp
 from tests.helpers import family_checks as checks
 from tests.helpers.families.blip import CAPTION, blip_encoder, config, processor
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def encoder() -> fp.DualEncoder:

@@ -11,6 +11,8 @@ from tests.helpers.families.chinese_clip import (
     chinese_clip_encoder,
 )
 
+pytestmark = pytest.mark.slow
+
 FAST = fp.IntegratedJacobians(steps=2)
 
 

@@ -11,6 +11,8 @@ import fpattr_widget as fp
 from tests.helpers import family_checks as checks
 from tests.helpers.families.flava import CAPTION, config, flava_encoder, processor
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def encoder() -> fp.DualEncoder:

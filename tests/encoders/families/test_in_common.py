@@ -7,6 +7,8 @@ import fpattr_widget as fp
 from tests.helpers import family_checks as checks
 from tests.helpers.families.samples import SAMPLES, Sample
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=SAMPLES)
 def sample(request: pytest.FixtureRequest) -> Sample:

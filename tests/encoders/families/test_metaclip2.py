@@ -9,6 +9,8 @@ from tests.helpers import family_checks as checks
 from tests.helpers import towers_by_hand as by_hand
 from tests.helpers.families.metaclip2 import CAPTION, random_encoder
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def encoder():

@@ -24,6 +24,8 @@ from tests.helpers.published import (
     to_hugging_face,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def tokenize(caption: str) -> torch.Tensor:
     """Return what ``clip.tokenize`` does, (1, LENGTH)."""

@@ -11,6 +11,8 @@ from tests.helpers import towers_by_hand as by_hand
 from tests.helpers.families.siglip import CAPTION, image_processor, random_encoder, random_siglip
 from tests.helpers.sentence_pieces import LONGEST, siglip2_tokenizer, siglip_tokenizer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory):

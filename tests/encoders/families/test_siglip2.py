@@ -16,6 +16,8 @@ from tests.helpers import towers_by_hand as by_hand
 from tests.helpers.families.siglip2 import CAPTION, MOST_PATCHES, random_encoder
 from tests.helpers.sentence_pieces import LONGEST
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def encoder():

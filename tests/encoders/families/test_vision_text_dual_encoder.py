@@ -24,6 +24,8 @@ from tests.helpers.vocabularies import (
     WORD_PIECES,
 )
 
+pytestmark = pytest.mark.slow
+
 FAST = fp.IntegratedJacobians(steps=2)
 
 
@@ -46,11 +48,10 @@ def test_closes_at_every_layer(encoder, picture):
     checks.assert_closes_at_every_layer(encoder, picture, CAPTION, steps=64, tolerance=1e-5)
 
 
-def test_closed_form_is_taken_where_known_and_is_differentiation(pair, picture):
+def test_closed_form_is_taken_where_known_and_is_differentiation(pair, encoder, picture):
     if all(pair.closed):
-        checks.assert_closed_form_is_differentiation(pair.encoder, picture, CAPTION)
+        checks.assert_closed_form_is_differentiation(encoder, picture, CAPTION)
         return
-    encoder = pair.encoder()
     text, seen = encoder.prepare(CAPTION, "text"), encoder.prepare(picture, "image")
     for measured, closed in (
         (
@@ -91,12 +92,18 @@ def test_a_patch_is_where_the_grid_says(pair, encoder, picture):
         assert moved.nonzero().flatten().tolist() == [len(pair.special) + columns * row + column]
 
 
+#: A pair of each shape of towers: as most, pooled by attention, and made of stages.
+SHAPES = "ViT + BERT", "SigLIP + XLM-R", "Swin + BERT"
+
+
+@pytest.mark.parametrize("pair", SHAPES, indirect=True)
 def test_model_is_left_as_found(encoder, picture):
     checks.assert_left_as_found(
         encoder.model, lambda: fp.attribute(encoder, picture, CAPTION, FAST, 1).matrix
     )
 
 
+@pytest.mark.parametrize("pair", SHAPES, indirect=True)
 def test_loads_from_a_folder(pair, tmp_path, picture):
     model = pair.model(torch.float32)
     checks.assert_loads_from_folder(model, pair.processor(), tmp_path, picture, CAPTION)

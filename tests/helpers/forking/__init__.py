@@ -24,12 +24,9 @@ def server() -> Path:
         stdout=subprocess.PIPE,
         text=True,
     )
+    atexit.register(process.communicate)  # the end of its input ends the server
     assert process.stdout.readline() == "ready\n"
-    _processes.append(process)
     return socket
-
-
-_processes: list[subprocess.Popen[str]] = []  # an open standard input keeps a server alive
 
 
 def command(module: str, *arguments: str) -> list[str]:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parent / "fixtures" / "first_round"
+FOLDER = Path(__file__).parents[1] / "fixtures" / "first_round"
 
 
 def read_truth() -> dict[str, Any]:
