@@ -31,7 +31,7 @@ class Prepared:
     """
 
     inputs: Inputs
-    tower: ClassVar[str]
+    tower_name: ClassVar[str]
 
     @property
     def settings(self) -> Hashable:
