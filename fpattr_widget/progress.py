@@ -75,6 +75,6 @@ def about(seconds: float) -> str:
     return f"about {round(seconds / 60)} min" if seconds < 5400 else f"about {seconds / 3600:.1g} h"
 
 
-def cheaper(remedy: str) -> str:
+def cheaper_hint(remedy: str) -> str:
     """Return a remedy as the end of a sentence."""
     return f" · {remedy} is cheaper" if remedy else ""

@@ -138,7 +138,7 @@ def full_content(pairs: FeaturePairs) -> Content:
 
 def cached_content(pairs: FeaturePairs, why: str = "") -> Content:
     """Return what is computed of some pairs by now; computes nothing and does not wait."""
-    values, ledger = pairs.so_far()
+    values, ledger = pairs.cached()
     return _content(pairs, values, ledger, why or _HOW)
 
 

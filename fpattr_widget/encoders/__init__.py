@@ -1,31 +1,32 @@
-"""What a dual encoder is, and how each family is one."""
+"""Dual encoders: their towers, the families that have them, and their inputs."""
 
 from ._adapters import ProcessorLike
 from ._encoder import DualEncoder, Layer, Recipe
 from ._family import Family
-from ._graphs import Kept
 from ._image import ImageLike, ImageTower, PreparedImage
 from ._image_files import open_image, read_image, run_processor
 from ._inputs import Crop, Feature, Inputs, Panel, Prepared, Sentence, Side
 from ._last_block import (
-    NODE,
+    SAMPLE_NODE,
     AttentionPooling,
     MeanPooling,
     agree,
     attention_pooling,
     mean_pooling,
-    witness,
+    sample_jacobian,
 )
 from ._loading import EncoderRecipe, ModelLike, encoder_of, is_loaded, load_encoder, shared_encoder
+from ._memory_budget import MemoryBudget
 from ._names import shared_name
 from ._part import Part
+from ._probes import Findings, Verdict, compare
 from ._registry import register_family
 from ._text import CaptionLike, PreparedText, TextTower
 from ._tokens import Token, find_words
 from ._tower import Arrangement, Split, Tower, check_choice
 
 __all__ = [
-    "NODE",
+    "SAMPLE_NODE",
     "Arrangement",
     "AttentionPooling",
     "CaptionLike",
@@ -34,12 +35,13 @@ __all__ = [
     "EncoderRecipe",
     "Family",
     "Feature",
+    "Findings",
     "ImageLike",
     "ImageTower",
     "Inputs",
-    "Kept",
     "Layer",
     "MeanPooling",
+    "MemoryBudget",
     "ModelLike",
     "Panel",
     "Part",
@@ -54,9 +56,11 @@ __all__ = [
     "TextTower",
     "Token",
     "Tower",
+    "Verdict",
     "agree",
     "attention_pooling",
     "check_choice",
+    "compare",
     "encoder_of",
     "find_words",
     "is_loaded",
@@ -66,7 +70,7 @@ __all__ = [
     "read_image",
     "register_family",
     "run_processor",
+    "sample_jacobian",
     "shared_encoder",
     "shared_name",
-    "witness",
 ]

@@ -16,8 +16,8 @@ from ..errors import InputError
 _ROOM = 1024
 
 
-class HoldsBoth(Protocol):
-    """What Hugging Face calls a processor; an encoder is one as well."""
+class HuggingFaceProcessor(Protocol):
+    """Has both a tokenizer and an image processor, as Hugging Face's processors and encoders do."""
 
     @property
     def tokenizer(self) -> Any: ...
@@ -26,7 +26,7 @@ class HoldsBoth(Protocol):
 
 
 #: What tells how captions and images become a module's inputs.
-ProcessorLike = HoldsBoth | Mapping[str, Any] | tuple[Any, Any] | None
+ProcessorLike = HuggingFaceProcessor | Mapping[str, Any] | tuple[Any, Any] | None
 
 _BOTH = (
     'pass a Hugging Face processor, (tokenizer, preprocess), or {"tokenizer": …, '
@@ -34,7 +34,7 @@ _BOTH = (
 )
 
 
-def parts_of(processor: ProcessorLike) -> dict[str, Any]:
+def processors_of(processor: ProcessorLike) -> dict[str, Any]:
     """Return what prepares inputs, by the name of the tower that takes them.
 
     Parameters
@@ -129,9 +129,9 @@ def as_tokenizer(tokenizer: Any) -> Any:
     if tokenizer is None or _like_hugging_face(tokenizer):
         return tokenizer
     if _of_byte_pairs(tokenizer):
-        return BytePairs(tokenizer)
+        return BytePairTokenizer(tokenizer)
     if _cleaning(tokenizer):
-        return Cleaning(tokenizer)
+        return CleaningTokenizer(tokenizer)
     raise InputError(
         "processor",
         f"has a tokenizer of type {type(tokenizer).__name__}",
@@ -163,10 +163,10 @@ def as_image_processor(processor: Any) -> Any:
             "pass a Hugging Face image processor, or a transform from a PIL image to a tensor "
             "(3, h, w)",
         )
-    return Transform(processor)
+    return TransformProcessor(processor)
 
 
-class BytePairs:
+class BytePairTokenizer:
     """``SimpleTokenizer`` of OpenAI or OpenCLIP."""
 
     is_fast = False
@@ -194,7 +194,7 @@ class BytePairs:
         return self._simple.decode(ids)
 
 
-class Cleaning:
+class CleaningTokenizer:
     """OpenCLIP's ``HFTokenizer``, which cleans a text before Hugging Face's tokenizer gets it."""
 
     is_fast = False  # offsets would be those of the cleaned text
@@ -223,7 +223,7 @@ def _encoded(tokenizer: Any, ids: list[int]) -> dict[str, Sequence[int]]:
     return {"input_ids": ids, "special_tokens_mask": [int(token in special) for token in ids]}
 
 
-class Transform:
+class TransformProcessor:
     """A callable from a PIL image to a tensor (3, h, w).
 
     Mean and deviation of its normalisation are measured on black and white.

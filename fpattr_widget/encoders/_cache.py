@@ -1,4 +1,4 @@
-"""A small cache that several threads share."""
+"""A small thread-safe LRU cache."""
 
 import threading
 from collections import OrderedDict
@@ -16,35 +16,35 @@ class _Entry(Generic[T]):
         self.results: list[T] = []
 
 
-class Recent(Generic[T]):
-    """The last few results by key; each is computed once, whoever asks.
+class LRUCache(Generic[T]):
+    """A cache of the results used last, each computed by one thread alone.
 
-    A thread that asks for what another is computing waits for it. No lock of
-    the cache itself is held while something is computed.
+    A thread that needs a result which another is computing waits for it. The
+    cache's own lock is not held while something is computed.
 
     Parameters
     ----------
-    most
-        How many results are kept.
+    capacity
+        The most results that are kept.
     """
 
-    def __init__(self, most: int):
-        self._most = most
+    def __init__(self, capacity: int):
+        self._capacity = capacity
         self._entries: OrderedDict[Hashable, _Entry[T]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def has(self, key: Hashable) -> bool:
-        """Tell whether a result is there."""
+    def __contains__(self, key: Hashable) -> bool:
+        """Return whether a result is cached."""
         with self._lock:
             entry = self._entries.get(key)
         return entry is not None and bool(entry.results)
 
     def get(self, key: Hashable, compute: Callable[[], T]) -> T:
-        """Return the result of ``key``, computing it if it is not there."""
+        """Return the result of ``key``; compute it if it is not cached."""
         with self._lock:
             entry = self._entries.setdefault(key, _Entry())
             self._entries.move_to_end(key)
-            while len(self._entries) > self._most:
+            while len(self._entries) > self._capacity:
                 self._entries.popitem(last=False)
         with entry.lock:
             if not entry.results:

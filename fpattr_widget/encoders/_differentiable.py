@@ -1,7 +1,7 @@
-"""The state of torch in which a tower's passes run, on their own thread alone.
+"""Contexts in which a tower's passes run.
 
-No switch of the whole process is touched, such as torch's choice of attention
-kernel: another thread would see it.
+They hold for one thread alone: torch's settings of the whole process, such as its choice of
+attention kernel, would be seen by other threads.
 """
 
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ _multi_head = nn.functional.multi_head_attention_forward
 
 
 @contextmanager
-def plain(device: torch.device) -> Iterator[None]:
-    """Compute the same numbers whoever asks: in the weights' own type, and differentiable."""
+def without_autocast(device: torch.device) -> Iterator[None]:
+    """Compute in the weights' own type, whatever the caller's autocast or inference mode."""
     with torch.inference_mode(False), torch.autocast(device.type, enabled=False):
         yield
 
@@ -34,33 +34,33 @@ def differentiable(device: torch.device, *, half: bool) -> Iterator[None]:
     Parameters
     ----------
     device
-        Of the weights.
+        The weights' device.
     half
-        Whether some of them are of half precision.
+        Whether some weights are of half precision.
     """
     norms = _SinglePrecisionNorms() if half else nullcontext()
-    with plain(device), norms, _PlainAttention():
+    with without_autocast(device), norms, _PlainAttention():
         yield
 
 
 class _PlainAttention(TorchFunctionMode):
-    """Compute attention as it is written down."""
+    """Compute attention by its formula, without fused kernels."""
 
     def __torch_function__(
         self, function: Any, types: Any, arguments: tuple = (), named: dict | None = None
     ) -> Any:
         named = named or {}
         if function is _attention:
-            return _written_out(*arguments, **named)
+            return _attention_by_formula(*arguments, **named)
         if function is _multi_head:
-            # With its weights asked for, it calls no kernel.
+            # It calls no fused kernel when it has to return its weights.
             wanted = named.get("need_weights", True)
             output, weights = function(*arguments, **{**named, "need_weights": True})
             return output, weights if wanted else None
         return function(*arguments, **named)
 
 
-def _written_out(
+def _attention_by_formula(
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -89,8 +89,8 @@ def _written_out(
 class _SinglePrecisionNorms(TorchFunctionMode):
     """Compute layer norms of half precision in float32, as their kernels do.
 
-    Their second derivative is made of parts, among them the inverse deviation
-    cubed, which half precision cannot hold.
+    Their second derivative contains the cube of the inverse deviation, which half precision
+    cannot hold.
     """
 
     def __torch_function__(

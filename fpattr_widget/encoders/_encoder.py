@@ -1,4 +1,4 @@
-"""``DualEncoder``: a model with its towers, its way of reading inputs and its defaults."""
+"""``DualEncoder``: a model with its towers, its processors and its defaults."""
 
 import copy
 import threading
@@ -14,9 +14,9 @@ from torch import nn
 from ..errors import InputError, ModelChanged
 from ._cores import one_thread
 from ._family import Family
-from ._graphs import Kept
 from ._image import ImageLike
 from ._inputs import Panel, Prepared
+from ._memory_budget import MemoryBudget
 from ._part import Part, require_finite
 from ._text import CaptionLike
 from ._tower import Tower
@@ -25,24 +25,24 @@ from ._version import Version
 T = TypeVar("T")
 Layer = int | tuple[int, int] | None
 
-#: Working memory that attributions may use unless told otherwise, in bytes.
+#: The default of the working memory that attributions may use, in bytes.
 MEMORY_LIMIT = 2**30
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """What the encoder explains with when the user does not say.
+    """Settings of an encoder that hold unless the user chooses others.
 
     Attributes
     ----------
     layer
-        ``(text, image)``, by the paper the last block of each tower.
+        ``(text, image)``; as in the paper, the last block of each tower.
     references
         The kind of reference by the tower's name, where it is not the tower's first; see
         :class:`~fpattr_widget.IntegratedJacobians`.
     nodes
-        ``(text, image)``: how many quadrature nodes mostly suffice at these
-        layers, so that they are tried first; ``None`` where nobody knows.
+        ``(text, image)``: number of quadrature nodes that usually suffice at these
+        layers, which is tried first; ``None`` where it is not known.
     """
 
     layer: tuple[int, int] = (-1, -1)
@@ -51,17 +51,17 @@ class Defaults:
 
 
 class Recipe(Protocol):
-    """What loads the same encoder again; can be pickled."""
+    """A picklable description of how to load an encoder, in another process for example."""
 
     def load(self) -> "DualEncoder":
-        """Load it."""
+        """Load the encoder."""
         ...
 
 
 class DualEncoder:
-    """Two towers, such as of captions and of images, that meet in one space.
+    """Two towers, such as a text and an image encoder, that embed their inputs in one space.
 
-    Made by :func:`fpattr_widget.load_encoder`.
+    :func:`fpattr_widget.load_encoder` returns one.
 
     Parameters
     ----------
@@ -71,15 +71,15 @@ class DualEncoder:
         The module that holds both towers. It is never changed: everything runs
         on a twin, which shares its weights.
     family
-        What its towers are.
+        Makes its towers.
     processors
-        What prepares inputs, by the tower's name: ``"text"`` a Hugging Face tokenizer,
-        ``"image"`` an image processor; none where inputs come as token ids or as tensors.
+        By the tower's name: a Hugging Face tokenizer for ``"text"``, an image processor for
+        ``"image"``; none where inputs are passed as token ids or as tensors.
     defaults
-        Layer and references to use when the user does not say.
+        Layer, references and number of nodes unless the user chooses.
     memory_limit
-        Bytes of working memory that attributions may take beside the model;
-        less makes them slower, never wrong.
+        Bytes of working memory that attributions may use beside the model;
+        less makes them slower, and changes no number.
     """
 
     def __init__(
@@ -98,72 +98,72 @@ class DualEncoder:
         self.processors = dict(processors or {})
         self.defaults = defaults or Defaults()
         self.memory_limit = memory_limit
-        #: What loads it again in another process; ``None`` for a module that came loaded.
+        #: Loads the encoder again in another process; ``None`` for a loaded module.
         self.recipe: Recipe | None = None
-        # Held while the model is looked at; no other lock is taken meanwhile. All locks
-        # on the way of a computation, in the order in which they are taken: that of pairs
-        # (of pairs made of others before that of the others), an entry of the inputs
-        # measured, an entry of a tower's readings, the twin's.
+        # Held while the model is compared with its version; no other lock is taken meanwhile.
+        # A computation takes its locks in this order: that of the pairs (of derived pairs
+        # before that of the pairs they derive from), a cached measurement's, a
+        # cached reading's, the twin's.
         self._lock = threading.Lock()
         self._version: Version | None = Version(model, family)
-        self.graphs = Kept()
+        self.memory_budget = MemoryBudget()
         self._fixed: Version | None = None
-        self._origin = self  # of a copy that is fixed to a version
+        self._origin = self  # kept by a copy that is fixed to a version
 
     def __repr__(self) -> str:
-        def described(tower: Tower) -> str:
-            way = "in closed form" if tower.last_block else "by automatic differentiation"
-            return f"{len(tower.blocks)} {tower.name} blocks (the last {way})"
+        def summary(tower: Tower) -> str:
+            last = "in closed form" if tower.last_block else "by automatic differentiation"
+            return f"{len(tower.blocks)} {tower.name} blocks (the last {last})"
 
         return (
-            f"DualEncoder({self.name!r}, {', '.join(map(described, self.towers.values()))}, "
+            f"DualEncoder({self.name!r}, {', '.join(map(summary, self.towers.values()))}, "
             f"{self.device}, {self.dtype})"
         )
 
     @property
     def towers(self) -> Mapping[str, Tower]:
-        """The towers of the model's twin by name, first that of the rows."""
-        return self._now.towers
+        """The towers by name, first the one whose features are rows."""
+        return self._current.towers
 
     def refresh(self) -> None:
-        """Forget all that was computed, and look at the model anew.
+        """Drop everything that was computed, and read the model again.
 
-        Changes of the model are noticed without it. Explanations that were
-        begun before keep the numbers that they have, and compute no others.
+        Changes of the model are noticed without this. Earlier explanations
+        keep the numbers they have, and compute no others.
         """
         with self._lock:
             self._version = None
 
     @contextmanager
     def steady(self, *, reading: bool = True) -> Iterator["DualEncoder"]:
-        """Compute with the model as it is now.
+        """Return a context in which the model has to stay as it is.
 
         Parameters
         ----------
         reading
-            Whether to read all weights first, because something that was
-            computed earlier may be used.
+            Whether to compare all weights first, which is needed if cached
+            results may be used.
 
         Yields
         ------
         DualEncoder
-            This encoder, fixed to the model as it is.
+            This encoder, fixed to the model's current version.
 
         Raises
         ------
         ModelChanged
-            When the model is changed in the meantime.
+            At the end, if the model was changed meanwhile.
         """
         if self._fixed is not None:
             yield self
             return
         fixed = copy.copy(self)
-        version = fixed._fixed = self._follow(reading=reading)
-        with self._require(version, version.looks_the_same):
+        version = fixed._fixed = self._current_version(reading=reading)
+        with self._guard(version, version.looks_the_same):
             yield fixed
 
-    def unchanged(self, layers: tuple[int, int] | None) -> AbstractContextManager[None]:
-        """Return a context in which the model has to be what it was when this encoder was fixed.
+    def require_unchanged(self, layers: tuple[int, int] | None) -> AbstractContextManager[None]:
+        """Return a context at whose end the model has to be what it was when this was fixed.
 
         Parameters
         ----------
@@ -173,37 +173,37 @@ class DualEncoder:
         Returns
         -------
         context manager
-            Raises ``ModelChanged`` if the model has changed by its end.
+            Raises ``ModelChanged`` at its end if the model has changed.
         """
         version = self._fixed
         assert version is not None, "not fixed"
-        return self._origin._require(version, lambda: version.is_the_same(layers))
+        return self._origin._guard(version, lambda: version.is_the_same(layers))
 
     @contextmanager
-    def _require(self, version: "Version", same: Callable[[], bool]) -> Iterator[None]:
-        def require(reason: Exception | None = None) -> None:
-            if version is self._version and same():
+    def _guard(self, version: "Version", is_same: Callable[[], bool]) -> Iterator[None]:
+        def require_same(cause: Exception | None = None) -> None:
+            if version is self._version and is_same():
                 return
             with self._lock:
                 if self._version is version:
-                    self._version = None  # what it keeps may be of another model
+                    self._version = None  # it may have cached results of the changed model
             raise ModelChanged(
                 "model",
                 f"{self.name!r} has other weights or settings than when this explanation was "
                 "begun, so that further numbers would not belong to those that are there",
                 "call explain or attribute again",
-            ) from reason
+            ) from cause
 
         try:
             with one_thread() if version.is_small else nullcontext():
                 yield
         except Exception as error:
-            require(error)
+            require_same(error)
             raise
-        require()
+        require_same()
 
-    def _follow(self, *, reading: bool) -> "Version":
-        """Return the version of the model as it is now."""
+    def _current_version(self, *, reading: bool) -> "Version":
+        """Return the version of the model as it is now, a new one if it has changed."""
         if self.device.type == "meta":
             raise InputError(
                 "model",
@@ -211,15 +211,17 @@ class DualEncoder:
                 "load it again",
             )
         with self._lock:
-            now = self._version
-            if now is None or not (now.is_the_same() if reading else now.looks_the_same()):
-                now = self._version = Version(self.model, self._family)
-            now.read()
-            return now
+            version = self._version
+            if version is None or not (
+                version.is_the_same() if reading else version.looks_the_same()
+            ):
+                version = self._version = Version(self.model, self._family)
+            version.read()
+            return version
 
     @property
-    def _now(self) -> "Version":
-        return self._fixed or self._version or self._follow(reading=False)
+    def _current(self) -> "Version":
+        return self._fixed or self._version or self._current_version(reading=False)
 
     @property
     def tokenizer(self) -> Any:
@@ -233,39 +235,41 @@ class DualEncoder:
 
     @property
     def device(self) -> torch.device:
+        """The device of the weights."""
         return next(self.model.parameters()).device
 
     @property
     def dtype(self) -> torch.dtype:
+        """The type of the weights."""
         return next(self.model.parameters()).dtype
 
     def similarity(self, image: ImageLike, caption: CaptionLike) -> float:
-        """Return the cosine between the two embeddings."""
+        """Return the cosine similarity of an image and a caption."""
         return float(self.embed_image([image])[0] @ self.embed_text([caption])[0])
 
     def embed_image(self, images: Sequence[ImageLike]) -> np.ndarray:
-        """Return the unit-length embeddings of a list of images, ``(n, K)`` float32."""
+        """Return the embeddings of images at unit length, ``(n, K)`` float32."""
         return self._embed(images, "image")
 
     def embed_text(self, captions: Sequence[CaptionLike]) -> np.ndarray:
-        """Return the unit-length embeddings of a list of captions, ``(n, K)`` float32."""
+        """Return the embeddings of captions at unit length, ``(n, K)`` float32."""
         return self._embed(captions, "text")
 
-    def _embed(self, values: Sequence[Any], name: str) -> np.ndarray:
-        argument = f"{self.towers[name].argument}s"
+    def _embed(self, values: Sequence[Any], tower_name: str) -> np.ndarray:
+        argument = f"{self.towers[tower_name].argument}s"
         if isinstance(values, str):
             raise InputError(argument, "is one string", "pass a list of strings")
-        inputs = [self.prepare(value, name).inputs for value in values]
+        inputs = [self.prepare(value, tower_name).inputs for value in values]
         if not inputs:
-            raise InputError(argument, "is an empty list", f"pass at least one {name}")
+            raise InputError(argument, "is an empty list", f"pass at least one {tower_name}")
         with self.steady(reading=False) as fixed:
-            tower = fixed.towers[name]
-            embeddings = torch.cat([tower.embed(each).float() for each in inputs])
-        require_finite(embeddings, self.name, name)
+            embed = fixed.towers[tower_name].embed
+            embeddings = torch.cat([embed(each).float() for each in inputs])
+        require_finite(embeddings, self.name, tower_name)
         return nn.functional.normalize(embeddings, dim=-1).cpu().numpy()
 
     def resolve_layers(self, layer: Layer) -> tuple[int, int]:
-        """Return (text, image) block numbers for what the user passed as ``layer``."""
+        """Return the block numbers ``(text, image)`` of an argument ``layer``."""
         if layer is None:
             layer = self.defaults.layer
         pair = layer if isinstance(layer, tuple | list) else (layer, layer)
@@ -276,29 +280,29 @@ class DualEncoder:
         rows, columns = self.towers.values()
         return rows.resolve_layer(pair[0]), columns.resolve_layer(pair[1])
 
-    def prepare(self, value: Any, tower: str) -> Prepared:
-        """Turn what a user passes into a tower's inputs.
+    def prepare(self, value: Any, tower_name: str) -> Prepared:
+        """Return what a user passes as inputs of a tower.
 
         Parameters
         ----------
         value
-            Anything that the tower takes, such as a caption or a path; what is prepared
-            already is returned as it is.
-        tower
-            ``"text"`` or ``"image"``, or another tower's name.
+            Anything that the tower takes, such as a caption or a path; a prepared
+            input is returned as it is.
+        tower_name
+            Such as ``"text"`` or ``"image"``.
 
         Raises
         ------
         InputError
-            When the tower cannot read it.
+            When the tower cannot take it.
         """
         if isinstance(value, Prepared):
             return value
-        processor = self.processors.get(tower)
-        return self.towers[tower].prepare(value, processor, self.device, self.dtype)
+        processor = self.processors.get(tower_name)
+        return self.towers[tower_name].prepare(value, processor, self.device, self.dtype)
 
     def part(self, prepared: Prepared, layer: int = -1, side: int | None = None) -> Part:
-        """Return an input in its tower, ready to be measured.
+        """Return an input with its tower, ready to be measured.
 
         Parameters
         ----------
@@ -307,35 +311,38 @@ class DualEncoder:
         layer
             Number of the block at whose input features are read.
         side
-            0 for rows, 1 for columns; the tower's usual one unless told.
+            0 for rows, 1 for columns; by default the tower's place in ``towers``.
         """
         with self.steady() as fixed:
-            tower = fixed.towers[prepared.tower]
-            usual = list(fixed.towers).index(tower.name)
+            tower = fixed.towers[prepared.tower_name]
+            place = list(fixed.towers).index(tower.name)
             layer = tower.resolve_layer(layer)
             nodes = self.defaults.nodes
-            at_home = layer == tower.resolve_layer(self.defaults.layer[usual])
+            at_default = layer == tower.resolve_layer(self.defaults.layer[place])
             return Part(
                 tower,
                 prepared,
                 layer,
-                usual if side is None else side,
+                place if side is None else side,
                 self.name,
                 self.defaults.references.get(tower.name, tower.references[0]),
-                nodes[usual] if nodes and at_home else None,
+                nodes[place] if nodes and at_default else None,
                 self.memory_limit,
-                self.graphs,
+                self.memory_budget,
             )
 
     def panel(self, prepared: Prepared, layer: int) -> Panel:
-        """Return what a reader sees of an input, with the features that enter block ``layer``."""
-        tower = self.towers[prepared.tower]
+        """Return how an input is shown, with the features that enter block ``layer``."""
+        tower = self.towers[prepared.tower_name]
         if not tower.panel_needs_a_pass():
             return tower.panel(prepared, layer)
         with self.steady() as fixed:
-            return fixed.towers[prepared.tower].panel(prepared, layer)
+            return fixed.towers[prepared.tower_name].panel(prepared, layer)
 
-    def cached(self, part: Part, what: object, compute: Callable[[], T]) -> T:
-        """Return what was computed of an input lately, unless the model has changed."""
-        key = (what, part.layer, part.side, part.memory_limit, part.tower.identify(part.inputs))
-        return self._now.measured[part.tower.name].get(key, compute)
+    def cached(self, part: Part, name: object, compute: Callable[[], T]) -> T:
+        """Return a result for one input, from the cache if the model has not changed."""
+        key = (
+            name, part.layer, part.side, part.memory_limit, part.usual_reference,
+            part.prepared.settings, part.tower.identify(part.inputs),
+        )  # fmt: skip
+        return self._current.measured[part.tower.name].get(key, compute)

@@ -1,4 +1,4 @@
-"""What the package must know of a family of dual encoders."""
+"""``Family``: how models of one kind are recognised, and how their towers are made."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,10 +19,10 @@ class Family:
     name
         As its authors write it.
     recognises
-        Tells from a module whether it is of this family.
+        Returns whether a module is of this family.
     towers
-        Makes the two towers of such a module: first that whose features are the rows of a matrix
-        of pairs, the captions; then that of the columns, the pictures.
+        Makes the two towers of such a module: first the one whose features are the rows of a
+        matrix of pairs, for captions; then that of the columns, for images.
     classes
         Names of the ``transformers`` classes by ``config.model_type``, for
         loading by name; empty where there are none.
@@ -48,17 +48,17 @@ def hugging_face_family(
 
 
 def text_features(model: Any) -> Callable[[Inputs], Tensor]:
-    """Return how a model of ``transformers`` embeds texts, where it pools them itself."""
+    """Return a function that embeds texts by a ``transformers`` model's own pooling."""
     return lambda inputs: model.get_text_features(**inputs).pooler_output
 
 
 def image_features(model: Any) -> Callable[[Inputs], Tensor]:
-    """Return how a model of ``transformers`` embeds images, where it pools them itself."""
+    """Return a function that embeds images by a ``transformers`` model's own pooling."""
     return lambda inputs: model.get_image_features(**inputs).pooler_output
 
 
 def largest_block_list(module: nn.Module) -> nn.ModuleList | nn.Sequential:
-    """Return the tower's blocks: the homogeneous list with the most parameters."""
+    """Return a tower's blocks: the list of modules of one class with the most parameters."""
 
     def size(blocks: nn.Module) -> int:
         return sum(weight.numel() for weight in blocks.parameters())

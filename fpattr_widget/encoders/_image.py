@@ -13,7 +13,7 @@ from ..errors import InputError
 from ._image_files import LONGEST, PictureLike, read_image, run_processor, seen_crop
 from ._image_files import Crop as Box
 from ._inputs import Crop, Inputs, Prepared, repeat_inputs
-from ._tower import PLAIN, Arrangement, LastBlock, Tower, as_pair, check_choice
+from ._tower import BATCH_FIRST, Arrangement, LastBlock, Tower, as_pair, check_choice
 
 _ALL = (0.0, 0.0, 1.0, 1.0)
 
@@ -33,7 +33,7 @@ class PreparedImage(Prepared):
 
     picture: Image.Image
     crop: Box | None
-    tower = "image"
+    tower_name = "image"
 
 
 #: An image in every form that is taken; a mapping is what a processor returned.
@@ -82,7 +82,7 @@ class ImageTower(Tower):
         packed: bool = False,
         pooling: nn.Module | None = None,
         last_block: LastBlock | None = None,
-        arrangement: Arrangement = PLAIN,
+        arrangement: Arrangement = BATCH_FIRST,
     ):
         super().__init__(
             "image",
@@ -217,7 +217,7 @@ class ImageTower(Tower):
     def check_removal(self, how: str, model: str = "") -> None:
         check_choice("patches", how, self.removals)
 
-    def without(self, prepared: Prepared, layer: int, kept: Tensor, how: str) -> Inputs:
+    def masked(self, prepared: Prepared, layer: int, kept: Tensor, how: str) -> Inputs:
         """Return a batch in which the pixels of some patches are zero."""
         inputs = prepared.inputs
         grid, special = self._layout_of(prepared, layer)

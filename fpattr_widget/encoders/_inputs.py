@@ -1,6 +1,6 @@
 """What a tower takes, and what a reader sees of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -31,7 +31,12 @@ class Prepared:
     """
 
     inputs: Inputs
-    tower: ClassVar[str]
+    tower_name: ClassVar[str]
+
+    @property
+    def settings(self) -> Hashable:
+        """What references and removals depend on beside ``inputs``."""
+        return ()
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,18 @@
 When one position is pooled, changes of different features never meet before
 pooling: feature ``j`` acts through its own key and value alone, and all that
 comes after acts at the pooled position alone. What is needed to say so in
-closed form is gathered here; the mathematics is in ``methods.closed_form``.
+closed form is gathered here; the mathematics is in ``methods._closed_form``.
 
-A description reads the weights of some modules and goes around others: those
-that compute keys, values and attention at all positions. It is given only
-while these are what they seem: linear maps that are plain linear layers, with
-no hook and no ``forward`` of their own (a LoRA layer has the ``weight`` of its
-base, and adds to it). What it calls as a module, such as an MLP, may be anything.
+A description reads the weights of some modules and bypasses others: those
+that compute keys, values and attention at all positions. There is one only
+while these do what their class does: linear maps have to be ordinary linear
+layers, without hooks and with no ``forward`` of their own (a LoRA layer has the
+``weight`` of its base, and adds to it). What it calls as a module, such as an MLP,
+may be anything.
 
-It is trusted only after its value has been compared with the model's own
+It is used only after its value has been compared with the model's own
 embedding, :func:`agree`, and its derivative with the module's own,
-:func:`witness`.
+:func:`sample_jacobian`.
 """
 
 from collections.abc import Callable, Iterable
@@ -26,18 +27,18 @@ from torch.nn.modules.module import _global_forward_hooks, _global_forward_pre_h
 
 from ._inputs import Inputs
 
-# How far a description may be from the module: a few roundings. Eager attention
-# rounds its softmax to float32 in any precision.
-_ALLOWED = {
+# Relative distances from the module that rounding explains. Eager attention
+# computes its softmax in float32 whatever the precision.
+_TOLERANCES = {
     torch.float64: 1e-6,
     torch.float32: 1e-4,
     torch.float16: 4 * torch.finfo(torch.float16).eps,
     torch.bfloat16: 4 * torch.finfo(torch.bfloat16).eps,
 }
-# TensorFloat32 has the mantissa of float16.
-_MULTIPLIED_AS = {"highest": torch.float32, "high": torch.float16, "medium": torch.bfloat16}
-#: Where between reference and input derivatives are compared: nowhere in particular.
-NODE = 0.37
+# The precision in which products of float32 are computed; TensorFloat32 has float16's mantissa.
+_PRODUCT_PRECISION = {"highest": torch.float32, "high": torch.float16, "medium": torch.bfloat16}
+#: Where on the path from reference to input derivatives are compared: an arbitrary node.
+SAMPLE_NODE = 0.37
 
 #: The rest of a tower after its last block, at the pooled position: (B, width) to (B, K).
 Tail = Callable[[Tensor], Tensor]
@@ -47,17 +48,17 @@ Linear = tuple[Tensor, Tensor | None]
 
 @dataclass(frozen=True)
 class AttentionPooling:
-    """A block whose output is read at one position that attends to all features.
+    """Description of a block whose output is read at one position, which attends to all features.
 
     Attributes
     ----------
     norm
         The layer norm before the attention; ``None`` where there is none.
     query
-        The map of the pooled position's state to its query, or the query
+        The linear map from the pooled position's state to its query, or the query
         itself where that is a learnt constant, ``(heads · size,)``.
     key, value
-        The maps of the features' states.
+        The linear maps from the features' states.
     heads
         Number of attention heads.
     position
@@ -65,8 +66,8 @@ class AttentionPooling:
     seen
         Which features are attended to, ``(features,)`` bool; ``None`` for all.
     finish
-        All that follows: the attention's mixed values ``(B, heads · size)``
-        and the pooled position's state ``(B, width)``, to ``(B, K)``.
+        The rest of the tower: from the attention's weighted values ``(B, heads · size)``
+        and the pooled position's state ``(B, width)`` to ``(B, K)``.
     """
 
     norm: nn.LayerNorm | None
@@ -79,11 +80,10 @@ class AttentionPooling:
     finish: Callable[[Tensor, Tensor], Tensor]
 
     def embed(self, states: Tensor) -> Tensor:
-        """Return what the block, and all that follows, make of the states that enter it.
+        """Run the block and the rest of the tower: ``(B, features, width)`` to ``(B, K)``.
 
-        ``(B, features, width)`` to ``(B, K)``. Far less work than the block
-        does itself, which computes what leaves it at every position; so it is
-        for blocks that have a ``position``.
+        Only for blocks with a ``position``. It is far less work than the block itself,
+        which computes its output at every position.
         """
         assert self.position is not None
         assert not isinstance(self.query, Tensor)
@@ -103,26 +103,24 @@ class AttentionPooling:
 
 @dataclass(frozen=True)
 class MeanPooling:
-    """The features' mean, and all that follows it: ``finish``, (B, width) to (B, K)."""
-
-    finish: Tail
+    """Description of a tower that embeds an input as the mean of its features."""
 
 
 def agree(value: Tensor, embedding: Tensor) -> bool:
-    """Tell whether a description's value for an input is the model's own embedding."""
-    return _gap(value, embedding) <= _allowed(embedding.dtype)
+    """Return whether a description's value for an input is the model's own embedding."""
+    return _relative_distance(value, embedding) <= _tolerance(embedding.dtype)
 
 
 @dataclass(frozen=True)
-class Witness:
-    """What a module gives at one place between reference and input.
+class JacobianSample:
+    """A module's value and Jacobian products at one node between reference and input.
 
     Attributes
     ----------
     value
-        The embedding there, ``(K,)``.
+        The embedding at the node, ``(K,)``.
     cotangent
-        A fixed direction of no particular meaning, ``(K,)``.
+        A fixed pseudo-random direction, ``(K,)``.
     products
         ``cotangent · J (x_j − r_j)`` of each feature ``j``, ``(features,)``.
     """
@@ -133,54 +131,57 @@ class Witness:
 
     @property
     def conclusive(self) -> bool:
-        """Whether there is any change to compare."""
+        """Whether any product differs from zero, so that there is something to compare."""
         return bool(self.products.norm() > 0)
 
-    def confirms(self, value: Tensor, products: Tensor) -> bool:
-        """Tell whether a description's value and products are the module's own."""
-        allowed = _allowed(self.value.dtype)
-        return _gap(value, self.value) <= allowed and _gap(products, self.products) <= allowed
+    def matches(self, value: Tensor, products: Tensor) -> bool:
+        """Return whether a description's value and products are the module's own."""
+        tolerance = _tolerance(self.value.dtype)
+        return (
+            _relative_distance(value, self.value) <= tolerance
+            and _relative_distance(products, self.products) <= tolerance
+        )
 
 
-def witness(rest: Callable[[Tensor], Tensor], start: Tensor, end: Tensor) -> Witness:
-    """Differentiate a module at one place between reference and input, in one reverse pass.
+def sample_jacobian(rest: Callable[[Tensor], Tensor], start: Tensor, end: Tensor) -> JacobianSample:
+    """Differentiate a module at one node between reference and input, in one reverse pass.
 
     Parameters
     ----------
     rest
         From what enters the last block to embeddings, ``(B, features, width)``
-        to ``(B, K)``; held so that it may be differentiated.
+        to ``(B, K)``; called in a context in which it is differentiable.
     start, end
         What enters the last block for the reference and for the input,
         ``(features, width)``.
     """
-    wide = torch.promote_types(end.dtype, torch.float32)
-    change = end.to(wide) - start.to(wide)
+    precise = torch.promote_types(end.dtype, torch.float32)
+    change = end.to(precise) - start.to(precise)
     with torch.enable_grad():
-        states = (start.to(wide) + NODE * change).to(end.dtype).requires_grad_()
+        states = (start.to(precise) + SAMPLE_NODE * change).to(end.dtype).requires_grad_()
         value = rest(states[None])[0]
-        # Entries near one: what is smaller is soon lost in half precision.
+        # Entries near one: products of smaller ones would vanish in half precision.
         generator = torch.Generator().manual_seed(0)
         cotangent = torch.randn(len(value), generator=generator).to(value)
         (gradient,) = torch.autograd.grad(value, states, cotangent)
-    return Witness(value.detach(), cotangent, (gradient.to(wide) * change).sum(-1))
+    return JacobianSample(value.detach(), cotangent, (gradient.to(precise) * change).sum(-1))
 
 
-def _allowed(dtype: torch.dtype) -> float:
+def _tolerance(dtype: torch.dtype) -> float:
     if dtype == torch.float32:
-        # A GPU may be allowed to round what it multiplies.
+        # A GPU may be set to multiply in lower precision.
         try:
-            dtype = _MULTIPLIED_AS[torch.get_float32_matmul_precision()]
-        except RuntimeError:  # set for each backend, and not told for all
+            dtype = _PRODUCT_PRECISION[torch.get_float32_matmul_precision()]
+        except RuntimeError:  # set backend by backend, so that there is no common answer
             dtype = torch.float16
-    return _ALLOWED.get(dtype, 1e-4)
+    return _TOLERANCES.get(dtype, 1e-4)
 
 
-def _gap(found: Tensor, expected: Tensor) -> float:
-    """Return how far apart two vectors are, relative to the second; NaN where one has it."""
-    size = float(expected.double().norm())
-    gap = float((found.double() - expected.double()).norm())
-    return gap / size if size else gap
+def _relative_distance(value: Tensor, expected: Tensor) -> float:
+    """Return ``‖value − expected‖ / ‖expected‖``; NaN if either holds NaN."""
+    scale = float(expected.double().norm())
+    distance = float((value.double() - expected.double()).norm())
+    return distance / scale if scale else distance
 
 
 def attention_pooling(
@@ -189,9 +190,10 @@ def attention_pooling(
     position: Callable[[Inputs], int] = lambda _: 0,
     *,
     causal: bool = False,
-    mask: str = "attention_mask",
 ) -> Callable[[Inputs], AttentionPooling | None] | None:
     """Describe a transformer block whose output is read at one position.
+
+    An ``attention_mask`` among the tower's inputs hides the positions where it is 0.
 
     Parameters
     ----------
@@ -200,32 +202,30 @@ def attention_pooling(
     tail
         What the tower does afterwards with the state at that position.
     position
-        Tells the position from the tower's inputs; the first unless told.
+        Returns the position, given the tower's inputs; by default the first.
     causal
-        Whether a position sees only those before it.
-    mask
-        Name of the input that holds 0 where nothing is to be seen.
+        Whether a position attends only to itself and those before it.
 
     Returns
     -------
     callable or None
-        ``None`` when the block is of no shape known here; the general path
-        then does the same work. So it does while the callable returns
-        ``None``: when what the description would read or go around has been
-        wrapped, replaced or given a hook.
+        ``None`` when the block's layout is not known here; the callable returns ``None`` while
+        a module that the description would read or bypass is wrapped, replaced or
+        has a hook. Automatic differentiation then gives the same result.
     """
-    recognise = next((shape for shape in _KNOWN_SHAPES if _parts(shape, block)), None)
-    if recognise is None:
+    layout = next((layout for layout in _KNOWN_LAYOUTS if _parts(layout, block)), None)
+    if layout is None:
         return None
 
     def describe(inputs: Inputs) -> AttentionPooling | None:
-        # Anew each time: modules may have been wrapped, and parts of weights do not
-        # follow a model that is moved elsewhere.
-        parts = _parts(recognise, block)
-        if parts is None or not may_be_read(block, read=parts.read, called=parts.called):
+        # Anew each time: modules may have been wrapped, and slices of weights do not
+        # follow a model to another device.
+        parts = _parts(layout, block)
+        if parts is None or not may_be_bypassed(block, read=parts.read, called=parts.called):
             return None
         pooled = position(inputs)
-        seen = inputs[mask][0].bool() if mask in inputs else None
+        mask = inputs.get("attention_mask")
+        seen = None if mask is None else mask[0].bool()
         if causal:
             count = inputs["input_ids"].shape[1]
             before = torch.arange(count, device=inputs["input_ids"].device) <= pooled
@@ -245,9 +245,9 @@ def attention_pooling(
 def attention_head(
     norm: nn.LayerNorm, head: Any, tail: Tail = lambda state: state
 ) -> Callable[[Inputs], AttentionPooling | None]:
-    """Describe SigLIP's pooling head: a learnt probe attends to the normalised states.
+    """Describe SigLIP's pooling head, in which a learnt query attends to the normalised states.
 
-    What is returned gives ``None`` where :func:`attention_pooling`'s does.
+    The callable returns ``None`` where that of :func:`attention_pooling` does.
     """
 
     def finish(mixed: Tensor, _state: Tensor) -> Tensor:
@@ -255,7 +255,7 @@ def attention_head(
         return tail(state + head.mlp(head.layernorm(state)))
 
     def describe(inputs: Inputs) -> AttentionPooling | None:
-        if not isinstance(head.attention, nn.MultiheadAttention) or not may_be_read(
+        if not isinstance(head.attention, nn.MultiheadAttention) or not may_be_bypassed(
             norm, head, read=[head.attention.out_proj], called=[head.layernorm, head.mlp]
         ):
             return None
@@ -269,32 +269,35 @@ def attention_head(
     return describe
 
 
-def mean_pooling(finish: Tail = lambda pooled: pooled) -> Callable[[Inputs], MeanPooling]:
-    """Describe a tower that ends in the mean of its features."""
-    return lambda _inputs: MeanPooling(finish)
+def mean_pooling() -> Callable[[Inputs], MeanPooling]:
+    """Describe a tower that embeds an input as the mean of its features."""
+    return lambda _inputs: MeanPooling()
 
 
-def may_be_read(*around: nn.Module, read: Iterable[nn.Module], called: Iterable[nn.Module]) -> bool:
-    """Tell whether a description may take the place of modules.
+def may_be_bypassed(
+    *modules: nn.Module, read: Iterable[nn.Module], called: Iterable[nn.Module]
+) -> bool:
+    """Return whether a description may take the place of modules.
 
     Parameters
     ----------
-    around
-        The modules that it takes the place of: no part of them may have a
-        hook, or a ``forward`` of its own in the place of its class's.
+    modules
+        The modules to be bypassed. No part of them may have a hook, or another
+        ``forward`` than its class.
     read
-        Linear maps whose weights it reads: they are not to be wrapped.
+        Linear maps whose weights the description reads; they may not be wrapped.
     called
-        The parts that it calls as the modules they are. These may be anything.
+        Parts that the description calls as modules; they may be anything.
     """
     if _global_forward_hooks or _global_forward_pre_hooks:
         return False
-    respected = {part for module in called for part in module.modules()}
-    parts = {part for module in around for part in module.modules()} - respected
-    return all(map(_is_untouched, parts)) and all(map(_is_linear, read))
+    run_as_they_are = {part for module in called for part in module.modules()}
+    bypassed = {part for module in modules for part in module.modules()} - run_as_they_are
+    return all(map(_is_unmodified, bypassed)) and all(map(_is_linear, read))
 
 
-def _is_untouched(module: nn.Module) -> bool:
+def _is_unmodified(module: nn.Module) -> bool:
+    """Return whether a module has no hooks and its class's own ``forward``."""
     hooks = (
         module._forward_pre_hooks,
         module._forward_hooks,
@@ -302,29 +305,29 @@ def _is_untouched(module: nn.Module) -> bool:
         module._backward_hooks,
     )
     forward = module.forward
-    # By way of a tower a block runs as it does by itself.
+    # A tower's instrumented block computes what the block does.
     forward = getattr(forward, "in_place_of", forward)
     return not any(hooks) and getattr(forward, "__func__", None) is type(module).forward
 
 
 def _is_linear(module: nn.Module) -> bool:
-    """Tell whether a module multiplies with its weight, adds its bias, and does no more.
+    """Return whether a module multiplies by its weight, adds its bias, and does nothing else.
 
-    A parametrised weight is computed when it is read, and so may be read. What
-    stands for a packed or quantised weight may not.
+    A parametrised weight may be read, since it is computed at that moment. A packed or
+    quantised weight may not.
     """
-    if type(module).forward is not nn.Linear.forward or not _is_untouched(module):
+    if type(module).forward is not nn.Linear.forward or not _is_unmodified(module):
         return False
     return type(module.weight) in (Tensor, nn.Parameter)
 
 
 @dataclass(frozen=True)
 class _Parts:
-    """A block of a known shape, taken apart.
+    """The parts of a block whose layout is known.
 
-    ``maps`` are those of query, key and value; ``body`` is the block's own way
-    from mixed values and state to its output at that position. For ``read``
-    and ``called`` see :func:`may_be_read`.
+    ``maps`` are those of query, key and value; ``body`` returns the block's output at a position,
+    from the weighted values and the state there. For ``read`` and ``called`` see
+    :func:`may_be_bypassed`.
     """
 
     norm: nn.LayerNorm | None
@@ -335,10 +338,10 @@ class _Parts:
     called: tuple[nn.Module, ...]
 
 
-def _parts(shape: Callable[[Any], _Parts], block: nn.Module) -> _Parts | None:
-    """Take a block apart, or return ``None`` where it is of another shape."""
+def _parts(layout: Callable[[Any], _Parts], block: nn.Module) -> _Parts | None:
+    """Return the parts of a block, or ``None`` where it has another layout."""
     try:
-        parts = shape(block)
+        parts = layout(block)
     except (AttributeError, ValueError):
         return None
     return parts if parts.norm is None or isinstance(parts.norm, nn.LayerNorm) else None
@@ -425,7 +428,7 @@ def _flava_block(block: Any) -> _Parts:
 
 def _bert_block(block: Any) -> _Parts:
     attention = block.attention.self
-    # Its norms stand behind the sums; kin that normalise before have none there.
+    # BERT normalises after each sum; variants that normalise before have no norm here.
     if not hasattr(block.output, "LayerNorm"):
         raise AttributeError("LayerNorm")
     middle, inner, outer = block.attention.output, block.intermediate, block.output
@@ -453,7 +456,7 @@ def _openai_block(block: Any) -> _Parts:
         return state + scale_2(mlp(norm(state)))
 
     maps = _packed(attention.in_proj_weight, attention.in_proj_bias)
-    # torch's own attention does not call its output's map, but reads it as well.
+    # torch's own attention does not call its output map, but reads its weights.
     read = (out,) if isinstance(attention, nn.MultiheadAttention) else ()
     called = (scale_1, norm, mlp, scale_2, *(() if read else (out,)))
     return _Parts(block.ln_1, maps, attention.num_heads, body, read, called)
@@ -478,19 +481,19 @@ def _timm_block(block: Any) -> _Parts:
 
 
 def does_nothing(part: Any) -> bool:
-    """Tell whether an optional part of a module is not there, or has no effect on inference."""
+    """Return whether an optional part of a module is missing, or has no effect on inference."""
     return part is None or isinstance(part, nn.Identity | nn.Dropout)
 
 
 def _require_only(module: nn.Module, *names: str) -> None:
-    """Refuse a block with parts that its shape does not tell, such as norms of its queries."""
+    """Raise if a module has parts that its layout does not expect, such as norms of its queries."""
     parts = (*module.named_children(), *module.named_parameters(recurse=False))
     for name, part in parts:
         if name not in names and not does_nothing(part):
-            raise AttributeError(f"{name} is not a part of this shape of block")
+            raise AttributeError(f"{name} is not a part of this layout")
 
 
-_KNOWN_SHAPES = (
+_KNOWN_LAYOUTS = (
     _clip_block,
     _blip_block,
     _vit_block,

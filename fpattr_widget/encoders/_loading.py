@@ -17,8 +17,8 @@ from torch import nn
 
 from ..assets import MODEL_FOLDER
 from ..errors import InputError
-from ._adapters import ProcessorLike, parts_of
-from ._cache import Recent
+from ._adapters import ProcessorLike, processors_of
+from ._cache import LRUCache
 from ._encoder import MEMORY_LIMIT, Defaults, DualEncoder
 from ._names import looks_like_path, shared_name
 from ._registry import class_of_config, family_of_module, unwrapped
@@ -182,7 +182,7 @@ def _as_it_is(model: str | os.PathLike[str]) -> Hashable:
     return str(model), tuple((path.name, path.stat().st_mtime_ns) for path in inside)
 
 
-_KEPT: Recent[DualEncoder] = Recent(2)
+_KEPT: LRUCache[DualEncoder] = LRUCache(2)
 
 
 def _from_module(
@@ -200,7 +200,7 @@ def _from_module(
         shared_name(source or type(model).__name__),
         model,
         family,
-        processors=parts_of(processor),
+        processors=processors_of(processor),
         memory_limit=memory_limit,
     )
 

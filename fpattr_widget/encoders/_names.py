@@ -1,14 +1,14 @@
-"""Names that can be shown to others."""
+"""Names of models that can be published."""
 
 import os
 import re
 
 
 def shared_name(model: str) -> str:
-    """Return a model's name as others may read it: of a folder's path, the last part alone.
+    """Return a model's name for publication: of a folder's path, the last part alone.
 
-    A hub's names have one slash at most and begin with a letter; a path that
-    looks like one tells nothing of its owner.
+    Names on a hub have one slash at most and begin with a letter; a path that
+    looks like one reveals nothing about its owner.
     """
     if not looks_like_path(model) and not os.path.isdir(model):
         return model
@@ -17,5 +17,5 @@ def shared_name(model: str) -> str:
 
 
 def looks_like_path(model: str) -> bool:
-    """Whether a model's name can only be a path."""
+    """Return whether a model's name can only be a path."""
     return model[:1] in ("/", "~", ".") or "\\" in model or model.count("/") > 1

@@ -1,4 +1,4 @@
-"""One input in its tower: all that a method needs to measure it."""
+"""One input with its tower: all that a method needs to measure it."""
 
 from dataclasses import dataclass
 
@@ -6,19 +6,19 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ._graphs import Kept
 from ._inputs import Inputs, Panel, Prepared
+from ._memory_budget import MemoryBudget
 from ._tower import Split, Tower
 
 
 @dataclass(frozen=True)
 class Part:
-    """One input of a side, in its tower, of a model as it is.
+    """One input with its tower, ready to be measured.
 
     Attributes
     ----------
     tower
-        Reads the input.
+        Embeds the input.
     prepared
         The input.
     layer
@@ -27,15 +27,15 @@ class Part:
         0 where its features are rows of the matrix of pairs, 1 where they are columns.
     model
         The encoder's name, for messages.
-    usual_reference
-        The kind of reference that is meant where the user names none.
-    usual_nodes
-        How many nodes of a Gauss–Legendre quadrature mostly suffice at this layer; ``None``
-        where that is not known.
+    default_reference
+        The kind of reference to use unless the method has one.
+    expected_nodes
+        Number of Gauss–Legendre nodes that usually suffice at this layer; ``None`` where it
+        is not known.
     memory_limit
         Bytes of working memory.
-    graphs
-        Keeps the graphs of all measurements that share the limit.
+    memory_budget
+        Shared by all measurements that keep computation graphs.
     """
 
     tower: Tower
@@ -43,38 +43,40 @@ class Part:
     layer: int
     side: int
     model: str
-    usual_reference: str
-    usual_nodes: int | None
+    default_reference: str
+    expected_nodes: int | None
     memory_limit: int
-    graphs: Kept
+    memory_budget: MemoryBudget
 
     @property
     def inputs(self) -> Inputs:
-        """What the tower takes."""
+        """The tower's inputs, a batch of one."""
         return self.prepared.inputs
 
     @property
     def device(self) -> torch.device:
-        """Where the inputs are."""
+        """The device of the inputs."""
         return next(iter(self.inputs.values())).device
 
     @property
     def panel(self) -> Panel:
-        """What a reader sees of the input."""
+        """How the input is shown, with its features."""
         return self.tower.panel(self.prepared, self.layer)
 
     def split(self, reference: str | None = None) -> Split:
-        """Return the tower cut at the layer; ``reference`` is a kind of the tower's own."""
-        kind = reference or self.usual_reference
-        start = self.tower.reference(self.prepared, kind)
-        return self.tower.split(self.inputs, start, self.layer)
+        """Return the tower cut at the layer, with a kind of reference or the default one."""
+        kind = reference or self.default_reference
+        reference_inputs = self.tower.reference(self.prepared, kind)
+        return self.tower.split(self.inputs, reference_inputs, self.layer)
 
     def require_finite(self, embedding: Tensor) -> None:
-        """Raise ``InputError`` if an embedding holds NaN or infinity or is zero."""
+        """Raise ``InputError`` if an embedding is not finite, or zero."""
         require_finite(embedding, self.model, self.tower.name)
 
     def unit_length(self, embeddings: Tensor) -> Tensor:
-        """Return embeddings ``(m, K)`` at unit length, in float32 or better; zero stays zero.
+        """Return embeddings ``(m, K)`` scaled to unit length, in float32 or better.
+
+        A zero embedding stays zero.
 
         Raises
         ------
@@ -88,11 +90,11 @@ class Part:
         return nn.functional.normalize(embeddings, dim=-1)
 
 
-def require_finite(embedding: Tensor, model: str, tower: str) -> None:
-    """Raise ``InputError`` if an embedding holds NaN or infinity or is zero."""
+def require_finite(embedding: Tensor, model: str, tower_name: str) -> None:
+    """Raise ``InputError`` if an embedding is not finite, or zero."""
     if not bool(torch.isfinite(embedding).all()) or not bool((embedding != 0).any()):
         raise InputError(
             "model",
-            f"{model!r} gives no usable {tower} embedding (NaN, infinite or all zero)",
+            f"{model!r} gives no usable {tower_name} embedding (NaN, infinite or all zero)",
             "check its weights, or load it with dtype=torch.float32",
         )

@@ -1,4 +1,4 @@
-"""The families that are known, and how to make one more known."""
+"""The registry of families."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ _HOW_TO_ADD = (
 
 
 def register_family(family: Family) -> None:
-    """Make a family of models known; the one registered last is asked first.
+    """Register a family of models, to be asked before those registered earlier.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def register_family(family: Family) -> None:
     Raises
     ------
     InputError
-        When it is no :class:`.Family`.
+        When it is not a :class:`.Family`.
     """
     if not isinstance(family, Family):
         raise InputError(
@@ -41,13 +41,13 @@ def register_family(family: Family) -> None:
 def unwrapped(model: nn.Module) -> nn.Module:
     """Return the module inside ``DataParallel``, ``torch.compile`` or a ``PeftModel``.
 
-    What adapters change is part of the module itself. A compiled module is run
-    as it was before.
+    Adapters' changes are part of that module. A compiled module is run
+    as it was before compilation.
 
     Raises
     ------
     InputError
-        When an adapter works outside the module, as learnt prompts do.
+        When an adapter works outside that module, as learnt prompts do.
     """
     kinds = {kind.__name__ for kind in type(model).__mro__}
     inner: Any = None
@@ -87,7 +87,7 @@ def family_of_module(model: nn.Module) -> Family:
 
 
 def class_of_config(config: Any, name: str) -> str:
-    """Return the ``transformers`` class that a configuration belongs to, or raise."""
+    """Return the name of a configuration's ``transformers`` class, or raise ``InputError``."""
     kind = str(getattr(config, "model_type", None))
     for family in _FAMILIES:
         if kind in family.classes:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ._blocks import Pass
 from ._inputs import Inputs, Prepared, Sentence, repeat_inputs
 from ._tokens import Token, align_tokens, find_offsets
-from ._tower import PLAIN, Arrangement, LastBlock, Pass, Tower, check_choice
+from ._tower import BATCH_FIRST, Arrangement, LastBlock, Tower, check_choice
 
 _PICTURE = re.compile(r".*\.(?:png|jpe?g|webp|gif|bmp|tiff?|avif|heic)\s*", re.IGNORECASE)
 
@@ -43,7 +44,11 @@ class PreparedText(Prepared):
     caption: str
     tokens: tuple[Token, ...]
     filler: int
-    tower = "text"
+    tower_name = "text"
+
+    @property
+    def settings(self) -> Hashable:
+        return self.filler, self.content.tobytes()
 
     @property
     def content(self) -> np.ndarray:
@@ -99,7 +104,7 @@ class TextTower(Tower):
         fillers: Sequence[str] = ("pad_token_id", "unk_token_id", "mask_token_id"),
         masks: bool = False,
         last_block: LastBlock | None = None,
-        arrangement: Arrangement = PLAIN,
+        arrangement: Arrangement = BATCH_FIRST,
     ):
         super().__init__(
             "text", model, blocks, encode, last_block=last_block, arrangement=arrangement
@@ -125,9 +130,9 @@ class TextTower(Tower):
             )
         return features
 
-    def _encode(self, inputs: Inputs, count: int = 1, passing: Pass | None = None) -> Tensor:
+    def _encode(self, inputs: Inputs, count: int = 1, current: Pass | None = None) -> Tensor:
         try:
-            return super()._encode(inputs, count, passing)
+            return super()._encode(inputs, count, current)
         except IndexError as error:
             ids = inputs["input_ids"]
             raise InputError(
@@ -189,10 +194,10 @@ class TextTower(Tower):
             )
 
     @property
-    def usual_removal(self) -> str:
+    def default_removal(self) -> str:
         return "mask" if self.masks else "reference"
 
-    def without(self, prepared: Prepared, layer: int, kept: Tensor, how: str) -> Inputs:
+    def masked(self, prepared: Prepared, layer: int, kept: Tensor, how: str) -> Inputs:
         """Return a batch without some tokens, removed by the mask or by the reference."""
         inputs = prepared.inputs
         if how == "mask":
@@ -205,7 +210,7 @@ class TextTower(Tower):
         ids = torch.where(kept, inputs["input_ids"], filler)
         return {**repeat_inputs(inputs, len(kept)), "input_ids": ids}
 
-    def looks_up(self, module: nn.Module) -> bool:
+    def is_lookup_table(self, module: nn.Module) -> bool:
         return isinstance(module, nn.Embedding) and module.num_embeddings == self.vocabulary
 
 

@@ -126,7 +126,7 @@ class PreparedSample:
         games = []
         for prepared, layer in zip((self.text, self.image), layers, strict=True):
             part = self.encoder.part(prepared, layer)
-            how = removal or {part.tower.name: part.tower.usual_removal}
+            how = removal or {part.tower.name: part.tower.default_removal}
             key = part.tower.name, how[part.tower.name], repr(part.panel.features)
             if key not in self._games:
                 self._games[key] = game_of(part, how)

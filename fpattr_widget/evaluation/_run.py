@@ -6,7 +6,7 @@ from contextlib import closing
 from tqdm.auto import tqdm
 
 from ..errors import InputError
-from ..progress import about, cheaper
+from ..progress import about, cheaper_hint
 from ._plan import Evaluation
 from ._records import PART_NAMES
 
@@ -79,4 +79,4 @@ def _measure_missing(evaluation: Evaluation, progress: bool) -> None:
                     # Of the first setup for which something costs less.
                     remedies = (setup.cheaper() for setup in task.setups)
                     remedy = next((remedy for remedy in remedies if remedy), "")
-                    bar.write(f"this takes {about(seconds)}{cheaper(remedy)}")
+                    bar.write(f"this takes {about(seconds)}{cheaper_hint(remedy)}")

@@ -64,4 +64,4 @@ class Setup:
 
     def cheaper(self) -> str:
         """Return in a few words which settings cost less; ``""`` where none do."""
-        return self.method.cheaper(self.encoder, self.name.layers)
+        return self.method.cheaper_alternative(self.encoder, self.name.layers)

@@ -1,4 +1,4 @@
-"""How a feature's contribution is measured.
+"""Attribution methods: what each feature contributes, and how pairs interact.
 
 A method is one file, with a frozen dataclass of settings whose ``measure(part)`` returns the
 contributions of one input's features, and a line in ``METHODS`` and in ``choices.MethodName``.
@@ -15,8 +15,8 @@ from ._interactions import (
     Groups,
     Interactions,
     Ledger,
+    ModelGuard,
     Recorded,
-    Unchanged,
     indicators,
     singles,
 )
@@ -27,7 +27,7 @@ from .integrated_jacobians import IntegratedJacobians
 from .occlusion import Occlusion
 from .patch_token_similarity import PatchTokenSimilarity
 
-#: Methods that can be named by a string.
+#: Methods by the name that users may pass.
 METHODS: dict[str, type[Method]] = {
     "integrated_jacobians": IntegratedJacobians,
     "gradient_times_input": GradientTimesInput,
@@ -38,12 +38,12 @@ METHODS: dict[str, type[Method]] = {
 
 
 def method_of(method: str | Method) -> Method:
-    """Return the method that a name stands for, or that is passed.
+    """Return a method, given itself or its name.
 
     Raises
     ------
     InputError
-        When it is no name of a method, and no object that measures.
+        When there is no method of this name, or the object cannot measure.
     """
     if isinstance(method, str):
         if method not in METHODS:
@@ -55,31 +55,31 @@ def method_of(method: str | Method) -> Method:
 
 
 def measure(
-    encoder: DualEncoder, method: Method, sides: tuple[Prepared, Prepared], layers: tuple[int, int]
+    encoder: DualEncoder, method: Method, inputs: tuple[Prepared, Prepared], layers: tuple[int, int]
 ) -> Interactions:
-    """Measure two inputs, and return what explains their score.
+    """Return the interactions of two inputs' features.
 
     Parameters
     ----------
     encoder
-        Scores them.
+        Computes their similarity.
     method
-        Measures them.
-    sides
-        The inputs whose features are rows and columns.
+        Measures what each feature contributes.
+    inputs
+        The input whose features are rows, and that whose features are columns.
     layers
-        Where their features are read.
+        Numbers of the blocks at whose input features are read.
     """
     with encoder.steady() as fixed:
         contributions = []
-        for number, (prepared, layer) in enumerate(zip(sides, layers, strict=True)):
-            part = fixed.part(prepared, layer, number)
-            # Another input on the other side finds this one measured.
+        for side, (prepared, layer) in enumerate(zip(inputs, layers, strict=True)):
+            part = fixed.part(prepared, layer, side)
+            # Cached, for the next explanation with another input on the other side.
             contributions.append(fixed.cached(part, method, partial(method.measure, part)))
-    read = None if method.reads_at is not None else layers
+    used_layers = None if method.reads_at is not None else layers
     first, second = contributions
-    names = sides[0].tower, sides[1].tower
-    return Product(first, second, names, lambda: fixed.unchanged(read))
+    names = inputs[0].tower_name, inputs[1].tower_name
+    return Product(first, second, names, lambda: fixed.require_unchanged(used_layers))
 
 
 __all__ = [
@@ -95,11 +95,11 @@ __all__ = [
     "Ledger",
     "MaskedSimilarity",
     "Method",
+    "ModelGuard",
     "Occlusion",
     "PatchTokenSimilarity",
     "Product",
     "Recorded",
-    "Unchanged",
     "game_of",
     "indicators",
     "measure",

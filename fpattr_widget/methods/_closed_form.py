@@ -1,4 +1,4 @@
-"""The integrated Jacobian of a last block of known shape, without differentiating it.
+"""The integrated Jacobian of a last block of known layout, without differentiating the block.
 
 Let features ``x_j(α) = r_j + α δ_j`` enter a layer norm, keys and values, and
 let one position ``p`` attend to them. With ``W`` the key (or value) map, scaled
@@ -13,8 +13,8 @@ score ``s_j``, mixed values ``o``,
 
     do = a_j dV_j + a_j ds_j (V_j − o).
 
-The pooled position moves the query and the residual as well. What comes after
-acts at the pooled position only, where it is differentiated as it is.
+The pooled position also acts through the query and the residual. What follows
+acts at the pooled position only, where automatic differentiation is cheap.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..encoders import NODE, AttentionPooling, MeanPooling, Split, agree, witness
+from ..encoders import (
+    SAMPLE_NODE,
+    AttentionPooling,
+    MeanPooling,
+    Split,
+    Verdict,
+    agree,
+    compare,
+    sample_jacobian,
+)
 from ._integral import Integral, at_least_float32
 from ._linearised import Linearised
 from ._memory import Portions
@@ -32,7 +41,7 @@ from ._quadrature import Quadrature
 
 _REMEDY = "pass fewer `steps`, or choose a smaller `model`"
 
-#: From a quadrature to the integral.
+#: Returns the integral by a quadrature rule.
 Integrator = Callable[[Quadrature], Integral]
 _Integrator = Callable[[Quadrature], "AttentionIntegral | MeanIntegral"]
 
@@ -44,11 +53,11 @@ class ClosedForm:
     Attributes
     ----------
     integrator
-        Makes the integral for given nodes.
+        Returns the integral by a quadrature rule.
     derivative
         ``d g(x(α)) / dα`` at given nodes, ``(N,)`` to ``(N, K)``.
     embedding, reference
-        What the form gives for the input and for the reference, ``(K,)``.
+        The closed form's value for the input and for the reference, ``(K,)``.
     """
 
     integrator: Integrator
@@ -58,7 +67,7 @@ class ClosedForm:
 
 
 def closed_form(split: Split, memory_limit: int) -> ClosedForm | None:
-    """Return the closed form of a split, or ``None`` where there is none that holds."""
+    """Return the closed form of a split, or ``None`` where there is none or it does not hold."""
     block = split.last_block
     if block is None:
         return None
@@ -67,7 +76,7 @@ def closed_form(split: Split, memory_limit: int) -> ClosedForm | None:
         if isinstance(block, MeanPooling):
 
             def integrator(rule: Quadrature) -> MeanIntegral:
-                return MeanIntegral(split, block, rule)
+                return MeanIntegral(split, rule)
         else:
             projected = _Projections.of(split, block)
 
@@ -79,33 +88,35 @@ def closed_form(split: Split, memory_limit: int) -> ClosedForm | None:
     def derivative(nodes: np.ndarray) -> Tensor:
         return integrator(Quadrature(nodes, np.ones(len(nodes)))).derivatives()
 
-    if not agree(ends[0], split.embedding) or not _is_the_modules_own(split, integrator):
+    if not agree(ends[0], split.embedding) or not _has_the_modules_jacobian(split, integrator):
         return None
     return ClosedForm(integrator, derivative, ends[0], ends[1])
 
 
-def _is_the_modules_own(split: Split, integrator: _Integrator) -> bool:
-    """Tell whether a closed form's derivative is that of the module, feature by feature.
+def _has_the_modules_jacobian(split: Split, integrator: _Integrator) -> bool:
+    """Return whether a closed form's Jacobian is that of the module, feature by feature.
 
-    They are compared once for the model as it is: what the module is does not
-    depend on the input.
+    They are compared once for each version of the model: whether they agree does
+    not depend on the input.
     """
-    if "closed form" in split.verdicts:
-        return split.verdicts["closed form"]
-    with split.held():
-        theirs = witness(split.embed, split.reference, split.states)
-    ours = integrator(Quadrature(np.array([NODE]), np.ones(1)))
-    with torch.no_grad():
-        value = ours.values()[0]
-    right = theirs.confirms(value, ours.along(theirs.cotangent[None])[0])
-    if theirs.conclusive:
-        split.verdicts["closed form"] = right
-    return right
+
+    def probe() -> Verdict:
+        with split.differentiable():
+            module = sample_jacobian(split.embed, split.reference, split.states)
+        form = integrator(Quadrature(np.array([SAMPLE_NODE]), np.ones(1)))
+        with torch.no_grad():
+            value = form.values()[0]
+        return compare(module, value, form.along(module.cotangent[None])[0])
+
+    return split.findings.once("closed form", probe)
 
 
 @dataclass(frozen=True)
 class _Projections:
-    """Keys and values of reference and change, ``(heads, features, size)``, and norms' parts."""
+    """Projections of reference and change, which serve every node.
+
+    Keys and values are ``(heads, features, size)``.
+    """
 
     keys: tuple[Tensor, ...]
     values: tuple[Tensor, ...]
@@ -158,9 +169,9 @@ class _Projections:
 
 
 class AttentionIntegral:
-    """The integral by a rule; see the module.
+    """The integral of a tower that ends in attention pooling, by a quadrature rule.
 
-    Shapes: nodes N, heads h, features n, size e of a head.
+    Shapes: N nodes, h heads of size e, n features.
     """
 
     def __init__(
@@ -171,7 +182,7 @@ class AttentionIntegral:
         rule: Quadrature,
         memory_limit: int,
     ):
-        self._held = split.held
+        self._differentiable = split.differentiable
         self._position = block.position
         self._finish = block.finish
         self._model_dtype = split.states.dtype
@@ -196,49 +207,52 @@ class AttentionIntegral:
         p = block.position
         query = projected.query_constant.expand(len(at), -1, -1)  # (N, h, e)
         if projected.query is not None:
-            own = [part[:, p].expand(len(at))[:, None, None] for part in (u, v, du, dv)]
-            query = query + own[0] * projected.query[0] + own[1] * projected.query[1]
+            pooled = [part[:, p].expand(len(at))[:, None, None] for part in (u, v, du, dv)]
+            query = query + pooled[0] * projected.query[0] + pooled[1] * projected.query[1]
         scale = key_0.shape[-1] ** -0.5
-        along_0, along_1 = self._along(scale * query, key_0), self._along(scale * query, key_1)
+        scores_0, scores_1 = (
+            self._head_products(scale * query, key_0),
+            self._head_products(scale * query, key_1),
+        )
         u, v, du, dv = (part[:, None] for part in (u, v, du, dv))  # (N, 1, n)
-        scores = u * along_0 + v * along_1
+        scores = u * scores_0 + v * scores_1
         if block.seen is not None:
             scores = scores.masked_fill(~block.seen, -torch.inf)
         attention = scores.softmax(-1)  # (N, h, n)
-        moved = attention * (du * along_0 + dv * along_1)  # a_j ds_j
+        score_change = attention * (du * scores_0 + dv * scores_1)  # a_j ds_j
         self._mixed = self._mix(attention * u, attention * v) + constant[:, 0]
-        self._gain_0 = attention * du + moved * u
-        self._gain_1 = attention * dv + moved * v
-        self._gain = moved
-        self._rest = constant[:, 0] - self._mixed  # (N, h, e)
-        self._own: Tensor | None = None
+        self._gain_0 = attention * du + score_change * u
+        self._gain_1 = attention * dv + score_change * v
+        self._gain = score_change
+        self._value_offset = constant[:, 0] - self._mixed  # (N, h, e)
+        self._by_query: Tensor | None = None
         if projected.query is not None:
-            turned = own[2] * projected.query[0] + own[3] * projected.query[1]
-            turned_0 = self._along(scale * turned, key_0)
-            turned_1 = self._along(scale * turned, key_1)
-            by_query = attention * (u * turned_0 + v * turned_1)
-            self._own = self._mix(by_query * u, by_query * v)
-            self._own = self._own + by_query.sum(-1, keepdim=True) * self._rest
+            query_change = pooled[2] * projected.query[0] + pooled[3] * projected.query[1]
+            change_0 = self._head_products(scale * query_change, key_0)
+            change_1 = self._head_products(scale * query_change, key_1)
+            by_query = attention * (u * change_0 + v * change_1)
+            self._by_query = self._mix(by_query * u, by_query * v)
+            self._by_query = self._by_query + by_query.sum(-1, keepdim=True) * self._value_offset
         if p is None:
             self._states = start.new_zeros(len(at), start.shape[1])
             self._change = start.new_zeros(start.shape[1])
         else:
             self._change = (end - start)[p]
             self._states = start[p] + alpha * self._change
-        # What one direction needs at a time: two arrays (N, h, n) and their products.
+        # The memory for one direction: two arrays (N, h, n) and their products.
         size = 6 * attention.numel() * attention.element_size()
         self._portions = Portions(memory_limit // size, _REMEDY)
 
     def values(self) -> Tensor:
         """Return the embedding at each node, ``(N, K)``."""
-        with self._held():
+        with self._differentiable():
             return self._after(self._mixed.flatten(1), self._states)
 
     def derivatives(self) -> Tensor:
         """Return the derivative along the whole change at each node, ``(N, K)``."""
         everything = self._mixed.new_ones(1, self._gain.shape[-1])
         mixed, residual = self._tangents(everything)
-        with self._held():
+        with self._differentiable():
             return self._linearised().push(mixed[0], residual[0])
 
     def joint(self, weights: np.ndarray) -> Tensor:
@@ -249,35 +263,35 @@ class AttentionIntegral:
         return self._portions.run(self._pull, directions.to(self._mixed))
 
     def release(self) -> None:
-        """Keep everything: it is small."""
+        """Do nothing: what is kept is small."""
 
     def _joint(self, shares: Tensor) -> Tensor:
         tangents = self._tangents(shares)
-        with self._held():
+        with self._differentiable():
             return self._weights @ self._linearised().push_together(*tangents)
 
     def _tangents(self, shares: Tensor) -> tuple[Tensor, Tensor]:
-        """Return how shares of the features move the mixed values and the pooled state.
+        """Return the tangents of weighted values and pooled state that shares of features cause.
 
         ``(m, n)`` to ``(m, N, h · e)`` and ``(m, N, width)``.
         """
         each = shares[:, None, None, :]  # (m, 1, 1, n)
         mixed = self._mix(each * self._gain_0, each * self._gain_1)
-        mixed += (each * self._gain).sum(-1, keepdim=True) * self._rest
+        mixed += (each * self._gain).sum(-1, keepdim=True) * self._value_offset
         residual = torch.zeros_like(self._states).expand(len(shares), -1, -1)
         if self._position is not None:
-            own = shares[:, self._position][:, None, None]
-            residual = residual + own * self._change
-            if self._own is not None:
-                mixed += own[..., None] * self._own
+            pooled_share = shares[:, self._position][:, None, None]
+            residual = residual + pooled_share * self._change
+            if self._by_query is not None:
+                mixed += pooled_share[..., None] * self._by_query
         return mixed.flatten(2), residual
 
     def _linearised(self) -> Linearised:
-        """Linearise all that follows the attention, at each node: to ``(N, K)``."""
+        """Linearise what follows the attention at each node, up to embeddings ``(N, K)``."""
         return Linearised.at(self._after, self._mixed.flatten(1), self._states)
 
     def _pull(self, directions: Tensor) -> Tensor:
-        with self._held(), torch.enable_grad():
+        with self._differentiable(), torch.enable_grad():
             mixed = self._mixed.flatten(1).requires_grad_()
             states = self._states.clone().requires_grad_()
             after = self._after(mixed, states)
@@ -290,14 +304,14 @@ class AttentionIntegral:
                 materialize_grads=True,
             )
         back = back.unflatten(-1, self._mixed.shape[1:])  # (m, N, h, e)
-        result = (self._along(back, self._value_0) * self._gain_0).sum((1, 2))
-        result += (self._along(back, self._value_1) * self._gain_1).sum((1, 2))
-        result += ((back * self._rest).sum(-1, keepdim=True) * self._gain).sum((1, 2))
+        result = (self._head_products(back, self._value_0) * self._gain_0).sum((1, 2))
+        result += (self._head_products(back, self._value_1) * self._gain_1).sum((1, 2))
+        result += ((back * self._value_offset).sum(-1, keepdim=True) * self._gain).sum((1, 2))
         if self._position is not None:
-            own = (residual * self._change).sum((1, 2))
-            if self._own is not None:
-                own = own + (back * self._own).sum((1, 2, 3))
-            result[:, self._position] += own
+            pooled = (residual * self._change).sum((1, 2))
+            if self._by_query is not None:
+                pooled = pooled + (back * self._by_query).sum((1, 2, 3))
+            result[:, self._position] += pooled
         return result
 
     def _after(self, mixed: Tensor, states: Tensor) -> Tensor:
@@ -305,7 +319,7 @@ class AttentionIntegral:
         return at_least_float32(out)
 
     @staticmethod
-    def _along(queries: Tensor, keys: Tensor) -> Tensor:
+    def _head_products(queries: Tensor, keys: Tensor) -> Tensor:
         """Multiply ``(…, h, e)`` with ``(h, n, e)`` to ``(…, h, n)``."""
         lead = queries.shape[:-2]
         flat = queries.flatten(0, -3).transpose(0, 1)  # (h, rows, e)
@@ -322,49 +336,32 @@ class AttentionIntegral:
 
 
 class MeanIntegral:
-    """The integral of a tower that ends in the mean of its features."""
+    """The integral of a tower that embeds an input as the mean of its features.
 
-    def __init__(self, split: Split, block: MeanPooling, rule: Quadrature):
-        start = at_least_float32(split.reference)
-        change = at_least_float32(split.states) - start
-        at = torch.as_tensor(rule.nodes, device=start.device).to(start.dtype)
-        self._held = split.held
-        self._finish = block.finish
+    The Jacobian is the same at every node: ``M_i = (x_i − r_i) / n`` times the sum of the weights.
+    """
+
+    def __init__(self, split: Split, rule: Quadrature):
+        self._start = at_least_float32(split.reference)
+        self._change = at_least_float32(split.states) - self._start
         self._model_dtype = split.states.dtype
-        self._weights = torch.as_tensor(rule.weights, device=start.device).to(start.dtype)
-        self._pooled = start.mean(0) + at[:, None] * change.mean(0)
-        self._parts = change / len(change)
+        self._nodes = torch.as_tensor(rule.nodes).to(self._start)
+        self._contributions = float(rule.weights.sum()) * self._change / len(self._change)
 
     def values(self) -> Tensor:
         """Return the embedding at each node, ``(N, K)``."""
-        with self._held():
-            return self._after(self._pooled)
+        pooled = self._start.mean(0) + self._nodes[:, None] * self._change.mean(0)
+        return at_least_float32(pooled.to(self._model_dtype))
 
     def derivatives(self) -> Tensor:
         """Return the derivative along the whole change at each node, ``(N, K)``."""
-        with self._held():
-            return self._linearised().push(self._parts.sum(0).expand_as(self._pooled))
+        return self._change.mean(0).expand(len(self._nodes), -1)
 
     def joint(self, weights: np.ndarray) -> Tensor:
-        tangents = torch.as_tensor(weights).to(self._parts) @ self._parts
-        each = tangents[:, None].expand(-1, *self._pooled.shape)
-        with self._held():
-            return self._weights @ self._linearised().push_together(each)
+        return torch.as_tensor(weights).to(self._contributions) @ self._contributions
 
     def along(self, directions: Tensor) -> Tensor:
-        with self._held(), torch.enable_grad():
-            pooled = self._pooled.clone().requires_grad_()
-            cotangents = self._weights[:, None] * directions.to(pooled)[:, None]
-            (back,) = torch.autograd.grad(
-                self._after(pooled), pooled, cotangents, is_grads_batched=True
-            )
-        return back.sum(1) @ self._parts.T
+        return directions.to(self._contributions) @ self._contributions.T
 
     def release(self) -> None:
-        """Keep everything: it is small."""
-
-    def _linearised(self) -> Linearised:
-        return Linearised.at(self._after, self._pooled)
-
-    def _after(self, pooled: Tensor) -> Tensor:
-        return at_least_float32(self._finish(pooled.to(self._model_dtype)))
+        """Do nothing: what is kept is small."""

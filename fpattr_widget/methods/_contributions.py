@@ -1,4 +1,4 @@
-"""What every method gives for one tower: a vector in the shared space for each feature."""
+"""``Contributions``: one vector in the shared space for each feature; ``Method``: measures them."""
 
 from typing import Protocol
 
@@ -8,12 +8,12 @@ from torch import Tensor
 
 from ..encoders import DualEncoder, Part
 
-#: What costs less than most layers.
-LATER = "a later layer (−1 is the last)"
+#: The cheaper alternative to most layers, in words.
+LATER_LAYER = "a later layer (−1 is the last)"
 
 
 class Contributions(Protocol):
-    """One tower's contributions ``c_i``, computed when asked for, by any thread."""
+    """One tower's contributions ``c_i``, computed when they are needed, on any thread."""
 
     @property
     def embedding(self) -> Tensor:
@@ -37,36 +37,36 @@ class Contributions(Protocol):
 
     @property
     def sampled(self) -> bool:
-        """Whether they are estimates from random samples, with a standard error."""
+        """Whether they are estimated from random samples, with a standard error."""
         ...
 
     def joint(self, weights: np.ndarray) -> Tensor:
-        """Return joint contributions ``weights @ c``, ``(m, n)`` to ``(m, K)``."""
+        """Return weighted sums ``weights @ c``, ``(m, n)`` to ``(m, K)``."""
         ...
 
     def along(self, directions: Tensor) -> np.ndarray:
-        """Return each feature's part along ``directions``, ``(m, K)`` to ``(m, n)`` floats."""
+        """Return the components ``directions @ c.T``, ``(m, K)`` to ``(m, n)``."""
         ...
 
     def standard_error(self, weights: np.ndarray, directions: Tensor) -> np.ndarray:
-        """Return the standard error of joint contributions along directions.
+        """Return the standard error of weighted sums along directions.
 
         Parameters
         ----------
         weights
-            Of the features in each joint contribution, ``(m, n)``.
+            Weights of the features in each sum, ``(m, n)``.
         directions
             ``(d, K)``.
 
         Returns
         -------
         numpy.ndarray
-            ``(d, m)``; zeros where nothing was left to chance.
+            ``(d, m)``; zeros where nothing is sampled.
         """
         ...
 
     def describe(self) -> str:
-        """Say in a few words how they were measured, for example ``"24 nodes"``."""
+        """Return in a few words how finely they were measured, such as ``"24 nodes"``."""
         ...
 
     def release(self) -> None:
@@ -75,61 +75,61 @@ class Contributions(Protocol):
 
 
 class Method(Protocol):
-    """A way to give each feature its contribution.
+    """Measures what each feature of an input contributes.
 
-    A method is a frozen dataclass of settings; it measures the inputs of any
+    A method is a frozen dataclass of settings, and works for the inputs of any
     encoder.
     """
 
     @property
     def label(self) -> str:
-        """What a reader calls it."""
+        """The method's name for display."""
         ...
 
     @property
     def reads_at(self) -> str | None:
-        """Where the features are read, in words; ``None`` where the user chooses the layer."""
+        """Where features are read, in words; ``None`` where the user chooses the layer."""
         ...
 
-    def cheaper(self, encoder: DualEncoder, layers: tuple[int, int] | None) -> str:
-        """Say in a few words which settings cost less; ``""`` where none do.
+    def cheaper_alternative(self, encoder: DualEncoder, layers: tuple[int, int] | None) -> str:
+        """Return in a few words which settings would cost less; ``""`` where none would.
 
         Parameters
         ----------
         encoder
-            What is explained.
+            The encoder that is explained.
         layers
-            ``(text, image)``, where features are read; ``None`` where the
-            method reads no layers.
+            ``(text, image)``, where features are read; ``None`` if the method does not read
+            features at a layer.
         """
         ...
 
     def check(self, encoder: DualEncoder) -> None:
-        """Raise ``InputError`` if an encoder cannot be measured with these settings."""
+        """Raise ``InputError`` if an encoder cannot be explained with these settings."""
         ...
 
     def measure(self, part: Part) -> Contributions:
-        """Measure the features of one input, as they enter a layer if the method reads layers."""
+        """Return the contributions of one input's features."""
         ...
 
 
 class ReadsHiddenStates:
     """Base of methods that read features at a layer of the user's choice.
 
-    Kinds of reference are settings named after towers, such as ``text_reference``; a tower
-    without such a setting has its usual reference.
+    A setting such as ``text_reference`` names the kind of reference of the tower ``text``. A
+    tower without such a setting uses the encoder's default.
     """
 
     reads_at = None
 
-    def reference(self, tower: str) -> str | None:
-        """Return the kind of reference of a tower's inputs; ``None`` is the encoder's own."""
-        kind: str | None = getattr(self, f"{tower}_reference", None)
+    def reference(self, tower_name: str) -> str | None:
+        """Return the kind of reference for a tower; ``None`` for the encoder's default."""
+        kind: str | None = getattr(self, f"{tower_name}_reference", None)
         return kind
 
-    def cheaper(self, encoder: DualEncoder, layers: tuple[int, int] | None) -> str:
+    def cheaper_alternative(self, encoder: DualEncoder, layers: tuple[int, int] | None) -> str:
         last = encoder.resolve_layers(-1)
-        return "" if layers in (None, last) else LATER
+        return "" if layers in (None, last) else LATER_LAYER
 
     def check(self, encoder: DualEncoder) -> None:
         for name, tower in encoder.towers.items():
@@ -137,8 +137,8 @@ class ReadsHiddenStates:
                 tower.check_reference(kind)
 
 
-class Unsampled:
-    """Base of contributions of which nothing is left to chance."""
+class Deterministic:
+    """Base of contributions that are not sampled, and so have no standard error."""
 
     sampled = False
 
@@ -146,8 +146,8 @@ class Unsampled:
         return np.zeros((len(directions), len(weights)))
 
 
-class KnownContributions(Unsampled):
-    """Contributions whose vectors are all there.
+class ExplicitContributions(Deterministic):
+    """Contributions given by their vectors, all computed beforehand.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ class KnownContributions(Unsampled):
     embedding, reference
         ``(K,)``.
     description
-        See ``Contributions.describe``.
+        Returned by ``describe``.
     """
 
     def __init__(self, vectors: Tensor, embedding: Tensor, reference: Tensor, description: str):
@@ -176,4 +176,4 @@ class KnownContributions(Unsampled):
         return self._description
 
     def release(self) -> None:
-        """Keep the vectors: they are small."""
+        """Do nothing: the vectors are small."""

@@ -1,6 +1,6 @@
-"""One tower as a game: what it says when it sees some of its features alone.
+"""One tower as a cooperative game: its embedding of an input with some features removed.
 
-The players are the content tokens, or the patches. Special positions stay. The
+The players are the content tokens, or the patches; special positions always stay. The
 game is that of FIxLIP (Baniecki et al., NeurIPS 2025, arXiv 2508.05430): a
 patch is removed by zeros in the preprocessed pixels, a token by the attention
 mask.
@@ -15,27 +15,27 @@ from torch import Tensor
 from ..encoders import DualEncoder, Part
 from ._memory import Portions, block_numbers
 
-#: What to do when memory does not suffice for one encoding.
+#: The remedy when memory does not suffice for one encoding.
 REMEDY = "pass a smaller image or a shorter caption, or choose a smaller `model`"
-# On a CPU, larger batches are slower: their states no longer stay in its cache.
+# Bytes of a batch on a CPU. Larger ones are slower: their states leave the CPU's cache.
 _CPU_BATCH = 2**24
 
 
 class Game:
-    """From coalitions of features to unit-length embeddings; each is encoded once.
+    """Maps coalitions of features to unit-length embeddings; each is encoded once.
 
     Parameters
     ----------
     value
-        From kept players, ``(m, players)`` bool, to embeddings, ``(m, K)``.
+        Returns the embeddings of coalitions, ``(m, players)`` bool to ``(m, K)``.
     players
-        Numbers of the features that can be removed.
+        Indices of the features that can be removed.
     features
-        Number of features, with those that always stay.
+        Number of features, including those that always stay.
     device
-        Where ``value`` takes its masks.
-    together
-        Most coalitions that ``value`` is asked for at once.
+        Device of the masks that ``value`` takes.
+    batch_size
+        The most coalitions that ``value`` takes at once.
     """
 
     def __init__(
@@ -44,13 +44,13 @@ class Game:
         players: np.ndarray,
         features: int,
         device: torch.device | str = "cpu",
-        together: int = 64,
+        batch_size: int = 64,
     ):
         self.players = players
         self.features = features
         self._value = value
         self._device = device
-        self._portions = Portions(together, REMEDY)
+        self._portions = Portions(batch_size, REMEDY)
         self._encoded: dict[bytes, Tensor] = {}
 
     def values(self, kept: np.ndarray) -> Tensor:
@@ -66,22 +66,22 @@ class Game:
         return torch.stack([self._encoded[key] for key in keys])
 
     def everything(self) -> Tensor:
-        """Return the embedding with every player, ``(K,)``."""
+        """Return the embedding of the full coalition, ``(K,)``."""
         return self.values(np.ones((1, len(self.players)), bool))[0]
 
     def nothing(self) -> Tensor:
-        """Return the embedding with no player, ``(K,)``."""
+        """Return the embedding of the empty coalition, ``(K,)``."""
         return self.values(np.zeros((1, len(self.players)), bool))[0]
 
-    def place(self, contributions: Tensor) -> Tensor:
-        """Put the players' vectors among all features', ``(features, K)``; others have zeros."""
+    def scatter(self, contributions: Tensor) -> Tensor:
+        """Return vectors of all features, ``(features, K)``: the players' own, zeros for others."""
         vectors = contributions.new_zeros(self.features, contributions.shape[1])
         vectors[torch.from_numpy(self.players).to(vectors.device)] = contributions
         return vectors
 
 
 def check_removal(encoder: DualEncoder, removal: Mapping[str, str]) -> None:
-    """Raise ``InputError`` if features of an encoder's inputs cannot be removed in these ways."""
+    """Raise ``InputError`` if an encoder's features cannot be removed in these ways."""
     for name, tower in encoder.towers.items():
         if name in removal:
             tower.check_removal(removal[name], encoder.name)
@@ -93,20 +93,20 @@ def game_of(part: Part, removal: Mapping[str, str]) -> Game:
     Parameters
     ----------
     part
-        The input; its layer is where a grid of patches is read off.
+        The input; the grid of patches is that of its layer.
     removal
-        How a feature is removed, by the tower's name; the tower's first way unless named.
+        How features are removed, by the tower's name; a tower without an entry has its default.
     """
     tower, inputs = part.tower, part.inputs
-    how = removal.get(tower.name, tower.usual_removal)
-    tower.check_removal(how, part.model)
+    chosen = removal.get(tower.name, tower.default_removal)
+    tower.check_removal(chosen, part.model)
     features = len(part.panel.features)
     players = tower.removable(part.prepared, part.layer)
 
     def value(kept: Tensor) -> Tensor:
-        shown = kept.new_ones(len(kept), features)
-        shown[:, torch.from_numpy(players).to(kept.device)] = kept
-        batch = tower.without(part.prepared, part.layer, shown, how)
+        mask = kept.new_ones(len(kept), features)
+        mask[:, torch.from_numpy(players).to(kept.device)] = kept
+        batch = tower.masked(part.prepared, part.layer, mask, chosen)
         return part.unit_length(tower.embed(batch))
 
     reading = tower.read(inputs, 0)
@@ -119,28 +119,28 @@ def game_of(part: Part, removal: Mapping[str, str]) -> Game:
     limit = part.memory_limit
     if part.device.type == "cpu":
         limit = min(limit, _CPU_BATCH)
-    return Game(value, players, features, part.device, together=limit // size)
+    return Game(value, players, features, part.device, batch_size=limit // size)
 
 
 class MaskedSimilarity:
-    """Cosines of two inputs with features removed; each masked input is encoded once.
+    """Cosine similarities of two inputs with features removed; each is encoded once.
 
     Attributes
     ----------
     rows, columns
-        The games of the two inputs, whose players can be removed.
+        The games of the two inputs.
     """
 
     def __init__(self, rows: Game, columns: Game):
         self.rows, self.columns = rows, columns
 
     def table(self, kept_rows: np.ndarray, kept_columns: np.ndarray) -> np.ndarray:
-        """Return the cosine of every masked first input with every masked second.
+        """Return the cosine of each masked first input with each masked second input.
 
         Parameters
         ----------
         kept_rows, kept_columns
-            The players that are kept, ``(m, players)`` and ``(n, players)`` bool.
+            The players to keep, ``(m, players)`` and ``(n, players)`` bool.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""What an integrated Jacobian can be asked, however it is computed."""
+"""The interface of integrated Jacobians, however they are computed."""
 
 from typing import Protocol
 
@@ -8,18 +8,21 @@ from torch import Tensor, nn
 
 
 class Integral(Protocol):
-    """``M_i = ∫₀¹ J(r + α(x − r)) [e_i ⊗ (x_i − r_i)] dα`` of each feature, never built."""
+    """``M_i = ∫₀¹ J(r + α(x − r)) [e_i ⊗ (x_i − r_i)] dα`` of each feature.
+
+    The ``M_i`` are never computed one by one: only products with them are.
+    """
 
     def joint(self, weights: np.ndarray) -> Tensor:
         """Return joint contributions ``weights @ M``, ``(m, features)`` to ``(m, K)``."""
         ...
 
     def along(self, directions: Tensor) -> Tensor:
-        """Return ``M · direction`` for each, ``(m, K)`` to ``(m, features)``."""
+        """Return each feature's ``M_i · direction``, ``(m, K)`` to ``(m, features)``."""
         ...
 
     def release(self) -> None:
-        """Drop what only makes further calls faster."""
+        """Release memory that only makes further calls faster."""
         ...
 
 
@@ -31,5 +34,5 @@ def at_least_float32(values: Tensor) -> Tensor:
 def relative_distance(a: Tensor, b: Tensor) -> float:
     """Return ``‖a − b‖ / ‖b‖``, zero when both are zero."""
     scale = float(b.norm())
-    gap = float(nn.functional.pairwise_distance(a, b, eps=0.0))
-    return gap / scale if scale else gap
+    distance = float(nn.functional.pairwise_distance(a, b, eps=0.0))
+    return distance / scale if scale else distance

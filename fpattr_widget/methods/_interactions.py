@@ -1,4 +1,4 @@
-"""What explains a pair of sides: all that pairs ask, and nothing else."""
+"""``Interactions``: attributions to pairs of features, whatever kind of score is explained."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -9,15 +9,15 @@ import numpy as np
 
 from ..errors import InputError
 
-#: A partition of the row features, such as the tokens of each word.
+#: Groups of row features, such as the tokens of each word.
 Groups = tuple[tuple[int, ...], ...]
-#: Makes a context that raises ``ModelChanged`` at its end if the model has changed.
-Unchanged = Callable[[], AbstractContextManager[None]]
+#: Returns a context that raises ``ModelChanged`` at its end if the model has changed.
+ModelGuard = Callable[[], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """The sum that shows what was lost.
+    """The terms that a similarity is the sum of, and what the pairs leave unexplained.
 
     ``similarity = pairs + caption_only + image_only + baseline + residual``.
     With ``s`` the dot product of two embeddings over the norms of the input's
@@ -31,14 +31,14 @@ class Ledger:
     pairs
         The sum of all pair attributions, special positions included.
     caption_only
-        ``s(r_a, b) − s(r_a, r_b)``: what the caption brings whatever the image.
+        ``s(r_a, b) − s(r_a, r_b)``: the caption's part whatever the image.
     image_only
-        ``s(a, r_b) − s(r_a, r_b)``.
+        ``s(a, r_b) − s(r_a, r_b)``: the image's part whatever the caption.
     baseline
         ``s(r_a, r_b)``.
     residual
-        What is left. Integrated Jacobians leave the error of the integration
-        alone; other methods all that pairs do not explain.
+        The rest. For integrated Jacobians it is the quadrature error; for other
+        methods, everything that the pairs do not explain.
     """
 
     similarity: float
@@ -52,13 +52,13 @@ class Ledger:
 class Interactions(Protocol):
     """Signed attributions of a score to pairs of row and column features.
 
-    They are computed when asked for, by any thread. Nothing that asks knows what kind of
-    score is explained: a product of two towers, one conditioned on an input, or a file's.
+    They are computed when they are needed, on any thread. Callers need not know what kind of
+    score is explained: a product of two embeddings, or numbers from a file.
     """
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Numbers of row and of column features, special positions included."""
+        """Number of row features and of column features, special positions included."""
         ...
 
     def rows(self, weights: np.ndarray) -> np.ndarray:
@@ -70,16 +70,16 @@ class Interactions(Protocol):
         ...
 
     def ledger(self) -> Ledger:
-        """Return the score and what it is made of."""
+        """Return the terms that the score is the sum of."""
         ...
 
     def first_order(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return what row features and column features bring by themselves.
+        """Return each feature's attribution whatever the other input is.
 
         Returns
         -------
         (numpy.ndarray, numpy.ndarray)
-            ``(n_rows,)`` and ``(n_columns,)``, whatever stands on the other side.
+            ``(n_rows,)`` and ``(n_columns,)``.
         """
         ...
 
@@ -89,7 +89,7 @@ class Interactions(Protocol):
         ...
 
     def standard_error(self, groups: Groups) -> np.ndarray:
-        """Return the standard error of the sums of groups of rows, ``(groups, n_columns)``."""
+        """Return the standard error of sums over groups of rows, ``(groups, n_columns)``."""
         ...
 
     def describe(self) -> str:
@@ -102,12 +102,12 @@ class Interactions(Protocol):
 
 
 def singles(count: int) -> Groups:
-    """Return the partition in which each feature stands alone."""
+    """Return one group for each feature."""
     return tuple((index,) for index in range(count))
 
 
 def indicators(groups: Sequence[Sequence[int]], count: int) -> np.ndarray:
-    """Return which of ``count`` features are in each group, ``(groups, count)`` float32."""
+    """Return 1 for each feature in a group and else 0, ``(groups, count)`` float32."""
     weights = np.zeros((len(groups), count), np.float32)
     for row, members in zip(weights, groups, strict=True):
         row[list(members)] = 1
@@ -116,28 +116,28 @@ def indicators(groups: Sequence[Sequence[int]], count: int) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
-    """Interactions that are all there: computed before, or read from a file.
+    """Interactions that are complete: computed earlier, or read from a file.
 
     Attributes
     ----------
     values
         All pairs, ``(n_rows, n_columns)`` float32.
-    sums
+    totals
         The ledger.
     description
         How finely they were measured, in words.
-    own
-        What features bring by themselves, ``(n_rows,)`` and ``(n_columns,)``; ``None`` where a
-        file does not hold it.
-    errors
-        Standard errors of the sums of groups of rows; empty where nothing was left to chance.
+    first_order_values
+        See :meth:`Interactions.first_order`; ``None`` if a file does not hold them.
+    standard_errors
+        Standard errors of sums over groups of rows, by the groups; empty where nothing is
+        sampled.
     """
 
     values: np.ndarray
-    sums: Ledger
+    totals: Ledger
     description: str
-    own: tuple[np.ndarray, np.ndarray] | None
-    errors: Mapping[Groups, np.ndarray]
+    first_order_values: tuple[np.ndarray, np.ndarray] | None
+    standard_errors: Mapping[Groups, np.ndarray]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -146,7 +146,7 @@ class Recorded:
 
     @property
     def sampled(self) -> bool:
-        return bool(self.errors)
+        return bool(self.standard_errors)
 
     def rows(self, weights: np.ndarray) -> np.ndarray:
         sums: np.ndarray = weights @ self.values
@@ -157,29 +157,29 @@ class Recorded:
         return sums
 
     def ledger(self) -> Ledger:
-        return self.sums
+        return self.totals
 
     def first_order(self) -> tuple[np.ndarray, np.ndarray]:
-        if self.own is None:
+        if self.first_order_values is None:
             raise InputError(
                 "pairs",
                 "come from a file, which does not hold what features bring by themselves",
                 "call first_order() on pairs that attribute() returned",
             )
-        return self.own
+        return self.first_order_values
 
     def standard_error(self, groups: Groups) -> np.ndarray:
-        return self.errors[groups]
+        return self.standard_errors[groups]
 
     def describe(self) -> str:
         return self.description
 
     def release(self) -> None:
-        """Keep everything: it is all there is."""
+        """Do nothing: the numbers could not be computed again."""
 
 
 class GroupedRows:
-    """Interactions whose rows are sums over groups of other interactions' rows."""
+    """Interactions whose rows are sums over groups of the rows of others."""
 
     def __init__(self, parts: Interactions, groups: Groups):
         self._parts = parts

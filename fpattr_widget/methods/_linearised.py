@@ -1,7 +1,7 @@
 """The derivative of a function at a point, as a linear map that can be applied to tangents.
 
-torch's forward mode keeps one level for the whole process: two threads in it
-disturb each other. So a tangent is pushed forward by reverse mode alone. With
+torch's forward mode has one level for the whole process, so that two threads in it
+disturb each other. A tangent is therefore pushed forward by reverse mode alone. With
 ``J`` the Jacobian, the product ``Jᵀu`` is linear in ``u``, and its own
 derivative by ``u``, applied to a tangent ``v``, is ``J v`` (Townsend, *A new
 trick for calculating Jacobian vector products*, 2017). The first two passes
@@ -11,7 +11,7 @@ serve every tangent.
 from collections.abc import Callable, Sequence
 
 import torch
-import torch.fx.experimental.symbolic_shapes  # else autograd.grad does, in a first explanation
+import torch.fx.experimental.symbolic_shapes  # autograd.grad would import it at the first call
 from torch import Tensor
 
 
@@ -21,9 +21,9 @@ class Linearised:
     Parameters
     ----------
     value
-        What the function gave at the point, with the graph of how.
+        The function's value at the point, with its graph.
     points
-        The point: the function's arguments, which require gradients.
+        The function's arguments at the point; they require gradients.
     """
 
     def __init__(self, value: Tensor, *points: Tensor):
@@ -35,17 +35,17 @@ class Linearised:
 
     @staticmethod
     def at(function: Callable[..., Tensor], *points: Tensor) -> "Linearised":
-        """Linearise a function, one tensor for each of its arguments."""
+        """Linearise a function at the tensors that are its arguments."""
         with torch.enable_grad():
             points = tuple(point.detach().requires_grad_() for point in points)
             return Linearised(function(*points), *points)
 
     def push(self, *tangents: Tensor) -> Tensor:
-        """Return ``J v`` for one tangent, a tensor in the shape of each point."""
+        """Return ``J v`` for one tangent: a tensor of the shape of each point."""
         return self._push(tangents, together=False)
 
     def push_together(self, *tangents: Tensor) -> Tensor:
-        """Return ``J v`` for several tangents at once, which are the first dimension."""
+        """Return ``J v`` for a batch of tangents, along the first dimension."""
         return self._push(tangents, together=True)
 
     def _push(self, tangents: Sequence[Tensor], *, together: bool) -> Tensor:
@@ -62,22 +62,22 @@ class Linearised:
 def _gradients(
     outputs: Tensor | Sequence[Tensor],
     inputs: Sequence[Tensor],
-    along: Tensor | Sequence[Tensor],
+    cotangents: Tensor | Sequence[Tensor],
     **options: bool,
 ) -> tuple[Tensor, ...]:
-    """Return gradients; zeros where an input does not matter."""
-    some = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
-    each = (along,) if isinstance(along, Tensor) else tuple(along)
-    # What does not depend on the inputs has no derivative, and torch refuses it.
-    depends = [number for number, output in enumerate(some) if output.requires_grad]
+    """Return gradients, zeros for inputs on which no output depends."""
+    outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
+    cotangents = (cotangents,) if isinstance(cotangents, Tensor) else tuple(cotangents)
+    # torch refuses outputs that depend on no input.
+    dependent = [number for number, output in enumerate(outputs) if output.requires_grad]
     batch = options.get("is_grads_batched", False)
-    if not depends:
-        lead = each[0].shape[:1] if batch else ()
-        return tuple(one.new_zeros(*lead, *one.shape) for one in inputs)
+    if not dependent:
+        lead = cotangents[0].shape[:1] if batch else ()
+        return tuple(values.new_zeros(*lead, *values.shape) for values in inputs)
     return torch.autograd.grad(
-        [some[number] for number in depends],
+        [outputs[number] for number in dependent],
         inputs,
-        [each[number] for number in depends],
+        [cotangents[number] for number in dependent],
         materialize_grads=True,
         **options,
     )

@@ -1,4 +1,4 @@
-"""Work in portions that fit into memory."""
+"""Computation in portions that fit into memory."""
 
 from collections.abc import Callable
 
@@ -12,24 +12,24 @@ _CHEAPER_LAYER = "choose a later `layer` (−1 is the cheapest) or a smaller `mo
 
 
 def block_numbers(positions: int, width: int) -> int:
-    """Return about how many numbers a pass through one transformer block keeps alive.
+    """Return about how many numbers a pass through one transformer block holds at once.
 
-    Some arrays of the states' size, and the attention maps.
+    They are some arrays of the size of the states, and the attention maps.
     """
     return positions * (20 * width + 6 * positions * max(1, width // 64))
 
 
 def halved(portion: int, error: Exception, remedy: str = _CHEAPER_LAYER) -> int:
-    """Return half of ``portion`` if ``error`` is a lack of memory; else raise it again.
+    """Return half of ``portion`` if ``error`` means a lack of memory; else raise it again.
 
     Raises
     ------
     InputError
-        When a portion of one is too large; ``remedy`` says what to do.
+        When even a portion of one is too large, with ``remedy``.
     """
     words = str(error).lower()
-    starved = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    if not starved and "out of memory" not in words and "can't allocate memory" not in words:
+    out_of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    if not out_of_memory and "out of memory" not in words and "can't allocate memory" not in words:
         raise error
     if portion == 1:
         raise InputError(
@@ -39,14 +39,14 @@ def halved(portion: int, error: Exception, remedy: str = _CHEAPER_LAYER) -> int:
 
 
 class Portions:
-    """Does work a few items at a time, fewer once memory has run out.
+    """Processes items in portions, in smaller ones once memory has run out.
 
     Parameters
     ----------
     size
-        Most items that are worked on together.
+        The most items that are processed together.
     remedy
-        What to do when memory does not suffice for one item.
+        The remedy when memory does not suffice for one item.
     """
 
     def __init__(self, size: int, remedy: str):
@@ -54,9 +54,9 @@ class Portions:
         self._remedy = remedy
 
     def run(self, work: Callable[[Tensor], Tensor], items: Tensor, what: str = "") -> Tensor:
-        """Return ``work(items)``; one result for each item.
+        """Return ``work(items)``, one result for each item.
 
-        ``what`` names the items for who listens to how far this is.
+        Progress is reported if ``what`` names the items.
         """
         done: list[Tensor] = []
         first = 0

@@ -6,32 +6,34 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..encoders import Kept, Part, Split
+from ..encoders import MemoryBudget, Part, Split
 from ._automatic import PathIntegral
 from ._closed_form import ClosedForm, closed_form
-from ._contributions import Unsampled
+from ._contributions import Deterministic
 from ._integral import Integral, at_least_float32, relative_distance
 from ._quadrature import Quadrature
 
 
 class Path:
-    """The straight path from a tower's reference to its input, ready to be integrated over.
+    """The straight path from a tower's reference to its input, to integrate Jacobians along.
 
     Attributes
     ----------
     split
-        The tower, cut.
+        The tower cut at a layer.
     embedding, reference
-        ``g(x)`` as the model gives it, and ``g(r)``, ``(K,)``.
-    closed
+        ``g(x)`` as the model computes it, and ``g(r)``, ``(K,)``.
+    has_closed_form
         Whether the last block's closed form is used.
     """
 
-    def __init__(self, split: Split, form: ClosedForm | None, memory_limit: int, graphs: Kept):
+    def __init__(
+        self, split: Split, form: ClosedForm | None, memory_limit: int, memory_budget: MemoryBudget
+    ):
         self.split = split
-        self._graphs = graphs
+        self._memory_budget = memory_budget
         self._latest: PathIntegral | None = None
-        self.closed = form is not None
+        self.has_closed_form = form is not None
         self.embedding = at_least_float32(split.embedding)
         self._limit = memory_limit
         self._form = form
@@ -43,7 +45,7 @@ class Path:
                 self.reference = at_least_float32(split.embed(split.reference[None])[0])
 
     def seconds_of_a_pass(self) -> float:
-        """Run the rest of the tower at one node; return how long that takes."""
+        """Return how long a forward pass of the rest of the tower takes, by running one."""
         started = time.monotonic()
         with torch.no_grad():
             self.split.embed(self.split.reference[None])
@@ -51,37 +53,39 @@ class Path:
 
     @staticmethod
     def of(part: Part, split: Split) -> "Path":
-        """Open the path of an input's split, in closed form where there is one that holds."""
+        """Return the path of an input's split, in closed form if there is one that holds."""
         part.require_finite(split.embedding)
         limit = part.memory_limit
-        return Path(split, closed_form(split, limit), limit, part.graphs)
+        return Path(split, closed_form(split, limit), limit, part.memory_budget)
 
     def integrate(self, rule: Quadrature) -> "IntegratedContributions":
-        """Integrate by a rule."""
+        """Return the contributions that a quadrature rule gives."""
         if self._form is not None:
             return IntegratedContributions(self, rule, self._form.integrator(rule))
         latest, self._latest = self._latest, None
-        if latest is not None and latest.is_at(rule.nodes):  # its graphs are there
-            latest.weigh(rule.weights)
+        if latest is not None and latest.has_nodes(rule.nodes):  # reuse its graphs
+            latest.set_weights(rule.weights)
         else:
-            latest = PathIntegral(self.split, rule, self._limit, self._graphs)
+            latest = PathIntegral(self.split, rule, self._limit, self._memory_budget)
         return IntegratedContributions(self, rule, latest)
 
     def derivative(self, nodes: np.ndarray) -> Tensor:
-        """Return ``d g(x(α)) / dα`` at given nodes, ``(N,)`` to ``(N, K)``; each is kept."""
+        """Return ``d g(x(α)) / dα`` at given nodes, ``(N,)`` to ``(N, K)``; each is cached."""
         new = np.array([node for node in dict.fromkeys(nodes) if node not in self._derivatives])
         if len(new):
             if self._form is not None:
                 derivatives = self._form.derivative(new)
             else:
-                nodes_alone = Quadrature(new, np.ones(len(new)))
-                self._latest = PathIntegral(self.split, nodes_alone, self._limit, self._graphs)
+                unweighted = Quadrature(new, np.ones(len(new)))
+                self._latest = PathIntegral(
+                    self.split, unweighted, self._limit, self._memory_budget
+                )
                 derivatives = self._latest.derivatives()
             self._derivatives.update(zip(new, derivatives, strict=True))
         return torch.stack([self._derivatives[node] for node in nodes])
 
     def total(self, rule: Quadrature) -> Tensor:
-        """Return ``Σ c_i`` by a rule, ``(K,)``: one derivative a node."""
+        """Return ``Σ c_i`` by a quadrature rule, ``(K,)``, at one derivative for each node."""
         derivative = self.derivative(rule.nodes)
         return torch.as_tensor(rule.weights).to(derivative) @ derivative
 
@@ -90,7 +94,7 @@ class Path:
         return relative_distance(self.total(rule), self.embedding - self.reference)
 
 
-class IntegratedContributions(Unsampled):
+class IntegratedContributions(Deterministic):
     """One tower's contributions, by Jacobian products; see ``Contributions``.
 
     Attributes
@@ -113,7 +117,7 @@ class IntegratedContributions(Unsampled):
 
     @property
     def residual(self) -> float:
-        """The completeness residual that the nodes reached."""
+        """The relative completeness residual; see :meth:`Path.residual`."""
         return self._path.residual(self._rule)
 
     def joint(self, weights: np.ndarray) -> Tensor:
@@ -124,7 +128,7 @@ class IntegratedContributions(Unsampled):
 
     def describe(self) -> str:
         nodes = "1 node" if self.steps == 1 else f"{self.steps} nodes"
-        return f"{nodes}, closed form" if self._path.closed else nodes
+        return f"{nodes}, closed form" if self._path.has_closed_form else nodes
 
     def release(self) -> None:
         self._integral.release()

@@ -8,23 +8,24 @@ from torch import Tensor
 
 from ..errors import InputError
 from ._contributions import Contributions
-from ._interactions import Groups, Ledger, Unchanged, indicators
+from ._interactions import Groups, Ledger, ModelGuard, indicators
 
 
 class Product:
     """Pairs of two towers' contributions: ``A[i, j] = ⟨c_i, c_j⟩ / (‖h(b)‖ ‖g(a)‖)``.
 
-    This is the second-order attribution of arXiv 2408.14153, equation 10, for integrated
-    Jacobians, and the interaction of each other method; no method knows the other tower.
+    For integrated Jacobians this is the second-order attribution of arXiv 2408.14153,
+    equation 10; for other methods it is their interaction.
 
     Parameters
     ----------
     first, second
         Contributions of the row features and of the column features.
     names
-        What readers call the two inputs' towers.
-    unchanged
-        Makes a context in which the model has to be what it was when they were measured.
+        Names of the two inputs' towers.
+    guard
+        Returns a context that raises ``ModelChanged`` if the model is not what it was when the
+        contributions were measured.
 
     Raises
     ------
@@ -37,7 +38,7 @@ class Product:
         first: Contributions,
         second: Contributions,
         names: tuple[str, str],
-        unchanged: Unchanged,
+        guard: ModelGuard,
     ):
         if first.embedding.shape != second.embedding.shape:
             raise InputError(
@@ -48,7 +49,7 @@ class Product:
             )
         self._first, self._second = first, second
         self._names = names
-        self._unchanged = unchanged
+        self._guard = guard
         self._scale = float(first.embedding.norm()) * float(second.embedding.norm())
         self.shape = first.features, second.features
         self.sampled = first.sampled or second.sampled
@@ -60,7 +61,7 @@ class Product:
         return self._finite(lambda: self._first.along(self._second.joint(weights)))
 
     def ledger(self) -> Ledger:
-        with self._unchanged():
+        with self._guard():
             first, second = self._first, self._second
 
             def product(a: Tensor, b: Tensor) -> float:
@@ -76,18 +77,17 @@ class Product:
 
     def first_order(self) -> tuple[np.ndarray, np.ndarray]:
         first, second = self._first, self._second
-        own = (
-            self._finite(lambda: first.along(second.reference[None])),
-            self._finite(lambda: second.along(first.reference[None])),
-        )
-        return own[0][0], own[1][0]
+        (rows,) = self._finite(lambda: first.along(second.reference[None]))
+        (columns,) = self._finite(lambda: second.along(first.reference[None]))
+        return rows, columns
 
     def standard_error(self, groups: Groups) -> np.ndarray:
-        """Return the standard error of the sums of groups of rows, ``(groups, n_columns)``.
+        """Return the standard error of sums over groups of rows, ``(groups, n_columns)``.
 
         With ``Σ`` the covariance of an estimated contribution, and both towers' estimates
-        independent, its square is ``c_jᵀ Σ_i c_j + c_iᵀ Σ_j c_i`` over the squared scale. The
-        estimates stand for the contributions, so that it is rather too large, by ``tr Σ_i Σ_j``.
+        independent, its square is ``c_jᵀ Σ_i c_j + c_iᵀ Σ_j c_i`` over the squared scale.
+        Estimates take the place of the contributions, which makes it too large by
+        ``tr Σ_i Σ_j``.
         """
         rows, columns = indicators(groups, self.shape[0]), np.eye(self.shape[1])
 
@@ -96,29 +96,29 @@ class Product:
             of_rows = self._first.standard_error(rows, self._second.joint(columns)).T
             return np.hypot(of_columns, of_rows)
 
-        with self._unchanged():
+        with self._guard():
             error = compute() / self._scale
         return error.astype(np.float32)
 
     def describe(self) -> str:
-        each = self._first.describe(), self._second.describe()
-        if each[0] == each[1]:
-            return each[0]
-        return " · ".join(f"{name} {words}" for name, words in zip(self._names, each, strict=True))
+        first, second = self._first.describe(), self._second.describe()
+        if first == second:
+            return first
+        return f"{self._names[0]} {first} · {self._names[1]} {second}"
 
     def release(self) -> None:
         self._first.release()
         self._second.release()
 
     def _finite(self, compute: Callable[[], Any]) -> np.ndarray:
-        """Compute with both towers; where that fails, release what they have recorded."""
+        """Return ``compute()`` over the scale; release both towers' graphs if that fails."""
         try:
-            with self._unchanged():
+            with self._guard():
                 values: np.ndarray = compute() / self._scale
             if np.isfinite(values).all():
                 return values.astype(np.float32)
         except Exception:
-            self.release()  # it may hold the reason
+            self.release()  # a graph may be damaged
             raise
         self.release()
         raise InputError(

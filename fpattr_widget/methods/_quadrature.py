@@ -1,4 +1,4 @@
-"""Nodes and weights on the unit interval."""
+"""Quadrature rules on the unit interval."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -26,7 +26,7 @@ class Quadrature:
 
     @classmethod
     def of(cls, rule: str, steps: int) -> Self:
-        """Return a rule with so many nodes.
+        """Return a rule with a given number of nodes.
 
         ``"right"`` is the right Riemann sum at 1, 1 − 1/N, …, 1/N, as in
         arXiv 2408.14153, equation 9; ``"gauss-legendre"`` is exact for polynomials
@@ -38,5 +38,5 @@ class Quadrature:
         return cls((nodes + 1) / 2, weights / 2)
 
 
-#: The end of the path alone, with the whole weight.
+#: One node, at the end of the path.
 AT_THE_INPUT = Quadrature(np.ones(1), np.ones(1))

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from ..encoders import DualEncoder, ImageTower, Part, TextTower, check_choice
 from ..errors import InputError
-from ._contributions import KnownContributions
+from ._contributions import ExplicitContributions
 from ._game import Game, check_removal, game_of
 
-# The share of a game's variance that its best linear approximation is taken to
-# have, where samples are few. It steers the estimate's variance alone.
+# The share of a game's variance that its best linear approximation is assumed to
+# explain, where samples are few. It affects the variance of the estimate alone.
 _LINEAR_SHARE = 0.75
 
 
@@ -26,28 +26,28 @@ class Banzhaf:
     is the interaction of FIxLIP (Baniecki et al., NeurIPS 2025, arXiv
     2508.05430) between a token and a patch.
 
-    A tower with at most ``samples`` coalitions is enumerated. Of others, pairs
+    A tower with at most ``samples`` coalitions is enumerated. For others, pairs
     are drawn: ``u`` uniform, ``S = {u < p}`` and ``S' = {1 − u < p}``; for
     ``p = ½`` that is the complement, and all interactions of even order cancel.
     The estimate is regression-adjusted (Witter, Liu and Musco, NeurIPS 2025,
     arXiv 2506.11849): each pair's values are compared with a linear game that
     is fitted to all other pairs. The Banzhaf values of the linear game are its
-    coefficients; those of what it leaves are estimated by the mean product
-    with ``(z − p) / p(1 − p)``. As no pair has a part in its own fit, their sum
+    coefficients; those of the residuals are estimated by their mean product
+    with ``(z − p) / p(1 − p)``. As no pair is used in its own fit, the sum
     is unbiased for every ``p``, every number of samples and every way of
     fitting. The fit is a ridge regression: with few pairs, where least squares
-    fails, the plain product is left; with many pairs it is as good as least
-    squares. What single pairs say is all but independent, so its spread gives
-    the standard error.
+    fails, it leaves the mean product alone; with many pairs it is as good as least
+    squares. The estimates from single pairs are nearly independent, so their standard
+    deviation gives the standard error.
 
     Parameters
     ----------
     p
         Probability with which each other feature is kept, between 0 and 1.
     samples
-        Most coalitions that are encoded for each tower.
+        The most coalitions that are encoded for each tower.
     seed
-        Of the coalitions that are drawn.
+        Seed of the coalitions that are drawn.
     tokens, patches
         How a feature is removed; see :class:`Occlusion`.
 
@@ -81,7 +81,7 @@ class Banzhaf:
     def reads_at(self) -> str:
         return "at the input"
 
-    def cheaper(self, encoder: DualEncoder, layers: tuple[int, int] | None) -> str:
+    def cheaper_alternative(self, encoder: DualEncoder, layers: tuple[int, int] | None) -> str:
         return "a method with fewer samples"
 
     def check(self, encoder: DualEncoder) -> None:
@@ -89,51 +89,51 @@ class Banzhaf:
 
     @property
     def removal(self) -> dict[str, str]:
-        """How a feature is removed, by the tower's name."""
+        """How features are removed, by the tower's name."""
         return {"text": self.tokens, "image": self.patches}
 
     def measure(self, part: Part) -> "BanzhafContributions":
         game = game_of(part, self.removal)
-        # One stream for each side: their errors are independent.
         players = len(game.players)
         if 2**players <= self.samples:
             kept, estimate = all_coalitions(players), exact_banzhaf
         else:
+            # A stream of its own for each side makes their errors independent.
             generator = np.random.default_rng((self.seed, part.side))
             kept = paired_coalitions(generator, self.samples // 2, players, self.p)
             estimate = sampled_banzhaf
         values = game.values(kept)
-        return BanzhafContributions(game, estimate(kept, _numbers(values), self.p), len(kept))
+        return BanzhafContributions(game, estimate(kept, _as_float64(values), self.p), len(kept))
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """Banzhaf values, and what each independent draw says of them.
+class BanzhafEstimate:
+    """Banzhaf values, with the estimate from each independent draw.
 
     Attributes
     ----------
     values
         ``(players, K)``.
-    factors, rests
-        Draw ``d`` says ``Σ_t factors[d, t, i] · rests[d, t]`` of player ``i``,
+    factors, residuals
+        Draw ``d`` estimates player ``i`` as ``Σ_t factors[d, t, i] · residuals[d, t]``,
         up to a constant; ``(draws, 2, players)`` and ``(draws, 2, K)``. No
-        draws where nothing was left to chance.
+        draws where nothing is sampled.
     """
 
     values: np.ndarray
     factors: np.ndarray
-    rests: np.ndarray
+    residuals: np.ndarray
 
     def standard_error(self, weights: np.ndarray, directions: np.ndarray) -> np.ndarray:
         """Return standard errors; see ``Contributions.standard_error``."""
         draws = len(self.factors)
         if draws == 0:
             return np.zeros((len(directions), len(weights)))
-        if draws == 1:  # says nothing of its own error
+        if draws == 1:  # has no spread
             return np.full((len(directions), len(weights)), np.inf)
         factors = self.factors @ weights.T  # (draws, 2, m)
         errors = [
-            (factors * (self.rests @ direction)[:, :, None]).sum(1).std(0, ddof=1)
+            (factors * (self.residuals @ direction)[:, :, None]).sum(1).std(0, ddof=1)
             for direction in directions
         ]
         return np.reshape(errors, (len(directions), len(weights))) / draws**0.5
@@ -147,13 +147,13 @@ def all_coalitions(players: int) -> np.ndarray:
 def paired_coalitions(
     generator: np.random.Generator, pairs: int, players: int, p: float
 ) -> np.ndarray:
-    """Return random coalitions, ``(2 · pairs, players)`` bool, each next to its antithesis."""
+    """Return random coalitions in antithetic pairs, ``(2 · pairs, players)`` bool."""
     drawn = generator.random((pairs, 1, players))
     return np.concatenate([drawn < p, 1 - drawn < p], 1).reshape(2 * pairs, players)
 
 
-def exact_banzhaf(kept: np.ndarray, values: np.ndarray, p: float) -> Estimate:
-    """Return the Banzhaf values of a game whose every coalition is known.
+def exact_banzhaf(kept: np.ndarray, values: np.ndarray, p: float) -> BanzhafEstimate:
+    """Return the Banzhaf values of a game, given the values of all its coalitions.
 
     Parameters
     ----------
@@ -167,11 +167,11 @@ def exact_banzhaf(kept: np.ndarray, values: np.ndarray, p: float) -> Estimate:
     probability = np.where(kept, p, 1 - p).prod(1)
     exact = (probability[:, None] * _scores(kept, p)).T @ values
     no_draws = np.zeros((0, 2, 1))
-    return Estimate(exact, no_draws, no_draws)
+    return BanzhafEstimate(exact, no_draws, no_draws)
 
 
-def sampled_banzhaf(kept: np.ndarray, values: np.ndarray, p: float) -> Estimate:
-    """Estimate Banzhaf values from pairs of coalitions; see :class:`Banzhaf`.
+def sampled_banzhaf(kept: np.ndarray, values: np.ndarray, p: float) -> BanzhafEstimate:
+    """BanzhafEstimate Banzhaf values from pairs of coalitions; see :class:`Banzhaf`.
 
     Parameters
     ----------
@@ -186,28 +186,30 @@ def sampled_banzhaf(kept: np.ndarray, values: np.ndarray, p: float) -> Estimate:
     scores = _scores(kept, p)
     factors = scores.reshape(pairs, 2, players) / 2
     if pairs == 1:  # there is no other pair to fit to
-        return Estimate(scores.T @ values / 2, factors, values[None])
+        return BanzhafEstimate(scores.T @ values / 2, factors, values[None])
     design = np.concatenate([np.ones((len(kept), 1)), kept - p], 1)
     penalty = np.full(players + 1, players * p * (1 - p) * (1 / _LINEAR_SHARE - 1))
     penalty[0] = 0
     inverse = np.linalg.inv(design.T @ design + np.diag(penalty))
     fitted = inverse @ (design.T @ values)
-    rests = (values - design @ fitted).reshape(pairs, 2, -1)
-    # Without a pair, the fit leaves (I − H)⁻¹ of what it leaves with it, and
-    # differs from it by what `inverse @ design.T` makes of that.
-    own = design.reshape(pairs, 2, -1)
-    rests = np.linalg.solve(np.eye(2) - own @ inverse @ own.transpose(0, 2, 1), rests)
-    left = rests.reshape(2 * pairs, -1)
-    without = fitted - inverse @ (design.T @ left) / pairs
-    return Estimate(without[1:] + scores.T @ left / (2 * pairs), factors, rests)
+    residuals = (values - design @ fitted).reshape(pairs, 2, -1)
+    # The leave-one-pair-out residuals are (I − H)⁻¹ times the residuals, with H the pair's
+    # block of the hat matrix; the leave-one-out fit differs by `inverse @ design.T` times them.
+    of_pairs = design.reshape(pairs, 2, -1)
+    residuals = np.linalg.solve(
+        np.eye(2) - of_pairs @ inverse @ of_pairs.transpose(0, 2, 1), residuals
+    )
+    left_out = residuals.reshape(2 * pairs, -1)
+    mean_fit = fitted - inverse @ (design.T @ left_out) / pairs
+    return BanzhafEstimate(mean_fit[1:] + scores.T @ left_out / (2 * pairs), factors, residuals)
 
 
-class BanzhafContributions(KnownContributions):
+class BanzhafContributions(ExplicitContributions):
     """One tower's contributions, with their standard error; see ``Contributions``."""
 
-    def __init__(self, game: Game, estimate: Estimate, encoded: int):
+    def __init__(self, game: Game, estimate: BanzhafEstimate, encoded: int):
         embedding = game.everything()
-        vectors = game.place(torch.from_numpy(estimate.values).to(embedding))
+        vectors = game.scatter(torch.from_numpy(estimate.values).to(embedding))
         self.sampled = len(estimate.factors) > 0
         masks = "1 mask" if encoded == 1 else f"{encoded:,} masks"
         description = masks if self.sampled else f"exact, {masks}"
@@ -216,13 +218,13 @@ class BanzhafContributions(KnownContributions):
         self._estimate = estimate
 
     def standard_error(self, weights: np.ndarray, directions: Tensor) -> np.ndarray:
-        return self._estimate.standard_error(weights[:, self._players], _numbers(directions))
+        return self._estimate.standard_error(weights[:, self._players], _as_float64(directions))
 
 
 def _scores(kept: np.ndarray, p: float) -> np.ndarray:
-    """Return ``(z − p) / p(1 − p)``, whose mean product with a game is its Banzhaf value."""
+    """Return ``(z − p) / p(1 − p)``, whose mean product with a game is the Banzhaf value."""
     return (kept - p) / (p * (1 - p))
 
 
-def _numbers(values: Tensor) -> np.ndarray:
+def _as_float64(values: Tensor) -> np.ndarray:
     return values.cpu().numpy().astype(np.float64)

@@ -10,12 +10,12 @@ from ._quadrature import AT_THE_INPUT
 
 @dataclass(frozen=True)
 class GradientTimesInput(ReadsHiddenStates):
-    """The path of :class:`IntegratedJacobians` cut down to its end.
+    """Gradient × input: the Jacobian at the end of :class:`IntegratedJacobians`'s path.
 
-    ``c_i = J_g(x) [e_i ⊗ (x_i − r_i)]``: one node at ``α = 1``, so the second
-    derivative of the dot product times the two changes. What saturates is
-    missed, and nothing adds up but to first order; the ledger's residual says
-    by how much.
+    ``c_i = J_g(x) [e_i ⊗ (x_i − r_i)]``, one node at ``α = 1``: an attribution is the second
+    derivative of the dot product times the two changes. Saturation is
+    missed, and the sum is complete to first order only; the ledger's residual is the
+    difference.
 
     Parameters
     ----------

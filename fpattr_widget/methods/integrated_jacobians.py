@@ -10,18 +10,18 @@ import torch
 
 from ..encoders import Part
 from ..errors import InputError
-from ..progress import LONG, about, cheaper, report
-from ._contributions import LATER, ReadsHiddenStates
+from ..progress import LONG, about, cheaper_hint, report
+from ._contributions import LATER_LAYER, ReadsHiddenStates
 from ._path import IntegratedContributions, Path
 from ._quadrature import RULES, Quadrature
 
 _MOST_NODES = 256
-# From so many on, slow progress ends the search.
+# From this count on, slow progress ends the search.
 _PATIENT_NODES = 64
-# What a search takes that ends at the count that is tried, or at the least that it
-# mostly needs: in forward passes a node, and for the bisection in counts more.
+# The estimated cost of a search that ends at the count being tried, or at the usual minimum:
+# forward passes for each node, and the bisection as a factor of that count.
 _LEAST, _PASSES, _BISECTION = 8, 3, 1.5
-# Node counts that are tried in one pass where that is cheap.
+# Node counts that are tried in one pass where that is cheap, as in closed form.
 _AT_ONCE = (1, 2, 3, 4)
 
 
@@ -38,23 +38,23 @@ class IntegratedJacobians(ReadsHiddenStates):
     Parameters
     ----------
     steps
-        Number of nodes, or ``"auto"``: the fewest that are met, in doubling and
-        then halving the gap to too few, which bring the completeness residual
-        ``‖Σ c_i − (g(x) − g(r))‖ / ‖g(x) − g(r)‖`` under ``tolerance``, or as many
-        as the encoder names for its own layers, where these do. It bounds the
-        sum over features, not what each of them is off by.
+        Number of quadrature nodes, or ``"auto"``: the smallest number, found by doubling and
+        then bisection, that brings the completeness residual
+        ``‖Σ c_i − (g(x) − g(r))‖ / ‖g(x) − g(r)‖`` under ``tolerance``. The number that
+        an encoder names for its default layers is tried first. The residual
+        bounds the error of the sum over features, not that of each feature.
     rule
         ``"gauss-legendre"``, or ``"right"`` as in the published code.
     text_reference
         ``"pad"``: the same length, content tokens replaced by padding, or by
         token 0 where padding also ends the text, as OpenAI's does ("!!!");
         ``"exclip"``: BOS, one token of id 0, EOS, as in the published code;
-        ``None``: what the encoder names as its own.
+        ``None``: the encoder's default.
     image_reference
         ``"zeros"`` after preprocessing: the mean colour.
     tolerance
-        For ``steps="auto"``. For weights of half precision it is never less
-        than four of their rounding errors.
+        For ``steps="auto"``; raised to four rounding errors for weights of half
+        precision.
 
     Raises
     ------
@@ -88,26 +88,30 @@ class IntegratedJacobians(ReadsHiddenStates):
         if self.steps != "auto":
             return path.integrate(rule(int(self.steps)))
         tolerance = max(self.tolerance, 4 * torch.finfo(split.states.dtype).eps)
-        usual = part.usual_nodes if self.rule == "gauss-legendre" else None
-        if usual is not None and path.residual(rule(usual)) <= tolerance:
-            return path.integrate(rule(usual))
-        if path.closed:
-            # One pass for the node counts that mostly suffice.
+        expected = part.expected_nodes if self.rule == "gauss-legendre" else None
+        if expected is not None and path.residual(rule(expected)) <= tolerance:
+            return path.integrate(rule(expected))
+        if path.has_closed_form:
+            # One pass for the node counts that usually suffice.
             path.derivative(np.concatenate([rule(count).nodes for count in _AT_ONCE]))
-        pass_seconds = 0.0 if path.closed else path.seconds_of_a_pass()
+        pass_seconds = 0.0 if path.has_closed_form else path.seconds_of_a_pass()
 
         def residual(count: int) -> float:
-            tried = f"{count}\N{NO-BREAK SPACE}…"  # a line never begins with the dots
+            tried = f"{count}\N{NO-BREAK SPACE}…"  # the dots never begin a line
             seconds = pass_seconds * _PASSES * (count + _BISECTION * max(count, _LEAST))
-            cost = f" · {about(seconds)}{cheaper(LATER)}" if seconds and seconds >= LONG else ""
-            report(f"finding how many nodes the {split.tower} needs: {tried}{cost}")
+            cost = (
+                f" · {about(seconds)}{cheaper_hint(LATER_LAYER)}"
+                if seconds and seconds >= LONG
+                else ""
+            )
+            report(f"finding how many nodes the {split.tower_name} needs: {tried}{cost}")
             return path.residual(rule(count))
 
         count = _fewest_nodes(residual, tolerance)
         contributions = path.integrate(rule(count))
         if (reached := contributions.residual) > tolerance:
             warnings.warn(
-                f"the {split.tower} tower's integral reached a residual of {reached:.1e} "
+                f"the {split.tower_name} tower's integral reached a residual of {reached:.1e} "
                 f"with {count} nodes, not the tolerance of {tolerance:.1e}, which more nodes "
                 "would hardly reach: pass `steps=` to take as many as you like, or a later `layer`",
                 stacklevel=2,
@@ -116,11 +120,11 @@ class IntegratedJacobians(ReadsHiddenStates):
 
 
 def _fewest_nodes(residual: Callable[[int], float], tolerance: float) -> int:
-    """Return the fewest nodes that reach a tolerance, along doubling and bisection.
+    """Return the smallest number of nodes that reaches a tolerance, by doubling and bisection.
 
     Towers with kinks, such as ReLU's, gain little from each doubling. Where
-    the last one foretells that ``_MOST_NODES`` would not suffice, the best
-    count so far is the answer.
+    the latest gains predict that ``_MOST_NODES`` would not suffice, the best
+    count so far is returned.
     """
     reached: dict[int, float] = {}
 
@@ -140,9 +144,9 @@ def _fewest_nodes(residual: Callable[[int], float], tolerance: float) -> int:
 
 
 def _is_slow(reached: dict[int, float], tolerance: float) -> bool:
-    """Tell whether doubling at the last two doublings' rate would end beyond ``_MOST_NODES``."""
+    """Return whether ``_MOST_NODES`` would not suffice at the rate of the last two doublings."""
     count = max(reached)
     gain = reached[count // 4] / reached[count] if reached[count] else np.inf
-    rate = np.log2(gain) / 2  # of two doublings, for a single one may be a stroke of luck
+    rate = np.log2(gain) / 2  # of two doublings, since a single one may be lucky
     doublings = np.log2(_MOST_NODES / count)
     return bool(rate * doublings < np.log2(reached[count] / tolerance))

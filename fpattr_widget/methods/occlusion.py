@@ -1,4 +1,4 @@
-"""Occlusion: what changes when one feature is taken away."""
+"""Occlusion: the change when one feature is removed."""
 
 import threading
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from ..encoders import DualEncoder, ImageTower, Part, TextTower, check_choice
-from ._contributions import Unsampled
+from ._contributions import Deterministic
 from ._game import Game, check_removal, game_of
 
 
 @dataclass(frozen=True)
 class Occlusion:
-    """Leave one out, in both towers.
+    """Occlusion of one feature at a time, in both towers.
 
     With ``ĝ`` the unit-length embedding, ``c_i = ĝ(x) − ĝ(x without i)``, so
     that the attribution of token ``j`` and patch ``i`` is the second
@@ -25,7 +25,7 @@ class Occlusion:
     ----------
     tokens
         How a token is removed: ``"mask"``, by the attention mask, or
-        ``"reference"``, by the token that says nothing.
+        ``"reference"``, by a token without meaning such as padding.
     patches
         How a patch is removed: ``"zeros"`` after preprocessing, the mean
         colour.
@@ -33,7 +33,7 @@ class Occlusion:
     Raises
     ------
     InputError
-        When a setting is not known.
+        When a setting is none of these.
     """
 
     tokens: str = "mask"
@@ -51,7 +51,7 @@ class Occlusion:
     def reads_at(self) -> str:
         return "at the input"
 
-    def cheaper(self, encoder: DualEncoder, layers: tuple[int, int] | None) -> str:
+    def cheaper_alternative(self, encoder: DualEncoder, layers: tuple[int, int] | None) -> str:
         return ""
 
     def check(self, encoder: DualEncoder) -> None:
@@ -59,15 +59,15 @@ class Occlusion:
 
     @property
     def removal(self) -> dict[str, str]:
-        """How a feature is removed, by the tower's name."""
+        """How features are removed, by the tower's name."""
         return {"text": self.tokens, "image": self.patches}
 
     def measure(self, part: Part) -> "OcclusionContributions":
         return OcclusionContributions(game_of(part, self.removal))
 
 
-class OcclusionContributions(Unsampled):
-    """One tower's contributions; a feature is occluded when it is first asked for."""
+class OcclusionContributions(Deterministic):
+    """One tower's contributions; a feature is occluded when it is first needed."""
 
     def __init__(self, game: Game):
         self._game = game
@@ -98,11 +98,11 @@ class OcclusionContributions(Unsampled):
         return "1 occlusion" if count == 1 else f"{count} occlusions"
 
     def release(self) -> None:
-        """Keep the embeddings: they are small."""
+        """Do nothing: the embeddings are small."""
 
     def _vectors(self, features: np.ndarray) -> Tensor:
         """Return the contributions of some features, ``(len(features), K)``."""
-        # A feature that is no player is equal to none, and its row keeps them all.
+        # The row of a feature that is not a player keeps them all: its contribution is zero.
         kept = features[:, None] != self._game.players[None, :]
         with self._lock:
             return self.embedding - self._game.values(kept)

@@ -93,5 +93,5 @@ def attribute(
             chosen.label,
             chosen.reads_at or " · ".join(f"{name} block {at}" for name, at in read_at),
         ),
-        cheaper=chosen.cheaper(encoder, begin),
+        cheaper_alternative=chosen.cheaper_alternative(encoder, begin),
     )

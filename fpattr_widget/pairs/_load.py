@@ -28,9 +28,9 @@ def load_pairs(path: str | os.PathLike[str]) -> FeaturePairs:
         When the file cannot be read, is damaged, is of another program, or of
         a newer version.
     """
-    return FeaturePairs.of(read_contents(path))
+    return FeaturePairs.from_contents(read_contents(path))
 
 
 def without_picture(pairs: FeaturePairs) -> FeaturePairs:
     """Compute everything, and return it with plain grey in the picture's place."""
-    return FeaturePairs.of(greyed(pairs.contents()))
+    return FeaturePairs.from_contents(greyed(pairs.compute_all()))

@@ -42,7 +42,7 @@ class FeaturePairs:
         The two sides: a caption and the crop of a picture.
     about
         See below.
-    cheaper
+    cheaper_alternative
         See below.
 
     Attributes
@@ -51,7 +51,7 @@ class FeaturePairs:
         The two sides.
     about
         Model, method and layers, in words.
-    cheaper
+    cheaper_alternative
         What would be computed sooner, in words; ``""`` where nothing would.
     """
 
@@ -62,7 +62,7 @@ class FeaturePairs:
         rows: Side,
         columns: Side,
         about: About,
-        cheaper: str = "",
+        cheaper_alternative: str = "",
     ):
         (sentence,), (crop,) = rows.panels, columns.panels
         if not isinstance(sentence, Sentence) or not isinstance(crop, Crop):
@@ -71,7 +71,7 @@ class FeaturePairs:
         self._crop = replace(crop, picture=_PICTURES.get(crop.picture))
         self.rows, self.columns = rows, Side((self._crop,))
         self.about = about
-        self.cheaper = cheaper
+        self.cheaper_alternative = cheaper_alternative
         shape = len(rows.features), len(columns.features)
         self._values = np.full(shape, np.nan, np.float32)
         self._ready = np.zeros(shape[0], bool)
@@ -272,7 +272,7 @@ class FeaturePairs:
             rows=Side((sentence,)),
             columns=self.columns,
             about=self.about,
-            cheaper=self.cheaper,
+            cheaper_alternative=self.cheaper_alternative,
         )
 
     def over(self, picture: Image.Image) -> "FeaturePairs":
@@ -295,7 +295,7 @@ class FeaturePairs:
             rows=self.rows,
             columns=Side((replace(self._crop, picture=picture),)),
             about=self.about,
-            cheaper=self.cheaper,
+            cheaper_alternative=self.cheaper_alternative,
         )
 
     def feature_rows(self, tokens: str | Iterable[int | str]) -> np.ndarray:
@@ -328,7 +328,7 @@ class FeaturePairs:
         """Whether everything is known, so that nothing has to be computed any more."""
         return isinstance(self._interactions, Recorded)
 
-    def described(self) -> dict[str, str]:
+    def provenance(self) -> dict[str, str]:
         """Return model, method and layers in words, and once measured how finely."""
         words = asdict(self.about)
         measured = self._interactions
@@ -357,7 +357,7 @@ class FeaturePairs:
             finally:
                 self._lock.release()
 
-    def contents(self) -> Contents:
+    def compute_all(self) -> Contents:
         """Compute what is missing, and return everything."""
         with self._lock:
             self.feature_rows(range(len(self.tokens)))
@@ -366,13 +366,13 @@ class FeaturePairs:
             return Contents(self.rows, self.columns, self.about, recorded)
 
     @staticmethod
-    def of(contents: Contents) -> "FeaturePairs":
+    def from_contents(contents: Contents) -> "FeaturePairs":
         """Return pairs of which everything is there."""
         return FeaturePairs(
             contents.recorded, rows=contents.rows, columns=contents.columns, about=contents.about
         )
 
-    def so_far(self) -> tuple[np.ndarray, Ledger | None]:
+    def cached(self) -> tuple[np.ndarray, Ledger | None]:
         """Return what is known already; computes nothing and never waits.
 
         Returns
@@ -408,7 +408,7 @@ class FeaturePairs:
         InputError
             When the file cannot be written, or the pairs cannot be computed.
         """
-        save_contents(self.contents, path, strip_image=strip_image)
+        save_contents(self.compute_all, path, strip_image=strip_image)
 
     def to_dataframe(self) -> "pandas.DataFrame":
         """Return one line for each (token, image feature) pair, as a pandas DataFrame."""
@@ -426,7 +426,7 @@ class FeaturePairs:
             dims=("token", "row", "column"),
             coords={"text": ("token", [token.text for token in self.tokens])},
             name="attribution",
-            attrs={"caption": self.caption, **self.described()},
+            attrs={"caption": self.caption, **self.provenance()},
         )
 
     # The doors to the rooms above: the only imports that run upward
@@ -493,7 +493,7 @@ class FeaturePairs:
 
     def _take(self, recorded: Recorded) -> None:
         self._values[:], self._ready[:] = recorded.values, True
-        self._ledger, self._own = recorded.sums, recorded.own
+        self._ledger, self._own = recorded.totals, recorded.first_order_values
         self._interactions = recorded
 
     def _record_if_complete(self) -> None:
@@ -524,11 +524,11 @@ class FeaturePairs:
 def _grouped(recorded: Recorded, groups: Groups) -> Recorded:
     """Return recorded interactions with rows summed over groups, each a word."""
     members = indicators(groups, recorded.shape[0])
-    rows, columns = recorded.own or (None, None)
+    rows, columns = recorded.first_order_values or (None, None)
     own = None if rows is None or columns is None else (members @ rows, columns)
-    error = recorded.errors.get(groups)
+    error = recorded.standard_errors.get(groups)
     errors = {} if error is None else {singles(len(groups)): error}
-    return Recorded(members @ recorded.values, recorded.sums, recorded.description, own, errors)
+    return Recorded(members @ recorded.values, recorded.totals, recorded.description, own, errors)
 
 
 def _bare_copy(picture: Image.Image) -> Image.Image:

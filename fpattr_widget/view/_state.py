@@ -25,7 +25,7 @@ def subject_state(pairs: FeaturePairs, picture: Encoded) -> dict[str, Any]:
         {"panels": [_panel(panel, picture) for panel in side.panels]}
         for side in (pairs.rows, pairs.columns)
     ]
-    return {"sides": sides, "about": pairs.described()}
+    return {"sides": sides, "about": pairs.provenance()}
 
 
 def _panel(panel: Panel, picture: Encoded) -> SentenceState | PictureState:
@@ -57,7 +57,7 @@ def computed_state(pairs: FeaturePairs) -> dict[str, Any]:
     rows = pairs.feature_rows(range(len(pairs.tokens)))
     ledger = pairs.ledger
     return {
-        "about": pairs.described(),
+        "about": pairs.provenance(),
         "ledger": asdict(ledger),
         "similarity": ledger.similarity,
         "rows": np.ascontiguousarray(rows, dtype="<f4").tobytes(),
@@ -68,7 +68,7 @@ def state_so_far(pairs: FeaturePairs) -> dict[str, Any]:
     """Return the traits that hold what is known; computes nothing and waits for nobody."""
     if pairs.complete:
         return computed_state(pairs)
-    rows, ledger = pairs.so_far()
+    rows, ledger = pairs.cached()
     state: dict[str, Any] = {}
     if np.isfinite(rows).any():
         state["rows"] = np.ascontiguousarray(rows, dtype="<f4").tobytes()

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 
 from ..pairs import FeaturePairs
-from ..progress import LONG, Stopped, about, cheaper, listening
+from ..progress import LONG, Stopped, about, cheaper_hint, listening
 from ..view import (
     DoneMessage,
     FailureMessage,
@@ -225,7 +225,9 @@ class RowServer:
         seconds = int((~ready).sum()) * self._seconds / self._rows_timed
         if seconds >= LONG:
             done = f"{int(ready.sum())} of {len(ready)} rows are there"
-            self._report(f"{done} · {about(seconds)} left{cheaper(self._pairs.cheaper)}")
+            self._report(
+                f"{done} · {about(seconds)} left{cheaper_hint(self._pairs.cheaper_alternative)}"
+            )
 
     def _flush(self) -> None:
         """Send the rows that were computed and not sent yet."""
@@ -246,7 +248,7 @@ class RowServer:
                 epoch=self.epoch,
                 ledger=ledger,
                 similarity=ledger["similarity"],
-                about=self._pairs.described(),
+                about=self._pairs.provenance(),
             )
         )
 

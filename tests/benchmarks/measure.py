@@ -92,7 +92,7 @@ def default_layer(
                 found.setdefault(name, []).append(taken)
     pairs = fp.attribute(encoder, *random_inputs(encoder, tokens))
     _ = pairs.ledger  # measures
-    return {**found, "described": pairs.described(), "peak": peak_gigabytes()}
+    return {**found, "described": pairs.provenance(), "peak": peak_gigabytes()}
 
 
 def one_repeat(encoder: fp.DualEncoder, tokens: int) -> dict[str, float]:

@@ -472,7 +472,7 @@ def test_nothing_is_computed_for_a_drawing_of_what_is_known(encoder, picture):
     pairs = fp.attribute(encoder, picture, "a dog and a cat", fp.IntegratedJacobians(steps=3), 1)
     nothing = pairs_png_so_far(pairs)
     assert not pairs.ready.any()
-    assert "nodes" not in pairs.described()
+    assert "nodes" not in pairs.provenance()
     pairs.feature_rows([1, 2])
     some = pairs_png_so_far(pairs)
     assert pairs.ready.sum() == 2

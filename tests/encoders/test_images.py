@@ -188,7 +188,7 @@ MEASURE = """
 import re, resource, sys
 import numpy as np
 from fpattr_widget.encoders._image_files import read_image, seen_crop
-from fpattr_widget.encoders._adapters import Transform
+from fpattr_widget.encoders._adapters import TransformProcessor
 
 def most():
     if sys.platform == "linux":  # where the other number begins with that of the parent
@@ -200,7 +200,7 @@ def shrink(picture):
     return np.asarray(picture.resize((32, 32)), np.float32).transpose(2, 0, 1) / 255
 
 def read(path):
-    return seen_crop(Transform(shrink), read_image(path))[0].getpixel((5, 5))
+    return seen_crop(TransformProcessor(shrink), read_image(path))[0].getpixel((5, 5))
 
 read(sys.argv[1])
 before = most()

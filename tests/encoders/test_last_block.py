@@ -12,7 +12,7 @@ from torch import nn
 
 import fpattr_widget as fp
 from fpattr_widget.encoders import _last_block as last_block
-from fpattr_widget.encoders._last_block import NODE, AttentionPooling, agree
+from fpattr_widget.encoders._last_block import SAMPLE_NODE, AttentionPooling, agree
 from tests.helpers import family_checks as checks
 from tests.helpers.families import siglip
 from tests.helpers.families.samples import SAMPLES
@@ -301,7 +301,7 @@ def bent(tower, inputs, reference, size: float):
         def finish(mixed, state):
             out = right.finish(mixed, state)
             alpha = ((state - start) @ change / change.square().sum())[..., None]
-            return out + size * alpha * (1 - alpha) * (NODE - alpha) * torch.ones_like(out)
+            return out + size * alpha * (1 - alpha) * (SAMPLE_NODE - alpha) * torch.ones_like(out)
 
         return replace(right, finish=finish)
 
@@ -331,14 +331,14 @@ def test_a_description_right_by_value_and_wrong_by_derivative_is_refused(picture
 
 def test_derivatives_are_compared_once_for_a_model(picture, monkeypatch):
     asked = []
-    witness = last_block.witness
+    sample_jacobian = last_block.sample_jacobian
 
     def counted(*arguments):
         asked.append(arguments)
-        return witness(*arguments)
+        return sample_jacobian(*arguments)
 
-    for place in ("encoders.tower", "methods.closed_form"):
-        monkeypatch.setattr(f"fpattr_widget.{place}.witness", counted)
+    for place in ("encoders._tower", "methods._closed_form"):
+        monkeypatch.setattr(f"fpattr_widget.{place}.sample_jacobian", counted)
     encoder = encode(random_clip())
     for shown, caption in ((picture, CAPTION), (picture.rotate(90), "a cat")):
         assert ways(encoder, shown, caption) == (IN_CLOSED_FORM, IN_CLOSED_FORM)

@@ -487,7 +487,7 @@ def assert_refuses(pairs: fp.FeaturePairs, row: np.ndarray) -> None:
         assert SENTENCE.fullmatch(str(refusal.value)), refusal.value
     np.testing.assert_array_equal(pairs.row(1), row)
     assert np.flatnonzero(pairs.ready).tolist() == [1]
-    known, _ = pairs.so_far()
+    known, _ = pairs.cached()
     np.testing.assert_array_equal(known[1, 1:], row.ravel())
 
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 import fpattr_widget as fp
 from fpattr_widget.encoders import AttentionPooling, PreparedImage, PreparedText, Split
-from fpattr_widget.encoders._tower import Tower
+from fpattr_widget.encoders._inputs import repeat_inputs
+from fpattr_widget.encoders._tower import Tower, _Start
 from fpattr_widget.methods._automatic import PathIntegral
 from fpattr_widget.methods._closed_form import closed_form
 from fpattr_widget.methods._quadrature import Quadrature
@@ -63,7 +64,7 @@ def assert_closes_at_every_layer(
     assert one_node.measure(encoder.part(text, 0)).residual > 1e-2
     assert one_node.measure(encoder.part(seen, 0)).residual > 1e-2
     for prepared, reference in ((text, text_reference), (seen, image_reference)):
-        tower = encoder.towers[prepared.tower]
+        tower = encoder.towers[prepared.tower_name]
         change = tower.embed(prepared.inputs)[0] - tower.embed(reference)[0]
         for layer in range(len(tower.blocks)):
             total = method.measure(encoder.part(prepared, layer)).total
@@ -145,7 +146,8 @@ def assert_last_block_is_cut_short(
         tried = len(ran)
         found = split.embed(states)
         assert len(ran) == tried, "the last block ran at all positions"
-        expected = tower._run_from(states, tower.read(inputs, layer).states, inputs, layer)
+        start = _Start(layer, inputs, tower.read(inputs, layer).states)
+        expected = tower._run_from(start, states, repeat_inputs(inputs, len(states)))
         assert len(ran) > tried
     if split.states.dtype != torch.float64:
         tolerance = max(tolerance, 1e-5)
@@ -157,7 +159,7 @@ def assert_split_has_closed_form(split: Split, *, steps: int = 5, tolerance: flo
     if split.states.dtype != torch.float64:
         tolerance = max(tolerance, 1e-5)
     form = closed_form(split, MEMORY)
-    assert form is not None, f"the {split.tower} tower's last block has no closed form"
+    assert form is not None, f"the {split.tower_name} tower's last block has no closed form"
     nodes = Quadrature.of("gauss-legendre", steps)
     closed, plain = form.integrator(nodes), PathIntegral(split, nodes, MEMORY)
     random = np.random.default_rng(0)

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, Route
 
 from fpattr_widget.encoders import Token
 from fpattr_widget.methods import Product
-from fpattr_widget.methods._contributions import KnownContributions
+from fpattr_widget.methods._contributions import ExplicitContributions
 from fpattr_widget.pairs import About, FeaturePairs
 from tests.helpers.recorded import pairs_of
 from tests.helpers.shown import kind_of, rows_message
@@ -259,7 +259,7 @@ def synthetic_pairs(
         for count in (tokens, 1 + rows * columns):
             vectors = torch.as_tensor(random.normal(0, 1, (count, 24)) / count)
             start = torch.as_tensor(random.normal(0, 1, 24) / 8)
-            sides.append(KnownContributions(vectors, start + vectors.sum(0), start, "4 nodes"))
+            sides.append(ExplicitContributions(vectors, start + vectors.sum(0), start, "4 nodes"))
         return Product(sides[0], sides[1], ("text", "image"), nullcontext)
 
     return pairs_of(
@@ -279,7 +279,7 @@ def unknown_words(pairs: FeaturePairs) -> FeaturePairs:
         for number, token in enumerate(pairs.tokens)
     ]
     return pairs_of(
-        pairs.contents().recorded,
+        pairs.compute_all().recorded,
         caption=pairs.caption,
         tokens=tokens,
         picture=pairs.picture,

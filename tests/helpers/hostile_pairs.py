@@ -17,7 +17,7 @@ def hostile(*texts: str) -> fp.FeaturePairs:
         for token, text in zip(pairs.tokens, words, strict=True)
     ]
     return pairs_of(
-        pairs.contents().recorded,
+        pairs.compute_all().recorded,
         caption=caption,
         tokens=tokens,
         picture=pairs.picture,

@@ -54,8 +54,8 @@ def test_all_masks_give_the_interaction_of_the_cosine(encoder, picture, cosines,
     assert not pairs.matrix[[0, -1]].any()
     assert not pairs.image_special.any()
     assert pairs.standard_error is None
-    assert pairs.described()["nodes"] == "text exact, 64 masks · image exact, 512 masks"
-    assert pairs.described()["layers"] == "at the input"
+    assert pairs.provenance()["nodes"] == "text exact, 64 masks · image exact, 512 masks"
+    assert pairs.provenance()["layers"] == "at the input"
 
 
 @pytest.mark.parametrize("p", [0.5, 0.3])
@@ -82,7 +82,7 @@ def test_an_exact_tower_leaves_the_other_ones_error(encoder, picture, cosines):
     method = fp.Banzhaf(samples=64)
     pairs = fp.attribute(encoder, picture, CAPTION, method)
     pairs.row(2)
-    words = pairs.described()["nodes"]
+    words = pairs.provenance()["nodes"]
     assert words.startswith("text exact, 64 masks · image 64 masks · standard error 0.0")
     text = method.measure(encoder.part(encoder.prepare(CAPTION, "text"), 0))
     image = method.measure(encoder.part(encoder.prepare(picture, "image"), 0))
@@ -105,7 +105,7 @@ def test_two_samples_say_nothing_of_their_error(encoder, picture):
     pairs = fp.attribute(encoder, picture, CAPTION, fp.Banzhaf(samples=3))
     assert np.isfinite(pairs.matrix).all()
     assert np.isinf(pairs.standard_error[1:-1]).all()
-    assert pairs.described()["nodes"].endswith("2 masks · standard error inf")
+    assert pairs.provenance()["nodes"].endswith("2 masks · standard error inf")
 
 
 def test_the_seed_is_all_that_is_random(encoder, picture):
@@ -136,7 +136,7 @@ def test_the_error_of_words_counts_what_their_tokens_share(encoder):
         encoder.part(encoder.prepare(CAPTION, "text"), 0)
     )
     estimate = contributions._estimate
-    said = np.einsum("dti,dtk->dik", estimate.factors, estimate.rests)
+    said = np.einsum("dti,dtk->dik", estimate.factors, estimate.residuals)
     draws = said.reshape(len(said), -1)
     covariance = np.cov(draws.T) / len(draws)
     directions = np.random.default_rng(0).normal(size=(3, 12))

@@ -51,7 +51,7 @@ def test_it_is_shown(bundled, name):
     scene = example("dog-and-ball")
     pairs = fp.attribute(bundled, scene.image, scene.caption, QUICK[name])
     widget = pairs.widget().bake()
-    assert widget.about == {**pairs.described()}
+    assert widget.about == {**pairs.provenance()}
     assert widget.about["method"] == QUICK[name].label
     assert widget.about["nodes"]
     rows = np.frombuffer(widget.rows, "<f4").reshape(len(pairs.tokens), -1)
@@ -88,7 +88,7 @@ def test_words_are_the_sums_of_their_tokens(picture, name):
     expected = [pairs.matrix[part].sum(0) for part in ([1], [2, 3, 4, 5], [6, 7, 8])]
     np.testing.assert_allclose(words.matrix[1:-1], expected, rtol=0, atol=4e-6 * scale)
     assert words.ledger.pairs == pytest.approx(pairs.ledger.pairs, abs=1e-5)
-    assert words.described() == pairs.described() or name == "banzhaf"
+    assert words.provenance() == pairs.provenance() or name == "banzhaf"
     assert (words.standard_error is None) == (pairs.standard_error is None) == (name != "banzhaf")
 
 

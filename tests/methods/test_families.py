@@ -100,7 +100,7 @@ def test_what_a_hidden_patch_shows_reaches_no_one(made, picture):
         without[0, player] = False
         kept = torch.ones(1, game.features, dtype=torch.bool)
         kept[0, game.players[player]] = False
-        shown = encoder.towers["image"].without(image, layer, kept, "zeros")
+        shown = encoder.towers["image"].masked(image, layer, kept, "zeros")
         noise = torch.randn_like(image.inputs["pixel_values"])
         hidden = shown["pixel_values"] == 0
         pixels = torch.where(hidden, noise, image.inputs["pixel_values"])

@@ -88,7 +88,7 @@ def pixels_kept(encoder: fp.DualEncoder, image, kept: list[int]) -> Tensor:
     mask = torch.ones(1, len(tower.panel(prepared, last).features), dtype=torch.bool)
     mask[0, players] = False
     mask[0, players[kept]] = True
-    return tower.without(prepared, last, mask, "zeros")["pixel_values"][0]
+    return tower.masked(prepared, last, mask, "zeros")["pixel_values"][0]
 
 
 def test_packed_patches_are_removed_as_rows():
@@ -123,7 +123,7 @@ def test_every_pixel_belongs_to_one_patch(patch, size, grid):
     if patch is None:
         tower.read = lambda inputs, layer: Reading(pixels.new_zeros(1, 1, *grid), pixels)
     prepared = PreparedImage({"pixel_values": pixels}, picture=None, crop=None)
-    alone = tower.without(prepared, 0, torch.eye(count).bool(), "zeros")
+    alone = tower.masked(prepared, 0, torch.eye(count).bool(), "zeros")
     assert alone["pixel_values"].shape == (count, 1, *size)
     torch.testing.assert_close(alone["pixel_values"].sum(0, keepdim=True), pixels)
     height, width = tower.patch or (size[0] / grid[0], size[1] / grid[1])
@@ -144,7 +144,7 @@ def test_a_mask_that_is_there_still_holds(encoder):
     }
     kept = torch.tensor([[True, False, True, True], [True, True, True, True]])
     prepared = PreparedText(inputs, caption="", tokens=(), filler=0)
-    batch = encoder.towers["text"].without(prepared, 0, kept, "mask")
+    batch = encoder.towers["text"].masked(prepared, 0, kept, "mask")
     assert batch["attention_mask"].tolist() == [[1, 0, 0, 1], [1, 1, 0, 1]]
     assert batch["input_ids"].shape == (2, 4)
 
@@ -251,13 +251,13 @@ def test_a_coalition_is_encoded_once():
 
 def test_vectors_find_their_places():
     game = Game(Asked(), np.array([1, 2, 4]), 6)
-    placed = game.place(torch.tensor([[1.0, 2], [3, 4], [5, 6]]))
+    placed = game.scatter(torch.tensor([[1.0, 2], [3, 4], [5, 6]]))
     assert placed.tolist() == [[0, 0], [1, 2], [3, 4], [0, 0], [5, 6], [0, 0]]
 
 
 def test_memory_that_runs_out_makes_portions_smaller():
     asked = Asked(most=3)
-    game = Game(asked, np.arange(3), 3, together=8)
+    game = Game(asked, np.arange(3), 3, batch_size=8)
     kept = np.array([[number >> i & 1 for i in range(3)] for number in range(8)], bool)
     np.testing.assert_array_equal(game.values(kept)[:, 0], kept[:, 0] + 1.0 * kept[:, 2])
     assert [len(portion) for portion in asked.portions] == [2, 2, 2, 2]

@@ -48,7 +48,7 @@ def test_it_is_the_jacobian_at_the_input(encoder, picture, layers, nodes):
     scale = np.abs(expected).max()
     np.testing.assert_allclose(pairs.matrix, expected[:, 1:], rtol=0, atol=1e-6 * scale)
     np.testing.assert_allclose(pairs.image_special, expected[:, :1], rtol=0, atol=1e-6 * scale)
-    assert pairs.described()["nodes"] == nodes
+    assert pairs.provenance()["nodes"] == nodes
 
 
 def test_it_is_one_node_at_the_end_of_the_path(encoder, picture):

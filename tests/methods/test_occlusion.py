@@ -124,7 +124,7 @@ def test_an_empty_region_is_nothing(encoder, picture):
 def test_what_was_done_is_said(encoder, picture, caption, words):
     pairs = fp.attribute(encoder, picture, caption, "occlusion")
     pairs.row(1)
-    described = pairs.described()
+    described = pairs.provenance()
     assert described["nodes"] == f"text {words} · image 9 occlusions"
     assert described["layers"] == "at the input"
     assert pairs.standard_error is None

@@ -64,7 +64,7 @@ def test_a_pair_is_a_cosine(encoder, picture):
     # EOS and CLS are what the model itself compares.
     similarity = encoder.similarity(picture, CAPTION)
     assert pairs.image_special[-1, 0] == pytest.approx(similarity, abs=1e-6)
-    described = pairs.described()
+    described = pairs.provenance()
     assert (described["layers"], described["nodes"]) == ("at the final states", "cosines")
 
 

@@ -79,7 +79,7 @@ def assert_same(loaded: fp.FeaturePairs, original: fp.FeaturePairs) -> None:
     for name in ("caption", "tokens", "grid", "image_special_names", "about", "ledger"):
         assert getattr(loaded, name) == getattr(original, name), name
     assert repr(loaded) == repr(original)
-    assert loaded.described() == original.described()
+    assert loaded.provenance() == original.provenance()
     assert loaded.picture.mode == original.picture.mode
     assert loaded.picture.tobytes() == original.picture.tobytes()
     for name in ("matrix", "image_special", "standard_error"):
@@ -100,7 +100,7 @@ def original(request, encoder, picture):
 
 @pytest.fixture(scope="module")
 def plain(encoder, picture) -> bytes:
-    return pack_contents(fp.attribute(encoder, picture, CAPTION, METHODS["measured"]).contents())
+    return pack_contents(fp.attribute(encoder, picture, CAPTION, METHODS["measured"]).compute_all())
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def sampled() -> bytes:
     """Return the file of pairs whose tokens are parts of words."""
     picture = Image.effect_mandelbrot((24, 24), (-2, -1, 1, 1), 9).convert("RGB")
     pairs = fp.attribute(spelling_encoder(), picture, "a good dog", METHODS["sampled"])
-    return pack_contents(pairs.contents())
+    return pack_contents(pairs.compute_all())
 
 
 def load(data: bytes, folder: Path, name: str = "x.fpattr") -> fp.FeaturePairs:
@@ -129,7 +129,7 @@ def test_everything_comes_back(original, tmp_path):
 
 
 def completed(pairs: fp.FeaturePairs) -> fp.FeaturePairs:
-    pairs.contents()
+    pairs.compute_all()
     return pairs
 
 
@@ -239,7 +239,7 @@ def test_the_file_is_safetensors(sampled, tmp_path):
     tensors = safetensors.numpy.load(sampled)
     with safetensors.safe_open(tmp_path / "x.fpattr", "numpy") as file:
         metadata = file.metadata()
-    rows = loaded.contents().recorded
+    rows = loaded.compute_all().recorded
     np.testing.assert_array_equal(tensors["values"], rows.values)
     np.testing.assert_array_equal(tensors["standard_error"][:, 1:], loaded.standard_error)
     np.testing.assert_array_equal(tensors["error_of_words"][:, 1:], loaded.words().standard_error)
@@ -458,7 +458,7 @@ def same_or_refused(data: bytes, whole: bytes, folder: Path) -> None:
     if loaded is None:
         assert "'x.fpattr'" in message
     else:
-        assert pack_contents(loaded.contents()) == whole
+        assert pack_contents(loaded.compute_all()) == whole
 
 
 def test_every_truncation_is_found(sampled, tmp_path):
@@ -721,7 +721,7 @@ def test_files_from_before_unknown_tokens_are_read(plain, tmp_path):
 
 
 def test_unknown_tokens_come_back_from_a_file_of_the_second_version(tmp_path):
-    contents = made().contents()
+    contents = made().compute_all()
     first, second, third = contents.sentence.tokens
     tokens = (first, replace(second, unknown=True), third)
     rows = Side((replace(contents.sentence, tokens=tokens),))
@@ -842,9 +842,9 @@ def test_places_that_cannot_be_read_are_named(tmp_path):
 
 def test_numbers_that_are_not_finite_are_not_saved(tmp_path):
     pairs = made()
-    known = pairs.contents().recorded
+    known = pairs.compute_all().recorded
     broken = (
-        replace(known, sums=replace(known.sums, pairs=float("nan"))),
+        replace(known, totals=replace(known.totals, pairs=float("nan"))),
         replace(known, values=np.full_like(known.values, np.inf)),
     )
     for wrong in broken:
@@ -866,6 +866,6 @@ def test_loading_needs_no_encoder(plain, tmp_path):
             opened.append(str(arguments[0]))
 
     sys.addaudithook(watch)  # stays for ever, but idle
-    fp.load_pairs(tmp_path / "x").contents()
+    fp.load_pairs(tmp_path / "x").compute_all()
     watching.clear()
     assert set(opened) == {str(tmp_path / "x")}

@@ -29,9 +29,9 @@ def whole(encoder, picture):
 def test_nothing_is_computed_before_it_is_asked_for(encoder, picture):
     pairs = fresh(encoder, picture)
     assert not pairs.ready.any()
-    assert "nodes" not in pairs.described()
+    assert "nodes" not in pairs.provenance()
     pairs.row(2)
-    assert pairs.described()["nodes"] == "4 nodes"
+    assert pairs.provenance()["nodes"] == "4 nodes"
     assert pairs.ready.tolist() == [i == 2 for i in range(len(pairs.tokens))]
 
 

@@ -110,7 +110,7 @@ def assert_whole(model: dict, pairs: fp.FeaturePairs) -> None:
     np.testing.assert_allclose(values, everything, atol=1e-6)
     assert state["similarity"] == pytest.approx(pairs.ledger.similarity, abs=1e-6)
     assert state["ledger"]["pairs"] == pytest.approx(pairs.ledger.pairs, abs=1e-6)
-    assert state["about"] == pairs.described()
+    assert state["about"] == pairs.provenance()
 
 
 @pytest.mark.parametrize("caption", ["a dog next to a ball", "a dog"])

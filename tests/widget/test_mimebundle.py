@@ -117,7 +117,7 @@ class Slow:
     """Measures only when told to, and says on which thread."""
 
     def __init__(self, pairs: fp.FeaturePairs):
-        self.known = pairs.contents().recorded
+        self.known = pairs.compute_all().recorded
         self.go = threading.Event()
         self.threads: list[threading.Thread] = []
         self.pairs = like(pairs, self)
@@ -159,7 +159,7 @@ def test_a_display_waits_no_longer_than_the_worker_takes():
 
 def test_a_drawing_that_fails_is_left_out(view):
     pairs = view.pairs
-    view.pairs = like(pairs, pairs.contents().recorded, About(None, "method", "layers"))
+    view.pairs = like(pairs, pairs.compute_all().recorded, About(None, "method", "layers"))
     data, _ = view._repr_mimebundle_()
     assert VIEW in data
     assert PNG not in data

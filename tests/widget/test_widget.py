@@ -388,7 +388,7 @@ def test_everything_can_be_computed_before_it_is_displayed(encoder, picture, mon
 def test_what_is_known_already_is_there_at_once(encoder, picture):
     pairs = fp.attribute(encoder, picture, "a dog", METHOD, 1)
     assert not pairs.complete
-    pairs.contents()
+    pairs.compute_all()
     assert pairs.complete
     state = pairs.widget().get_state()
     rows = pairs.feature_rows(range(len(pairs.tokens)))
@@ -412,7 +412,7 @@ def test_a_closed_view_can_be_opened_again(widget):
 def test_widgets_of_one_picture_share_it(encoder, picture):
     views = [fp.attribute(encoder, picture, text, METHOD, 1).widget() for text in ("a", "b c")]
     assert picture_of(views[0].sides)["data"] is picture_of(views[1].sides)["data"]
-    assert views[0].pairs._picture is views[1].pairs._picture
+    assert views[0].pairs._crop.picture is views[1].pairs._crop.picture
     mine = views[0].pairs.picture
     mine.paste(0, (0, 0, *mine.size))  # is the caller's own
     assert views[0].pairs.picture.getextrema() != mine.getextrema()

@@ -9,7 +9,7 @@ from ...errors import InputError
 from .._family import Family, largest_block_list
 from .._image import ImageTower
 from .._inputs import Inputs
-from .._last_block import AttentionPooling, attention_pooling, does_nothing, may_be_read
+from .._last_block import AttentionPooling, attention_pooling, does_nothing, may_be_bypassed
 from .._text import TextTower
 from .._tower import LastBlock, as_pair
 from .align import FEATURE_MAP
@@ -27,7 +27,7 @@ def _hugging_face_text_tower(model: Any) -> TextTower:
     text = model.text
     blocks = largest_block_list(text.transformer)
     first = type(text.pooler).__name__ in ("ClsPooler", "ClsLastHiddenStatePooler")
-    # A dense layer that the model itself puts behind its first position.
+    # A dense layer that the model itself applies to its first position.
     dense = getattr(text.pooler, "use_pooler_output", False) and text.transformer.pooler
 
     def encode(inputs: Inputs) -> Tensor:
@@ -57,7 +57,7 @@ def _timm_image_tower(model: Any) -> ImageTower:
     Raises
     ------
     InputError
-        When it is neither a transformer nor made of stages that keep a feature map.
+        When it is neither a transformer nor made of stages with feature maps.
     """
     trunk = model.visual.trunk
     encode = image_encoder(model)
@@ -109,7 +109,7 @@ def _timm_transformer(model: Any, encode: Callable[[Inputs], Tensor]) -> ImageTo
 
 
 def _latent_pooling(model: Any) -> LastBlock | None:
-    """Describe timm's pooling head where it has one latent, as SigLIP's."""
+    """Describe timm's pooling head where it has one latent, as SigLIP's has."""
     trunk, head = model.visual.trunk, model.visual.trunk.attn_pool
     extras = (getattr(head, name, None) for name in ("pos_embed", "q_norm", "k_norm"))
     sees_all = trunk.num_prefix_tokens == 0 or getattr(trunk, "pool_include_prefix", False)
@@ -124,7 +124,7 @@ def _latent_pooling(model: Any) -> LastBlock | None:
 
     def describe(_inputs: Inputs) -> AttentionPooling | None:
         called = [part for part in (head.q, head.proj, head.norm, head.mlp) if part is not None]
-        if not may_be_read(trunk.norm, head, read=[head.kv], called=called):
+        if not may_be_bypassed(trunk.norm, head, read=[head.kv], called=called):
             return None
         norm = None if does_nothing(trunk.norm) else trunk.norm
         biases = (None, None) if head.kv.bias is None else head.kv.bias.chunk(2)
@@ -148,7 +148,7 @@ def _towers(model: Any) -> tuple[TextTower, ImageTower]:
     return text, image
 
 
-# Towers by the parts that give them away.
+# Towers by the parts that identify them.
 _TEXTS: dict[tuple[str, ...], Callable[[Any], TextTower]] = {
     ("text.transformer.resblocks", "text.token_embedding"): (
         lambda model: resblock_text_tower(model, model.text)

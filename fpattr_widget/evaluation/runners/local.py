@@ -29,5 +29,5 @@ def _guards(task: Task) -> list[Callable[[], AbstractContextManager[None]]]:
     guards: list[Callable[[], AbstractContextManager[None]]] = []
     for encoder in task.encoders:
         with encoder.steady() as fixed:
-            guards.append(partial(fixed.unchanged, None))
+            guards.append(partial(fixed.require_unchanged, None))
     return guards

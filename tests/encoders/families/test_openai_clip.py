@@ -160,7 +160,7 @@ def test_half_precision_as_it_is_shipped(pixels, picture):
         assert np.abs(matrix - expected).max() < 0.05 * np.abs(expected).max()
     described = fp.attribute(rough, pixels, ids)
     assert described.ledger.residual < 0.05
-    assert described.described()["nodes"].endswith("closed form")
+    assert described.provenance()["nodes"].endswith("closed form")
 
 
 def test_a_resnet_is_explained_cell_by_cell():

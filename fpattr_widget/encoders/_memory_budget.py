@@ -1,31 +1,31 @@
-"""What is kept of an encoder's work within its memory limit."""
+"""The memory that one encoder's measurements share."""
 
 import weakref
 from typing import Protocol
 
 
 class Releasable(Protocol):
-    """What keeps memory that only makes further calls faster."""
+    """An object that holds memory only to make further calls faster."""
 
     def release(self) -> None:
-        """Drop it; from any thread."""
+        """Release it; safe from any thread."""
         ...
 
 
-class Kept:
-    """All that is kept of one encoder for further calls, within a limit.
+class MemoryBudget:
+    """Keeps the memory of several owners within a limit.
 
-    What was used longest ago is released first. No lock is needed: each step is
-    one of a dictionary's own, and two threads at once release too much at worst.
+    The owner that was used longest ago is released first. No lock is needed: each step is
+    one atomic operation on a dictionary, and two threads at once release too much at worst.
     """
 
     def __init__(self) -> None:
         self._sizes: dict[int, tuple[weakref.ref[Releasable], int]] = {}
 
     def add(self, owner: Releasable, size: int, limit: int) -> None:
-        """Count what an owner keeps, in bytes, as used last; release others over the limit."""
+        """Count an owner's memory in bytes as used last; release others above the limit."""
         self._sizes.pop(id(owner), None)
-        others = [(key, one(), taken) for key, (one, taken) in list(self._sizes.items())]
+        others = [(key, owned(), taken) for key, (owned, taken) in list(self._sizes.items())]
         self._sizes[id(owner)] = weakref.ref(owner), size
         total = size + sum(taken for _, other, taken in others if other is not None)
         for key, other, taken in others:
