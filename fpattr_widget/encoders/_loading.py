@@ -173,7 +173,7 @@ def shared_encoder(model: str | os.PathLike[str]) -> DualEncoder:
 
 def is_loaded(model: str | os.PathLike[str]) -> bool:
     """Tell whether :func:`shared_encoder` would return at once."""
-    return _KEPT.has(_as_it_is(model))
+    return _as_it_is(model) in _KEPT
 
 
 def _as_it_is(model: str | os.PathLike[str]) -> Hashable:
