@@ -5,7 +5,7 @@ import os
 import platform
 import queue
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from tests.breaks.checkout import Checkout, UnusableError, state_of_repository, write_record
@@ -56,7 +56,8 @@ def main() -> None:
             checkout = free.get()
             require_sound(checkout, breaks)
             free.put(checkout)
-        for one, test, trouble in pool.map(attempt, breaks):
+        for done in as_completed([pool.submit(attempt, one) for one in breaks]):
+            one, test, trouble = done.result()
             result = f"caught by {test}" if test else f"NOT CAUGHT{trouble}"
             print(f"{one.room}: {one.name}: {result}", flush=True)
             found[one.name] = {

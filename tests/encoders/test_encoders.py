@@ -2,6 +2,8 @@
 
 import copy
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from transformers import BertConfig, BertModel
 
 import fpattr_widget as fp
 from tests.helpers.family_checks import snapshot
-from tests.helpers.models import Processor, random_clip
+from tests.helpers.models import CAPTIONS, Processor, clip, encoder_of, random_clip
 
 FAST = fp.IntegratedJacobians(steps=2)
 
@@ -325,3 +327,21 @@ def test_a_module_that_has_to_be_converted_is_copied(picture):
     assert own.similarity(picture, "a dog") == pytest.approx(
         wide.similarity(picture, "a dog"), abs=1e-6
     )
+
+
+def test_passes_of_several_threads_run_one_after_the_other():
+    """A module may note things of the pass that it is in."""
+    model, inside, found = clip(), [], []
+
+    def enter(*_: object) -> None:
+        inside.append(None)
+        time.sleep(0.01)
+        found.append(len(inside))
+
+    block = model.text_model.encoder.layers[0]
+    block.register_forward_pre_hook(enter)
+    block.register_forward_hook(lambda *_: inside.clear())
+    encoder = encoder_of(model)
+    with ThreadPoolExecutor(len(CAPTIONS)) as pool:
+        list(pool.map(lambda caption: encoder.embed_text([caption]), CAPTIONS))
+    assert found == [1] * len(CAPTIONS)
