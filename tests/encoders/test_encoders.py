@@ -4,6 +4,7 @@ import copy
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,6 +69,21 @@ def test_a_saved_folder_loads_like_a_hub_model(saved_model, picture):
         by_hand.similarity(picture, "a dog"), abs=1e-6
     )
     assert by_hand.resolve_layers(None) == (2, 2)
+    given, named, other = (
+        fp.attribute(encoder, picture, "a dog", fp.IntegratedJacobians(text_reference=kind)).ledger
+        for kind in (None, "exclip", "pad")
+    )
+    assert given == named != other
+
+
+def test_captions_that_differ_in_what_is_special_are_measured_apart(encoder, picture):
+    text = encoder.prepare("a dog", "text")
+    marked = tuple(replace(token, special=token.text != "a") for token in text.tokens)
+    ledgers = [
+        fp.attribute(encoder, picture, one, FAST).ledger
+        for one in (text, replace(text, tokens=marked), replace(text, filler=7))
+    ]
+    assert len({ledger.baseline for ledger in ledgers}) == 3
 
 
 def test_unknown_models_are_named(tmp_path):
@@ -205,6 +221,9 @@ def test_missing_weights_are_told(saved_model, tmp_path):
     for path in saved_model.iterdir():
         if path.suffix != ".safetensors":
             (tmp_path / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(fp.InputError, match="cannot be loaded"):
+        fp.load_encoder(tmp_path)
+    torch.save(random_clip().state_dict(), tmp_path / "pytorch_model.bin")  # a pickle: it runs code
     with pytest.raises(fp.InputError, match="cannot be loaded"):
         fp.load_encoder(tmp_path)
 
