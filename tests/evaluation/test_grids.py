@@ -12,7 +12,7 @@ from PIL import Image
 import fpattr_widget as fp
 from fpattr_widget.evaluation.datasets import grids
 from fpattr_widget.evaluation.datasets.grids import _article
-from fpattr_widget.scenes import Sprites
+from fpattr_widget.scenes import Sprites, sample_quarters
 from fpattr_widget.scenes._render import render_joined
 
 COLOURS = {"red_fox": "red", "owl": "lime", "grapes": "blue", "unicycle": "yellow", "ape": "white"}
@@ -104,6 +104,9 @@ def test_grids_of_scenes():
             assert sample.caption[phrase.start : phrase.stop] == phrase.label
             left, top = phrase.boxes[0][:2]
             assert kinds[int(2 * left + 4 * top)] == phrase.label
+    # A stream of their own: training draws from 0, held-out scenes are of 1.
+    own = sample_quarters(np.random.default_rng([2, 0]), Sprites().aspect_ratios)
+    assert found[0].source.quarters == tuple(own)
     copy = pickle.loads(pickle.dumps(found[0]))
     assert np.array_equal(copy.image, found[0].image)
     assert quietly("scenes", 1, size=64)[0].image.size == (64, 64)

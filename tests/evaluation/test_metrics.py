@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import stats
 
 import fpattr_widget as fp
-from fpattr_widget.evaluation._explained import ExplainedSample
+from fpattr_widget.evaluation._explained import ExplainedSample, PreparedSample
 from fpattr_widget.evaluation.metrics import (
     METRICS,
     Agreement,
@@ -532,6 +532,15 @@ def test_settings_out_of_range_are_named(metric, setting):
 def test_what_is_good_when_small_is_told():
     found = set().union(*(METRICS[name]().less_is_better for name in METRICS))
     assert found == {"deletion", "completeness_residual"}
+
+
+def test_layers_share_a_game_where_they_have_the_same_patches():
+    whole = sample("one", image=align_image(), caption=torch.tensor([[2, 5, 6, 3]]))
+    prepared = PreparedSample(align(), whole)
+    early, again, late = (prepared.masked((0, layer), None) for layer in (0, 0, 2))
+    assert early.columns is again.columns
+    assert early.rows is late.rows
+    assert len(early.columns.players) > len(late.columns.players)
 
 
 @pytest.mark.parametrize("layer", [0, 2])

@@ -65,6 +65,9 @@ def test_the_ending_says_what_is_written(photo, pairs, tmp_path, capsys):
         assert [line[name] for line in lines] == list(table[name])
     for name in ("token", "row", "column", "attribution"):
         np.testing.assert_allclose([float(line[name]) for line in lines], table[name], atol=1e-6)
+    # All digits of the file of the same run, which holds the very bits.
+    values = [np.float32(line["attribution"]) for line in lines if line["row"] != "-1"]
+    np.testing.assert_array_equal(values, fp.load_pairs("it.fpattr").matrix.ravel())
     np.testing.assert_allclose(fp.load_pairs("it.fpattr").matrix, pairs.matrix, atol=1e-6)
     assert not [path for path in tmp_path.iterdir() if path.stem not in ("it", "photo")]
 
@@ -177,6 +180,17 @@ def test_no_word_becomes_a_formula(photo):
         texts = list(dict.fromkeys(line["text"] for line in csv.DictReader(file)))
     assert {"'=", "'@", "'-"} <= set(texts)
     assert not [text for text in texts if text[0] in "=+-@"]
+
+
+def test_a_limit_draws_samples_at_random(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = "evaluate scenes --number 20 --seed 4 --limit 2 --metric completeness --layer=-1"
+    assert main([*command.split(), "-o", "it.csv"]) == 0
+    with open("it.csv", newline="", encoding="utf-8") as file:
+        names = [line["sample"] for line in csv.DictReader(file)]
+    scenes = fp.datasets.scenes(20, seed=4)
+    assert names == [sample.name for sample in scenes.shuffled(4)[:2]]
+    assert set(names) != {sample.name for sample in scenes[:2]}
 
 
 def test_an_interrupted_evaluation_is_told_and_gone_on_from(tmp_path, monkeypatch, capsys):

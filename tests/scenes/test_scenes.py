@@ -15,6 +15,7 @@ from fpattr_widget.scenes import (
     describe,
     example,
     example_names,
+    held_out,
     render,
     sample_scene,
 )
@@ -164,6 +165,19 @@ def test_complete_captions_name_every_object(sprites):
         scene = sample_scene(generator, sprites.aspect_ratios)
         named = {i for m in describe(scene, generator, complete=True).mentions for i in m.objects}
         assert named == set(range(len(scene.objects)))
+
+
+def test_held_out_scenes_are_of_a_stream_that_training_does_not_draw_from(sprites):
+    """Training draws from stream 0, whose further zeros are none to numpy: [0, 3] is [0, 3, 0]."""
+
+    def first(stream: int) -> Scene:
+        generator = np.random.default_rng([stream, 3])
+        count = int(generator.choice([1, 2, 3, 4]))
+        return sample_scene(generator, sprites.aspect_ratios, count=count)
+
+    ((scene, _),) = held_out(1, sprites.aspect_ratios, seed=3)
+    assert scene == first(1)
+    assert len({first(stream).texture for stream in (0, 1, 2)}) == 3
 
 
 def test_withheld_kinds_are_never_trained_but_have_words(sprites):

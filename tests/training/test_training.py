@@ -22,7 +22,7 @@ from fpattr_widget.scenes import (
 from fpattr_widget.scenes._layout import GROUNDS
 from fpattr_widget.training import fine_tune
 from fpattr_widget.training._batches import Batches
-from fpattr_widget.training._learning import _weigh
+from fpattr_widget.training._learning import _contrast, _hide_patches, _weigh
 from fpattr_widget.training.check import recognition, relations, retrieval
 from fpattr_widget.training.scenes import _learning_rate, train
 from tests.benchmarks import records
@@ -132,6 +132,29 @@ def test_unrelated_captions_name_nothing_of_a_picture():
                 assert stranger == (not named & there), (caption, there)
         assert 0.5 < batch.unrelated.float().mean() < 1
         assert not batch.unrelated[:, :24].diagonal().any()
+
+
+def test_every_other_batch_is_the_mirrored_one():
+    batches = Batches(0, 4, 3)
+    straight, mirrored = (batches[step].pictures for step in (0, 1))
+    assert torch.equal(mirrored, straight.flip(2))
+    assert not torch.equal(mirrored, straight)
+
+
+def test_the_loss_is_small_where_what_is_true_leads():
+    fits = 5 * torch.eye(3)  # described, located and false captions of three pictures
+    small, right = _contrast(torch.cat([fits, fits, -fits], 1))
+    large, wrong = _contrast(torch.cat([fits, -fits, fits], 1))
+    assert small < 0.1 < 5 < large
+    assert (right, wrong) == (1, 0)
+
+
+def test_hidden_patches_leave_the_first_position():
+    states = torch.arange(40.0).reshape(2, 20, 1)
+    kept = _hide_patches(0.5)(None, None, states)
+    assert kept.shape == (2, 11, 1)
+    assert torch.equal(kept[:, 0], states[:, 0])
+    assert all(len(set(one[1:].ravel().tolist()) - {one[0].item()}) == 10 for one in kept)
 
 
 def test_a_grey_picture_and_an_empty_caption_are_the_middle():
