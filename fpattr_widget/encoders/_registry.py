@@ -17,7 +17,7 @@ _HOW_TO_ADD = (
 
 
 def register_family(family: Family) -> None:
-    """Register a family of models, to be asked before those registered earlier.
+    """Register a family of models; it is tried before those registered earlier.
 
     Parameters
     ----------
