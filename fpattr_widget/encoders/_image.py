@@ -248,8 +248,9 @@ def _only_pixels(tower: ImageTower, inputs: Inputs) -> dict[str, Tensor]:
         expected = ", ".join(str(number) for number in (1, tower.channels, *(tower.size or "hw")))
         raise InputError(
             "image",
-            f"is a tensor of shape {shape} and {pixels.dtype}",
-            f"the model takes preprocessed floats of shape ({expected}); check the image processor",
+            f"is a tensor of shape {shape} and {pixels.dtype}, but the model takes preprocessed "
+            f"floats of shape ({expected})",
+            "check the image processor",
         )
     return {"pixel_values": pixels}
 
@@ -266,8 +267,8 @@ def _unpadded(tower: ImageTower, inputs: Inputs) -> dict[str, Tensor]:
         raise InputError(
             "image",
             f"holds pixel_values {tuple(pixels.shape)} of {pixels.dtype} and spatial_shapes "
-            f"{tuple(grid.shape)}",
-            f"the model takes patches (1, patches, {size}) and the shape of their grid (1, 2); "
+            f"{tuple(grid.shape)}, but the model takes patches (1, patches, {size}) and the shape "
+            "of their grid (1, 2)",
             "pass what its image processor returned",
         )
     return {

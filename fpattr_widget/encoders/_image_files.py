@@ -78,9 +78,7 @@ def read_image(image: PictureLike) -> Image.Image:
     if isinstance(image, Image.Image):
         picture = image
         if picture.format == "EPS":  # Ghostscript would decode it later
-            raise InputError(
-                "image", "is an EPS drawing, which is no picture yet", "draw it as PNG"
-            )
+            raise InputError("image", "is an EPS drawing, not a picture", "convert it to PNG")
     elif isinstance(image, np.ndarray):
         picture = _from_array(image)
     elif isinstance(image, str | os.PathLike | bytes | bytearray | memoryview):

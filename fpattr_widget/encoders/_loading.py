@@ -243,7 +243,7 @@ def _from_pretrained(
         raise InputError(
             "model",
             f"{name!r} cannot be loaded ({_first_sentence(error)})",
-            "mend what it names, or pass a loaded module",
+            "correct this, or pass a loaded module",
         ) from error
     _require_trained(report["missing_keys"], model_class.__name__, config, name)
     module.eval()
@@ -278,17 +278,21 @@ def _require_source(source: str, name: str) -> None:
         if not os.path.isfile(os.path.join(source, "config.json")):
             raise InputError(
                 "model",
-                f"{name!r} cannot be loaded",
-                "the folder holds no config.json; pass one that save_pretrained wrote",
+                f"{name!r} cannot be loaded, for the folder holds no config.json",
+                "pass one that save_pretrained wrote",
             )
     elif os.path.isfile(source):
         raise InputError(
             "model",
-            f"{name!r} cannot be loaded",
-            "it is a file; pass the folder that save_pretrained wrote",
+            f"{name!r} cannot be loaded, for it is a file",
+            "pass the folder that save_pretrained wrote",
         )
     elif looks_like_path(source):
-        raise InputError("model", f"{name!r} cannot be loaded", f"there is no folder {source}")
+        raise InputError(
+            "model",
+            f"{name!r} cannot be loaded, for there is no folder {source}",
+            "check the path",
+        )
 
 
 def _require_device(device: str | torch.device | None) -> None:
@@ -346,9 +350,8 @@ def _require_derivatives(model: nn.Module) -> None:
             place = f" (first in {name!r})" if name else ""
             raise InputError(
                 "model",
-                "is quantised",
-                f"its weights are integers{place}, which have no derivatives; load it in float32, "
-                "bfloat16 or float16",
+                f"is quantised, and its integer weights{place} have no derivatives",
+                "load it in float32, bfloat16 or float16",
             )
 
 

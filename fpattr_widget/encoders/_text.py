@@ -122,8 +122,8 @@ class TextTower(Tower):
                 "blocks",
                 f"of the text tower take states from which {len(features)} features are read for "
                 f"{count} tokens",
-                "their first argument has to be (B, tokens, width), or `arrangement` to say how "
-                "it lies",
+                "list blocks whose first argument is (B, tokens, width), or describe its layout by "
+                "`arrangement`",
             )
         return features
 

@@ -412,8 +412,8 @@ class Tower(ABC):
                 "blocks",
                 f"of the {self.name} tower, run from block {start.layer} with the states that "
                 "enter it, give another embedding",
-                "list them first to last, where no path leads around them, and let `arrangement` "
-                "undo what it does",
+                "list them first to last, where no path leads around them, and let the two "
+                "functions of `arrangement` invert each other",
             )
 
         self._findings.once(("starts at", start.layer), probe)
@@ -518,7 +518,7 @@ class Tower(ABC):
             raise InputError(
                 "encode",
                 f"of the {self.name} tower returned {what}",
-                f"it has to return a tensor (B, K), one embedding for each of B = {count} inputs",
+                f"return a tensor (B, K), one embedding for each of B = {count} inputs",
             )
         return embedding
 

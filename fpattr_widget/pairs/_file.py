@@ -151,7 +151,7 @@ def read_contents(path: str | os.PathLike[str]) -> Contents:
             return _read(file, status.st_size)
     except FileNotFoundError:
         raise InputError(
-            "path", f"names {name}, and there is no such file", "look for it"
+            "path", f"names {name}, and there is no such file", "check the path"
         ) from None
     except IsADirectoryError:
         raise InputError("path", f"is the folder {name}", "pass a file of pairs") from None
@@ -166,7 +166,9 @@ def read_contents(path: str | os.PathLike[str]) -> Contents:
         ) from error
     except _NewerError:
         raise InputError(
-            "path", f"names {name}, which a newer version of fpattr_widget saved", "update yours"
+            "path",
+            f"names {name}, which a newer version of fpattr_widget saved",
+            "update fpattr_widget",
         ) from None
     except ForeignError:
         raise InputError(

@@ -709,7 +709,7 @@ def test_a_newer_version_is_refused(plain, tmp_path):
     forged.metadata = {"format": forged.metadata["format"], "version": "3"}
     forged.tensors = {"other": np.zeros(3, np.float32)}
     data = pack(forged.metadata, forged.tensors)
-    refused(data, tmp_path, "a newer version of fpattr_widget saved: update yours")
+    refused(data, tmp_path, "a newer version of fpattr_widget saved: update fpattr_widget")
 
 
 def test_files_from_before_unknown_tokens_are_read(plain, tmp_path):

@@ -64,8 +64,8 @@ def _blocks(tower: Any, config: Any) -> nn.ModuleList | nn.Sequential:
     if len(blocks) < config.num_hidden_layers:
         raise InputError(
             "model",
-            f"has a {type(tower).__name__}, whose layers share their weights",
-            "such a tower cannot be cut between them; pass a model whose layers have their own",
+            f"has a {type(tower).__name__}, which cannot be cut, as its layers share their weights",
+            "pass a model whose layers have weights of their own",
         )
     return blocks
 
