@@ -3,7 +3,7 @@
 Second-order attributions of a dual encoder's similarity (CLIP and its kin) to
 pairs of caption tokens and image patches, in a linked notebook view.
 
-Importing this is quick: what a name stands for is imported when it is first used.
+Importing this is quick: a public name is imported when it is first used.
 """
 
 from importlib import import_module
@@ -64,7 +64,7 @@ __all__ = [
     "to_html",
 ]
 
-# The same imports as above, for when a name is used.
+# The rooms and their public names, as imported above.
 _NAMES_OF: dict[str, tuple[str, ...]] = {
     "encoders": (
         "DualEncoder", "Family", "ImageTower", "TextTower", "Token", "load_encoder",
@@ -83,16 +83,16 @@ _NAMES_OF: dict[str, tuple[str, ...]] = {
     "widget": ("Explorer", "PairsWidget", "explain", "explore"),
 }  # fmt: skip
 
-if not TYPE_CHECKING:  # a checker would take every name for one that is there
+if not TYPE_CHECKING:  # with it, a type checker would accept any name
 
     def __getattr__(name: str) -> object:
-        """Import what a public name stands for, or a part of the package, and keep it."""
-        for part, names in _NAMES_OF.items():
-            if name == part or name in names:
-                module = import_module(f".{part}", __name__)
-                found = module if name == part else getattr(module, name)
-                globals()[name] = found
-                return found
+        """Import a room or a public name, and keep it."""
+        for room, names in _NAMES_OF.items():
+            if name == room or name in names:
+                module = import_module(f".{room}", __name__)
+                value = module if name == room else getattr(module, name)
+                globals()[name] = value
+                return value
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

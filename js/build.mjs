@@ -1,12 +1,14 @@
 // Bundles the widget: one ES module and one style sheet, both small enough to travel in every model,
-// and the script of a page of its own, which holds both.
+// and the script of a page of its own, which holds both. With `--watch`, again on each change.
 import { createHash } from "node:crypto";
+import { watch } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const LIMIT = 100_000; // bytes: every widget model and every page carries its own copy
+const SETTLED = 100; // milliseconds: saving a file makes several changes
 
 const source = (name) => fileURLToPath(new URL(`src/${name}`, import.meta.url));
 const output = (name) =>
@@ -40,20 +42,38 @@ function oncePerPage(text) {
   ].join("");
 }
 
-const module = await bundle("index.ts", { format: "iife", globalName: "fpattr" });
-const styles = await bundle("styles.css");
-const built = {
-  "widget.js": oncePerPage(module),
-  "widget.css": styles,
-  "page.js": await bundle("page.ts", {
-    format: "iife",
-    define: { STYLES: JSON.stringify(styles) },
-  }),
-};
-for (const [name, text] of Object.entries(built)) {
-  const size = Buffer.byteLength(text);
-  if (size > LIMIT) throw new Error(`${name} is larger than ${LIMIT} bytes`);
-  await mkdir(dirname(output(name)), { recursive: true });
-  await writeFile(output(name), text);
-  console.log(`${name}  ${(size / 1000).toFixed(1)} kB`);
+async function buildAll() {
+  const module = await bundle("index.ts", { format: "iife", globalName: "fpattr" });
+  const styles = await bundle("styles.css");
+  const built = {
+    "widget.js": oncePerPage(module),
+    "widget.css": styles,
+    "page.js": await bundle("page.ts", {
+      format: "iife",
+      define: { STYLES: JSON.stringify(styles) },
+    }),
+  };
+  for (const [name, text] of Object.entries(built)) {
+    const size = Buffer.byteLength(text);
+    if (size > LIMIT) throw new Error(`${name} is larger than ${LIMIT} bytes`);
+    await mkdir(dirname(output(name)), { recursive: true });
+    await writeFile(output(name), text);
+    console.log(`${name}  ${(size / 1000).toFixed(1)} kB`);
+  }
 }
+
+/** Build again whenever a source is saved; a build that fails is reported, and the next one tried. */
+function buildOnChange() {
+  let timer;
+  let building = Promise.resolve();
+  watch(source(""), { recursive: true }, () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      building = building.then(buildAll).catch((error) => console.error(error.message));
+    }, SETTLED);
+  });
+  console.log("building again on each change; Ctrl+C ends it");
+}
+
+await buildAll();
+if (process.argv.includes("--watch")) buildOnChange();

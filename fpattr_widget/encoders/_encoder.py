@@ -341,5 +341,8 @@ class DualEncoder:
 
     def cached(self, part: Part, name: object, compute: Callable[[], T]) -> T:
         """Return a result for one input, from the cache if the model has not changed."""
-        key = (name, part.layer, part.side, part.memory_limit, part.tower.identify(part.inputs))
+        key = (
+            name, part.layer, part.side, part.memory_limit, part.default_reference,
+            part.prepared.settings, part.tower.identify(part.inputs),
+        )  # fmt: skip
         return self._current.measured[part.tower.name].get(key, compute)

@@ -1,6 +1,6 @@
 """Prepared inputs of towers, and how they are shown: sides, panels and features."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -32,6 +32,11 @@ class Prepared:
 
     inputs: Inputs
     tower_name: ClassVar[str]
+
+    @property
+    def settings(self) -> Hashable:
+        """Everything beside ``inputs`` on which references and removals depend."""
+        return ()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,10 @@ class PreparedText(Prepared):
     tokens: tuple[Token, ...]
     filler: int
     tower_name = "text"
+
+    @property
+    def settings(self) -> Hashable:
+        return self.filler, self.content.tobytes()
 
     @property
     def content(self) -> np.ndarray:

@@ -1,8 +1,8 @@
 """The safetensors layout: eight bytes of length, a JSON header, the tensors.
 
-The library's own writer puts metadata in random order; here the same content
-gives the same file. The reader looks at the header before it reads anything
-else, so that a stranger's gigabytes are refused unread.
+The library's own writer puts metadata in random order; this one gives the same
+file for the same content. The reader checks the header before it reads
+anything else, so that gigabytes of foreign data are refused unread.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ class ForeignError(Exception):
 
 @dataclass(frozen=True)
 class Entry:
-    """What the header says of one tensor.
+    """A tensor as the header describes it.
 
     Attributes
     ----------
@@ -56,14 +56,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Header:
-    """A file's header, checked; the metadata is text of any content."""
+    """A checked header; the metadata may hold any text."""
 
     metadata: dict[str, str]
     entries: dict[str, Entry]
 
 
 def pack(metadata: Mapping[str, str], tensors: Mapping[str, np.ndarray]) -> bytes:
-    """Return a whole file; tensors are float32 or uint8, those of float32 first."""
+    """Return a file's bytes; tensors are float32 or uint8, those of float32 first."""
     header: dict[str, object] = {_METADATA: dict(metadata)}
     parts: list[bytes] = []
     position = 0
@@ -80,7 +80,7 @@ def pack(metadata: Mapping[str, str], tensors: Mapping[str, np.ndarray]) -> byte
 
 
 def digest(document: str, tensors: Mapping[str, np.ndarray]) -> str:
-    """Return a checksum of all content; it finds accidents, not forgers."""
+    """Return a checksum of all content; it detects accidents, not forgeries."""
     total = hashlib.sha256(document.encode("utf-8", "surrogatepass"))
     for name, array in sorted(tensors.items()):
         code = _code(array)
@@ -97,7 +97,7 @@ def read_header(file: BinaryIO, size: int) -> Header:
     ForeignError
         When it is no safetensors file.
     DamagedError
-        When it is one, but not in order.
+        When it is one, but damaged.
     """
     first = file.read(_LENGTH.size)
     if not first:
@@ -124,9 +124,10 @@ def read_header(file: BinaryIO, size: int) -> Header:
         if entry.start != position:
             raise DamagedError("its header is not in order")
         position = entry.stop
-    found = size - _LENGTH.size - length
-    if found != position:
-        raise DamagedError("its end is missing" if found < position else "it has more than belongs")
+    present = size - _LENGTH.size - length
+    if present != position:
+        fault = "its end is missing" if present < position else "it has more than belongs"
+        raise DamagedError(fault)
     return Header(metadata, entries)
 
 
@@ -141,7 +142,7 @@ def read_tensors(file: BinaryIO, header: Header) -> dict[str, np.ndarray]:
     tensors: dict[str, np.ndarray] = {}
     for name, entry in sorted(header.entries.items(), key=lambda item: item[1].start):
         dtype, size = _DTYPES.get(entry.dtype), entry.stop - entry.start
-        # Python's whole numbers have no end, so no product of theirs overflows.
+        # Python's integers are unbounded, so that this product cannot overflow.
         if dtype is None or prod(entry.shape) * dtype.itemsize != size:
             raise DamagedError("its header is not in order")
         if size > LARGEST_TENSOR:
@@ -155,12 +156,12 @@ def read_tensors(file: BinaryIO, header: Header) -> dict[str, np.ndarray]:
 
 
 def parse_json(written: bytes) -> Any:
-    """Parse JSON from a stranger.
+    """Parse JSON of unknown origin.
 
     Raises
     ------
     DamagedError
-        When it is none, or nested too deeply.
+        When it is no JSON, or nested too deeply.
     """
     try:
         return json.loads(written.decode("utf-8"))
@@ -172,14 +173,14 @@ def _entry(value: Any) -> Entry:
     if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
         raise DamagedError("its header is not in order")
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
-    numbers = isinstance(dtype, str) and _counts(shape) and _counts(offsets)
+    numbers = isinstance(dtype, str) and _are_counts(shape) and _are_counts(offsets)
     if not numbers or len(shape) > 8 or len(offsets) != 2 or offsets[0] > offsets[1]:
         raise DamagedError("its header is not in order")
     return Entry(dtype, tuple(shape), offsets[0], offsets[1])
 
 
-def _counts(values: Any) -> bool:
-    """Whether these are whole numbers from zero on."""
+def _are_counts(values: Any) -> bool:
+    """Return whether these are whole numbers from zero on."""
     return isinstance(values, list) and all(type(value) is int and value >= 0 for value in values)
 
 

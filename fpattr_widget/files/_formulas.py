@@ -1,13 +1,13 @@
-"""Text that others open in a spreadsheet."""
+"""Foreign text in files that spreadsheets open."""
 
 from typing import TypeVar
 
-T = TypeVar("T")
+Cell = TypeVar("Cell")
 
-# How a formula begins, or what a spreadsheet drops before it looks.
+# The first characters of formulas, and those that spreadsheets skip before them.
 _BEGINNINGS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def no_formula(cell: T) -> T | str:
-    """Return a cell of a table; text that would be taken for a formula after an apostrophe."""
+def no_formula(cell: Cell) -> Cell | str:
+    """Return a cell; put an apostrophe before text that a spreadsheet would take for a formula."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_BEGINNINGS) else cell

@@ -1,4 +1,4 @@
-"""A small table that reads well in a terminal and in a notebook."""
+"""A small table for terminals, notebooks and files."""
 
 import csv
 import html
@@ -28,7 +28,7 @@ class Table:
     rows
         A tuple of cells for each row.
     caption
-        What the table says, in a sentence.
+        What the table shows, in a sentence.
     """
 
     columns: tuple[str, ...]
@@ -36,7 +36,7 @@ class Table:
     caption: str = ""
 
     def __str__(self) -> str:
-        lines = [self.columns, *(tuple(map(_shown, row)) for row in self.rows)]
+        lines = [self.columns, *(tuple(map(_cell_text, row)) for row in self.rows)]
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
         text = [_line(line, widths, self._numeric()) for line in lines]
         text.insert(1, "  ".join("─" * width for width in widths))
@@ -55,12 +55,13 @@ class Table:
             )
 
         caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
-        body = "".join(f"<tr>{line('td', [_shown(c) for c in row])}</tr>" for row in self.rows)
+        rows = (line("td", [_cell_text(cell) for cell in row]) for row in self.rows)
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
         head = f"<thead><tr>{line('th', self.columns)}</tr></thead>"
         return f"<table>{caption}{head}<tbody>{body}</tbody></table>"
 
     def turned(self) -> "Table":
-        """Return a table of one row with a line for each of its columns."""
+        """Return a table of one row as one with a row for each column."""
         (row,) = self.rows
         return Table(("", "value"), tuple(zip(self.columns, row, strict=True)), self.caption)
 
@@ -83,7 +84,7 @@ class Table:
     def to_markdown(self) -> str:
         """Return the same in Markdown."""
         marks = ["---:" if right else "---" for right in self._numeric()]
-        lines = [self.columns, *([_shown(cell) for cell in row] for row in self.rows)]
+        lines = [self.columns, *([_cell_text(cell) for cell in row] for row in self.rows)]
         text = [[markdown_text(cell) for cell in line] for line in lines]
         return "\n".join("| " + " | ".join(line) + " |" for line in [text[0], marks, *text[1:]])
 
@@ -97,14 +98,14 @@ class Table:
         ]
 
 
-def markdown_text(said: str) -> str:
-    """Return text of others as Markdown that shows it as it is, on one line."""
-    # An underscore inside a word means nothing.
+def markdown_text(text: str) -> str:
+    """Return foreign text as Markdown that shows it literally, on one line."""
+    # Markdown ignores an underscore inside a word.
     marks = r"([\\`*~$\[\]<>&|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))"
-    return re.sub(marks, r"\\\1", " ".join(said.split()))
+    return re.sub(marks, r"\\\1", " ".join(text.split()))
 
 
-def _shown(cell: Cell) -> str:
+def _cell_text(cell: Cell) -> str:
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return "–"
     if isinstance(cell, bool):

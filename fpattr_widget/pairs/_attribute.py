@@ -75,7 +75,8 @@ def attribute(
     chosen.check(encoder)
     # If a tower's grid depends on the layer, other methods use that of its last block.
     layers = encoder.resolve_layers(layer if chosen.reads_at is None else -1)
-    inputs = encoder.prepare(caption, "text"), encoder.prepare(image, "image")
+    row_tower, column_tower = encoder.towers
+    inputs = encoder.prepare(caption, row_tower), encoder.prepare(image, column_tower)
     rows, columns = (
         Side((encoder.panel(prepared, block),))
         for prepared, block in zip(inputs, layers, strict=True)

@@ -182,18 +182,18 @@ def test_no_word_becomes_a_formula(photo):
 def test_an_interrupted_evaluation_is_told_and_gone_on_from(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     arguments = ["evaluate", "examples", "--limit", "3", "--scores", "scores.jsonl"]
-    similar = fp.DualEncoder.prepare_text
-    seen = []
+    prepare = fp.DualEncoder.prepare
+    captions = []
 
-    def interrupt(encoder, caption):
-        if isinstance(caption, str):  # else it is prepared already
-            seen.append(caption)
-            if len(seen) == 2:
+    def interrupt(encoder, value, tower):
+        if isinstance(value, str) and tower == "text":  # else it is prepared already
+            captions.append(value)
+            if len(captions) == 2:
                 raise KeyboardInterrupt
-        return similar(encoder, caption)
+        return prepare(encoder, value, tower)
 
     with monkeypatch.context() as patch:
-        patch.setattr(fp.DualEncoder, "prepare_text", interrupt)
+        patch.setattr(fp.DualEncoder, "prepare", interrupt)
         assert main(arguments) == 130
     out, err = capsys.readouterr()
     assert "1 of 3 samples" in out

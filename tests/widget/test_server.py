@@ -276,7 +276,7 @@ def test_rows_that_are_there_do_not_make_the_next_step_a_long_one(pairs):
 def test_pairs_that_are_stopped_for_good_release_what_they_recorded(encoder, picture):
     pairs = fp.attribute(encoder, picture, CAPTION, METHOD, 0)
     pairs.row(1)
-    integral = pairs._measured()._second._integral
+    integral = pairs._interactions._second._integral
     assert integral._graphs
     page, gate = Page(), Gate(pairs)
     server = RowServer(pairs, page, epoch=1)
@@ -313,7 +313,8 @@ def contents(model: torch.nn.Module) -> list[tuple[dict, str, torch.Tensor]]:
 @pytest.mark.parametrize("when", ["before", "measured", "partly there"])
 @pytest.mark.parametrize("layer", [0, 2])
 @pytest.mark.parametrize(
-    ("how", "says"), [("removed", "are gone, .* load it again"), ("NaN", "usable|not finite")]
+    ("how", "says"),
+    [("removed", "has no weights any more.* load it again"), ("NaN", "usable|not finite")],
 )
 def test_spoilt_weights_are_told_and_repaired_ones_are_explained(picture, how, says, layer, when):
     encoder = random_encoder()
@@ -331,7 +332,7 @@ def test_spoilt_weights_are_told_and_repaired_ones_are_explained(picture, how, s
     assert server.wait(10)
     (failure, _), = page.of_type("failure")  # fmt: skip
     if when != "before":  # numbers would not belong to those that are there
-        says = "have changed since this explanation was begun"
+        says = "has other weights or settings than when this explanation was"
     assert re.search(says, failure["message"])
     assert failure["message"].endswith(".")
     assert "\n" not in failure["message"]

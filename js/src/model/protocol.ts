@@ -4,7 +4,7 @@
  * Names and fields are those of Python's `protocol.py`; a test compares them.
  */
 
-import type { Settings } from "../values/settings";
+import { DEFAULTS, type Settings } from "../values/settings";
 import type { Bytes, LedgerState, SideState } from "../values/shapes";
 
 /** Both ends have to speak the same one. */
@@ -42,6 +42,10 @@ export type Traits = Settings & {
  */
 export type Role = "shape" | "painted" | "setting" | "own";
 
+const SETTING_ROLES = Object.fromEntries(
+  Object.keys(DEFAULTS).map((name) => [name, "setting"]),
+) as Record<keyof Settings, "setting">;
+
 export const ROLES = {
   sides: "shape",
   epoch: "shape",
@@ -52,15 +56,7 @@ export const ROLES = {
   selected_tokens: "own",
   selected_patches: "own",
   hovered: "own",
-  theme: "setting",
-  scale: "setting",
-  signs: "setting",
-  opacity: "setting",
-  smooth: "setting",
-  keep_colour: "setting",
-  level: "setting",
-  report_hover: "setting",
-  editable: "setting",
+  ...SETTING_ROLES,
 } as const satisfies { [K in keyof Traits]: K extends keyof Settings ? "setting" : Role };
 
 /** The traits that have a role. */
