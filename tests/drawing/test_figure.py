@@ -258,10 +258,16 @@ def test_a_ledger_that_does_not_add_up_says_so():
 
 
 def test_unknown_words_are_marked_and_told():
-    pairs = made("a zyx dog")
-    tokens = list(pairs.tokens)
+    known = made("a zyx dog")
+    tokens = list(known.tokens)
     tokens[2] = replace(tokens[2], unknown=True)
-    pairs.tokens = tuple(tokens)
+    pairs = pairs_of(
+        known.compute_all().recorded,
+        caption=known.caption,
+        tokens=tokens,
+        picture=known.picture,
+        grid=known.grid,
+    )
     figure = plot(pairs)
     assert "The model has never seen “zyx”: to it that is an unknown word." in texts(figure)
     chips = [a for a in figure.findobj(FancyBboxPatch) if (a.get_gid() or "").startswith("chip")]

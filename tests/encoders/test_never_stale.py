@@ -31,9 +31,9 @@ LAYERS = (-1, 1)  # in closed form, and by differentiation
 SENTENCE = re.compile(r"[^.\n]*\bchanged since\b[^.\n]*\b(attribute|explain)\b[^.\n]*\.")
 
 
-def clip(seed: int = 0) -> CLIPModel:
+def clip(seed: int = 0, **options: float) -> CLIPModel:
     """Return a model with a block below layer 1 and one above."""
-    return models.clip(seed, layers=3)
+    return models.clip(seed, layers=3, **options)
 
 
 def explained(encoder: fp.DualEncoder, layer: int = 1) -> fp.FeaturePairs:

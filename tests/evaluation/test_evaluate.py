@@ -39,7 +39,7 @@ class Refusing(PointingGame):
 
     def measure(self, explained):
         assert explained.maps.any()
-        raise fp.InputError("no number")
+        raise fp.InputError("metric", "gives no number", "leave it out")
 
 
 def evaluate(model, dataset=None, **options) -> fp.Report:
@@ -350,7 +350,7 @@ def test_no_graph_is_alive_when_the_next_setup_or_sample_begins(monkeypatch):
         evaluate(encoder, tiny(2), metrics=metrics, **options)
         seen.append(recorded() - before)
     assert seen == [0] * 10
-    with pytest.raises(fp.InputError, match="no number"):
+    with pytest.raises(fp.InputError, match="gives no number"):
         evaluate(encoder, tiny(1), metrics=[Refusing(), "agreement"], **options)
     assert recorded() == before
     # They are there while they are of use.
