@@ -21,7 +21,7 @@ _HOOKS = tuple(sorted(name for name in OF_EVERY_MODULE if name.startswith("_forw
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.device, type)
 # Integers of eight bytes that are summed before the sum is weighted by its position.
 _BLOCK = 64
-# Numbers of a tensor that a sample has.
+# Numbers of each tensor that are sampled.
 _SAMPLES = 16
 # How deep containers are looked into.
 _MOST_LEVELS = 4

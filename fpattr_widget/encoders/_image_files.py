@@ -138,7 +138,7 @@ def open_image(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise InputError(
             "image",
-            f"cannot be read, for {name} is not a picture in a known format",
+            f"cannot be read, for {name} is no picture in a known format",
             _FORMATS_REMEDY,
         ) from error
 
@@ -287,6 +287,6 @@ def _source_interval(seen: np.ndarray, length: int, axis: int) -> tuple[float, f
     if slope <= 0 or deviation > 2 or error > 2.5:
         return None
     low, high = start * length / 255, (start + slope * len(profile)) * length / 255
-    # An edge this close to the picture's edge is taken as that: the ramp has 256 levels alone.
+    # An edge this close to the picture's edge is taken as that: a ramp has only 256 levels.
     margin = length / 100
     return (0.0 if low < margin else low), (float(length) if high > length - margin else high)

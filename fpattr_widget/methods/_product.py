@@ -118,7 +118,7 @@ class Product:
             if np.isfinite(values).all():
                 return values.astype(np.float32)
         except Exception:
-            self.release()  # a graph may be damaged
+            self.release()  # the recorded graphs may be the cause
             raise
         self.release()
         raise InputError(
