@@ -248,7 +248,7 @@ def _memory_layout(tensor: Tensor) -> tuple[Hashable, ...]:
     return address, tuple(tensor.shape), strides, tensor.dtype, tensor.device
 
 
-def _version(tensor: Tensor) -> int:
+def _change_count(tensor: Tensor) -> int:
     try:
         return tensor._version
     except RuntimeError:  # created in inference mode, in which changes are not counted
@@ -271,9 +271,9 @@ def _flat(tensor: Tensor) -> Tensor:
 def _sample(tensor: Tensor) -> Hashable:
     flat = _flat(tensor)
     if flat.device.type == "meta" or not len(flat):
-        return _version(tensor)
+        return _change_count(tensor)
     values = flat[:: max(1, len(flat) // _SAMPLES)]
-    return _version(tensor), bytes(values.contiguous().cpu().view(torch.uint8).numpy().data)
+    return _change_count(tensor), bytes(values.contiguous().cpu().view(torch.uint8).numpy().data)
 
 
 def digest(tensor: Tensor) -> int:

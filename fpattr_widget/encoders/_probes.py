@@ -98,6 +98,6 @@ def shares_inputs(rest: Rest, features: Tensor, inputs: Inputs) -> bool:
     return bool((shared - expected).norm() <= 1e-3 * expected.norm())
 
 
-def compare(module: JacobianSample, value: Tensor, products: Tensor) -> Verdict:
+def compare_jacobians(module: JacobianSample, value: Tensor, products: Tensor) -> Verdict:
     """Compare a description's value and Jacobian products with the module's own."""
     return Verdict(module.matches(value, products), module.conclusive)

@@ -23,7 +23,7 @@ from ._cache import LRUCache
 from ._differentiable import HALF, differentiable, without_autocast
 from ._inputs import Inputs, Panel, Prepared, repeat_inputs
 from ._last_block import AttentionPooling, MeanPooling, agree, sample_jacobian
-from ._probes import Findings, Verdict, can_start_at_its_states, compare, shares_inputs
+from ._probes import Findings, Verdict, can_start_at_its_states, compare_jacobians, shares_inputs
 from ._twin import Twin
 
 #: Describes a tower's last block for one input; ``None`` where it cannot be described.
@@ -187,14 +187,14 @@ class Tower(ABC):
         self.blocks = tuple(blocks) if pooling is None else (*blocks, pooling)
         self._pools = pooling is not None
         self.last_block = last_block
-        self._encoder = encode
+        self._forward = encode
         self._arrangement = arrangement
         self._readings: LRUCache[Reading] = LRUCache(_MOST_READINGS)
         self._twin: Twin | None = None
         self._device = torch.device("cpu")
         self._half = False
         self._weights: frozenset[int] = frozenset()
-        self._runner = Blocks(name, self.blocks)
+        self._instrumented = Blocks(name, self.blocks)
         self._findings = Findings()
 
     def attach(self, twin: Twin) -> None:
@@ -210,7 +210,7 @@ class Tower(ABC):
         InputError
             When a block is not a module of the twin.
         """
-        self._runner.instrument(twin)
+        self._instrumented.instrument(twin)
         self._twin = twin
         weights = list(self.model.parameters())
         self._device = weights[0].device
@@ -373,7 +373,7 @@ class Tower(ABC):
             everywhere = self._everywhere(states, inputs, features)
             current = Pass(
                 replaced_output=self._arrangement.unpack(everywhere, states),
-                skipped=self._runner.skippable(self.blocks),
+                skipped=self._instrumented.skippable(self.blocks),
             )
             count = len(everywhere)
             return self._encode(repeat_inputs(inputs, count), count, current)
@@ -390,7 +390,7 @@ class Tower(ABC):
         current = Pass()
         with torch.no_grad():
             embedding = self._encode(inputs, 1, current)
-        self._runner.require_one_call(layer, current)
+        self._instrumented.require_one_call(layer, current)
         (states,) = current.entered[layer]
         last = current.entered.get(len(self.blocks) - 1)
         return Reading(states.detach(), embedding, last[0].detach() if last else None)
@@ -441,7 +441,7 @@ class Tower(ABC):
         """
         if not isinstance(last, AttentionPooling) or last.position is None:
             return False
-        if reading.last is None or reference is None or self._runner.return_more:
+        if reading.last is None or reference is None or self._instrumented.return_more:
             return False
         if reading.embedding.dtype in HALF:
             return False
@@ -461,7 +461,7 @@ class Tower(ABC):
                 module, description = (
                     sample_jacobian(rest, begin[0], end[0]) for rest in (block, last.embed)
                 )
-            return compare(module, description.value, description.products)
+            return compare_jacobians(module, description.value, description.products)
 
         return self._findings.once("cut short", probe)
 
@@ -497,10 +497,10 @@ class Tower(ABC):
     ) -> tuple[Tensor, Pass]:
         current = Pass(
             replaced={start.layer: self._arrangement.unpack(features, start.states)},
-            skipped=self._runner.skippable(skipped),
+            skipped=self._instrumented.skippable(skipped),
         )
         embeddings = self._encode(inputs, len(features), current)
-        self._runner.require_one_call(start.layer, current)
+        self._instrumented.require_one_call(start.layer, current)
         return embeddings, current
 
     def _encode(self, inputs: Inputs, count: int = 1, current: Pass | None = None) -> Tensor:
@@ -509,9 +509,9 @@ class Tower(ABC):
         with (
             self._twin.lock,
             without_autocast(self._device),
-            self._runner.following(current or Pass()),
+            self._instrumented.following(current or Pass()),
         ):
-            embedding = self._encoder(inputs)
+            embedding = self._forward(inputs)
         shape = tuple(embedding.shape) if isinstance(embedding, Tensor) else ()
         if len(shape) != 2 or shape[0] != count:
             what = f"a tensor {shape}" if shape else f"a {type(embedding).__name__}"

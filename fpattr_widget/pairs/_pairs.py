@@ -508,7 +508,7 @@ class FeaturePairs:
         self._interactions = recorded
 
     def _record_if_complete(self) -> None:
-        """Once all numbers are computed, keep them alone, so that the model can be freed."""
+        """Keep the numbers alone once all are computed, so that the model can be freed."""
         measured = self._interactions
         if measured is None or self._ledger is None or self._first_order is None:
             return
