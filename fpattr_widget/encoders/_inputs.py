@@ -2,12 +2,15 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypeVar
 
 from PIL import Image
 from torch import Tensor
 
+from ..errors import InputError
 from ._tokens import Token
+
+PanelType = TypeVar("PanelType")
 
 #: A tower's keyword arguments by name; the first dimension of each is the batch.
 Inputs = Mapping[str, Tensor]
@@ -139,3 +142,20 @@ class Side:
     def features(self) -> tuple[Feature, ...]:
         """The features of all panels, in order."""
         return tuple(feature for panel in self.panels for feature in panel.features)
+
+    def only(self, kind: type[PanelType]) -> PanelType:
+        """Return the one panel of this side.
+
+        Raises
+        ------
+        InputError
+            When it is of another kind, or one of several.
+        """
+        if len(self.panels) == 1 and isinstance(self.panels[0], kind):
+            return self.panels[0]
+        kinds = " and a ".join(panel.kind for panel in self.panels) or "nothing"
+        raise InputError(
+            "pairs",
+            f"have a {kinds} where a {kind.__name__.lower()} is needed",
+            "read their `rows` and `columns`",
+        )

@@ -47,17 +47,13 @@ class Contents:
 
     @property
     def sentence(self) -> Sentence:
-        """The caption, the only panel of the rows."""
-        (panel,) = self.rows.panels
-        assert isinstance(panel, Sentence)
-        return panel
+        """The caption, the only panel of the rows; see ``Side.only``."""
+        return self.rows.only(Sentence)
 
     @property
     def crop(self) -> Crop:
-        """The picture, the only panel of the columns."""
-        (panel,) = self.columns.panels
-        assert isinstance(panel, Crop)
-        return panel
+        """The picture, the only panel of the columns; see ``Side.only``."""
+        return self.columns.only(Crop)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ class FeaturePairs:
         The interactions of the two sides, or a function that measures them when they are first
         needed.
     rows, columns
-        The two sides: a caption, and the crop of an image.
+        The two sides, such as a caption and the crop of an image. What is said of tokens,
+        patches and pictures below is for such pairs; it raises ``InputError`` for others.
     about
         Model, method and layers, in words.
     cheaper_alternative
@@ -61,12 +62,7 @@ class FeaturePairs:
         about: About,
         cheaper_alternative: str = "",
     ):
-        (sentence,), (crop,) = rows.panels, columns.panels
-        if not isinstance(sentence, Sentence) or not isinstance(crop, Crop):
-            raise TypeError("pairs are of a caption and a picture")
-        self._sentence = sentence
-        self._crop = replace(crop, picture=_PICTURES.get(crop.picture))
-        self.rows, self.columns = rows, Side((self._crop,))
+        self.rows, self.columns = _with_shared_pictures(rows), _with_shared_pictures(columns)
         self.about = about
         self.cheaper_alternative = cheaper_alternative
         shape = len(rows.features), len(columns.features)
@@ -85,13 +81,28 @@ class FeaturePairs:
             self._interactions = interactions
 
     def __repr__(self) -> str:
-        rows, columns = self.grid
+        (sentence, *_), (crop, *_) = self.rows.panels, self.columns.panels
+        if isinstance(sentence, Sentence) and isinstance(crop, Crop):
+            rows, columns = crop.grid
+            tokens = len(sentence.tokens)
+            subject = f"{sentence.caption!r}, {tokens} tokens × {rows}·{columns} patches"
+        else:
+            rows, columns = self._values.shape
+            subject = f"{sentence.kind}, {crop.kind}, {rows} × {columns} features"
         return (
-            f"FeaturePairs({self.caption!r}, {len(self.tokens)} tokens × {rows}·{columns} patches, "
-            f"{self.about.model}, {self.about.method}, {int(self._ready.sum())} rows computed)"
+            f"FeaturePairs({subject}, {self.about.model}, {self.about.method}, "
+            f"{int(self._ready.sum())} rows computed)"
         )
 
     # What the sides hold
+
+    @property
+    def _sentence(self) -> Sentence:
+        return self.rows.only(Sentence)
+
+    @property
+    def _crop(self) -> Crop:
+        return self.columns.only(Crop)
 
     @property
     def caption(self) -> str:
@@ -320,7 +331,7 @@ class FeaturePairs:
                 measured = self._measured()  # recorded interactions have all rows
             missing = sorted({token for token in chosen if not self._ready[token]})
             if missing:
-                weights = indicators([[token] for token in missing], len(self.tokens))
+                weights = indicators([[token] for token in missing], len(self._ready))
                 self._values[missing] = measured.rows(weights)
                 self._ready[missing] = True
                 if self._ready.all():
@@ -371,7 +382,7 @@ class FeaturePairs:
     def compute_all(self) -> Contents:
         """Compute what is missing, and return all numbers with the two sides."""
         with self._lock:
-            self.feature_rows(range(len(self.tokens)))
+            self.feature_rows(range(len(self._ready)))
             _, recorded = self.ledger, self._interactions
             assert isinstance(recorded, Recorded)
             return Contents(self.rows, self.columns, self.about, recorded)
@@ -484,7 +495,7 @@ class FeaturePairs:
                 chosen += find_words(self.tokens, self.caption, token)
             else:
                 chosen.append(int(token))
-        count = len(self.tokens)
+        count = len(self._ready)
         if not chosen or min(chosen) < -count or max(chosen) >= count:
             raise InputError("tokens", f"is {chosen}", f"pass token numbers from 0 to {count - 1}")
         return list(dict.fromkeys(token % count for token in chosen))
@@ -514,14 +525,18 @@ class FeaturePairs:
             return
         errors = {}
         if measured.sampled:
-            partitions = singles(len(self.tokens)), self._groups()
+            partitions = singles(len(self._ready)), self._groups()
             errors = {groups: measured.standard_error(groups) for groups in partitions}
         self._interactions = Recorded(
             self._values, self._ledger, measured.describe(), self._first_order, errors
         )
 
     def _groups(self) -> Groups:
-        return word_groups(self.tokens)
+        """Return the row features of each word, where the rows are a caption."""
+        panels = self.rows.panels
+        if len(panels) == 1 and isinstance(panels[0], Sentence):
+            return word_groups(panels[0].tokens)
+        return singles(len(self._ready))
 
     def _merge(self, group: tuple[int, ...]) -> Token:
         first, last = self.tokens[group[0]], self.tokens[group[-1]]
@@ -548,6 +563,17 @@ def _bare_copy(picture: Image.Image) -> Image.Image:
     copy = picture.copy()
     copy.info = {}  # metadata of the source, which encoders of files would write again
     return copy
+
+
+def _with_shared_pictures(side: Side) -> Side:
+    return Side(
+        tuple(
+            replace(panel, picture=_PICTURES.get(panel.picture))
+            if isinstance(panel, Crop)
+            else panel
+            for panel in side.panels
+        )
+    )
 
 
 # Explanations of one picture, with several captions for example, share one copy.

@@ -332,7 +332,7 @@ def test_spoilt_weights_are_told_and_repaired_ones_are_explained(picture, how, s
     assert server.wait(10)
     (failure, _), = page.of_type("failure")  # fmt: skip
     if when != "before":  # numbers would not belong to those that are there
-        says = "has other weights or settings than when this explanation was"
+        says = "has changed since this explanation began"
     assert re.search(says, failure["message"])
     assert failure["message"].endswith(".")
     assert "\n" not in failure["message"]
