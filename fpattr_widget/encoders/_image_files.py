@@ -138,7 +138,7 @@ def open_image(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise InputError(
             "image",
-            f"cannot be read, for {name} is no picture in a known format",
+            f"cannot be read, for {name} is not a picture in a known format",
             _FORMATS_REMEDY,
         ) from error
 

@@ -64,7 +64,7 @@ def _blocks(tower: Any, config: Any) -> nn.ModuleList | nn.Sequential:
     if len(blocks) < config.num_hidden_layers:
         raise InputError(
             "model",
-            f"has a {type(tower).__name__}, whose layers share their weights and cannot be cut apart",
+            f"has a {type(tower).__name__}, whose layers share weights and cannot be cut apart",
             "pass a model whose layers have weights of their own",
         )
     return blocks
