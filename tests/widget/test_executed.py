@@ -26,7 +26,7 @@ import time
 import ipywidgets
 import fpattr_widget as fp
 from fpattr_widget.scenes import example
-from fpattr_widget.widget import kernel, patience
+from fpattr_widget.widget import _kernel as kernel, _patience as patience
 scene = example("dog-and-ball")
 encoder = fp.load_encoder()
 
