@@ -341,6 +341,10 @@ test("the ledger goes into the model", () => {
   expect(store.about).toEqual(about);
   vi.advanceTimersByTime(1000);
   expect(model.saves).toHaveLength(1);
+  const changed = vi.fn();
+  store.subscribe(changed, new AbortController().signal);
+  for (const set of [{ ledger }, { similarity: 0.5 }, { about }]) model.update(set);
+  expect(changed).toHaveBeenCalledTimes(3);
 });
 
 test("closing saves what is pending and leaves no listener and no timer behind", () => {

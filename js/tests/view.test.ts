@@ -162,6 +162,8 @@ describe("the pointer", () => {
     expect(pixels).toHaveLength(6);
     expect(pixels[5]).toEqual([33, 102, 172, Math.round(0.85 * 255)]);
     expect(find(".fpattr-stage").hasAttribute("data-map")).toBe(true);
+    await point("pointermove", find(".fpattr-token[data-tokens='1']"));
+    expect(pixels[5]?.[3]).toBeLessThan(0.85 * 255 * 0.5);
     await point("pointerleave", find(".fpattr-text"));
     expect(root.dataset.shown).toBe("");
     expect(pixels).toHaveLength(0);
@@ -243,15 +245,26 @@ describe("the keyboard", () => {
     expect(root.dataset.shown).toBe("tokens:1");
     await press(active(), "ArrowRight", { shiftKey: true });
     expect(model.get("selected_tokens")).toEqual([1, 2, 3]);
+    await press(active(), "ArrowRight", { shiftKey: true });
+    expect(model.get("selected_tokens")).toEqual([1, 2, 3, 4]);
     await press(active(), "Enter");
     await press(active(), "Enter");
     expect(model.get("selected_tokens")).toEqual([]);
     expect(root.querySelectorAll(".fpattr-token[tabindex='0']")).toHaveLength(1);
   });
 
+  test("walks to the left where text is read from the right", async () => {
+    const { root, find } = show(known());
+    find(".fpattr-text").style.direction = "rtl";
+    await press(find(".fpattr-token"), "ArrowLeft");
+    expect(root.dataset.shown).toBe("tokens:1");
+  });
+
   test("walks the patches, extends a rectangle and pins", async () => {
     const { model, root, stage } = show(known());
-    for (const key of ["ArrowRight", "ArrowRight"]) await press(stage, key);
+    for (let times = 0; times < 4; times++) await press(stage, "ArrowRight");
+    expect(root.dataset.shown).toBe("patches:2");
+    await press(stage, "ArrowLeft");
     expect(root.dataset.shown).toBe("patches:1");
     expect(stage.getAttribute("aria-label")).toContain("row 1, column 2");
     await press(stage, "ArrowDown", { shiftKey: true });

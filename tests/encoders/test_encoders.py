@@ -2,6 +2,9 @@
 
 import copy
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ from transformers import BertConfig, BertModel
 
 import fpattr_widget as fp
 from tests.helpers.family_checks import snapshot
-from tests.helpers.models import Processor, random_clip
+from tests.helpers.models import CAPTIONS, Processor, clip, encoder_of, random_clip
 
 FAST = fp.IntegratedJacobians(steps=2)
 
@@ -66,6 +69,21 @@ def test_a_saved_folder_loads_like_a_hub_model(saved_model, picture):
         by_hand.similarity(picture, "a dog"), abs=1e-6
     )
     assert by_hand.resolve_layers(None) == (2, 2)
+    given, named, other = (
+        fp.attribute(encoder, picture, "a dog", fp.IntegratedJacobians(text_reference=kind)).ledger
+        for kind in (None, "exclip", "pad")
+    )
+    assert given == named != other
+
+
+def test_captions_that_differ_in_what_is_special_are_measured_apart(encoder, picture):
+    text = encoder.prepare("a dog", "text")
+    marked = tuple(replace(token, special=token.text != "a") for token in text.tokens)
+    ledgers = [
+        fp.attribute(encoder, picture, one, FAST).ledger
+        for one in (text, replace(text, tokens=marked), replace(text, filler=7))
+    ]
+    assert len({ledger.baseline for ledger in ledgers}) == 3
 
 
 def test_unknown_models_are_named(tmp_path):
@@ -205,6 +223,9 @@ def test_missing_weights_are_told(saved_model, tmp_path):
             (tmp_path / path.name).write_bytes(path.read_bytes())
     with pytest.raises(fp.InputError, match="cannot be loaded"):
         fp.load_encoder(tmp_path)
+    torch.save(random_clip().state_dict(), tmp_path / "pytorch_model.bin")  # a pickle: it runs code
+    with pytest.raises(fp.InputError, match="cannot be loaded"):
+        fp.load_encoder(tmp_path)
 
 
 def test_damaged_files_are_told(saved_model, tmp_path):
@@ -325,3 +346,21 @@ def test_a_module_that_has_to_be_converted_is_copied(picture):
     assert own.similarity(picture, "a dog") == pytest.approx(
         wide.similarity(picture, "a dog"), abs=1e-6
     )
+
+
+def test_passes_of_several_threads_run_one_after_the_other():
+    """A module may note things of the pass that it is in."""
+    model, inside, found = clip(), [], []
+
+    def enter(*_: object) -> None:
+        inside.append(None)
+        time.sleep(0.01)
+        found.append(len(inside))
+
+    block = model.text_model.encoder.layers[0]
+    block.register_forward_pre_hook(enter)
+    block.register_forward_hook(lambda *_: inside.clear())
+    encoder = encoder_of(model)
+    with ThreadPoolExecutor(len(CAPTIONS)) as pool:
+        list(pool.map(lambda caption: encoder.embed_text([caption]), CAPTIONS))
+    assert found == [1] * len(CAPTIONS)

@@ -54,6 +54,13 @@ def ways(encoder, picture, caption=CAPTION) -> tuple[str, str]:
     )
 
 
+def test_an_old_configuration_names_a_wrong_end(picture):
+    """Models of these pool at the highest id."""
+    model = random_clip()
+    model.config.text_config.eos_token_id = model.text_model.eos_token_id = 2
+    assert ways(encode(model), picture) == (IN_CLOSED_FORM, IN_CLOSED_FORM)
+
+
 def distance(values: np.ndarray, expected: np.ndarray) -> float:
     return float(np.abs(values - expected).max() / np.abs(expected).max())
 

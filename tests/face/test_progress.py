@@ -90,6 +90,16 @@ def test_a_slow_view_tells_how_long_its_rows_take(picture, monkeypatch):
     assert rows[0].endswith("a later layer (−1 is the last) is cheaper")
 
 
+def test_a_later_layer_is_named_where_there_is_one(encoder, picture):
+    def named(layer):
+        return fp.attribute(encoder, picture, "a dog", layer=layer).cheaper_alternative
+
+    assert [named(layer) for layer in (0, (0, -1), (-1, 0))] == [
+        "a later layer (−1 is the last)"
+    ] * 3
+    assert named(-1) == ""
+
+
 def test_an_evaluation_tells_what_it_will_take(monkeypatch, capsys):
     monkeypatch.setattr("fpattr_widget.evaluation._run._ANNOUNCED_FROM", 0.0)
     samples = fp.datasets.examples()[:2]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fpattr_widget as fp
-from fpattr_widget.methods import indicators
+from fpattr_widget.methods import indicators, measure
 from fpattr_widget.methods.banzhaf import (
     all_coalitions,
     exact_banzhaf,
@@ -128,6 +128,14 @@ def test_the_towers_draw_apart(encoder, picture):
     factors = [side._estimate.factors for side in sides]
     assert factors[0].shape == factors[1].shape == (16, 2, 9)
     assert abs(np.corrcoef(factors[0][:, 0].ravel(), factors[1][:, 0].ravel())[0, 1]) < 0.4
+
+
+def test_an_input_on_both_sides_is_drawn_for_twice(encoder):
+    text = encoder.prepare(CAPTION, "text")
+    both = measure(encoder, fp.Banzhaf(samples=32), (text, text), (0, 0))
+    first, second = both._first._estimate.factors, both._second._estimate.factors
+    assert first.shape == second.shape
+    assert not np.array_equal(first, second)
 
 
 def test_the_error_of_words_counts_what_their_tokens_share(encoder):

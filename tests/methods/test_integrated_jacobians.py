@@ -92,6 +92,8 @@ def test_auto_takes_the_encoders_own_count_where_that_suffices(picture):
     assert method.measure(encoder.part(image, 1)).steps == fewest
     right = fp.IntegratedJacobians(rule="right", tolerance=0.3)
     expected = right.measure(encoder.part(image, 1)).steps
+    encoder.defaults = Defaults(layer=(0, 1), nodes=(40, 60))
+    assert method.measure(encoder.part(image, 0)).steps == other.steps < 60
     encoder.defaults = Defaults(layer=(0, 1))
     assert method.measure(encoder.part(image, 0)).steps == other.steps
     assert right.measure(encoder.part(image, 1)).steps == expected

@@ -91,13 +91,14 @@ def test_what_does_not_depend_on_its_argument_has_no_derivative():
     assert torch.equal(second.push(states, states), states)
 
 
-def test_norms_of_half_precision_are_computed_in_single():
-    norm, exact = made("norm", torch.bfloat16), made("norm", torch.float64)
-    states, along = (1e-3 * torch.randn(2, 4, 12)).to(torch.bfloat16)
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_norms_of_half_precision_are_computed_in_single(half):
+    norm, exact = made("norm", half), made("norm", torch.float64)
+    states, along = (1e-3 * torch.randn(2, 4, 12)).to(half)
     with differentiable(CPU, half=True):
         found = Linearised.at(norm, states).push(along)
     expected = jvp(exact, (states.double(),), (along.double(),))[1]
-    assert found.dtype == torch.bfloat16
+    assert found.dtype == half
     assert (found.double() - expected).norm() < 2e-2 * expected.norm()
 
 

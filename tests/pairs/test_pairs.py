@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 import fpattr_widget as fp
 from fpattr_widget.encoders import Feature, Sentence, Side
@@ -37,6 +38,28 @@ def test_nothing_is_computed_before_it_is_asked_for(encoder, picture):
     pairs.row(2)
     assert pairs.provenance()["nodes"] == "4 nodes"
     assert pairs.ready.tolist() == [i == 2 for i in range(len(pairs.tokens))]
+
+
+def test_rows_are_computed_once_and_come_in_the_order_asked_for(
+    encoder, picture, whole, monkeypatch
+):
+    pairs = fresh(encoder, picture)
+    pairs.row(2)
+    measured, computed = pairs._measured(), []
+    rows = measured.rows
+    monkeypatch.setattr(measured, "rows", lambda weights: computed.append(weights) or rows(weights))
+    found = pairs.feature_rows([4, 2, 1])
+    assert [weights.argmax(1).tolist() for weights in computed] == [[1, 4]]
+    np.testing.assert_allclose(found, whole.feature_rows(range(10))[[4, 2, 1]], atol=1e-6)
+
+
+def test_pictures_are_shared_where_they_are_the_same_and_hold_nothing_else(whole):
+    tall, wide = Image.new("RGB", (2, 8)), Image.new("RGB", (8, 2))
+    tall.info["comment"] = "secret"
+    first, again, other = (whole.over(one) for one in (tall, tall.copy(), wide))
+    assert first.columns.panels[0].picture is again.columns.panels[0].picture
+    assert (first.picture.size, other.picture.size) == (tall.size, wide.size)
+    assert first.picture.info == {}
 
 
 @settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
