@@ -114,7 +114,8 @@ class View:
             assert server.wait(60), stacks()
             if not widget.pairs.ready.all():
                 # It was refused, while the weights were changing.
-                raise fp.InputError("view", server.failure or "ended without a report", "look at its worker")
+                failure = server.failure or "ended without a report"
+                raise fp.InputError("view", failure, "look at its worker")
             assert_same_map(widget.pairs.matrix, self._truth[seed], self._tolerance)
         finally:
             widget.close()
