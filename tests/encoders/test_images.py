@@ -227,6 +227,7 @@ def large_png(path: Path, side: int, bits: int, kind: int, size: int) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_largest_pictures_take_little_more_than_pillow_takes(tmp_path, picture):
     """A hundred million pixels: Pillow decodes them to 200 and 400 MB."""
     picture.save(tmp_path / "small.png")
