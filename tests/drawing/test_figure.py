@@ -22,7 +22,7 @@ from PIL import Image
 
 import fpattr_widget as fp
 from fpattr_widget.drawing._figure import pairs_png, pairs_png_so_far, plot, save_figure
-from fpattr_widget.pairs import FeaturePairs
+from fpattr_widget.pairs import About, FeaturePairs
 from tests.helpers.made_pairs import LEDGER, made, tokens_of
 from tests.helpers.recorded import like, pairs_of, recorded
 
@@ -382,6 +382,10 @@ def test_captions_are_characters_and_nothing_else(caption, folder):
 
 def test_math_is_drawn_as_it_is_written():
     drawn = [pairs_png(made(caption)) for caption in ("$x$", "x", r"\$x\$")]
+    assert len(set(drawn)) == 3
+    pairs = made("x")
+    names = [About(name, "", "") for name in ("$x$", "$ x $", r"$\frac$")]
+    drawn = [pairs_png(like(pairs, pairs.compute_all().recorded, about)) for about in names]
     assert len(set(drawn)) == 3
 
 
