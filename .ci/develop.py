@@ -28,7 +28,7 @@ STATIC_CHECKS = {
     "biome, tsc, vitest": (NPM, "run", "--silent", "check:js"),
 }
 # Kernels and pages keep to a worker, a file at a time, in the order of tests/conftest.py.
-ALL_TESTS = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
+ALL_TESTS = ("--numprocesses=2", "--dist=loadgroup", "--no-loadscope-reorder")
 # Everything new belongs to these, unless it is marked or reaches a kernel or a browser.
 QUICK_TESTS = (
     "-p",

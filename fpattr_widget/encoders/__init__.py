@@ -19,7 +19,7 @@ from ._loading import EncoderRecipe, ModelLike, encoder_of, is_loaded, load_enco
 from ._memory_budget import MemoryBudget
 from ._names import shared_name
 from ._part import Part
-from ._probes import Findings, Verdict, compare
+from ._probes import Findings, Verdict, compare_jacobians
 from ._registry import register_family
 from ._text import CaptionLike, PreparedText, TextTower
 from ._tokens import Token, find_words
@@ -60,7 +60,7 @@ __all__ = [
     "agree",
     "attention_pooling",
     "check_choice",
-    "compare",
+    "compare_jacobians",
     "encoder_of",
     "find_words",
     "is_loaded",

@@ -2,8 +2,8 @@
 
 When one position is pooled, changes of different features never meet before
 pooling: feature ``j`` acts through its own key and value alone, and all that
-comes after acts at the pooled position alone. What is needed to say so in
-closed form is gathered here; the mathematics is in ``methods._closed_form``.
+comes after acts at the pooled position alone. The parts that the closed form
+needs are gathered here; the mathematics is in ``methods._closed_form``.
 
 A description reads the weights of some modules and bypasses others: those
 that compute keys, values and attention at all positions. There is one only
@@ -412,7 +412,7 @@ def _dinov2_block(block: Any) -> _Parts:
 
 
 def _flava_block(block: Any) -> _Parts:
-    """ViT's block in BERT's modules, as FLAVA and older towers have it."""
+    """Return the parts of ViT's block in BERT's modules, as in FLAVA and older towers."""
     attention = block.attention.attention
     out, norm = block.attention.output.dense, block.layernorm_after
     inner, outer = block.intermediate, block.output.dense
@@ -443,7 +443,7 @@ def _bert_block(block: Any) -> _Parts:
 
 
 def _openai_block(block: Any) -> _Parts:
-    """OpenAI's and OpenCLIP's residual attention block."""
+    """Return the parts of OpenAI's and OpenCLIP's residual attention block."""
     attention = block.attn
     _require_only(block, "ln_1", "attn", "ls_1", "ln_2", "mlp", "ls_2")
     _require_only(attention, "in_proj_weight", "in_proj_bias", "out_proj")
@@ -463,7 +463,7 @@ def _openai_block(block: Any) -> _Parts:
 
 
 def _timm_block(block: Any) -> _Parts:
-    """A block of timm's VisionTransformer."""
+    """Return the parts of a block of timm's VisionTransformer."""
     attention, scale_1, scale_2 = block.attn, block.ls1, block.ls2
     drops = ("drop_path1", "drop_path2")
     _require_only(block, "norm1", "attn", "ls1", "norm2", "mlp", "ls2", *drops)

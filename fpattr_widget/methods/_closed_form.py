@@ -31,7 +31,7 @@ from ..encoders import (
     Split,
     Verdict,
     agree,
-    compare,
+    compare_jacobians,
     sample_jacobian,
 )
 from ._integral import Integral, at_least_float32
@@ -106,7 +106,7 @@ def _has_the_modules_jacobian(split: Split, integrator: _Integrator) -> bool:
         form = integrator(Quadrature(np.array([SAMPLE_NODE]), np.ones(1)))
         with torch.no_grad():
             value = form.values()[0]
-        return compare(module, value, form.along(module.cotangent[None])[0])
+        return compare_jacobians(module, value, form.along(module.cotangent[None])[0])
 
     return split.findings.once("closed form", probe)
 
@@ -326,7 +326,7 @@ class AttentionIntegral:
         return (flat @ keys.transpose(1, 2)).transpose(0, 1).unflatten(0, lead)
 
     def _mix(self, shares_0: Tensor, shares_1: Tensor) -> Tensor:
-        """Sum values, ``(…, h, n)`` to ``(…, h, e)``."""
+        """Return weighted sums of the values, ``(…, h, n)`` to ``(…, h, e)``."""
         lead = shares_0.shape[:-2]
         mixed = [
             shares.flatten(0, -3).transpose(0, 1) @ values

@@ -171,7 +171,7 @@ def exact_banzhaf(kept: np.ndarray, values: np.ndarray, p: float) -> BanzhafEsti
 
 
 def sampled_banzhaf(kept: np.ndarray, values: np.ndarray, p: float) -> BanzhafEstimate:
-    """BanzhafEstimate Banzhaf values from pairs of coalitions; see :class:`Banzhaf`.
+    """Estimate Banzhaf values from pairs of coalitions; see :class:`Banzhaf`.
 
     Parameters
     ----------

@@ -52,6 +52,7 @@ def test_costs_are_of_pictures_and_captions_that_are_new_each_time(tmp_path, mon
     assert machine.endswith("medians of 2)")
 
 
+@pytest.mark.slow
 def test_other_layers_and_devices_are_measured(tmp_path):
     run(tmp_path, "--only", "layers", "devices")
     (found,) = records.read("layers-cost", tmp_path)["numbers"]
@@ -60,6 +61,7 @@ def test_other_layers_and_devices_are_measured(tmp_path):
     assert found["float32"] == 0 < found["bfloat16"] < 0.5
 
 
+@pytest.mark.slow
 def test_residuals_fall_with_nodes(tmp_path):
     run(tmp_path, "--only", "nodes", "--counts", "1", "16")
     found = records.read("nodes", tmp_path)["numbers"]["residuals"]
@@ -106,6 +108,7 @@ def test_maps_that_differ_are_not_compared(tmp_path):
 # The bundled model
 
 
+@pytest.mark.slow
 def test_the_record_stands_beside_maps_that_know_little(tmp_path, capsys):
     few = ["--scenes", "3", "--captions", "4", "--asked", "4", "--records", str(tmp_path)]
     grounding.main(["--only", "record", *few])
@@ -136,6 +139,7 @@ def test_a_checkout_without_history_has_no_earlier_model(tmp_path, monkeypatch):
         assert folder is None
 
 
+@pytest.mark.slow
 def test_maps_are_compared_with_those_of_random_weights(tmp_path):
     few = ["--sanity", "1", "--seeds", "1", "--records", str(tmp_path)]
     grounding.main(["--only", "sanity", *few])
@@ -168,6 +172,7 @@ def test_in_the_end_all_weights_are_random(bundled):
     assert left == {"logit_scale"}
 
 
+@pytest.mark.slow
 def test_the_choice_of_layers_is_printed_and_kept(capsys, tmp_path):
     few = ["--choice", "1", "--steps", "2", "--records", str(tmp_path)]
     grounding.main(["--only", "layers", *few])

@@ -7,6 +7,8 @@ import fpattr_widget as fp
 from fpattr_widget.methods import Method
 from tests.benchmarks import methods, records
 
+pytestmark = pytest.mark.slow
+
 
 def residual(encoder: fp.DualEncoder, method: Method) -> float:
     """Return the mean residual over the same two scenes, from the ledgers themselves."""

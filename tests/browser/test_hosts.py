@@ -26,7 +26,7 @@ EXPLAIN = """
 import ipywidgets
 import fpattr_widget as fp
 from fpattr_widget.scenes import example
-from fpattr_widget.widget import kernel
+from fpattr_widget.widget import _kernel as kernel
 attended = kernel.attended()  # before a page has spoken
 scene = example("dog-and-ball")
 widget = fp.explain(scene.image, scene.caption)

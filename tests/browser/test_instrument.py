@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 import fpattr_widget as fp
 from fpattr_widget.scenes import example
@@ -222,7 +223,7 @@ def test_signs_opacity_and_smoothness_change_what_is_painted(view, pairs):
     for _ in range(4):
         view.page.keyboard.press("ArrowLeft")
     assert view.get("opacity") == pytest.approx(0.8)
-    assert view.root.locator("canvas").evaluate("c => getComputedStyle(c).opacity") == "0.8"
+    expect(view.root.locator("canvas")).to_have_css("opacity", "0.8")
 
     view.root.locator(".fpattr-choice [data-value=smooth]").click()
     smooth = canvas(view)

@@ -291,6 +291,7 @@ def test_the_region_is_outlined():
     np.testing.assert_allclose(corners.max(0), [box[1], box[2]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ODD)
 def test_odd_captions_and_grids_fit_and_warn_nobody(case, folder, caplog):
     pairs = made(*ODD[case])
@@ -337,6 +338,7 @@ def test_text_read_from_the_right_is_set_from_the_right():
         assert sorted(order, key=lambda word: places["".join(sorted(word))]) == order
 
 
+@pytest.mark.slow
 def test_captions_without_end_take_neither_time_nor_paper():
     for caption in ("x" * 20_000, "word " * 5_000, "語" * 5_000):
         pairs = made(caption, 1, 1)
@@ -350,6 +352,7 @@ def test_captions_without_end_take_neither_time_nor_paper():
 ELEMENTS = {"svg", "title", "desc", "defs", "style", "g", "path", "use", "image", "clipPath"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("caption", HOSTILE)
 def test_captions_are_characters_and_nothing_else(caption, folder):
     pairs = made(caption, model="<b>$m$</b>")
@@ -386,6 +389,7 @@ def test_math_is_drawn_as_it_is_written():
     assert len(set(drawn)) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_the_same_pairs_give_the_same_bytes(ending, folder, monkeypatch):
     pairs = made("a dog and a ball, 犬")
@@ -407,6 +411,7 @@ def test_the_same_pairs_give_the_same_bytes(ending, folder, monkeypatch):
     assert b"atplotlib" not in first or ending == ".svg"  # ids of groups are named by it
 
 
+@pytest.mark.slow
 def test_four_threads_draw_at_once(folder):
     captions = [f"picture {number} of a dog 犬 $x$" for number in range(2)]
     alone = {(c, e): saved(made(c), folder, e) for c in captions for e in (".png", ".svg")}
@@ -511,6 +516,7 @@ def test_what_is_missing_is_said_and_has_no_colour():
     assert not any(text.startswith("pairs: ") for text in texts(figure))
 
 
+@pytest.mark.slow
 def test_pyplot_is_left_alone_and_matplotlib_waits_until_it_is_needed():
     script = (
         "import sys; import fpattr_widget as fp; assert 'matplotlib' not in sys.modules; "

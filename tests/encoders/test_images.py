@@ -78,8 +78,8 @@ def test_an_animation_gives_its_first_frame(red_left):
     ("image", "sentence"),
     [
         ("/nowhere/at-all.png", "names no file"),
-        (b"this is text", "it is no picture"),
-        (b"", "it is no picture"),
+        (b"this is text", "it is not a picture"),
+        (b"", "it is not a picture"),
         ("https://example.org/dog.jpg", "is an address: download it first"),
         ("data:image/png;base64,AAAA", "is an address: download it first"),
         (np.zeros((0, 0, 3), np.uint8), "pass one that has pixels"),
@@ -126,8 +126,8 @@ def test_a_drawing_is_refused_and_no_program_is_started(encoder, tmp_path, monke
     with Image.open(drawing) as opened:
         assert opened.format == "EPS"
         for form, sentence in (
-            (drawing, f"{drawing} is no picture"),
-            (drawing.read_bytes(), "it is no picture"),
+            (drawing, f"{drawing} is not a picture"),
+            (drawing.read_bytes(), "it is not a picture"),
             (opened, "is an EPS drawing"),
         ):
             with pytest.raises(fp.InputError, match=r"^`image` ") as caught:
@@ -227,6 +227,7 @@ def large_png(path: Path, side: int, bits: int, kind: int, size: int) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_largest_pictures_take_little_more_than_pillow_takes(tmp_path, picture):
     """A hundred million pixels: Pillow decodes them to 200 and 400 MB."""
     picture.save(tmp_path / "small.png")

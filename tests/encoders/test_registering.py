@@ -207,7 +207,7 @@ def test_a_block_of_another_model_is_told():
 
 def test_towers_that_share_no_space_are_told(pixels):
     encoder = load(Mine(shared=16))
-    with pytest.raises(fp.InputError, match="caption in 12 numbers and an image in 16"):
+    with pytest.raises(fp.InputError, match="spaces of 12 and 16 dimensions"):
         fp.attribute(encoder, pixels, IDS).row(1)
 
 

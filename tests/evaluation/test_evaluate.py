@@ -20,6 +20,8 @@ from fpattr_widget.evaluation.metrics import Agreement, InsertionDeletion, Point
 from tests.helpers.models import Processor, random_clip, random_encoder
 from tests.helpers.planted import CAPTION, cell, phrase, picture, sample, tiny
 
+pytestmark = pytest.mark.slow
+
 DOG, BALL = phrase("dog", "dog", cell(0, 0, 2, 2)), phrase("red ball", "ball", cell(2, 2))
 
 

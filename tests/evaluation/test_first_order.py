@@ -61,7 +61,7 @@ def test_first_orders_never_come_too_late_but_are_not_in_files(encoder, tmp_path
         np.testing.assert_allclose(now, then, atol=1e-7)
     words = pairs.words().first_order()
     assert words[0].sum() == pytest.approx(before[0].sum(), abs=1e-6)
-    with pytest.raises(fp.InputError, match=r"`pairs` come from a file, which does not hold"):
+    with pytest.raises(fp.InputError, match=r"`pairs` come from a file, which does not contain"):
         fp.load_pairs(tmp_path / "one.fpattr").first_order()
 
 

@@ -47,6 +47,7 @@ def runners(monkeypatch):
     return register
 
 
+@pytest.mark.slow
 def test_another_process_measures_the_same(runners):
     """The task is pickled, loads its encoder there by name, and is asked for every metric kind."""
     runners(elsewhere=Elsewhere)

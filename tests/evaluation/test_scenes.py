@@ -65,6 +65,7 @@ def test_kinds_and_objects_are_those_asked_for():
     assert scenes(3, kinds="dog", objects=np.array([1])).labels == ("dog",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [

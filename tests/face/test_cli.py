@@ -14,6 +14,8 @@ import fpattr_widget as fp
 from fpattr_widget.cli import main
 from fpattr_widget.scenes import example
 
+pytestmark = pytest.mark.slow
+
 CAPTION = "a dog next to a ball"
 
 

@@ -25,6 +25,7 @@ def run(program: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_importing_the_package_imports_nothing_heavy_and_leaks_no_name():
     said = run(
         "import sys, fpattr_widget as fp\n"

@@ -100,6 +100,7 @@ def test_a_later_layer_is_named_where_there_is_one(encoder, picture):
     assert named(-1) == ""
 
 
+@pytest.mark.slow
 def test_an_evaluation_tells_what_it_will_take(monkeypatch, capsys):
     monkeypatch.setattr("fpattr_widget.evaluation._run._ANNOUNCED_FROM", 0.0)
     samples = fp.datasets.examples()[:2]

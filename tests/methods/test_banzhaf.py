@@ -58,6 +58,7 @@ def test_all_masks_give_the_interaction_of_the_cosine(encoder, picture, cosines,
     assert pairs.provenance()["layers"] == "at the input"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("p", [0.5, 0.3])
 def test_sampled_values_are_within_their_error(encoder, picture, cosines, p):
     """Over all pairs and many seeds, about 95 % within two standard errors; neither is idle."""

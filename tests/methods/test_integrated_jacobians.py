@@ -60,6 +60,7 @@ def test_a_description_that_does_not_hold_is_not_used(picture):
 # Nodes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [0, 2])
 @pytest.mark.parametrize("rule", ["gauss-legendre", "right"])
 @pytest.mark.parametrize("tolerance", [0.3, 0.03, 0.006])
@@ -196,6 +197,7 @@ def test_graphs_are_kept_within_the_limit_only(encoder, picture):
             assert sum(graph.size for graph in integral._graphs) <= limit / 2
 
 
+@pytest.mark.slow
 def test_graphs_are_given_back():
     """A graph that held its own output would stay for good; each of these takes 33 MB."""
     vision = {
@@ -317,7 +319,7 @@ def test_directions_together_give_what_each_gives_alone(encoder, picture, monkey
     rule = Quadrature.of("gauss-legendre", 4)
     directions = torch.randn(7, 12, dtype=torch.float64)
     alone = PathIntegral(split, rule, 2**30).along(directions)
-    monkeypatch.setattr(path, "_TOGETHER", {"cpu": 5})
+    monkeypatch.setattr(path, "_BATCH_SIZES", {"cpu": 5})
     together = PathIntegral(split, rule, 2**30).along(directions)
     np.testing.assert_allclose(together, alone, atol=1e-12)
 
@@ -325,6 +327,7 @@ def test_directions_together_give_what_each_gives_alone(encoder, picture, monkey
 # Precision
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [0, 1, -1])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_is_close_to_single(picture, layer, dtype):
@@ -342,6 +345,7 @@ def test_half_precision_is_close_to_single(picture, layer, dtype):
     assert half.ledger.similarity == pytest.approx(single.ledger.similarity, abs=2 * unit)
 
 
+@pytest.mark.slow
 def test_small_states_do_not_overflow_half_precision(picture):
     """The bundled model's word embeddings are small, and so their inverse deviation is large."""
     half = fp.attribute(fp.load_encoder(dtype=torch.float16), picture, "a dog and a ball")

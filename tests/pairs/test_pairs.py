@@ -1,6 +1,8 @@
 """Lazy rows, spans, regions, words and the ledger."""
 
 import threading
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -9,8 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import fpattr_widget as fp
+from fpattr_widget.encoders import Feature, Sentence, Side
 from fpattr_widget.scenes import example, example_names
 from tests.helpers.models import Processor, random_clip, spelling_encoder
+from tests.helpers.recorded import ABOUT, recorded
 
 CAPTION = "a dog, two balls and a cat"
 METHOD = fp.IntegratedJacobians(steps=4)
@@ -254,3 +258,42 @@ def test_the_tokens_of_a_word_are_summed(picture):
     )
     with pytest.raises(fp.InputError, match="pass one of 'a', 'dog'"):
         pairs.row("g")
+
+
+@dataclass(frozen=True)
+class Tones:
+    """A panel of a kind that the package does not know."""
+
+    count: int
+    kind: ClassVar[str] = "tones"
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        return tuple(Feature("tone", False, (0, number)) for number in range(self.count))
+
+
+def test_a_side_may_be_of_any_kind(tmp_path):
+    values = np.arange(12, dtype=np.float32).reshape(4, 3)
+    interactions = recorded(values, fp.Ledger(1.0, 66.0, 0.0, 0.0, 0.0, -65.0))
+    tokens = [
+        fp.Token("to", 0, 0, 2, False), fp.Token("ne", 0, 2, 4, False),
+        fp.Token("up", 1, 5, 7, False), fp.Token("EOS", None, None, None, True),
+    ]  # fmt: skip
+    pairs = fp.FeaturePairs(
+        interactions,
+        rows=Side((Sentence("tone up", tuple(tokens)),)),
+        columns=Side((Tones(3),)),
+        about=ABOUT,
+    )
+    np.testing.assert_array_equal(pairs.feature_rows(["tone"]), values[:2])
+    np.testing.assert_array_equal(pairs.words().feature_rows([0]), values[:2].sum(0)[None])
+    assert pairs.to_dataframe()["feature"].unique().tolist() == ["tone"]
+    assert "sentence, tones, 4 × 3 features" in repr(pairs)
+    for needs_a_picture in (lambda: pairs.matrix, lambda: pairs.save(tmp_path / "x.fpattr")):
+        with pytest.raises(fp.InputError, match="`pairs` have a tones where a crop is needed"):
+            needs_a_picture()
+    assert not list(tmp_path.iterdir())
+    turned = fp.FeaturePairs(
+        recorded(values.T, pairs.ledger), rows=pairs.columns, columns=pairs.rows, about=ABOUT
+    )
+    np.testing.assert_array_equal(turned.feature_rows([1]), values[:, 1][None])

@@ -114,7 +114,8 @@ class View:
             assert server.wait(60), stacks()
             if not widget.pairs.ready.all():
                 # It was refused, while the weights were changing.
-                raise fp.InputError(server.failure or "the worker ended and said nothing")
+                failure = server.failure or "ended without a report"
+                raise fp.InputError("view", failure, "look at its worker")
             assert_same_map(widget.pairs.matrix, self._truth[seed], self._tolerance)
         finally:
             widget.close()
@@ -146,7 +147,7 @@ class Evaluating:
             progress=False,
         )
         for one in report.skipped:
-            raise fp.InputError(one.reason)
+            raise fp.InputError("sample", one.reason, "look at the records")
         return np.array([row[9] for row in report.scores().rows], float)
 
 

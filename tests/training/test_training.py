@@ -27,6 +27,8 @@ from fpattr_widget.training.check import recognition, relations, retrieval
 from fpattr_widget.training.scenes import _learning_rate, train
 from tests.benchmarks import records
 
+pytestmark = pytest.mark.slow
+
 ASSETS = Path(str(files("fpattr_widget") / "assets"))
 
 

@@ -26,7 +26,7 @@ import time
 import ipywidgets
 import fpattr_widget as fp
 from fpattr_widget.scenes import example
-from fpattr_widget.widget import kernel, patience
+from fpattr_widget.widget import _kernel as kernel, _patience as patience
 scene = example("dog-and-ball")
 encoder = fp.load_encoder()
 
@@ -40,7 +40,7 @@ class Slow(fp.FeaturePairs):
 
 class Failing(fp.FeaturePairs):
     def feature_rows(self, tokens):
-        raise fp.InputError("`layer` is out of order.")
+        raise fp.InputError("layer", "is out of order", "pass another")
 
 def view(kind, caption="a dog and a ball"):
     pairs = fp.attribute(encoder, scene.image, caption)
@@ -176,7 +176,7 @@ def test_a_view_that_was_waited_for_in_vain_is_not_waited_for_again(executed):
 
 
 def test_a_view_that_fails_says_why(executed, scene, bundled):
-    why = "`layer` is out of order."
+    why = "`layer` is out of order: pass another."
     (output,) = outputs(executed, "a cat")
     assert output["text/plain"].endswith(f"\n4 of 4 tokens were not computed: {why}")
     pairs = fp.attribute(bundled, scene.image, "a cat")

@@ -18,6 +18,8 @@ from fpattr_widget.widget import _choices as choices
 from tests.helpers.models import Processor, random_clip, random_encoder
 from tests.helpers.shown import caption_of
 
+pytestmark = pytest.mark.slow
+
 METHOD = fp.IntegratedJacobians(steps=3)
 THREAD = "fpattr-choices"
 

@@ -15,6 +15,8 @@ from fpattr_widget.scenes import example
 from tests.helpers.made_pairs import made
 from tests.helpers.recorded import like
 
+pytestmark = pytest.mark.slow
+
 METHOD = fp.IntegratedJacobians(steps=3)
 VIEW = "application/vnd.jupyter.widget-view+json"
 PNG = "image/png"

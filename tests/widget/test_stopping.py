@@ -15,6 +15,8 @@ from fpattr_widget.widget import _kernel as kernel
 from tests.helpers.models import Slow, encoder_of, slow_clip
 from tests.helpers.threads import PATIENCE, noise, stacks
 
+pytestmark = pytest.mark.slow
+
 LAYERS = 4
 CAPTION = "a dog, a ball, a cat and a kite"
 #: Each takes many seconds to measure: one input at a time, many times over.

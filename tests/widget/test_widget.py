@@ -129,6 +129,7 @@ MALFORMED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("message", "answers"), MALFORMED)
 def test_malformed_messages_do_no_harm(widget, message, answers):
     edits = []
@@ -290,6 +291,7 @@ def test_an_older_page_said_hello_without_a_version(widget):
     assert len(wire.said("failure")) == 1
 
 
+@pytest.mark.slow
 def test_threads_that_show_and_pages_that_answer_do_not_disturb_each_other(encoder, picture):
     """Every state that was sent is of one subject, and nothing is left locked."""
     captions = ["a dog", "a cat and a kite", "a ball", "a dog and a ball and a cat"]
