@@ -46,19 +46,20 @@ class Checkout:
     @contextmanager
     def broken(self, one: Break) -> Iterator[None]:
         """Return a context in which the fault is made."""
-        file, original = self._place / one.file, ROOT / one.file
+        file = self._place / one.file
+        source, second = file.read_text(encoding="utf-8"), int(file.stat().st_mtime)
         built = one.file.startswith("js/") and bool(one.by_pytest)
-        file.write_text(one.made_in(original.read_text(encoding="utf-8")), encoding="utf-8")
+        file.write_text(one.made_in(source), encoding="utf-8")
         # Python takes compiled code to be of a file with the same size and second.
         self._made += 1
-        second = int(original.stat().st_mtime) + self._made
-        os.utime(file, (second, second))
+        os.utime(file, (second + self._made, second + self._made))
         try:
             if built:
                 self._build()
             yield
         finally:
-            shutil.copy2(original, file)
+            file.write_text(source, encoding="utf-8")
+            os.utime(file, (second, second))
             if built:
                 self._build()
 
