@@ -152,9 +152,9 @@ def test_the_loss_is_small_where_what_is_true_leads():
 
 
 def test_hidden_patches_leave_the_first_position():
-    states = torch.arange(40.0).reshape(2, 20, 1)
+    states = torch.arange(600.0).reshape(30, 20, 1)
     kept = _hide_patches(0.5)(None, None, states)
-    assert kept.shape == (2, 11, 1)
+    assert kept.shape == (30, 11, 1)
     assert torch.equal(kept[:, 0], states[:, 0])
     assert all(len(set(one[1:].ravel().tolist()) - {one[0].item()}) == 10 for one in kept)
 

@@ -592,6 +592,23 @@ def test_an_image_that_does_not_suit_a_new_model_is_that_models_problem(encoder)
     explorer.close()
 
 
+@pytest.mark.parametrize(
+    ("argument", "changed", "expected"),
+    [
+        ("image", ["caption", "image"], ["image"]),
+        ("image", ["caption", "model"], ["model"]),
+        ("steps", ["layer", "method"], ["method"]),
+        ("patch", ["caption", "model"], ["model"]),
+        ("image", ["caption", "layer"], ["caption", "layer"]),
+    ],
+)
+def test_an_error_belongs_to_the_choice_that_decides_its_argument(argument, changed, expected):
+    assert (
+        choices.culprits(fp.InputError(argument, "is wrong", "pass another"), changed) == expected
+    )
+    assert choices.culprits(ValueError("anything"), changed) == changed
+
+
 def test_a_model_without_usable_embeddings_does_not_replace_the_view(explorer):
     model = random_clip(3)
     with torch.no_grad():

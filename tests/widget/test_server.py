@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -414,3 +415,24 @@ def test_widgets_that_share_a_model_do_not_mix(picture):
             np.testing.assert_allclose(np.frombuffer(buffer, "<f4"), column, atol=1e-6)
         assert {message["epoch"] for message, _ in page.messages} == {server.epoch}
         assert not page.of_type("failure")
+
+
+def test_progress_is_told_now_and_then_if_it_is_long(pairs, monkeypatch):
+    clock, told = [100.0], []
+    watch = SimpleNamespace(monotonic=lambda: clock[0])
+    monkeypatch.setattr("fpattr_widget.widget._server.time", watch)
+    server = RowServer(pairs, lambda message, _: told.append(message["message"]), epoch=1)
+    for clock[0] in (100.0, 100.1, 100.2):
+        server._report(str(clock[0]))
+    assert told == ["100.0", "100.2"]
+    server._rows_timed = 1
+    for server._seconds in (0.01, 10.0):
+        clock[0] += 1
+        server._report_rows()
+    assert told[2:] == [
+        "0 of 13 rows are there · about 2 min left · a later layer (−1 is the last) is cheaper"
+    ]
+    clock[0] += 1
+    server.stop()
+    server._report("nobody listens")
+    assert len(told) == 3

@@ -14,8 +14,9 @@ from ipywidgets.widgets.widget import _put_buffers
 from PIL import Image
 
 import fpattr_widget as fp
-from fpattr_widget.view import PROTOCOL
+from fpattr_widget.view import PROTOCOL, computed_state
 from fpattr_widget.widget._pairs_widget import PairsWidget
+from tests.helpers.made_pairs import made
 from tests.helpers.shown import caption_of, kind_of, picture_of, rows_message
 
 METHOD = fp.IntegratedJacobians(steps=3)
@@ -351,6 +352,25 @@ def test_threads_that_show_and_pages_that_answer_do_not_disturb_each_other(encod
     view.close()
 
 
+def test_patches_of_a_grid_that_is_no_square_can_be_pinned():
+    view = made("a dog", 2, 3).widget()
+    view.selected_patches = [5]
+    with pytest.raises(traitlets.TraitError, match="`selected_patches` holds 6"):
+        view.selected_patches = [6]
+    view.close()
+
+
+def test_what_was_computed_of_earlier_pairs_is_not_kept(encoder, picture):
+    first, second = (fp.attribute(encoder, picture, text, METHOD, 1) for text in ("a", "a dog"))
+    view = PairsWidget(first)
+    view.show(second)
+    view._keep(first, computed_state(first))
+    assert view.rows == b""
+    view._keep(second, computed_state(second))
+    assert len(view.rows) == 4 * len(second.tokens) * 10
+    view.close()
+
+
 def test_edits_are_told_only_while_they_are_allowed(widget):
     told, wire = [], Wire(widget)
     widget.on_edit(lambda kind, value: told.append((kind, value)))
@@ -362,6 +382,8 @@ def test_edits_are_told_only_while_they_are_allowed(widget):
     widget._handle_custom_msg(caption, [])
     widget._handle_custom_msg(image, [memoryview(b"GIF")])
     widget._handle_custom_msg(image, [])
+    widget._handle_custom_msg({**caption, "side": 1}, [])
+    widget._handle_custom_msg({**image, "side": 0}, [memoryview(b"GIF")])
     assert told == [("caption", "<b>a cat</b>"), ("image", b"GIF")]
     widget.refuse("image", "It is no image.")
     assert wire.said("refused") == [{"type": "refused", "side": 1, "message": "It is no image."}]
