@@ -262,7 +262,7 @@ def test_unknown_words_are_marked_and_told():
     tokens = list(known.tokens)
     tokens[2] = replace(tokens[2], unknown=True)
     pairs = pairs_of(
-        known.contents().recorded,
+        known.compute_all().recorded,
         caption=known.caption,
         tokens=tokens,
         picture=known.picture,

@@ -120,7 +120,7 @@ MALFORMED = [
     (rows_message([1], epoch=0), []),
     ({**rows_message([1]), "side": 2}, []),
     ({**rows_message([9_999]), "side": 1, "id": 3}, ["region", "done"]),
-    ({**rows_message([0, 1]), "side": 1, "id": 3}, ["done"]),
+    ({**rows_message([0, 1]), "side": 1, "id": 3}, []),
     ({"type": "unheard of", "epoch": 1}, []),
     ({"type": "hello", "epoch": None, "protocol": PROTOCOL}, ["hello", "ledger", "rows", "done"]),
     ({"type": "hello", "epoch": 1, "protocol": [PROTOCOL]}, ["failure"]),
