@@ -1,4 +1,4 @@
-"""Names that can be chosen, apart from what they stand for, which takes seconds to import."""
+"""Names that users can choose from, separate from their implementations, which load slowly."""
 
 from typing import Literal
 

@@ -14,7 +14,7 @@ class InputError(ValueError):
         The argument's name, as the caller spells it.
     problem
         What is wrong with it, as the rest of a sentence that begins with the
-        name: ``"is 'heavy': no method has this name"``.
+        name: ``"is 'heavy', which is no method"``.
     remedy
         What to do, as an imperative without a full stop: ``"pass 'occlusion'"``.
     """
@@ -29,13 +29,13 @@ class InputError(ValueError):
         return f"`{self.argument}` {self.problem}: {self.remedy}."
 
     def renamed(self, argument: str) -> Self:
-        """Return the same error about an argument that the caller knows by another name."""
+        """Return the same error with another name of the argument."""
         return type(self)(argument, self.problem, self.remedy)
 
     def for_readers(self) -> str:
-        """Return the sentence without code marks, for readers who choose in a menu."""
+        """Return the sentence without code marks, for display beside a menu."""
         return str(self).replace("`", "")
 
 
 class ModelChanged(InputError):  # noqa: N818 - it names what happened
-    """A model is not what it was when work with it began."""
+    """A model was changed after an explanation had begun."""

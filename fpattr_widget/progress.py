@@ -1,8 +1,8 @@
-"""Long work that says what it does, and can be stopped.
+"""Progress reports and stopping of long computations.
 
-Whoever starts long work on a thread may listen to it: the work calls
-:func:`checkpoint` between its steps, and :func:`report` when there is news.
-Where nobody listens, both do nothing.
+A long computation calls :func:`checkpoint` between its steps, where it can be stopped, and
+:func:`report` with messages about its progress. The code that starts it receives both by
+:func:`listening` on the same thread; otherwise they do nothing.
 """
 
 import threading
@@ -10,22 +10,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-#: Work that takes longer, in seconds, is worth a word beforehand.
+#: Seconds from which on a computation reports how long it will take.
 LONG = 3.0
 
 
 class Stopped(BaseException):
-    """Raised by :func:`checkpoint` when the listener wants the work to end.
+    """Raised by :func:`checkpoint` when a computation is to stop.
 
-    Like ``KeyboardInterrupt`` it is no ``Exception``: nothing on the way may
-    take it for a failure.
+    Like ``KeyboardInterrupt`` it is not an ``Exception``, so that no handler of
+    errors catches it.
     """
 
 
 @dataclass(frozen=True)
 class _Listener:
-    stop: Callable[[], bool]
-    tell: Callable[[str], None]
+    is_to_stop: Callable[[], bool]
+    receive: Callable[[str], None]
 
 
 class _PerThread(threading.local):
@@ -36,45 +36,45 @@ _HERE = _PerThread()
 
 
 @contextmanager
-def listening(stop: Callable[[], bool], tell: Callable[[str], None]) -> Iterator[None]:
-    """Listen to the work that this thread does meanwhile.
+def listening(is_to_stop: Callable[[], bool], receive: Callable[[str], None]) -> Iterator[None]:
+    """Return a context that receives the progress of computations on this thread.
 
     Parameters
     ----------
-    stop
-        Asked at each checkpoint: whether the work is to end there.
-    tell
-        Takes what is reported, one sentence each.
+    is_to_stop
+        Called at each checkpoint; returns whether to stop there.
+    receive
+        Called with each reported message.
     """
-    before, _HERE.listener = _HERE.listener, _Listener(stop, tell)
+    previous, _HERE.listener = _HERE.listener, _Listener(is_to_stop, receive)
     try:
         yield
     finally:
-        _HERE.listener = before
+        _HERE.listener = previous
 
 
 def checkpoint() -> None:
-    """Raise ``Stopped`` if the work on this thread is to end here."""
+    """Raise ``Stopped`` if the computation on this thread is to stop."""
     listener = _HERE.listener
-    if listener is not None and listener.stop():
+    if listener is not None and listener.is_to_stop():
         raise Stopped
 
 
 def report(message: str) -> None:
-    """Tell who listens to this thread what it does now."""
+    """Report what this thread is doing."""
     listener = _HERE.listener
     if listener is not None:
-        listener.tell(message)
+        listener.receive(message)
 
 
 def about(seconds: float) -> str:
-    """Return a length of time in round numbers."""
+    """Return a duration in round numbers, such as ``"about 20 s"``."""
     if seconds < 90:
         rounded = 10 * round(seconds / 10) if seconds >= 15 else max(1, round(seconds))
         return f"about {rounded} s"
     return f"about {round(seconds / 60)} min" if seconds < 5400 else f"about {seconds / 3600:.1g} h"
 
 
-def cheaper_hint(remedy: str) -> str:
-    """Return a remedy as the end of a sentence."""
-    return f" · {remedy} is cheaper" if remedy else ""
+def cheaper_hint(alternative: str) -> str:
+    """Return a hint at a cheaper alternative, to be appended to a message; ``""`` for none."""
+    return f" · {alternative} is cheaper" if alternative else ""

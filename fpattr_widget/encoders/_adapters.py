@@ -1,7 +1,7 @@
-"""Plain tokenizers and image transforms, given the face of Hugging Face's.
+"""Other packages' tokenizers and image transforms, adapted to Hugging Face's interface.
 
-OpenAI's and OpenCLIP's packages hand out a tokenizer whose ids are all that it
-tells, and a transform from a picture to a tensor.
+OpenAI's and OpenCLIP's packages provide a tokenizer that returns token ids alone, and a
+transform from a PIL image to a tensor.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,8 @@ from PIL import Image
 
 from ..errors import InputError
 
-# Room for any caption, so that one that is too long is told and not cut.
-_ROOM = 1024
+# More tokens than any caption has, so that one that is too long is reported and not truncated.
+_MOST_TOKENS = 1024
 
 
 class HuggingFaceProcessor(Protocol):
@@ -25,17 +25,17 @@ class HuggingFaceProcessor(Protocol):
     def image_processor(self) -> Any: ...
 
 
-#: What tells how captions and images become a module's inputs.
+#: Everything that users may pass as ``processor``.
 ProcessorLike = HuggingFaceProcessor | Mapping[str, Any] | tuple[Any, Any] | None
 
-_BOTH = (
+_REMEDY = (
     'pass a Hugging Face processor, (tokenizer, preprocess), or {"tokenizer": …, '
     '"image_processor": …}'
 )
 
 
 def processors_of(processor: ProcessorLike) -> dict[str, Any]:
-    """Return what prepares inputs, by the name of the tower that takes them.
+    """Return the processors of the towers' inputs, by the tower's name.
 
     Parameters
     ----------
@@ -46,8 +46,8 @@ def processors_of(processor: ProcessorLike) -> dict[str, Any]:
     Returns
     -------
     dict
-        The tokenizer for ``"text"`` and the image processor for ``"image"``, both with the
-        face of Hugging Face's, or ``None``.
+        The tokenizer for ``"text"`` and the image processor for ``"image"``, both with
+        Hugging Face's interface, or ``None``.
 
     Raises
     ------
@@ -59,16 +59,16 @@ def processors_of(processor: ProcessorLike) -> dict[str, Any]:
     if isinstance(processor, tuple | list):
         tokenizer, image_processor = _in_order(processor)
     else:
-        if _is_tokenizer(processor):  # OpenCLIP's holds another one
-            raise InputError("processor", "is a tokenizer alone", _BOTH)
-        found = processor if isinstance(processor, Mapping) else _attributes(processor)
-        tokenizer, image_processor = found.get("tokenizer"), found.get("image_processor")
+        if _is_tokenizer(processor):  # OpenCLIP's has an attribute ``tokenizer``, too
+            raise InputError("processor", "is a tokenizer alone", _REMEDY)
+        both = processor if isinstance(processor, Mapping) else _attributes(processor)
+        tokenizer, image_processor = both.get("tokenizer"), both.get("image_processor")
     if tokenizer is None and image_processor is None:
         raise InputError(
             "processor",
             f"is a {type(processor).__name__} that holds neither a tokenizer nor an "
             "image_processor",
-            _BOTH,
+            _REMEDY,
         )
     return {"text": as_tokenizer(tokenizer), "image": as_image_processor(image_processor)}
 
@@ -78,42 +78,46 @@ def _attributes(processor: Any) -> dict[str, Any]:
 
 
 def _in_order(pair: Sequence[Any]) -> tuple[Any, Any]:
-    """Return a tokenizer and a transform, which may stand the other way round."""
-    tokenizers = [one for one in pair if _is_tokenizer(one)]
-    others = [one for one in pair if not _is_tokenizer(one)]
+    """Return the tokenizer and the image processor of a pair in either order."""
+    tokenizers = [item for item in pair if _is_tokenizer(item)]
+    others = [item for item in pair if not _is_tokenizer(item)]
     if len(tokenizers) != 1 or len(others) != 1:
-        kinds = ", ".join(type(one).__name__ for one in pair) or "nothing"
+        kinds = ", ".join(type(item).__name__ for item in pair) or "nothing"
         raise InputError(
             "processor",
             f"holds {kinds} in place of one tokenizer and one image transform",
-            _BOTH,
+            _REMEDY,
         )
     return tokenizers[0], others[0]
 
 
-def _is_tokenizer(one: Any) -> bool:
-    return _like_hugging_face(one) or _of_byte_pairs(one) or _cleaning(one)
-
-
-def _like_hugging_face(one: Any) -> bool:
-    return hasattr(one, "convert_ids_to_tokens")
-
-
-def _of_byte_pairs(one: Any) -> bool:
-    return hasattr(one, "bpe") and hasattr(one, "encoder")
-
-
-def _cleaning(one: Any) -> bool:
-    """Whether it is OpenCLIP's ``HFTokenizer``, and not a processor of Hugging Face."""
+def _is_tokenizer(candidate: Any) -> bool:
     return (
-        callable(one)
-        and not hasattr(one, "image_processor")
-        and _like_hugging_face(getattr(one, "tokenizer", None))
+        _has_hugging_faces_interface(candidate)
+        or _is_byte_pair_tokenizer(candidate)
+        or _is_cleaning_tokenizer(candidate)
+    )
+
+
+def _has_hugging_faces_interface(candidate: Any) -> bool:
+    return hasattr(candidate, "convert_ids_to_tokens")
+
+
+def _is_byte_pair_tokenizer(candidate: Any) -> bool:
+    return hasattr(candidate, "bpe") and hasattr(candidate, "encoder")
+
+
+def _is_cleaning_tokenizer(candidate: Any) -> bool:
+    """Return whether this is OpenCLIP's ``HFTokenizer``, and not a processor of Hugging Face."""
+    return (
+        callable(candidate)
+        and not hasattr(candidate, "image_processor")
+        and _has_hugging_faces_interface(getattr(candidate, "tokenizer", None))
     )
 
 
 def as_tokenizer(tokenizer: Any) -> Any:
-    """Return ``tokenizer`` if it is like Hugging Face's, or dressed as one.
+    """Return a tokenizer with Hugging Face's interface, adapted if necessary.
 
     Parameters
     ----------
@@ -126,11 +130,11 @@ def as_tokenizer(tokenizer: Any) -> Any:
     InputError
         When it is something else.
     """
-    if tokenizer is None or _like_hugging_face(tokenizer):
+    if tokenizer is None or _has_hugging_faces_interface(tokenizer):
         return tokenizer
-    if _of_byte_pairs(tokenizer):
+    if _is_byte_pair_tokenizer(tokenizer):
         return BytePairTokenizer(tokenizer)
-    if _cleaning(tokenizer):
+    if _is_cleaning_tokenizer(tokenizer):
         return CleaningTokenizer(tokenizer)
     raise InputError(
         "processor",
@@ -141,7 +145,7 @@ def as_tokenizer(tokenizer: Any) -> Any:
 
 
 def as_image_processor(processor: Any) -> Any:
-    """Return ``processor`` if it is like Hugging Face's, or dressed as one.
+    """Return an image processor with Hugging Face's interface, adapted if necessary.
 
     Parameters
     ----------
@@ -152,7 +156,7 @@ def as_image_processor(processor: Any) -> Any:
     Raises
     ------
     InputError
-        When it is no such callable, fails, or returns something else.
+        When it is not callable, fails, or returns something else.
     """
     if processor is None or hasattr(processor, "preprocess") or hasattr(processor, "image_mean"):
         return processor
@@ -167,7 +171,7 @@ def as_image_processor(processor: Any) -> Any:
 
 
 class BytePairTokenizer:
-    """``SimpleTokenizer`` of OpenAI or OpenCLIP."""
+    """Adapts the ``SimpleTokenizer`` of OpenAI or OpenCLIP."""
 
     is_fast = False
     unk_token = unk_token_id = pad_token_id = None
@@ -195,9 +199,9 @@ class BytePairTokenizer:
 
 
 class CleaningTokenizer:
-    """OpenCLIP's ``HFTokenizer``, which cleans a text before Hugging Face's tokenizer gets it."""
+    """Adapts OpenCLIP's ``HFTokenizer``, which cleans a text before it is tokenized."""
 
-    is_fast = False  # offsets would be those of the cleaned text
+    is_fast = False  # its offsets would be those of the cleaned text
 
     def __init__(self, cleaning: Any):
         self._cleaning = cleaning
@@ -210,7 +214,7 @@ class CleaningTokenizer:
     def __call__(
         self, caption: str, max_length: int = 0, **_options: Any
     ) -> dict[str, Sequence[int]]:
-        ids = self._cleaning(caption, context_length=max_length or _ROOM)[0].tolist()
+        ids = self._cleaning(caption, context_length=max_length or _MOST_TOKENS)[0].tolist()
         if not max_length:
             padding = self.pad_token_id
             ends = [padding] if padding == self.eos_token_id else []
@@ -224,19 +228,19 @@ def _encoded(tokenizer: Any, ids: list[int]) -> dict[str, Sequence[int]]:
 
 
 class TransformProcessor:
-    """A callable from a PIL image to a tensor (3, h, w).
+    """Adapts a callable from a PIL image to a tensor (3, h, w).
 
-    Mean and deviation of its normalisation are measured on black and white.
+    Mean and standard deviation of its normalisation are measured on black and white pictures.
     """
 
     def __init__(self, transform: Any):
         self._transform = transform
-        ends = (Image.new("RGB", (64, 64), name) for name in ("black", "white"))
+        pictures = (Image.new("RGB", (64, 64), name) for name in ("black", "white"))
         try:
-            low, high = (self._pixels(picture).mean((1, 2)) for picture in ends)
+            low, high = (self._pixels(picture).mean((1, 2)) for picture in pictures)
         except InputError:
             raise
-        except Exception as error:  # it may be any function at all
+        except Exception as error:  # any callable may raise anything
             raise InputError(
                 "processor",
                 f"has an image_processor that fails on a PIL image ({type(error).__name__})",

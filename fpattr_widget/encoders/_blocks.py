@@ -1,4 +1,4 @@
-"""Run a tower's blocks as the current pass asks: record their states, replace them, skip blocks."""
+"""``Blocks``: a tower's blocks, instrumented to record or replace their states or to be skipped."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -43,7 +43,7 @@ class _PerThread(threading.local):
 
 
 class Blocks:
-    """The blocks of one tower, which do what the pass on their thread asks for.
+    """The blocks of one tower, instrumented so that each pass can change what they do.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ class Blocks:
     Attributes
     ----------
     return_more
-        Whether blocks return more than their states. What else they return may be needed
-        above, so that none is skipped.
+        Whether blocks return more than their states. Then none is skipped, since blocks above
+        may need the rest.
     """
 
     def __init__(self, tower: str, modules: Sequence[nn.Module]):
@@ -86,7 +86,7 @@ class Blocks:
 
     @contextmanager
     def following(self, current: Pass) -> Iterator[None]:
-        """Let the blocks do what a pass asks for, on this thread alone."""
+        """Return a context in which the blocks follow a pass, on this thread alone."""
         self._here.current = current
         try:
             yield

@@ -189,8 +189,8 @@ class DualEncoder:
                     self._version = None  # it may have cached results of the changed model
             raise ModelChanged(
                 "model",
-                f"{self.name!r} has changed since this explanation was begun, in its weights or "
-                "settings, so that further numbers would not belong to those that are there",
+                f"{self.name!r} has changed since this explanation began, so that further numbers "
+                "would not fit those computed before",
                 "call explain or attribute again",
             ) from cause
 

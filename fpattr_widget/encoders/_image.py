@@ -1,4 +1,4 @@
-"""Pictures: what an image tower takes, and the crop that it saw."""
+"""``ImageTower``: an image encoder, the preparation of its inputs, and the crop that it sees."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ._image_files import LONGEST, PictureLike, read_image, run_processor, seen_crop
-from ._image_files import Crop as Box
+from ._image_files import LONGEST, Box, PictureLike, read_image, run_processor, seen_crop
 from ._inputs import Crop, Inputs, Prepared, repeat_inputs
 from ._tower import BATCH_FIRST, Arrangement, LastBlock, Tower, as_pair, check_choice
 
-_ALL = (0.0, 0.0, 1.0, 1.0)
+_WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -25,10 +24,10 @@ class PreparedImage(Prepared):
     Attributes
     ----------
     picture
-        The crop that the patches cover.
+        The part of the image that the patches cover.
     crop
         Where in the image ``picture`` lies, ``(left, top, right, bottom)`` as
-        fractions of its sides; ``None`` where that cannot be told.
+        fractions of its sides; ``None`` where that is not known.
     """
 
     picture: Image.Image
@@ -36,31 +35,31 @@ class PreparedImage(Prepared):
     tower_name = "image"
 
 
-#: An image in every form that is taken; a mapping is what a processor returned.
+#: Everything that users may pass as ``image``; a mapping is the output of a processor.
 ImageLike = PictureLike | Tensor | Mapping[str, Any] | Prepared
 
 
 class ImageTower(Tower):
-    """An image encoder, and how it takes pictures.
+    """An image encoder, and how its inputs are laid out.
 
     Parameters
     ----------
     model, blocks, encode, pooling, last_block, arrangement
-        See :class:`.Tower`. ``encode`` gets ``pixel_values`` (B, channels, h, w)
-        and whatever else the image processor returns.
+        See :class:`.Tower`. ``encode`` takes ``pixel_values`` (B, channels, h, w)
+        and, if ``packed``, the other outputs of the image processor.
     patch
         Side of a patch in pixels, or ``(height, width)``; ``None`` where
         features are the cells of a feature map (B, width, rows, columns), as
         in a convolutional tower.
     size
-        ``(h, w)`` that the tower takes; ``None`` for any.
+        ``(h, w)`` of its inputs; ``None`` for any.
     channels
-        Of ``pixel_values``.
+        Number of channels of ``pixel_values``.
     special
-        Names of the positions that stand before the patches; ``None`` to find
-        out how many there are.
+        Names of the positions before the patches; ``None`` to count them by a
+        pass of the tower.
     packed
-        Whether pictures keep their proportions and come as rows of patches,
+        Whether pictures keep their proportions and are passed as rows of patches,
         ``pixel_values`` (B, patches, patch · patch · channels), with
         ``spatial_shapes`` (B, 2).
     """
@@ -102,7 +101,7 @@ class ImageTower(Tower):
     def layout(self, inputs: Inputs, layer: int) -> tuple[tuple[int, int], tuple[str, ...]]:
         """Return ``(rows, columns)`` of patches and the names of the positions before them.
 
-        Where the family does not say, they are read off the states that enter
+        Where the family does not specify them, they follow from the states that enter
         block ``layer``.
         """
         if self.packed:
@@ -115,7 +114,7 @@ class ImageTower(Tower):
         if self.special is not None:
             return (rows, columns), self.special
         count = len(self.features(inputs, layer))
-        while rows * columns > count:  # a tower in stages that merge patches, two by two
+        while rows * columns > count:  # a tower whose stages merge two by two patches
             rows, columns = -(-rows // 2), -(-columns // 2)
         count -= rows * columns
         if count > rows * columns:
@@ -129,7 +128,7 @@ class ImageTower(Tower):
         return (rows, columns), special[:count]
 
     def features(self, inputs: Inputs, layer: int) -> Tensor:
-        """Return what enters block ``layer`` position by position, ``(features, width)``."""
+        """Return the features that enter block ``layer``, ``(features, width)``."""
         features = super().features(inputs, layer)
         if self.special is not None:
             (rows, columns), special = self.layout(inputs, layer)
@@ -145,18 +144,17 @@ class ImageTower(Tower):
     def prepare(
         self, value: Any, processor: Any, device: torch.device, dtype: torch.dtype
     ) -> PreparedImage:
-        """Turn an image into inputs.
+        """Return an image as inputs of the tower.
 
         Parameters
         ----------
         value
-            A path, bytes, a PIL image, an array (H, W, 3) uint8, a tensor
-            (1, 3, h, w) that is already preprocessed, or the mapping that a
-            processor returned.
+            A path, bytes, a PIL image, an array (H, W, 3) uint8, a preprocessed tensor
+            (1, 3, h, w), or the mapping that a processor returned.
         processor
             A Hugging Face image processor or ``None``.
         device, dtype
-            Of the inputs.
+            Device and type of the inputs.
 
         Raises
         ------
@@ -198,7 +196,7 @@ class ImageTower(Tower):
         return PreparedImage(inputs, picture, crop)
 
     def reference(self, prepared: Prepared, kind: str) -> Inputs:
-        """Return the inputs of an image's reference: ``"zeros"``, the mean colour."""
+        """Return the inputs of an image's reference: ``"zeros"``, which is the mean colour."""
         self.check_reference(kind)
         pixels = torch.zeros_like(prepared.inputs["pixel_values"])
         return {**prepared.inputs, "pixel_values": pixels}
@@ -214,62 +212,63 @@ class ImageTower(Tower):
         (rows, columns), special = self._layout_of(prepared, layer)
         return np.arange(len(special), len(special) + rows * columns)
 
-    def check_removal(self, how: str, model: str = "") -> None:
-        check_choice("patches", how, self.removals)
+    def check_removal(self, removal: str, model: str = "") -> None:
+        check_choice("patches", removal, self.removals)
 
-    def masked(self, prepared: Prepared, layer: int, kept: Tensor, how: str) -> Inputs:
-        """Return a batch in which the pixels of some patches are zero."""
+    def masked(self, prepared: Prepared, layer: int, kept: Tensor, removal: str) -> Inputs:
+        """Return a batch of the image with only the kept patches; other pixels are zero."""
         inputs = prepared.inputs
         grid, special = self._layout_of(prepared, layer)
         kept, pixels = kept[:, len(special) :], inputs["pixel_values"]
         if self.packed:
-            shown = kept[:, :, None]
+            mask = kept[:, :, None]
         else:
             sides = zip(pixels.shape[-2:], grid, self.patch or (1, 1), strict=True)
             row, column = (_patch_of_each_pixel(*side).to(kept.device) for side in sides)
-            shown = kept[:, None, row[:, None] * grid[1] + column]
-        return {**repeat_inputs(inputs, len(kept)), "pixel_values": pixels * shown}
+            mask = kept[:, None, row[:, None] * grid[1] + column]
+        return {**repeat_inputs(inputs, len(kept)), "pixel_values": pixels * mask}
 
     def _layout_of(self, prepared: Prepared, layer: int) -> tuple[tuple[int, int], tuple[str, ...]]:
-        # Read off the reference, whose states are cached for every picture of the size.
+        # From the reference, whose states are cached for all pictures of the same size.
         return self.layout(self.reference(prepared, "zeros"), layer)
 
 
 def _patch_of_each_pixel(length: int, count: int, patch: int) -> Tensor:
-    """Return to which of ``count`` patches along a side each pixel belongs, ``(length,)``."""
-    covered = length - length % patch  # the rest is seen by no patch
+    """Return the index of each pixel's patch along a side, ``(length,)``."""
+    covered = length - length % patch  # no patch covers the rest
     return (torch.arange(length) * count // covered).clamp(max=count - 1)
 
 
 def _only_pixels(tower: ImageTower, inputs: Inputs) -> dict[str, Tensor]:
-    """Return the pixels as the tower takes them, or tell that they do not fit."""
+    """Return the pixels alone, or raise ``InputError`` if they do not fit the tower."""
     pixels = inputs["pixel_values"]
     shape = tuple(pixels.shape)
     sides = tower.size or shape[2:]
     if shape != (1, tower.channels, *sides) or len(shape) != 4 or not pixels.is_floating_point():
-        wanted = ", ".join(str(number) for number in (1, tower.channels, *(tower.size or "hw")))
+        expected = ", ".join(str(number) for number in (1, tower.channels, *(tower.size or "hw")))
         raise InputError(
             "image",
-            f"is a tensor of shape {shape} and {pixels.dtype}",
-            f"the model takes preprocessed floats of shape ({wanted}); check the image processor",
+            f"is a tensor of shape {shape} and {pixels.dtype}, but the model takes preprocessed "
+            f"floats of shape ({expected})",
+            "check the image processor",
         )
     return {"pixel_values": pixels}
 
 
 def _unpadded(tower: ImageTower, inputs: Inputs) -> dict[str, Tensor]:
-    """Return packed patches without the padding behind them, or tell that they do not fit."""
+    """Return packed patches without padding, or raise ``InputError`` if they do not fit."""
     pixels, grid = inputs["pixel_values"], inputs.get("spatial_shapes", torch.empty(0))
     height, width = tower.patch or (1, 1)
-    numbers = height * width * tower.channels
+    size = height * width * tower.channels
     count = int(grid.prod())
-    fits = pixels.ndim == 3 and pixels.shape[::2] == (1, numbers) and pixels.is_floating_point()
-    counted = grid.numel() == 2 and bool((grid > 0).all())
-    if not fits or not counted or count > pixels.shape[1]:
+    fits = pixels.ndim == 3 and pixels.shape[::2] == (1, size) and pixels.is_floating_point()
+    has_grid = grid.numel() == 2 and bool((grid > 0).all())
+    if not fits or not has_grid or count > pixels.shape[1]:
         raise InputError(
             "image",
             f"holds pixel_values {tuple(pixels.shape)} of {pixels.dtype} and spatial_shapes "
-            f"{tuple(grid.shape)}",
-            f"the model takes patches (1, patches, {numbers}) and the shape of their grid (1, 2); "
+            f"{tuple(grid.shape)}, but the model takes patches (1, patches, {size}) and the shape "
+            "of their grid (1, 2)",
             "pass what its image processor returned",
         )
     return {
@@ -282,14 +281,14 @@ def _unpadded(tower: ImageTower, inputs: Inputs) -> dict[str, Tensor]:
 def _picture(
     tower: ImageTower, processor: Any, source: Image.Image | None, inputs: Inputs
 ) -> tuple[Image.Image, Box | None]:
-    """Return the picture that the tower sees, and where in the image it lies."""
+    """Return the part of the image that the tower sees, and where it lies."""
     if source is None:
-        return _picture_of(tower, inputs, processor), _ALL
-    return (_whole(source, inputs), _ALL) if tower.packed else seen_crop(processor, source)
+        return _from_pixels(tower, inputs, processor), _WHOLE
+    return (_resized(source, inputs), _WHOLE) if tower.packed else seen_crop(processor, source)
 
 
-def _whole(source: Image.Image, inputs: Inputs) -> Image.Image:
-    """Return the source in the proportions of its grid, which shows all of it."""
+def _resized(source: Image.Image, inputs: Inputs) -> Image.Image:
+    """Return the whole source, resized to the proportions of its grid."""
     rows, columns = inputs["spatial_shapes"].reshape(2).tolist()
     longest = min(max(source.size), LONGEST)
     scale = longest / max(rows, columns)
@@ -300,7 +299,7 @@ def _whole(source: Image.Image, inputs: Inputs) -> Image.Image:
 def _covered(
     tower: ImageTower, inputs: Inputs, picture: Image.Image, crop: Box | None
 ) -> tuple[Image.Image, Box | None]:
-    """Leave out the margin at the right and the bottom that is too narrow for a patch."""
+    """Crop the margin at the right and the bottom that is too narrow for a patch."""
     if tower.patch is None or tower.packed:
         return picture, crop
     sides = inputs["pixel_values"].shape[2:]
@@ -314,7 +313,8 @@ def _covered(
     return (picture.crop((0, 0, *size)) if size != picture.size else picture), crop
 
 
-def _picture_of(tower: ImageTower, inputs: Inputs, processor: Any) -> Image.Image:
+def _from_pixels(tower: ImageTower, inputs: Inputs, processor: Any) -> Image.Image:
+    """Return the picture that preprocessed pixels show."""
     pixels = inputs["pixel_values"][0].detach().float().cpu().numpy()
     if tower.packed and tower.patch is not None:
         grid = inputs["spatial_shapes"][0].tolist()

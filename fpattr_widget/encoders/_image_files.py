@@ -1,4 +1,4 @@
-"""Read an image from whatever a user holds, and find the crop that a model saw."""
+"""Read images in every form that users may pass, and find the crop that a model sees."""
 
 import io
 import os
@@ -11,27 +11,27 @@ from PIL import Image, UnidentifiedImageError
 
 from ..errors import InputError
 
-#: Larger images are refused before they are decoded, for memory's sake.
+#: Larger images are refused before they are decoded, to bound memory.
 MOST_PIXELS = 100_000_000
 
-#: Pictures whose longer side is above this are made smaller as they are read.
+#: Pictures with a longer side are made smaller as they are read.
 MOST_ALONG_A_SIDE = 4096
 
-#: Bound of a shown picture's longer side.
+#: The most pixels along the longer side of a displayed picture.
 LONGEST = 768
 
 #: Formats that Pillow or its plugins decode themselves; for others, such as EPS,
-#: Pillow starts a program.
+#: Pillow would start another program.
 FORMATS = (
     "AVIF", "BMP", "DIB", "GIF", "HEIF", "ICO", "JPEG", "JPEG2000", "JXL", "MPO", "PCX", "PNG",
     "PPM", "QOI", "SGI", "TGA", "TIFF", "WEBP",
 )  # fmt: skip
 
-#: What :func:`read_image` takes.
+#: Everything that :func:`read_image` takes.
 PictureLike = str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | np.ndarray
 
 _ACCEPTED = "a path, bytes, a PIL image, an array (H, W, 3) of uint8 or a preprocessed tensor"
-_ENDS = "pass a PNG, JPEG, WebP, GIF, BMP or TIFF file"
+_FORMATS_REMEDY = "pass a PNG, JPEG, WebP, GIF, BMP or TIFF file"
 _ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.\-]+://|data:)", re.IGNORECASE)
 _BAND = 2**20  # pixels that are converted at a time
 _ORIENTATION = 0x0112  # EXIF
@@ -49,20 +49,20 @@ _UPRIGHT = {
 def read_image(image: PictureLike) -> Image.Image:
     """Return ``image`` as an upright RGB picture.
 
-    Memory is bounded: beside what Pillow decodes (four bytes a pixel), it is
-    converted in bands, and a picture of more than ``MOST_ALONG_A_SIDE`` pixels
-    along a side is made smaller by the whole number that brings it below, each
+    Memory is bounded: beside the pixels that Pillow decodes (four bytes each), the
+    picture is converted in bands. A picture of more than ``MOST_ALONG_A_SIDE`` pixels
+    along a side is reduced by the smallest whole factor that suffices, each
     pixel the mean of a square. Models see a few hundred pixels along a side,
-    so that this changes nothing that they could tell. (An image processor of
-    your own that cuts out a number of *pixels*, and does not scale, sees more
+    so that this makes no difference to them. (An image processor of
+    your own that crops a number of *pixels* without scaling sees more
     of such a picture.)
 
     Parameters
     ----------
     image
         A path, encoded bytes, a PIL image, or an array (H, W), (H, W, 3) or
-        (H, W, 4) of uint8. EXIF orientation is applied, transparency is laid
-        over white, an animation gives its first frame.
+        (H, W, 4) of uint8. EXIF orientation is applied, transparency is blended
+        with white, and the first frame of an animation is read.
 
     Returns
     -------
@@ -72,15 +72,13 @@ def read_image(image: PictureLike) -> Image.Image:
     Raises
     ------
     InputError
-        When it is no image in one of ``FORMATS``, has no pixels, or has more
+        When it is not an image in one of ``FORMATS``, has no pixels, or has more
         than ``MOST_PIXELS``.
     """
     if isinstance(image, Image.Image):
         picture = image
-        if picture.format == "EPS":  # decoded when it is needed, by Ghostscript
-            raise InputError(
-                "image", "is an EPS drawing, which is no picture yet", "draw it as PNG"
-            )
+        if picture.format == "EPS":  # Ghostscript would decode it later
+            raise InputError("image", "is an EPS drawing, not a picture", "convert it to PNG")
     elif isinstance(image, np.ndarray):
         picture = _from_array(image)
     elif isinstance(image, str | os.PathLike | bytes | bytearray | memoryview):
@@ -106,12 +104,12 @@ def read_image(image: PictureLike) -> Image.Image:
 
 
 def open_image(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> Image.Image:
-    """Open an image in one of ``FORMATS``; reads the header alone.
+    """Open an image in one of ``FORMATS``; only its header is read.
 
     Raises
     ------
     InputError
-        When there is none.
+        When there is no such image, or it cannot be read.
     """
     if isinstance(source, str) and _ADDRESS.match(source):
         raise InputError(
@@ -119,18 +117,18 @@ def open_image(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
         )
     if isinstance(source, bytes | bytearray | memoryview):
         file: str | os.PathLike[str] | io.BytesIO = io.BytesIO(source)
-        what = "it"
+        name = "it"
     else:
         file = source
-        what = os.fspath(source)
-    Image.init()  # all formats, of plugins too
+        name = os.fspath(source)
+    Image.init()  # registers all formats, including those of plugins
     try:
-        # PIL's own limit of pixels is higher than ours.
+        # Pillow's own limit of pixels is higher than MOST_PIXELS.
         return Image.open(file, formats=[name for name in FORMATS if name in Image.OPEN])
     except FileNotFoundError:
-        raise InputError("image", "names no file", f"there is nothing at {what}") from None
+        raise InputError("image", "names no file", f"check the path {name}") from None
     except IsADirectoryError:
-        raise InputError("image", f"is the folder {what}", "pass one image file") from None
+        raise InputError("image", f"is the folder {name}", "pass one image file") from None
     except Image.DecompressionBombError:
         raise InputError(
             "image",
@@ -139,7 +137,9 @@ def open_image(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
         ) from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise InputError(
-            "image", f"cannot be read, for {what} is no picture in a format that is known", _ENDS
+            "image",
+            f"cannot be read, for {name} is not a picture in a known format",
+            _FORMATS_REMEDY,
         ) from error
 
 
@@ -161,7 +161,7 @@ def _from_array(array: np.ndarray) -> Image.Image:
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
-    """Return a picture upright and as RGB, band by band, not larger than it needs to be."""
+    """Return a picture upright, as RGB and reduced if large, converted band by band."""
     picture.seek(0)
     picture.load()
     width, height = picture.size
@@ -174,22 +174,22 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         return picture.crop((0, top, width, min(top + rows, height)))
 
     deep = picture.mode.startswith("I") or picture.mode == "F"
-    ends = _ends(band(top) for top in tops) if deep else (0.0, 0.0)
+    extremes = _extremes(band(top) for top in tops) if deep else (0.0, 0.0)
     for top in tops:
-        part = _scaled(band(top), *ends) if deep else _over_white(band(top))
+        part = _scaled(band(top), *extremes) if deep else _over_white(band(top))
         result.paste(part.reduce(shrink) if shrink > 1 else part, (0, top // shrink))
     turn = _UPRIGHT.get(picture.getexif().get(_ORIENTATION, 1))
     return result if turn is None else result.transpose(turn)
 
 
-def _ends(bands: Iterable[Image.Image]) -> tuple[float, float]:
+def _extremes(bands: Iterable[Image.Image]) -> tuple[float, float]:
     """Return the lowest and the highest value of a sixteen-bit or float picture."""
-    ends = np.array([(np.nanmin(values), np.nanmax(values)) for values in map(_values, bands)])
-    return float(np.nanmin(ends[:, 0])), float(np.nanmax(ends[:, 1]))
+    extremes = np.array([(np.nanmin(values), np.nanmax(values)) for values in map(_values, bands)])
+    return float(np.nanmin(extremes[:, 0])), float(np.nanmax(extremes[:, 1]))
 
 
 def _scaled(band: Image.Image, low: float, high: float) -> Image.Image:
-    """Return a part of a sixteen-bit or float picture, whose own range is white to black."""
+    """Return a band of a sixteen-bit or float picture, black at ``low``, white at ``high``."""
     scaled = np.nan_to_num((_values(band) - low) / ((high - low) or 1.0))
     return Image.fromarray((255 * scaled).astype(np.uint8)).convert("RGB")
 
@@ -199,6 +199,7 @@ def _values(band: Image.Image) -> np.ndarray:
 
 
 def _over_white(band: Image.Image) -> Image.Image:
+    """Return a band as RGB, blended with white where it is transparent."""
     if band.mode in ("RGBA", "LA", "PA") or "transparency" in band.info:
         band = band.convert("RGBA")
         white = Image.new("RGBA", band.size, "white")
@@ -207,32 +208,30 @@ def _over_white(band: Image.Image) -> Image.Image:
 
 
 def run_processor(processor: Any, picture: Image.Image, **overrides: Any) -> dict[str, np.ndarray]:
-    """Run an image processor; return its arrays for a batch of one."""
+    """Return an image processor's arrays for a batch of one."""
     output = processor(images=picture, return_tensors="np", **overrides)
     return {name: np.asarray(value) for name, value in output.items()}
 
 
 def _seen_pixels(processor: Any, picture: Image.Image) -> np.ndarray:
-    """Return the pixels that the model sees, ``(3, h, w)``, before they are normalised."""
+    """Return the pixels that the model sees, ``(3, h, w)``, before normalisation."""
     raw = {"do_rescale": False, "do_normalize": False}
-    if hasattr(processor, "include_top"):  # EfficientNet's normalises a second time
+    if hasattr(processor, "include_top"):  # EfficientNet's processor normalises twice
         raw["include_top"] = False
     output = run_processor(processor, picture, **raw)
     return np.asarray(output["pixel_values"][0], np.float32)
 
 
 #: ``(left, top, right, bottom)`` as fractions of a picture's sides.
-Crop = tuple[float, float, float, float]
+Box = tuple[float, float, float, float]
 
 
-def seen_crop(
-    processor: Any, picture: Image.Image, longest: int = LONGEST
-) -> tuple[Image.Image, Crop | None]:
-    """Return the part of ``picture`` that the model sees, at its own resolution.
+def seen_crop(processor: Any, picture: Image.Image) -> tuple[Image.Image, Box | None]:
+    """Return the part of ``picture`` that the model sees, at the picture's own resolution.
 
-    The crop is measured, not assumed: a picture of the same size, whose
-    colours are ramps, goes through the same processor, and straight lines
-    through what comes out tell which column and row each pixel came from.
+    The crop is measured, not assumed: the processor is run on a picture of the same size
+    whose colours are linear ramps, and lines fitted to its output show
+    which column and row each pixel came from.
 
     Parameters
     ----------
@@ -240,15 +239,13 @@ def seen_crop(
         The model's image processor.
     picture
         The upright RGB source.
-    longest
-        Bound of the result's longer side in pixels.
 
     Returns
     -------
     (PIL.Image.Image, tuple or None)
-        The crop, and where in the source it lies. Where the processor does
-        more than scale and crop (padding, say) or the picture is only a few
-        pixels wide: the model's own pixels, and ``None``.
+        The crop, at most ``LONGEST`` pixels along a side, and where in the source it lies.
+        If the processor does more than scale and crop (such as padding) or the picture is
+        only a few pixels wide: the model's own pixels, and ``None``.
     """
     width, height = picture.size
     ramps = _seen_pixels(processor, _ramps(width, height))
@@ -259,8 +256,8 @@ def seen_crop(
         return Image.fromarray(pixels.transpose(1, 2, 0)), None
     box = (columns[0], rows[0], columns[1], rows[1])
     ratio = ramps.shape[2] / ramps.shape[1]
-    across = max(min(box[2] - box[0], longest, longest * ratio), ramps.shape[2] / 2)
-    size = (max(1, round(across)), max(1, round(across / ratio)))
+    shown = max(min(box[2] - box[0], LONGEST, LONGEST * ratio), ramps.shape[2] / 2)
+    size = (max(1, round(shown)), max(1, round(shown / ratio)))
     crop = (box[0] / width, box[1] / height, box[2] / width, box[3] / height)
     return picture.resize(size, Image.Resampling.LANCZOS, box=box), crop
 
@@ -272,24 +269,24 @@ def _ramps(width: int, height: int) -> Image.Image:
         for length in (width, height)
     )
     colours = np.empty((height, width, 3), np.uint8)
-    colours[:, :, 0] = colours[:, :, 2] = right  # the same if the order is turned round
+    colours[:, :, 0] = colours[:, :, 2] = right  # the same if a processor swaps red and blue
     colours[:, :, 1] = down[:, None]
     return Image.fromarray(colours)
 
 
 def _source_interval(seen: np.ndarray, length: int, axis: int) -> tuple[float, float] | None:
-    """Where a ramp's first and last seen pixel edge lie in the source, or None if not linear."""
+    """Return where the first and last seen edge of a ramp lie in the source; None if not linear."""
     if length < 16:
         return None
     profile = seen.mean(axis=1 - axis)
-    spread = seen.std(axis=1 - axis).max()
+    deviation = seen.std(axis=1 - axis).max()
     positions = np.arange(len(profile)) + 0.5
     inner = slice(2, -2)  # resampling flattens a ramp at its very ends
     slope, start = np.polyfit(positions[inner], profile[inner], 1)
     error = np.abs(start + slope * positions - profile)[inner].max()
-    if slope <= 0 or spread > 2 or error > 2.5:
+    if slope <= 0 or deviation > 2 or error > 2.5:
         return None
     low, high = start * length / 255, (start + slope * len(profile)) * length / 255
-    # An edge this near to the picture's is the picture's: the ramp has 256 levels.
+    # An edge this close to the picture's edge is taken as that: the ramp has 256 levels alone.
     margin = length / 100
     return (0.0 if low < margin else low), (float(length) if high > length - margin else high)

@@ -1,6 +1,6 @@
-"""What a tower takes, and what a reader sees of it."""
+"""Prepared inputs of towers, and how they are shown: sides, panels and features."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -14,20 +14,20 @@ Inputs = Mapping[str, Tensor]
 
 
 def repeat_inputs(inputs: Inputs, count: int) -> Inputs:
-    """Return a batch of ``count`` copies of one input, which share their memory."""
+    """Return a batch of ``count`` copies of one input, which share memory."""
     return {name: value.expand(count, *value.shape[1:]) for name, value in inputs.items()}
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """One input as its tower takes it; each kind of tower has its own subclass.
+    """One input, prepared for its tower; each kind of tower has its own subclass.
 
     Attributes
     ----------
-    tower
-        Name of the tower that takes it.
+    tower_name
+        Name of the tower.
     inputs
-        What the tower takes, a batch of one.
+        The tower's inputs, a batch of one.
     """
 
     inputs: Inputs
@@ -35,23 +35,23 @@ class Prepared:
 
     @property
     def settings(self) -> Hashable:
-        """What references and removals depend on beside ``inputs``."""
+        """Everything beside ``inputs`` on which references and removals depend."""
         return ()
 
 
 @dataclass(frozen=True)
 class Feature:
-    """One position whose part in a score is attributed.
+    """One position to which a score is attributed.
 
     Attributes
     ----------
     label
-        How a reader calls it: a token's text, ``"patch"``, or a role such as ``"CLS"``.
+        A token's text, ``"patch"``, or a role such as ``"CLS"``.
     special
-        Whether it is no part of what the user passed, as CLS and EOS.
+        Whether the model adds it to what the user passed, as it adds CLS and EOS.
     place
         Where it lies in its panel: ``(start, stop)`` characters of a caption, ``(row, column)``
-        of a grid; ``None`` where it lies nowhere.
+        of a grid; ``None`` if it has no place.
     """
 
     label: str
@@ -60,22 +60,22 @@ class Feature:
 
 
 class Panel(Protocol):
-    """What a reader sees of one input, with the features that lie on it."""
+    """How one input is shown, with its features."""
 
     @property
     def kind(self) -> str:
-        """Which panel it is; views and drawings know how to show each kind."""
+        """The kind of panel, by which views and drawings choose how to show it."""
         ...
 
     @property
     def features(self) -> tuple[Feature, ...]:
-        """The features in the tower's order."""
+        """The features, in the order of the tower's positions."""
         ...
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A caption, with one token for each position of the text tower."""
+    """A caption with its tokens, one for each position of the text tower."""
 
     caption: str
     tokens: tuple[Token, ...]
@@ -95,16 +95,16 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Crop:
-    """The part of a picture that the image tower saw, with the grid of its patches.
+    """The part of an image that the image tower sees, with the grid of its patches.
 
     Attributes
     ----------
     picture
-        Covered by the patches exactly.
+        The pixels that the patches cover.
     grid
         ``(rows, columns)`` of patches.
     special
-        Names of the positions that stand before the patches, such as ``"CLS"``.
+        Names of the positions before the patches, such as ``"CLS"``.
     """
 
     picture: Image.Image
@@ -125,27 +125,17 @@ class Crop:
 
 @dataclass(frozen=True)
 class Side:
-    """What stands on one side of a comparison: the rows or the columns of a matrix of pairs.
+    """One side of a matrix of pairs: the inputs whose features are its rows, or its columns.
 
     Attributes
     ----------
     panels
-        One for each input; the features are those of all of them, one after the other.
+        One for each input; the side's features are those of all panels, in this order.
     """
 
     panels: tuple[Panel, ...]
 
     @property
     def features(self) -> tuple[Feature, ...]:
-        """The features of all panels."""
+        """The features of all panels, in order."""
         return tuple(feature for panel in self.panels for feature in panel.features)
-
-
-def one_side(panel: Panel) -> Side:
-    """Return a side of one input."""
-    return Side((panel,))
-
-
-def indices(features: Sequence[Feature], *, special: bool) -> list[int]:
-    """Return the numbers of the features that are special, or of those that are not."""
-    return [index for index, feature in enumerate(features) if feature.special == special]

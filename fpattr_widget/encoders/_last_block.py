@@ -2,8 +2,8 @@
 
 When one position is pooled, changes of different features never meet before
 pooling: feature ``j`` acts through its own key and value alone, and all that
-comes after acts at the pooled position alone. What is needed to say so in
-closed form is gathered here; the mathematics is in ``methods._closed_form``.
+comes after acts at the pooled position alone. The parts that the closed form
+needs are gathered here; the mathematics is in ``methods._closed_form``.
 
 A description reads the weights of some modules and bypasses others: those
 that compute keys, values and attention at all positions. There is one only

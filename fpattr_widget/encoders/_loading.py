@@ -1,4 +1,4 @@
-"""Load an encoder by name, from a folder, or from a module that is already there."""
+"""Load an encoder by name, from a folder, or from a loaded module."""
 
 import copy
 import json
@@ -23,16 +23,16 @@ from ._encoder import MEMORY_LIMIT, Defaults, DualEncoder
 from ._names import looks_like_path, shared_name
 from ._registry import class_of_config, family_of_module, unwrapped
 
-#: A folder may carry this file: the layer and reference that ground best for its model.
+#: A model's folder may contain this file, with the layer and reference that suit it best.
 DEFAULTS_FILE = "attribution.json"
 
-#: What is loaded, or is an encoder already.
+#: Everything that users may pass as ``model``.
 ModelLike = str | os.PathLike[str] | nn.Module | DualEncoder
 
 _URL = re.compile(r"[a-z][a-z0-9+.\-]+:/", re.IGNORECASE)
 
-# Weights that turn a cosine into logits, after all that is attributed.
-_OF_LOGITS = ("logit_scale", "logit_bias")
+# Weights that scale cosines to logits, which no attribution needs.
+_LOGIT_WEIGHTS = ("logit_scale", "logit_bias")
 
 
 def load_encoder(
@@ -49,23 +49,23 @@ def load_encoder(
     ----------
     model
         ``"bundled"``, a Hugging Face model id, a local folder, or a loaded
-        module. Weights are read from safetensors; code that comes with a model
+        module. Weights are read from safetensors alone; a model's own code
         is never run.
     processor
         For a loaded module: its Hugging Face processor; any object with a
         ``tokenizer`` and an ``image_processor``, or a dict of these; or the
-        two as a tuple, in either order. They may be those that OpenAI's and
-        OpenCLIP's packages hand out:
+        two as a tuple, in either order. Those of OpenAI's and
+        OpenCLIP's packages work as well:
         ``processor=(open_clip.get_tokenizer(name), preprocess)``.
     device
-        Where the model is to be; ``None`` leaves a loaded module where it is
-        and puts others on the CPU. Where a loaded module has to be moved or
-        converted, a copy is, which does not follow it any more.
+        Device of the model; ``None`` leaves a loaded module where it is
+        and puts others on the CPU. If a loaded module has to be moved or
+        converted, a copy is used, which does not follow later changes.
     dtype
         Type of the weights; ``None`` leaves them as they are, except that half
         precision read from disk becomes float32 on a CPU.
     memory_limit
-        Bytes of working memory that attributions may take beside the model.
+        Bytes of working memory that attributions may use beside the model.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def load_encoder(
     Raises
     ------
     InputError
-        When nothing is found under this name, its family is not known, its
+        When there is no model of this name, its family is not known, its
         weights are integers, or an argument cannot be used here.
     """
     if isinstance(memory_limit, bool) or not isinstance(memory_limit, int) or memory_limit < 1:
@@ -102,22 +102,22 @@ def load_encoder(
         with as_file(MODEL_FOLDER) as folder:
             encoder = _from_pretrained(str(folder), "bundled", device, dtype, memory_limit)
     source = os.path.abspath(model) if os.path.isdir(model) else str(model)
-    place = None if device is None else str(device)
-    encoder.recipe = EncoderRecipe(source, place, dtype, memory_limit)
+    device_name = None if device is None else str(device)
+    encoder.recipe = EncoderRecipe(source, device_name, dtype, memory_limit)
     return encoder
 
 
 @dataclass(frozen=True)
 class EncoderRecipe:
-    """What loads an encoder again, in another process for example; can be pickled.
+    """A picklable description of how to load an encoder, in another process for example.
 
     Attributes
     ----------
     model
-        ``"bundled"``, a Hugging Face model id, or a folder's absolute path,
-        which its ``repr`` leaves out.
+        ``"bundled"``, a Hugging Face model id, or a folder's absolute path;
+        not part of the ``repr``.
     device, dtype, memory_limit
-        As they were passed to :func:`load_encoder`.
+        See :func:`load_encoder`.
     """
 
     model: str = field(repr=False)
@@ -126,23 +126,23 @@ class EncoderRecipe:
     memory_limit: int
 
     def load(self) -> DualEncoder:
-        """Load the encoder; see :func:`load_encoder` for the errors."""
+        """Load the encoder; raises as :func:`load_encoder` does."""
         return load_encoder(
             self.model, device=self.device, dtype=self.dtype, memory_limit=self.memory_limit
         )
 
 
 def encoder_of(model: ModelLike = "bundled", processor: ProcessorLike = None) -> DualEncoder:
-    """Return the encoder that a model is, or that is made of it.
+    """Return the encoder of a model, loading it if necessary.
 
     Parameters
     ----------
     model
         ``"bundled"``, a Hugging Face model id, a local folder, a loaded
-        module, or an encoder, which is returned as it is. What is loaded by
-        name is kept for the next call.
+        module, or an encoder, which is returned as it is. Encoders that are loaded by
+        name are cached.
     processor
-        See :func:`load_encoder`; for a loaded module.
+        For a loaded module; see :func:`load_encoder`.
 
     Returns
     -------
@@ -151,7 +151,7 @@ def encoder_of(model: ModelLike = "bundled", processor: ProcessorLike = None) ->
     Raises
     ------
     InputError
-        As :func:`load_encoder` does, and when an encoder comes with a processor.
+        As in :func:`load_encoder`, and when a processor is passed with an encoder.
     """
     if isinstance(model, DualEncoder):
         if processor is not None:
@@ -167,22 +167,22 @@ def encoder_of(model: ModelLike = "bundled", processor: ProcessorLike = None) ->
 
 
 def shared_encoder(model: str | os.PathLike[str]) -> DualEncoder:
-    """Return the encoder of a name, loaded once; a folder again when its files have changed."""
-    return _KEPT.get(_as_it_is(model), lambda: load_encoder(model))
+    """Return a cached encoder; load it first, or again if files in its folder have changed."""
+    return _LOADED.get(_cache_key(model), lambda: load_encoder(model))
 
 
 def is_loaded(model: str | os.PathLike[str]) -> bool:
-    """Tell whether :func:`shared_encoder` would return at once."""
-    return _as_it_is(model) in _KEPT
+    """Return whether :func:`shared_encoder` would return without loading."""
+    return _cache_key(model) in _LOADED
 
 
-def _as_it_is(model: str | os.PathLike[str]) -> Hashable:
-    """Return a model's name, with what tells its folder from the same after a change."""
-    inside = sorted(Path(model).iterdir()) if Path(model).is_dir() else []
-    return str(model), tuple((path.name, path.stat().st_mtime_ns) for path in inside)
+def _cache_key(model: str | os.PathLike[str]) -> Hashable:
+    """Return a model's name, with the times at which files in its folder were changed."""
+    files = sorted(Path(model).iterdir()) if Path(model).is_dir() else []
+    return str(model), tuple((path.name, path.stat().st_mtime_ns) for path in files)
 
 
-_KEPT: LRUCache[DualEncoder] = LRUCache(2)
+_LOADED: LRUCache[DualEncoder] = LRUCache(2)
 
 
 def _from_module(
@@ -215,7 +215,7 @@ def _from_pretrained(
     import transformers
     from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
 
-    _require_place(source, name)
+    _require_source(source, name)
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as error:
@@ -225,10 +225,10 @@ def _from_pretrained(
             f"Hugging Face model that can be reached from here ({_first_sentence(error)})",
             "check the name, or pass a loaded module",
         ) from error
-    kind = getattr(transformers, class_of_config(config, name))
+    model_class = getattr(transformers, class_of_config(config, name))
     try:
-        with _without_chatter(local=Path(source).is_dir()):
-            module, report = kind.from_pretrained(
+        with _errors_logged_only(local=Path(source).is_dir()):
+            module, report = model_class.from_pretrained(
                 source,
                 config=config,
                 dtype=dtype or "auto",
@@ -243,15 +243,15 @@ def _from_pretrained(
         raise InputError(
             "model",
             f"{name!r} cannot be loaded ({_first_sentence(error)})",
-            "mend what it names, or pass a loaded module",
+            "correct this, or pass a loaded module",
         ) from error
-    _require_trained(report["missing_keys"], kind.__name__, config, name)
+    _require_trained(report["missing_keys"], model_class.__name__, config, name)
     module.eval()
-    place = torch.device(device or "cpu")
+    target = torch.device(device or "cpu")
     half = module.dtype in (torch.float16, torch.bfloat16)
     module.to(
-        device=place,
-        dtype=torch.float32 if half and dtype is None and place.type == "cpu" else None,
+        device=target,
+        dtype=torch.float32 if half and dtype is None and target.type == "cpu" else None,
     )
     return DualEncoder(
         shared_name(name),
@@ -263,8 +263,8 @@ def _from_pretrained(
     )
 
 
-def _require_place(source: str, name: str) -> None:
-    """Refuse what names neither a folder with a model in it nor an id of Hugging Face."""
+def _require_source(source: str, name: str) -> None:
+    """Raise unless a name is that of a folder with a model, or may be a Hugging Face id."""
     if _URL.match(source):
         raise InputError(
             "model",
@@ -278,21 +278,25 @@ def _require_place(source: str, name: str) -> None:
         if not os.path.isfile(os.path.join(source, "config.json")):
             raise InputError(
                 "model",
-                f"{name!r} cannot be loaded",
-                "the folder holds no config.json; pass one that save_pretrained wrote",
+                f"{name!r} cannot be loaded, for the folder holds no config.json",
+                "pass one that save_pretrained wrote",
             )
     elif os.path.isfile(source):
         raise InputError(
             "model",
-            f"{name!r} cannot be loaded",
-            "it is a file; pass the folder that save_pretrained wrote",
+            f"{name!r} cannot be loaded, for it is a file",
+            "pass the folder that save_pretrained wrote",
         )
     elif looks_like_path(source):
-        raise InputError("model", f"{name!r} cannot be loaded", f"there is no folder {source}")
+        raise InputError(
+            "model",
+            f"{name!r} cannot be loaded, for there is no folder {source}",
+            "check the path",
+        )
 
 
 def _require_device(device: str | torch.device | None) -> None:
-    """Refuse a device that is not here, before anything is loaded."""
+    """Raise if torch cannot use a device here, before anything is loaded."""
     if device is None:
         return
     try:
@@ -312,8 +316,8 @@ def _require_device(device: str | torch.device | None) -> None:
 
 
 def _require_floats(dtype: torch.dtype | None) -> None:
-    usual = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
-    if dtype is not None and dtype not in usual:
+    floats = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+    if dtype is not None and dtype not in floats:
         raise InputError(
             "dtype", f"is {dtype!r}", "pass torch.float32, torch.bfloat16, torch.float16 or None"
         )
@@ -322,46 +326,46 @@ def _require_floats(dtype: torch.dtype | None) -> None:
 def _converted(
     model: nn.Module, device: str | torch.device | None, dtype: torch.dtype | None
 ) -> nn.Module:
-    """Return a module in a place and of a type: itself, or a copy if it is not there yet."""
+    """Return a module on a device and of a type: itself, or a copy if it has to be converted."""
     weights = list(model.parameters())
-    wanted = None if device is None else torch.device(device)
-    there = wanted is None or all(
-        weight.device.type == wanted.type and wanted.index in (None, weight.device.index)
+    target = None if device is None else torch.device(device)
+    is_there = target is None or all(
+        weight.device.type == target.type and target.index in (None, weight.device.index)
         for weight in weights
     )
-    if there and (dtype is None or all(weight.dtype == dtype for weight in weights)):
+    if is_there and (dtype is None or all(weight.dtype == dtype for weight in weights)):
         return model
     return copy.deepcopy(model).to(device=device, dtype=dtype)
 
 
 def _require_derivatives(model: nn.Module) -> None:
-    """Refuse a module whose weights are integers: there is no derivative through them."""
+    """Raise if a module's weights are integers, which have no derivatives."""
     for name, module in model.named_modules():
         weight = getattr(module, "weight", None)
-        own = [kept for kept in module.parameters(recurse=False) if not kept.is_floating_point()]
-        # torch's quantised layers have a method of this name, others integers beside scales.
+        parameters = module.parameters(recurse=False)
+        integers = any(not parameter.is_floating_point() for parameter in parameters)
+        # In torch's quantised layers ``weight`` is a method; others have ``qweight`` and scales.
         packed = callable(weight) and not isinstance(weight, torch.Tensor | nn.Module)
-        if own or packed or hasattr(module, "qweight"):
+        if integers or packed or hasattr(module, "qweight"):
             place = f" (first in {name!r})" if name else ""
             raise InputError(
                 "model",
-                "is quantised",
-                f"its weights are integers{place}, which have no derivatives; load it in float32, "
-                "bfloat16 or float16",
+                f"is quantised, and its integer weights{place} have no derivatives",
+                "load it in float32, bfloat16 or float16",
             )
 
 
-def _require_trained(missing: Iterable[str], kind: str, config: Any, name: str) -> None:
-    """Refuse a model of which the files lack weights, for those would be random numbers."""
-    lacking = sorted(weight for weight in missing if weight not in _OF_LOGITS)
+def _require_trained(missing: Iterable[str], model_class: str, config: Any, name: str) -> None:
+    """Raise if a model's files lack weights, which would be random numbers."""
+    lacking = sorted(weight for weight in missing if weight not in _LOGIT_WEIGHTS)
     if lacking:
         saved = ", ".join(config.architectures or ["a model of unknown class"])
         more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
         raise InputError(
             "model",
-            f"{name!r}, saved as {saved}, lacks weights that {kind} needs ({lacking[0]}{more}), "
-            "and its embeddings would be random",
-            f"pass one that was trained and saved as {kind}",
+            f"{name!r}, saved as {saved}, lacks weights that {model_class} needs "
+            f"({lacking[0]}{more}), and its embeddings would be random",
+            f"pass one that was trained and saved as {model_class}",
         )
 
 
@@ -391,20 +395,23 @@ def _first_sentence(error: Exception) -> str:
 
 
 @contextmanager
-def _without_chatter(local: bool) -> Iterator[None]:
-    """Silence notices that are no news to the user; a download keeps its progress bar."""
-    import logging as levels
+def _errors_logged_only(local: bool) -> Iterator[None]:
+    """Suppress transformers' log messages below errors while loading.
+
+    Progress bars are hidden as well if the files are ``local``.
+    """
+    from logging import ERROR
 
     from transformers.utils import logging
 
-    notices = logging.get_logger("transformers")
-    level, bars = notices.level, logging.is_progress_bar_enabled()
-    notices.setLevel(levels.ERROR)
+    logger = logging.get_logger("transformers")
+    level, bars = logger.level, logging.is_progress_bar_enabled()
+    logger.setLevel(ERROR)
     if local:
         logging.disable_progress_bar()
     try:
         yield
     finally:
-        notices.setLevel(level)
+        logger.setLevel(level)
         if bars:
             logging.enable_progress_bar()

@@ -1,4 +1,4 @@
-"""Probes: what one run of a tower shows about it, found out once while the model is as it is."""
+"""Probes: experiments on a tower whose results are cached while the model does not change."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ Rest = Callable[[Tensor, Inputs], Tensor]
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer that a probe gives.
+    """The result of a probe.
 
     Attributes
     ----------
     holds
-        The answer.
+        Whether the probed property holds.
     conclusive
-        Whether it holds for every input. Where it does not, the next input is probed again.
+        Whether the result is the same for every input, so that it can be cached.
     """
 
     holds: bool
@@ -33,7 +33,7 @@ class Verdict:
 
 
 class Findings:
-    """Conclusive verdicts about a tower, by the question that they answer.
+    """Conclusive verdicts about a tower, by the probed property.
 
     No lock is needed: two threads that probe at once come to the same verdict.
     """
@@ -41,24 +41,24 @@ class Findings:
     def __init__(self) -> None:
         self._verdicts: dict[Hashable, bool] = {}
 
-    def known(self, question: Hashable) -> bool:
-        """Tell whether a question has been answered with yes."""
-        return self._verdicts.get(question, False)
+    def known(self, name: Hashable) -> bool:
+        """Return whether a property has been found to hold."""
+        return self._verdicts.get(name, False)
 
-    def once(self, question: Hashable, probe: Callable[[], Verdict]) -> bool:
-        """Return the answer to a question, probing if it is not known."""
-        if question in self._verdicts:
-            return self._verdicts[question]
+    def once(self, name: Hashable, probe: Callable[[], Verdict]) -> bool:
+        """Return whether a property holds; probe it unless a verdict is cached."""
+        if name in self._verdicts:
+            return self._verdicts[name]
         verdict = probe()
         if verdict.conclusive:
-            self._verdicts[question] = verdict.holds
+            self._verdicts[name] = verdict.holds
         return verdict.holds
 
 
 def can_start_at_its_states(
     rest: Rest, features: Tensor, inputs: Inputs, embedding: Tensor
 ) -> bool:
-    """Tell whether a tower, run from its own states at a layer, gives its own embedding.
+    """Return whether a tower, run from its own states at a layer, gives its own embedding.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def can_start_at_its_states(
 
 
 def shares_inputs(rest: Rest, features: Tensor, inputs: Inputs) -> bool:
-    """Tell whether one copy of an input serves a batch of states.
+    """Return whether one copy of an input serves a batch of states.
 
     Then what lies below the blocks, such as the patch embedding, runs once
     and not once for each node.

@@ -12,12 +12,12 @@ from .families import FAMILIES
 _FAMILIES: list[Family] = list(FAMILIES)
 
 _HOW_TO_ADD = (
-    "fpattr_widget.register_family makes another known (see fpattr_widget/encoders/README.md)"
+    "register another by fpattr_widget.register_family (see fpattr_widget/encoders/README.md)"
 )
 
 
 def register_family(family: Family) -> None:
-    """Register a family of models, to be asked before those registered earlier.
+    """Register a family of models; it is tried before those registered earlier.
 
     Parameters
     ----------
@@ -81,8 +81,8 @@ def family_of_module(model: nn.Module) -> Family:
     known = ", ".join(family.name for family in _FAMILIES)
     raise InputError(
         "model",
-        f"is a {type(model).__name__}, not a dual encoder of a known family",
-        f"looked for the classes and layouts of {known}; {_HOW_TO_ADD}",
+        f"is a {type(model).__name__}, not a dual encoder of a known family ({known})",
+        _HOW_TO_ADD,
     )
 
 
@@ -95,6 +95,6 @@ def class_of_config(config: Any, name: str) -> str:
     known = ", ".join(kind for family in _FAMILIES for kind in family.classes)
     raise InputError(
         "model",
-        f"{name!r} is of type {kind!r}, not a dual encoder of a known family",
-        f"looked for {known}; {_HOW_TO_ADD}",
+        f"{name!r} is of type {kind!r}, not a dual encoder of a known family ({known})",
+        _HOW_TO_ADD,
     )

@@ -1,4 +1,4 @@
-"""Captions: what a text tower takes, and the tokens that a reader knows."""
+"""``TextTower``: a text encoder, the preparation of captions, and their tokens."""
 
 import os
 import re
@@ -38,7 +38,7 @@ class PreparedText(Prepared):
     tokens
         One for each position of the tower.
     filler
-        A token id that says nothing, for references.
+        Id of a token without meaning, for references.
     """
 
     caption: str
@@ -52,36 +52,37 @@ class PreparedText(Prepared):
 
     @property
     def content(self) -> np.ndarray:
-        """Which positions the caption, not the tokenizer, put there, ``(tokens,)`` bool."""
+        """Which tokens come from the caption, not from the tokenizer, ``(tokens,)`` bool."""
         special = np.array([token.special for token in self.tokens])
-        if not special.any():  # bare token ids: the ends are not content
+        if not special.any():  # token ids without a tokenizer: the ends are not content
             special[[0, -1]] = True
         return ~special
 
 
-#: A caption in every form that is taken: text, token ids ``(1, S)``, or a tokenizer's mapping.
+#: Everything that users may pass as ``caption``: text, token ids ``(1, S)``, or a tokenizer's
+#: output.
 CaptionLike = str | Sequence[Any] | np.ndarray | Tensor | Mapping[str, Any] | Prepared
 
 
 class TextTower(Tower):
-    """A text encoder, and how it takes a caption.
+    """A text encoder, and how its inputs are laid out.
 
     Parameters
     ----------
     model, blocks, encode, last_block, arrangement
-        See :class:`.Tower`. ``encode`` gets ``input_ids`` (B, S), and where
-        tokens are to be hidden ``attention_mask``.
+        See :class:`.Tower`. ``encode`` takes ``input_ids`` (B, S), and an
+        ``attention_mask`` if tokens are hidden.
     vocabulary
         Number of token ids.
     longest
-        Most tokens, special ones included.
+        The most tokens, special ones included.
     padded
-        Whether the tower always sees ``longest`` positions, padding included.
+        Whether captions are always padded to ``longest`` positions.
     end
-        Finds the position that stands for the whole caption, for the reference
-        of the published code; the last one unless told.
+        Returns the position that is pooled, for the reference
+        of the published code; by default the last.
     fillers
-        Attributes of a tokenizer that name a token which says nothing, best
+        Attributes of a tokenizer that hold the id of a token without meaning, best
         first.
     masks
         Whether ``encode`` takes an ``attention_mask``.
@@ -117,7 +118,7 @@ class TextTower(Tower):
         self.masks = masks
 
     def features(self, inputs: Inputs, layer: int) -> Tensor:
-        """Return what enters block ``layer`` token by token, ``(tokens, width)``."""
+        """Return the features that enter block ``layer``, ``(tokens, width)``."""
         features = super().features(inputs, layer)
         count = inputs["input_ids"].shape[1]
         if len(features) != count:
@@ -125,8 +126,8 @@ class TextTower(Tower):
                 "blocks",
                 f"of the text tower take states from which {len(features)} features are read for "
                 f"{count} tokens",
-                "their first argument has to be (B, tokens, width), or `arrangement` to say how "
-                "it lies",
+                "list blocks whose first argument is (B, tokens, width), or describe its layout by "
+                "`arrangement`",
             )
         return features
 
@@ -146,23 +147,23 @@ class TextTower(Tower):
     def prepare(
         self, value: Any, processor: Any, device: torch.device, dtype: torch.dtype
     ) -> PreparedText:
-        """Turn a caption, token ids ``(1, S)``, or a tokenizer's mapping into inputs.
+        """Return a caption, token ids ``(1, S)``, or a tokenizer's output as inputs of the tower.
 
         Raises
         ------
         InputError
             When it is empty, longer than the model reads, or not text.
         """
-        read = _from_string if isinstance(value, str) else _from_ids
-        caption, ids, tokens = read(self, processor, value)
+        tokenize = _from_string if isinstance(value, str) else _from_ids
+        caption, ids, tokens = tokenize(self, processor, value)
         inputs = {"input_ids": torch.tensor([ids], device=device)}
         return PreparedText(inputs, caption, tuple(tokens), _filler(self, processor))
 
     def reference(self, prepared: Prepared, kind: str) -> Inputs:
         """Return the inputs of a caption's reference, ``"pad"`` or ``"exclip"``.
 
-        Both have the caption's length. ``"pad"`` replaces its content by a token that says
-        nothing; ``"exclip"`` is BOS, one token of id 0, EOS, then id 0, as in the published code.
+        Both have the caption's length. ``"pad"`` replaces its content by a token without
+        meaning; ``"exclip"`` is BOS, one token of id 0, EOS, then id 0, as in the published code.
         """
         assert isinstance(prepared, PreparedText)
         self.check_reference(kind)
@@ -184,9 +185,9 @@ class TextTower(Tower):
         assert isinstance(prepared, PreparedText)
         return np.flatnonzero(prepared.content)
 
-    def check_removal(self, how: str, model: str = "") -> None:
-        check_choice("tokens", how, self.removals)
-        if how == "mask" and not self.masks:
+    def check_removal(self, removal: str, model: str = "") -> None:
+        check_choice("tokens", removal, self.removals)
+        if removal == "mask" and not self.masks:
             raise InputError(
                 "tokens",
                 f"is 'mask', but the text tower of {model!r} takes no attention mask",
@@ -197,15 +198,18 @@ class TextTower(Tower):
     def default_removal(self) -> str:
         return "mask" if self.masks else "reference"
 
-    def masked(self, prepared: Prepared, layer: int, kept: Tensor, how: str) -> Inputs:
-        """Return a batch without some tokens, removed by the mask or by the reference."""
+    def masked(self, prepared: Prepared, layer: int, kept: Tensor, removal: str) -> Inputs:
+        """Return a batch of the caption with only the kept tokens.
+
+        Others are hidden by the attention mask, or replaced by those of the reference.
+        """
         inputs = prepared.inputs
-        if how == "mask":
+        if removal == "mask":
             mask = kept.to(inputs["input_ids"].dtype)
             if "attention_mask" in inputs:
                 mask = mask * inputs["attention_mask"]
             return {**repeat_inputs(inputs, len(kept)), "attention_mask": mask}
-        # Of the same length and end, whatever the encoder's own reference is.
+        # "pad", which keeps special tokens, whatever the encoder's default reference is.
         filler = self.reference(prepared, "pad")["input_ids"]
         ids = torch.where(kept, inputs["input_ids"], filler)
         return {**repeat_inputs(inputs, len(kept)), "input_ids": ids}
@@ -228,7 +232,7 @@ def _from_string(
     if any("\ud800" <= character <= "\udfff" for character in caption):
         raise InputError("caption", "holds half of a character (a lone surrogate)", "remove it")
     _refuse_path(caption)
-    # What is too long is told below, in a sentence of our own.
+    # ``_check_length`` reports a caption that is too long.
     options: dict[str, Any] = {"return_special_tokens_mask": True, "verbose": False}
     if getattr(tokenizer, "is_fast", False):
         options["return_offsets_mapping"] = True
@@ -246,8 +250,8 @@ def _from_string(
         )
     if "offset_mapping" in encoded:
         offsets = list(encoded["offset_mapping"])
-        # A word that is unknown to the model is marked special by some
-        # tokenizers; it stands in the caption all the same.
+        # Some tokenizers mark an unknown word as special, although it is part of the
+        # caption.
         marks = [mark and start == stop for mark, (start, stop) in zip(marks, offsets, strict=True)]
     else:
         special = _special_ids(tokenizer)
@@ -261,10 +265,10 @@ def _from_string(
 
 
 def _refuse_path(caption: str) -> None:
-    """Refuse the path of a file, which has taken the caption's place."""
+    """Raise if a caption is the path of a file, passed in the wrong place."""
     slash = "/" in caption or "\\" in caption
     picture = _PICTURE.fullmatch(caption) is not None
-    # Two slashes would be a server's, which is not asked.
+    # Two slashes begin the name of a server, which is not contacted.
     local = (slash or picture) and "\0" not in caption and caption[:2] not in ("//", "\\\\")
     if (slash and picture) or (local and len(caption) < 1024 and os.path.isfile(caption)):
         raise InputError(
@@ -285,39 +289,39 @@ def _from_ids(
             "pass ids of the model's own tokenizer",
         )
     _check_length(tower, len(ids))
-    written = _as_written(tower, tokenizer, ids) if tokenizer else None
-    if written is not None:
-        return written
+    tokenized = _from_own_text(tower, tokenizer, ids) if tokenizer else None
+    if tokenized is not None:
+        return tokenized
     special = _special_ids(tokenizer) if tokenizer else set()
     roles = _roles(tokenizer, ids, [token in special for token in ids])
     unknown = _unknown(tokenizer, ids, [""] * len(ids))
     text, tokens, words = "", list[Token](), 0
-    for token, role, strange in zip(ids, roles, unknown, strict=True):
+    for token, role, is_unknown in zip(ids, roles, unknown, strict=True):
         if role is not None:
             tokens.append(Token(role, None, None, None, True))
             continue
         word = tokenizer.decode([token]).strip() if tokenizer else ""
         word = word or str(token)
-        tokens.append(Token(word, words, len(text), len(text) + len(word), False, strange))
+        tokens.append(Token(word, words, len(text), len(text) + len(word), False, is_unknown))
         text, words = text + word + " ", words + 1
     return text.strip(), ids, tokens
 
 
-def _as_written(
+def _from_own_text(
     tower: TextTower, tokenizer: Any, ids: list[int]
 ) -> tuple[str, list[int], Sequence[Token]] | None:
-    """Return what the text of these ids gives, words included, if it gives these ids again."""
+    """Decode ids and tokenize the text; return the result if it has the same ids."""
     special = _special_ids(tokenizer)
     text = tokenizer.decode([token for token in ids if token not in special]).strip()
     try:
-        written = _from_string(tower, tokenizer, text)
+        tokenized = _from_string(tower, tokenizer, text)
     except InputError:
         return None
-    return written if written[1] == ids else None
+    return tokenized if tokenized[1] == ids else None
 
 
 def _read_ids(caption: Any) -> tuple[list[int], list[int] | None]:
-    """Return token ids and, where there is one, their attention mask."""
+    """Return token ids and their attention mask, if there is one."""
     mask = None
     kind = type(caption).__name__
     if isinstance(caption, Mapping):
@@ -343,7 +347,7 @@ def _one_row(values: Any) -> list[int] | None:
 def _cut_padding(
     tower: TextTower, tokenizer: Any, ids: list[int], mask: list[int] | None
 ) -> list[int]:
-    """Leave out padding at the end, unless the tower sees it."""
+    """Return ids without padding at the end, unless the tower is always padded."""
     if tower.padded:
         return ids
     if mask is not None:
@@ -373,7 +377,7 @@ def _check_length(tower: TextTower, count: int) -> None:
 
 
 def _special_ids(tokenizer: Any) -> set[int]:
-    """Return the ids that stand for no word; an unknown word is a word all the same."""
+    """Return the ids that stand for no word; the id of unknown words is not among them."""
     return set(tokenizer.all_special_ids) - ({tokenizer.unk_token_id} - _ends(tokenizer))
 
 
@@ -382,20 +386,20 @@ def _ends(tokenizer: Any) -> set[int | None]:
 
 
 def _unknown(tokenizer: Any, ids: Sequence[int], written: Sequence[str]) -> list[bool]:
-    """Return which tokens of the caption stand for what the tokenizer does not know.
+    """Return which tokens of the caption stand for text that the tokenizer does not know.
 
-    CLIP's tokenizer has one token for what is unknown and for the end: who
-    writes that token out, as ``<|endoftext|>``, asks for the end.
+    CLIP's tokenizer has one token for unknown text and for the end. A caption that
+    contains it literally, as ``<|endoftext|>``, means the end.
     """
-    number = getattr(tokenizer, "unk_token_id", None)
-    if number is None:
+    unknown_id = getattr(tokenizer, "unk_token_id", None)
+    if unknown_id is None:
         return [False] * len(ids)
-    spelt = tokenizer.unk_token if number in _ends(tokenizer) else None
-    return [token == number and text != spelt for token, text in zip(ids, written, strict=True)]
+    end = tokenizer.unk_token if unknown_id in _ends(tokenizer) else None
+    return [token == unknown_id and text != end for token, text in zip(ids, written, strict=True)]
 
 
 def _pieces(tokenizer: Any, caption: str, ids: Sequence[int], special: Sequence[bool]) -> list[str]:
-    """Return the tokens as they are spelt: an unknown word's own letters, or none."""
+    """Return the spelling of each token: of an unknown word its own letters, or nothing."""
     pieces = tokenizer.convert_ids_to_tokens(ids)
     content = [index for index, mark in enumerate(special) if not mark]
     spelt = tokenizer.tokenize(caption)
@@ -408,8 +412,8 @@ def _pieces(tokenizer: Any, caption: str, ids: Sequence[int], special: Sequence[
 def _roles(tokenizer: Any, ids: Sequence[int], special: Sequence[bool]) -> list[str | None]:
     """Return the role of each special position, ``None`` for content.
 
-    Where one token is both the end and the padding, the end is the first of
-    them after the content.
+    If one token is both the end and padding, the first one after the content is
+    the end.
     """
     roles = [
         _role(tokenizer, token) if mark else None for token, mark in zip(ids, special, strict=True)
@@ -430,9 +434,9 @@ def _role(tokenizer: Any, token: int) -> str:
 
 
 def _filler(tower: TextTower, tokenizer: Any) -> int:
-    """Return an id that says nothing: padding, unless padding also ends the text.
+    """Return the id of a token without meaning: padding, unless it also ends the text.
 
-    A tower that sees its padding may have it anywhere.
+    A tower that is always padded can have padding anywhere.
     """
     if tokenizer is None:
         return 0

@@ -1,4 +1,4 @@
-"""Tokens, and which of them make up a word."""
+"""Tokens, their place in the caption, and the words that they make up."""
 
 import unicodedata
 from collections.abc import Container, Sequence
@@ -10,8 +10,8 @@ import regex
 
 from ..errors import InputError
 
-# Letters with their marks and inner apostrophes or hyphens make a word; Han
-# characters stand alone, as does every other visible character (an emoji of
+# A word consists of letters with their marks and inner apostrophes or hyphens. A Han
+# character is a word of its own, and so is every other visible character (an emoji of
 # several code points is one).
 _WORD = regex.compile(
     r"\p{Han}|(?:[^\W\p{Han}]\p{M}*)+(?:['’\-](?:[^\W\p{Han}]\p{M}*)+)*|(?=\S)\X",
@@ -25,16 +25,16 @@ class Token:
     Attributes
     ----------
     text
-        What it stands for in the caption, or a role such as ``"EOS"``.
+        The part of the caption that it stands for, or a role such as ``"EOS"``.
     word
         Index of the word that it belongs to; ``None`` for special positions.
     start, stop
-        Its characters in the caption (code points); ``None`` where unknown.
+        Its characters in the caption (code points); ``None`` for special positions.
     special
-        Whether the tokenizer, not the caption, put it there.
+        Whether the tokenizer added it to the caption.
     unknown
-        Whether it stands in the caption and the tokenizer has no piece for it:
-        the model reads the same unknown word for all such.
+        Whether it stands for a part of the caption that is not in the tokenizer's
+        vocabulary: the model reads the same unknown token for all such parts.
     """
 
     text: str
@@ -51,61 +51,60 @@ def word_spans(caption: str) -> list[tuple[int, int]]:
 
 
 def find_words(tokens: Sequence[Token], caption: str, text: str) -> list[int]:
-    """Return the numbers of the tokens that make up a word, or words that follow each other.
+    """Return the numbers of the tokens that make up a word, or several consecutive words.
 
     Parameters
     ----------
     tokens, caption
-        What is looked through.
+        The caption and its tokens.
     text
-        The words as they stand in the caption; upper and lower case are the
-        same unless they tell two places apart. Where no word is so called, a
-        special position may be.
+        The words as they stand in the caption. Case is ignored unless it
+        distinguishes two places. If there is no such word, it may be the name of a
+        special position.
 
     Raises
     ------
     InputError
-        When they are not there exactly once.
+        When the words are not in the caption, or more than once.
     """
     groups: dict[object, list[int]] = {}
     for number, token in enumerate(tokens):
         groups.setdefault(("special", number) if token.special else token.word, []).append(number)
-    members = [(_spelt([tokens[n] for n in group], caption), group) for group in groups.values()]
-    words = [one for one in members if not tokens[one[1][0]].special]
-    specials = [one for one in members if tokens[one[1][0]].special]
-    asked = [text[start:stop] for start, stop in word_spans(text)]
-    found = _places(words, asked) or _places(specials, asked)
-    if not found:
-        there = ", ".join(repr(word) for word in dict.fromkeys(word for word, _ in words))
+    spelt = [(_spelling([tokens[n] for n in group], caption), group) for group in groups.values()]
+    words = [(word, group) for word, group in spelt if not tokens[group[0]].special]
+    specials = [(name, group) for name, group in spelt if tokens[group[0]].special]
+    sought = [text[start:stop] for start, stop in word_spans(text)]
+    places = _places(words, sought) or _places(specials, sought)
+    if not places:
+        present = ", ".join(repr(word) for word in dict.fromkeys(word for word, _ in words))
         raise InputError(
-            "tokens", f"names {text!r}, which is not in the caption", f"pass one of {there}"
+            "tokens", f"names {text!r}, which is not in the caption", f"pass one of {present}"
         )
-    if len(found) > 1:
-        numbers = " or ".join(str(numbers) for numbers in found)
+    if len(places) > 1:
+        numbers = " or ".join(map(str, places))
         raise InputError(
             "tokens",
-            f"names {text!r}, which the caption has {len(found)} times",
+            f"names {text!r}, which the caption has {len(places)} times",
             f"pass token numbers, {numbers}",
         )
-    return found[0]
+    return places[0]
 
 
-def _places(members: Sequence[tuple[str, list[int]]], asked: Sequence[str]) -> list[list[int]]:
-    """Return the tokens of each place where words follow each other, as spelt or in any case."""
-    for plain in (str, str.casefold):
-        wanted = [plain(word) for word in asked]
-        spelt = [plain(word) for word, _ in members]
-        starts = [n for n in range(len(spelt)) if wanted and spelt[n : n + len(wanted)] == wanted]
+def _places(words: Sequence[tuple[str, list[int]]], sought: Sequence[str]) -> list[list[int]]:
+    """Return the tokens of each run of words with this spelling, or else in any case."""
+    for normalise in (str, str.casefold):
+        run = [normalise(word) for word in sought]
+        spelt = [normalise(word) for word, _ in words]
+        starts = [n for n in range(len(spelt)) if run and spelt[n : n + len(run)] == run]
         if starts:
             return [
-                [number for _, group in members[n : n + len(wanted)] for number in group]
-                for n in starts
+                [number for _, group in words[n : n + len(run)] for number in group] for n in starts
             ]
     return []
 
 
-def _spelt(tokens: Sequence[Token], caption: str) -> str:
-    """Return what tokens of one word stand for."""
+def _spelling(tokens: Sequence[Token], caption: str) -> str:
+    """Return the text that the tokens of one word stand for."""
     start, stop = tokens[0].start, tokens[-1].stop
     if start is None or stop is None:
         return "".join(token.text for token in tokens)
@@ -125,13 +124,13 @@ def align_tokens(
     caption
         The text.
     offsets
-        ``(start, stop)`` of each token; white space at either end is ignored,
-        for some tokenizers count the space before a word as its part.
+        ``(start, stop)`` of each token. White space at either end is ignored, since
+        some tokenizers count the space before a word as part of it.
     roles
-        For special positions their role, else ``None``.
+        The role of each special position; ``None`` for others.
     unknown
-        Which tokens of the caption the tokenizer does not know; none unless told. Special
-        positions never count.
+        Which tokens of the caption the tokenizer does not know; by default none. It is
+        ignored for special positions.
 
     Returns
     -------
@@ -140,7 +139,7 @@ def align_tokens(
     spans = word_spans(caption)
     tokens: list[Token] = []
     numbers: dict[int, int] = {}
-    begun = {start for start, _ in offsets}
+    starts = {start for start, _ in offsets}
     marks = [False] * len(roles) if unknown is None else unknown
     for (start, stop), role, mark in zip(offsets, roles, marks, strict=True):
         if role is not None:
@@ -150,14 +149,14 @@ def align_tokens(
             start += 1
         while stop > start and caption[stop - 1].isspace():
             stop -= 1
-        # A tokenizer that drops accents leaves them out of what it counts.
-        while start < stop and stop not in begun and _is_mark(caption, stop):
+        # A tokenizer that drops accents does not count them in its offsets.
+        while start < stop and stop not in starts and _is_mark(caption, stop):
             stop += 1
-        touched = next((i for i, span in enumerate(spans) if start < span[1]), len(spans))
-        if start == stop and spans:  # a space alone: the next word's, at the end the last one's
-            start = stop = max(start, spans[touched][0]) if touched < len(spans) else spans[-1][1]
-            touched = min(touched, len(spans) - 1)
-        word = numbers.setdefault(touched, len(numbers))
+        index = next((i for i, span in enumerate(spans) if start < span[1]), len(spans))
+        if start == stop and spans:  # a space alone belongs to the next word, or the last one
+            start = stop = max(start, spans[index][0]) if index < len(spans) else spans[-1][1]
+            index = min(index, len(spans) - 1)
+        word = numbers.setdefault(index, len(numbers))
         tokens.append(Token(caption[start:stop], word, start, stop, False, mark))
     return tuple(tokens)
 
@@ -169,53 +168,53 @@ def _is_mark(caption: str, place: int) -> bool:
 def find_offsets(
     caption: str, pieces: Sequence[str], special: Sequence[bool]
 ) -> list[tuple[int, int]]:
-    """Find where the pieces of a tokenizer that tells no offsets stand in the caption.
+    """Return where the pieces of a tokenizer without offsets stand in the caption.
 
-    Pieces and caption are laid side by side so that most letters agree, without
-    regard to case, accents' encoding and compatibility forms; so it does no
-    harm that a tokenizer dropped punctuation or changed a letter.
+    Pieces and caption are aligned so that most letters agree, ignoring
+    case, compatibility forms and how accents are encoded. It does not matter
+    if a tokenizer dropped punctuation or changed a letter.
 
     Parameters
     ----------
     caption
         The text.
     pieces
-        The tokens, with the tokenizer's own marks for spaces and word parts;
-        an empty one for a word that the tokenizer does not know.
+        The tokens, with the tokenizer's marks for spaces and word parts;
+        empty for a word that the tokenizer does not know.
     special
         Which of them are not part of the caption.
 
     Returns
     -------
     list of (start, stop)
-        In code points. What cannot be found takes the text between its
-        neighbours, a word for each where there are as many.
+        In code points. Pieces that do not match get the text between their
+        neighbours, one word each if the numbers agree.
     """
     spelt = ["" if mark else _bare(piece) for piece, mark in zip(pieces, special, strict=True)]
     letters, owners = _letters(spelt)
     text, places = _letters(caption)
-    found: dict[int, tuple[int, int]] = {}
+    matched: dict[int, tuple[int, int]] = {}
     for here, there in _common(letters, text):
-        start, _ = found.get(owners[here], (places[there], 0))
-        found[owners[here]] = (start, places[there] + 1)
+        start, _ = matched.get(owners[here], (places[there], 0))
+        matched[owners[here]] = (start, places[there] + 1)
     content = [index for index, mark in enumerate(special) if not mark]
     words = [index for index in content if spelt[index] or not pieces[index]]
-    for missing in _runs_without(found, words):
-        before = (found[index][1] for index in reversed(words) if index < missing[0])
-        after = (found[index][0] for index in words if index > missing[-1] and index in found)
+    for missing in _unmatched_runs(matched, words):
+        before = (matched[index][1] for index in reversed(words) if index < missing[0])
+        after = (matched[index][0] for index in words if index > missing[-1] and index in matched)
         gap = next(before, 0), next(after, len(caption))
-        found.update(zip(missing, _share(caption, gap, len(missing)), strict=True))
-    # The mark of a space alone stands where the next piece begins.
+        matched.update(zip(missing, _share(caption, gap, len(missing)), strict=True))
+    # A piece that is a space alone stands where the next piece begins.
     position = len(caption)
     for index in reversed(content):
-        position, _ = found.setdefault(index, (position, position))
-    return [found.get(index, (0, 0)) for index in range(len(pieces))]
+        position, _ = matched.setdefault(index, (position, position))
+    return [matched.get(index, (0, 0)) for index in range(len(pieces))]
 
 
-def _runs_without(found: Container[int], words: Sequence[int]) -> list[list[int]]:
-    """Return each run of words that are not found."""
-    runs = groupby(words, key=lambda index: index in found)
-    return [list(run) for known, run in runs if not known]
+def _unmatched_runs(matched: Container[int], words: Sequence[int]) -> list[list[int]]:
+    """Return each run of consecutive words that are not matched."""
+    runs = groupby(words, key=lambda index: index in matched)
+    return [list(run) for is_matched, run in runs if not is_matched]
 
 
 def _bare(piece: str) -> str:
@@ -223,7 +222,7 @@ def _bare(piece: str) -> str:
 
 
 def _letters(parts: Sequence[str]) -> tuple[str, list[int]]:
-    """Return all letters in a form in which they compare, and of which part each is."""
+    """Return all letters in a normal form, and the index of the part that each belongs to."""
     letters: list[str] = []
     owners: list[int] = []
     for index, part in enumerate(parts):
@@ -235,7 +234,7 @@ def _letters(parts: Sequence[str]) -> tuple[str, list[int]]:
 
 
 def _common(first: str, second: str) -> list[tuple[int, int]]:
-    """Return the places, in both, of a longest common subsequence."""
+    """Return the positions, in both texts, of a longest common subsequence."""
     alphabet = set(first)
     kept = [index for index, letter in enumerate(second) if letter in alphabet]
     columns = np.array([ord(second[index]) for index in kept])
@@ -257,7 +256,7 @@ def _common(first: str, second: str) -> list[tuple[int, int]]:
 
 
 def _share(caption: str, gap: tuple[int, int], count: int) -> list[tuple[int, int]]:
-    """Share a gap among ``count`` tokens: a word for each, or all of it for all."""
+    """Return places in a gap for ``count`` tokens: a word for each, or all of it for all."""
     start, stop = gap
     words = [(start + a, start + b) for a, b in word_spans(caption[start:stop])]
     words = [(a, b) for a, b in words if any(c.isalnum() for c in caption[a:b])] or words

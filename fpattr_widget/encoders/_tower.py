@@ -52,7 +52,7 @@ class Arrangement:
         The tower's own states and its inputs to ``(B, features, width)``.
     unpack
         Features ``(B, features, width)``, and the tower's own states for one
-        input (for their shape, and for positions that are no features), to
+        input (for their shape, and for positions that are not features), to
         the tower's own states.
     """
 
@@ -60,21 +60,22 @@ class Arrangement:
     unpack: Callable[[Tensor, Tensor], Tensor]
 
 
+#: States that are ``(B, features, width)`` already.
 BATCH_FIRST = Arrangement(pack=lambda states, _: states, unpack=lambda features, _: features)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What one pass of the tower gives for one input, arranged as the tower has it.
+    """States and embedding of one input from one pass, in the tower's own layout.
 
     Attributes
     ----------
     states
-        What enters the layer.
+        The states that enter the layer.
     embedding
         The embedding, ``(1, K)``.
     last
-        What enters the last block.
+        The states that enter the last block.
     """
 
     states: Tensor
@@ -99,7 +100,7 @@ class Split:
         The rest of the tower: ``(B, features, width)`` to ``(B, K)``. It uses
         the input's own mask and pooling position.
     last_block
-        A description of the rest of the tower, where that is one block of a known shape.
+        A description of the rest of the tower, if that is one block of known layout.
     differentiable
         Returns a context in which ``embed`` may be differentiated twice, on this thread.
     weights
@@ -121,18 +122,18 @@ class Split:
 
 @dataclass(frozen=True)
 class _Start:
-    """Where a pass begins: the block, and the input whose ``own`` states enter it."""
+    """Where a pass begins: the block, and the input whose ``states`` enter it."""
 
     layer: int
     inputs: Inputs
-    own: Tensor
+    states: Tensor
 
 
 class Tower(ABC):
     """One encoder, from its inputs to the shared space.
 
-    Each kind of input has a subclass of its own, which knows how to prepare it, what stands
-    for its absence, and what a reader sees of it; see :mod:`._text` and :mod:`._image`.
+    Each kind of input has a subclass, which prepares it, and defines its references, how
+    features are removed, and how it is shown; see :mod:`._text` and :mod:`._image`.
 
     Parameters
     ----------
@@ -303,7 +304,7 @@ class Tower(ABC):
 
     @staticmethod
     def identify(inputs: Inputs) -> Hashable:
-        """Return a key that is the same for equal inputs alone."""
+        """Return a key that equal inputs share, and different ones do not."""
         return _digest(inputs)
 
     def features(self, inputs: Inputs, layer: int) -> Tensor:
@@ -352,7 +353,7 @@ class Tower(ABC):
         inputs
             One input.
         features
-            Indices of the features; ``None`` for all. It takes as much memory as so many inputs.
+            Indices of the features; ``None`` for all. It takes as much memory as that many inputs.
 
         Returns
         -------
@@ -362,16 +363,16 @@ class Tower(ABC):
         with torch.no_grad():
             if self._pools:
                 last = len(self.blocks) - 1
-                own = self.read(inputs, last).states
-                everywhere = self._everywhere(own, inputs, features)
+                states = self.read(inputs, last).states
+                everywhere = self._everywhere(states, inputs, features)
                 shared = self._findings.known("shares inputs")
                 batch = inputs if shared else repeat_inputs(inputs, len(everywhere))
-                return self._run_from(_Start(last, inputs, own), everywhere, batch)
+                return self._run_from(_Start(last, inputs, states), everywhere, batch)
             key = ("output", self.identify(inputs))
-            own = self._readings.get(key, lambda: self._read_output(inputs)).states
-            everywhere = self._everywhere(own, inputs, features)
+            states = self._readings.get(key, lambda: self._read_output(inputs)).states
+            everywhere = self._everywhere(states, inputs, features)
             current = Pass(
-                replaced_output=self._arrangement.unpack(everywhere, own),
+                replaced_output=self._arrangement.unpack(everywhere, states),
                 skipped=self._runner.skippable(self.blocks),
             )
             count = len(everywhere)
@@ -379,11 +380,11 @@ class Tower(ABC):
 
     # Inside
 
-    def _everywhere(self, own: Tensor, inputs: Inputs, features: Sequence[int] | None) -> Tensor:
+    def _everywhere(self, states: Tensor, inputs: Inputs, features: Sequence[int] | None) -> Tensor:
         """Return each feature's state at all features, ``(m, features, width)``."""
-        states = self._arrangement.pack(own, inputs)[0]
-        chosen = states if features is None else states[list(features)]
-        return chosen[:, None].expand(-1, len(states), -1)
+        packed = self._arrangement.pack(states, inputs)[0]
+        chosen = packed if features is None else packed[list(features)]
+        return chosen[:, None].expand(-1, len(packed), -1)
 
     def _read(self, inputs: Inputs, layer: int) -> Reading:
         current = Pass()
@@ -403,7 +404,7 @@ class Tower(ABC):
         """Raise ``InputError`` unless the tower can be run from its own states at a layer."""
 
         def probe() -> Verdict:
-            features = self._arrangement.pack(start.own, start.inputs)
+            features = self._arrangement.pack(start.states, start.inputs)
             rest = partial(self._run_from, start)
             if can_start_at_its_states(rest, features, start.inputs, embedding):
                 return Verdict(True)
@@ -411,8 +412,8 @@ class Tower(ABC):
                 "blocks",
                 f"of the {self.name} tower, run from block {start.layer} with the states that "
                 "enter it, give another embedding",
-                "list them first to last, where no path leads around them, and let `arrangement` "
-                "undo what it does",
+                "list them first to last, where no path leads around them, and let the two "
+                "functions of `arrangement` invert each other",
             )
 
         self._findings.once(("starts at", start.layer), probe)
@@ -421,7 +422,7 @@ class Tower(ABC):
         """Return inputs for ``count`` states: as many copies, or one where that serves them all."""
 
         def probe() -> Verdict:
-            features = self._arrangement.pack(start.own, start.inputs).detach()
+            features = self._arrangement.pack(start.states, start.inputs).detach()
             return Verdict(shares_inputs(partial(self._run_from, start), features, start.inputs))
 
         shared = count > 1 and self._findings.once("shares inputs", probe)
@@ -434,7 +435,7 @@ class Tower(ABC):
         reference: Tensor | None,
         inputs: Inputs,
     ) -> TypeGuard[AttentionPooling]:
-        """Tell whether the last block's description may stand for it, at its one position.
+        """Return whether the last block's description may stand for it, at its one position.
 
         ``reference`` is what enters the last block for the reference.
         """
@@ -495,7 +496,7 @@ class Tower(ABC):
         self, start: _Start, features: Tensor, inputs: Inputs, skipped: Sequence[nn.Module]
     ) -> tuple[Tensor, Pass]:
         current = Pass(
-            replaced={start.layer: self._arrangement.unpack(features, start.own)},
+            replaced={start.layer: self._arrangement.unpack(features, start.states)},
             skipped=self._runner.skippable(skipped),
         )
         embeddings = self._encode(inputs, len(features), current)
@@ -517,7 +518,7 @@ class Tower(ABC):
             raise InputError(
                 "encode",
                 f"of the {self.name} tower returned {what}",
-                f"it has to return a tensor (B, K), one embedding for each of B = {count} inputs",
+                f"return a tensor (B, K), one embedding for each of B = {count} inputs",
             )
         return embedding
 

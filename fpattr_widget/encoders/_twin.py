@@ -1,11 +1,11 @@
-"""A module's twin: the same computation on the same weights, in objects of our own.
+"""``Twin``: a copy of a module's objects that shares its weights, to be instrumented freely.
 
-What is put into a twin, such as a stop before a block, is seen by nobody who
-runs the module itself. Its parameters are tensors of their own on the module's
-storage, so that it takes no memory, weights that are changed in place are seen,
-and no gradient can reach them. It is always in evaluation mode. What a pass
-itself may write into, buffers and lists, are copies: it is made anew when
-these change.
+Changes to a twin, such as an instrumented block, do not affect the user's module.
+A twin's parameters are other tensors on the module's
+storage: they take no memory, changes of weights in place are seen,
+and no gradient can reach the user's. A twin is always in evaluation mode. What a pass
+may write into, such as buffers and lists, is copied, and a new twin is made when the
+user's change.
 """
 
 import copy
@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 
 _FORWARD_HOOKS = frozenset(name for name in nn.Module().__dict__ if name.startswith("_forward"))
-#: The module that owns something, by its id, and the name it has there.
+#: The id of the module that owns an attribute, and the attribute's name.
 Key = tuple[int, str]
-# Bytes of buffers that are copied; the larger ones are tables, which nobody writes into.
+# Bytes of buffers that are copied; larger ones are tables, into which nothing is written.
 _MOST_COPIED = 16 * 2**20
-#: What every module has in its ``__dict__``; the rest are attributes of its own.
+#: Names in every module's ``__dict__``; all others are attributes of a class's own.
 OF_EVERY_MODULE = frozenset(nn.Module().__dict__)
 
 
@@ -33,10 +33,10 @@ class Twin:
     Attributes
     ----------
     module
-        The twin itself, a module of the same class.
+        A module of the same class as the user's.
     lock
-        Held while it runs: modules may keep things in themselves meanwhile.
-        Whoever holds it takes no other lock.
+        Held while it runs, since modules may write into themselves.
+        A thread that holds it takes no other lock.
     """
 
     def __init__(self, model: nn.Module):
@@ -49,38 +49,38 @@ class Twin:
         self.module: Any = self._module(model)
 
     def __contains__(self, module: nn.Module) -> bool:
-        """Tell whether a module is the twin's own."""
+        """Return whether a module is part of the twin."""
         return module in self._sources
 
     def source(self, module: nn.Module) -> nn.Module:
-        """Return the module of the user's that a module of the twin stands for."""
+        """Return the user's module of which a module is the twin."""
         return self._sources[module]
 
     def overwritten(self) -> set[Key]:
-        """Return the attributes and buffers that the twin's own passes have written.
+        """Return the attributes and buffers that the twin's passes have written.
 
-        What a forward pass itself writes, such as a count of calls or the last
-        attention map, is a result and no setting of the model.
+        They are results of a forward pass, such as a count of calls or the last
+        attention map, and not settings of the model.
         """
         attributes = {
             (id(self._sources[module]), name)
             for module, made in self._made.items()
             for name, value in list(module.__dict__.items())
-            if name not in OF_EVERY_MODULE and made.get(name, _MISSING) != _seen(value)
+            if name not in OF_EVERY_MODULE and made.get(name, _MISSING) != _identity(value)
         }
         return attributes | {
             key for key, (now, made) in self._buffers.items() if not torch.equal(now, made)
         }
 
     def instrument(self, module: nn.Module, forward: Callable[..., Any]) -> None:
-        """Let a module of the twin run ``forward`` in the place of its own."""
+        """Replace the ``forward`` of a module of the twin."""
         module.__dict__["forward"] = forward
-        self._made[module]["forward"] = _seen(forward)
+        self._made[module]["forward"] = _identity(forward)
 
     def _module(self, module: nn.Module) -> nn.Module:
-        known = self._copies.get(id(module))
-        if known is not None:
-            return known
+        existing = self._copies.get(id(module))
+        if existing is not None:
+            return existing
         twin = object.__new__(type(module))
         self._copies[id(module)] = twin
         fresh = nn.Module().__dict__
@@ -103,21 +103,21 @@ class Twin:
                     for key, child in list(value.items())
                 }
             elif name in OF_EVERY_MODULE:
-                # Hooks on backward passes would see ours.
+                # Backward hooks are left out: they would see the package's own passes.
                 state[name] = fresh[name]
                 if name in _FORWARD_HOOKS:
                     state[name].update(
                         (key, self._value(hook)) for key, hook in list(value.items())
                     )
-            elif name != "_compiled_call_impl":  # it would run what was compiled of the module
+            elif name != "_compiled_call_impl":  # it would run the user's compiled module
                 state[name] = self._value(value)
         state["training"] = False
         self._sources[twin] = module
-        self._made[twin] = {name: _seen(value) for name, value in state.items()}
+        self._made[twin] = {name: _identity(value) for name, value in state.items()}
         return twin
 
     def _buffer(self, key: Key, buffer: Tensor) -> Tensor:
-        """Return a copy of a small buffer: a pass may write into it."""
+        """Return a copy of a small buffer, into which a pass may write; share a large one."""
         size = buffer.numel() * buffer.element_size()
         if id(buffer) in self._copies or self._copied + size > _MOST_COPIED:
             return self._tensor(buffer)
@@ -128,10 +128,10 @@ class Twin:
         return twin
 
     def _tensor(self, tensor: Tensor) -> Tensor:
-        known = self._copies.get(id(tensor))
-        if known is not None:
-            return known
-        # Not detach(), which would count the user's changes in place as changes of the twin's.
+        existing = self._copies.get(id(tensor))
+        if existing is not None:
+            return existing
+        # Not detach(), which shares the count of changes in place.
         twin = tensor.data
         if tensor.is_inference():  # such a tensor cannot be part of a graph
             with torch.inference_mode(False):
@@ -148,10 +148,10 @@ class Twin:
         return twin
 
     def _value(self, value: Any) -> Any:
-        """Return a value with the twin's modules and tensors in the place of the user's.
+        """Return a value in which the twin's modules and tensors replace the user's.
 
-        Lists and dictionaries are the twin's own, for a pass may write into
-        them; what is no holder of anything is shared.
+        Lists and dictionaries are copied, since a pass may write into
+        them; values that contain no others are shared.
         """
         if isinstance(value, nn.Module):
             return self._module(value)
@@ -160,12 +160,12 @@ class Twin:
         if isinstance(value, list | tuple | dict | MethodType | FunctionType | functools.partial):
             if id(value) in self._copies:
                 return self._copies[id(value)]
-            self._copies[id(value)] = value  # for what holds itself
-            self._copies[id(value)] = self._holder(value)
+            self._copies[id(value)] = value  # it may contain itself
+            self._copies[id(value)] = self._container(value)
             return self._copies[id(value)]
         return value
 
-    def _holder(self, value: Any) -> Any:
+    def _container(self, value: Any) -> Any:
         if isinstance(value, dict):
             copied = copy.copy(value)
             for key, item in list(value.items()):
@@ -174,9 +174,9 @@ class Twin:
         if isinstance(value, list | tuple):
             parts = [self._value(item) for item in value]
             if isinstance(value, list):
-                own = copy.copy(value)  # of its own kind
-                own[:] = parts
-                return own
+                clone = copy.copy(value)  # of the same class
+                clone[:] = parts
+                return clone
             if all(part is item for part, item in zip(parts, value, strict=True)):
                 return value
             if hasattr(value, "_fields"):  # a named tuple
@@ -193,7 +193,7 @@ class Twin:
         return self._function(value)
 
     def _function(self, function: FunctionType) -> FunctionType:
-        """Return a function that closes over modules with one that closes over their twins."""
+        """Return a function that closes over the twins of the modules in its closure."""
         cells = tuple(self._cell(cell) for cell in function.__closure__ or ())
         if all(new is old for new, old in zip(cells, function.__closure__ or (), strict=True)):
             return function
@@ -206,21 +206,21 @@ class Twin:
 
     def _cell(self, cell: CellType) -> CellType:
         try:
-            held = cell.cell_contents
-        except ValueError:  # not filled yet
+            contents = cell.cell_contents
+        except ValueError:  # still empty
             return cell
-        # Other contents are shared, and with them what the function keeps there.
-        if not isinstance(held, nn.Module | MethodType | FunctionType | functools.partial):
+        # Other contents are shared, so that the function still sees what it stores there.
+        if not isinstance(contents, nn.Module | MethodType | FunctionType | functools.partial):
             return cell
-        twin = self._value(held)
-        return cell if twin is held else CellType(twin)
+        twin = self._value(contents)
+        return cell if twin is contents else CellType(twin)
 
 
 _MISSING = object()
 
 
-def _seen(value: Any) -> Hashable:
-    """Return what tells a value, or what a holder holds, from another."""
+def _identity(value: Any) -> Hashable:
+    """Return a key by which a value, or the items of a container, can be compared."""
     if isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, dict):

@@ -163,7 +163,7 @@ class Recorded:
         if self.first_order_values is None:
             raise InputError(
                 "pairs",
-                "come from a file, which does not hold what features bring by themselves",
+                "come from a file, which does not contain first-order attributions",
                 "call first_order() on pairs that attribute() returned",
             )
         return self.first_order_values

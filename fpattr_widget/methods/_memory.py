@@ -33,7 +33,7 @@ def halved(portion: int, error: Exception, remedy: str = _CHEAPER_LAYER) -> int:
         raise error
     if portion == 1:
         raise InputError(
-            "model", "finds not enough memory for one step of this attribution", remedy
+            "model", "leaves not enough memory for one step of this attribution", remedy
         ) from error
     return portion // 2
 

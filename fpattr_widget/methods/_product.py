@@ -43,8 +43,8 @@ class Product:
         if first.embedding.shape != second.embedding.shape:
             raise InputError(
                 "model",
-                f"embeds its inputs in {len(first.embedding)} and in {len(second.embedding)} "
-                "numbers",
+                f"embeds the two inputs in spaces of {len(first.embedding)} and "
+                f"{len(second.embedding)} dimensions",
                 "pass one whose towers share one space",
             )
         self._first, self._second = first, second

@@ -1,4 +1,4 @@
-"""The lazy matrix of pairs of two sides, and its file."""
+"""``FeaturePairs``, the lazy matrix of attributions to pairs of features, and its file format."""
 
 from ..methods import Ledger, Recorded
 from ._attribute import MethodLike, attribute

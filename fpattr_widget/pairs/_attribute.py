@@ -1,4 +1,4 @@
-"""Pairs of an image and a caption, by any method, with any encoder."""
+"""``attribute``: explain the similarity of an image and a caption."""
 
 from ..choices import MethodName
 from ..encoders import (
@@ -15,7 +15,7 @@ from ..methods import Method, measure, method_of
 from ._document import About
 from ._pairs import FeaturePairs
 
-#: A method or its name.
+#: Everything that users may pass as ``method``.
 MethodLike = MethodName | str | Method
 
 
@@ -35,9 +35,8 @@ def attribute(
     model
         ``"bundled"``, a Hugging Face model id, a local folder, a loaded module
         (with ``processor``), or an encoder from
-        :func:`fpattr_widget.load_encoder`. What is loaded by name is kept for
-        the next call; for a module, an encoder of your own keeps what it has
-        computed.
+        :func:`fpattr_widget.load_encoder`. Encoders that are loaded by name are cached.
+        To reuse what was computed with a loaded module, pass an encoder.
     image
         A path, bytes, a PIL image, an array (H, W, 3) uint8, a tensor
         (1, 3, h, w) already preprocessed, or what a processor returned.
@@ -47,16 +46,16 @@ def attribute(
         A method such as ``IntegratedJacobians(steps=32)``, or its name.
     layer
         Number of the block at whose input the features are read, ``−1`` for
-        the last; ``(text, image)`` sets the towers apart; ``None`` means the
-        encoder's own default. For methods that differentiate; others read
-        features at a place of their own.
+        the last, or a pair ``(text, image)``; ``None`` means the
+        encoder's default. Only for methods that differentiate: others read
+        features at a fixed place.
     processor
         See :func:`fpattr_widget.load_encoder`.
 
     Returns
     -------
     FeaturePairs
-        Checked, but not computed yet.
+        The arguments are checked; nothing is computed yet.
 
     Raises
     ------
@@ -74,16 +73,15 @@ def attribute(
         )
     encoder = encoder_of(model, processor)
     chosen.check(encoder)
-    # The grid of a tower that has several is that of its last block.
+    # If a tower's grid depends on the layer, other methods use that of its last block.
     layers = encoder.resolve_layers(layer if chosen.reads_at is None else -1)
-    of_rows, of_columns = encoder.towers
-    inputs = encoder.prepare(caption, of_rows), encoder.prepare(image, of_columns)
+    row_tower, column_tower = encoder.towers
+    inputs = encoder.prepare(caption, row_tower), encoder.prepare(image, column_tower)
     rows, columns = (
-        Side((encoder.panel(prepared, at),)) for prepared, at in zip(inputs, layers, strict=True)
+        Side((encoder.panel(prepared, block),))
+        for prepared, block in zip(inputs, layers, strict=True)
     )
-    # Where passes begin, for methods that run the towers from a layer on.
-    begin = layers if chosen.reads_at is None else None
-    read_at = zip(encoder.towers, layers, strict=True)
+    blocks = zip(encoder.towers, layers, strict=True)
     return FeaturePairs(
         lambda: measure(encoder, chosen, inputs, layers),
         rows=rows,
@@ -91,7 +89,9 @@ def attribute(
         about=About(
             encoder.name,
             chosen.label,
-            chosen.reads_at or " · ".join(f"{name} block {at}" for name, at in read_at),
+            chosen.reads_at or " · ".join(f"{name} block {block}" for name, block in blocks),
         ),
-        cheaper_alternative=chosen.cheaper_alternative(encoder, begin),
+        cheaper_alternative=chosen.cheaper_alternative(
+            encoder, layers if chosen.reads_at is None else None
+        ),
     )

@@ -1,4 +1,4 @@
-"""Everything of a file of pairs that is no array, as one JSON document."""
+"""The JSON document in a file of pairs, with everything that is not an array."""
 
 import json
 from collections.abc import Sequence
@@ -10,16 +10,16 @@ from ..encoders import Crop, Sentence, Side, Token
 from ..files import DamagedError, parse_json
 from ..methods import Groups, Ledger, Recorded
 
-#: Bound of each text, in characters.
+#: The most characters of each text.
 LONGEST_TEXT = 200_000
 
-#: Bound of counts and of places in the caption.
+#: The largest count or index.
 _MOST = 1 << 24
 
 
 @dataclass(frozen=True)
 class About:
-    """Where the numbers come from, in words for a reader."""
+    """How attributions were computed, in words for display."""
 
     model: str
     method: str
@@ -28,14 +28,14 @@ class About:
 
 @dataclass(frozen=True)
 class Contents:
-    """All that pairs are when everything is computed.
+    """Everything about pairs whose numbers are all computed.
 
     Attributes
     ----------
     rows, columns
         The two sides.
     about
-        Where the numbers come from.
+        Model, method and layers, in words.
     recorded
         The numbers.
     """
@@ -47,14 +47,14 @@ class Contents:
 
     @property
     def sentence(self) -> Sentence:
-        """The caption."""
+        """The caption, the only panel of the rows."""
         (panel,) = self.rows.panels
         assert isinstance(panel, Sentence)
         return panel
 
     @property
     def crop(self) -> Crop:
-        """The picture."""
+        """The picture, the only panel of the columns."""
         (panel,) = self.columns.panels
         assert isinstance(panel, Crop)
         return panel
@@ -62,14 +62,16 @@ class Contents:
 
 @dataclass(frozen=True)
 class Document:
-    """What pairs are about, and what they sum up to.
+    """The content of pairs without their arrays.
 
     Attributes
     ----------
-    caption, tokens, grid, image_special, about, ledger
-        As those of :class:`~fpattr_widget.FeaturePairs`; ``image_special`` are names.
+    caption, tokens, grid, about, ledger
+        Those of :class:`~fpattr_widget.FeaturePairs`.
+    image_special
+        Names of the image positions that are not patches.
     nodes
-        How finely it was measured, in words.
+        How finely the pairs were measured, in words.
     """
 
     caption: str
@@ -82,7 +84,7 @@ class Document:
 
     @property
     def version(self) -> int:
-        """The oldest version of the format that holds it: the second tells unknown tokens."""
+        """The oldest version of the format that can hold it: 2 if there are unknown tokens."""
         return 2 if any(token.unknown for token in self.tokens) else 1
 
     @property
@@ -96,16 +98,16 @@ class Document:
         return len(word_groups(self.tokens))
 
     def dump(self) -> str:
-        """Return it as JSON in ASCII, the same for the same content."""
+        """Return JSON in ASCII, which is the same for equal documents."""
         parts = asdict(self)
         for token in parts["tokens"]:
-            if not token["unknown"]:  # as files of the first version are
+            if not token["unknown"]:  # version 1 of the format has no such field
                 del token["unknown"]
         return json.dumps(parts, separators=(",", ":"))
 
 
 def word_groups(tokens: Sequence[Token]) -> Groups:
-    """Return the numbers of each word's tokens; a special position stands alone."""
+    """Return the token numbers of each word; a special position is a group of its own."""
     members: dict[object, list[int]] = {}
     for index, token in enumerate(tokens):
         key = ("special", index) if token.special else token.word
@@ -114,32 +116,32 @@ def word_groups(tokens: Sequence[Token]) -> Groups:
 
 
 def read_document(written: str) -> Document:
-    """Read a document from anywhere.
+    """Return the document that an untrusted text holds.
 
     Raises
     ------
     DamagedError
-        When anything in it is missing, is more, or is not what it should be.
+        When a part is missing, unexpected, or not of the right kind.
     """
     parts = _parts(parse_json(written.encode("utf-8", "surrogatepass")), Document)
     caption = _text(parts["caption"])
-    rows, columns = _some(parts["grid"], 2)
+    rows, columns = _list(parts["grid"], 2)
     return Document(
         caption,
-        tuple(_token(token, caption) for token in _some(parts["tokens"])),
+        tuple(_token(token, caption) for token in _list(parts["tokens"])),
         (_count(rows, 1), _count(columns, 1)),
-        tuple(_text(name) for name in _some(parts["image_special"])),
-        About(**{name: _text(said) for name, said in _parts(parts["about"], About).items()}),
+        tuple(_text(name) for name in _list(parts["image_special"])),
+        About(**{name: _text(value) for name, value in _parts(parts["about"], About).items()}),
         Ledger(**{name: _number(part) for name, part in _parts(parts["ledger"], Ledger).items()}),
         _text(parts["nodes"]),
     )
 
 
 def _parts(value: Any, kind: type) -> dict[str, Any]:
-    """Return the fields of a dataclass, all of them and no other."""
+    """Return a JSON object that has exactly the fields of a dataclass."""
     names = {field.name for field in fields(kind)}
     if not isinstance(value, dict) or set(value) != names:
-        raise DamagedError(f"its {kind.__name__.lower()} has not the parts that belong")
+        raise DamagedError(f"its {kind.__name__.lower()} has missing or unknown fields")
     return value
 
 
@@ -156,7 +158,7 @@ def _token(value: Any, caption: str) -> Token:
     return Token(_text(parts["text"]), word, start, stop, special, unknown)
 
 
-def _some(value: Any, count: int | None = None) -> list[Any]:
+def _list(value: Any, count: int | None = None) -> list[Any]:
     if not isinstance(value, list) or (count is not None and len(value) != count):
         raise DamagedError("its lists are not in order")
     return value
@@ -165,7 +167,7 @@ def _some(value: Any, count: int | None = None) -> list[Any]:
 def _text(value: Any) -> str:
     if not isinstance(value, str) or len(value) > LONGEST_TEXT:
         raise DamagedError("its texts are none, or too long")
-    # No page and no message could hold them.
+    # Lone surrogates cannot be encoded in a page or a message.
     if any("\ud800" <= letter <= "\udfff" for letter in value):
         raise DamagedError("its texts hold halves of characters")
     return value

@@ -1,10 +1,10 @@
-"""Pairs as a file, which needs neither the model nor the picture to be read.
+"""The file format of pairs, which can be read without the model or the original image.
 
-The file is in the safetensors format. Its metadata hold ``format``,
-``version``, a JSON document (``pairs``) and a checksum (``sha256``); its
+A file is in the safetensors format. Its metadata contain ``format``,
+``version``, a JSON document (``pairs``) and a checksum (``sha256``). Its
 tensors are ``values`` (tokens, special positions + patches) float32,
-``picture``, a PNG file, and where contributions were sampled
-``standard_error`` and ``error_of_words``, its like for the rows of words.
+``picture``, a PNG file, and if contributions were sampled
+``standard_error``, and ``error_of_words`` for rows that are summed over words.
 """
 
 import io
@@ -37,11 +37,11 @@ from ..methods import Recorded, singles
 from ._document import Contents, Document, read_document, word_groups
 
 FORMAT = "fpattr_widget.pairs"
-#: The newest that is read; each file is written in the oldest that holds it.
+#: The newest version that can be read; a file is written in the oldest that can hold it.
 VERSION = 2
 
 _GREY = (128, 128, 128)
-#: Bound of a picture; what is shown of one is far smaller.
+#: The most pixels of a picture; displayed ones have far fewer.
 _MOST_PIXELS = 1 << 24
 _MODES = ("RGB", "L")
 _PNG_SIZE = struct.Struct(">II")
@@ -56,29 +56,29 @@ def save_contents(
     Parameters
     ----------
     contents
-        Computes what is missing; called once it is known that the file can be written.
+        Computes what is missing, and returns the contents; called after ``path`` is checked.
     path, strip_image
-        See there.
+        See :meth:`FeaturePairs.save`.
     """
     writable(path)
-    everything = greyed(contents()) if strip_image else contents()
-    write_atomically(path, pack_contents(everything))
+    complete = with_grey_picture(contents()) if strip_image else contents()
+    write_atomically(path, pack_contents(complete))
 
 
-def greyed(contents: Contents) -> Contents:
-    """Return the same with plain grey in the picture's place, for those who may not share it."""
+def with_grey_picture(contents: Contents) -> Contents:
+    """Return contents with plain grey instead of a picture that may not be shared."""
     crop = contents.crop
     grey = Image.new("RGB", crop.picture.size, _GREY)
     return replace(contents, columns=Side((replace(crop, picture=grey),)))
 
 
 def pack_contents(contents: Contents) -> bytes:
-    """Return a file of pairs as bytes, the same for the same pairs.
+    """Return the bytes of a file of pairs, which are the same for equal pairs.
 
     Raises
     ------
     InputError
-        When a number in them is not finite, or there is too much of anything.
+        When a number is not finite, or a part is too large for the format.
     """
     sentence, crop, recorded = contents.sentence, contents.crop, contents.recorded
     rows, columns = crop.grid
@@ -120,10 +120,10 @@ def pack_contents(contents: Contents) -> bytes:
 
 
 def read_contents(path: str | os.PathLike[str]) -> Contents:
-    """Read what :meth:`FeaturePairs.save` wrote.
+    """Read a file that :meth:`FeaturePairs.save` wrote.
 
-    They are complete: no model is needed, and none is loaded. Nothing in the
-    file is executed, so files of strangers can be loaded.
+    No model is needed, and none is loaded. Nothing in the
+    file is executed, so that files from untrusted sources can be read.
 
     Parameters
     ----------
@@ -133,25 +133,25 @@ def read_contents(path: str | os.PathLike[str]) -> Contents:
     Returns
     -------
     Contents
-        With the numbers of those that were saved, bit for bit.
+        The numbers that were saved, bit for bit.
 
     Raises
     ------
     InputError
-        When the file cannot be read, is damaged, is of another program, or of
-        a newer version.
+        When the file cannot be read, is damaged, was written by another program, or
+        by a newer version.
     """
-    named = checked_path(path)
-    name = repr(os.path.basename(named.rstrip("/" + os.sep)))
+    location = checked_path(path)
+    name = repr(os.path.basename(location.rstrip("/" + os.sep)))
     try:
-        with open(named, "rb", opener=_without_waiting) as file:
-            state = os.fstat(file.fileno())
-            if not stat.S_ISREG(state.st_mode):
+        with open(location, "rb", opener=_without_blocking) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
                 raise InputError("path", f"names {name}, which is no file", "pass a file of pairs")
-            return _read(file, state.st_size)
+            return _read(file, status.st_size)
     except FileNotFoundError:
         raise InputError(
-            "path", f"names {name}, and there is no such file", "look for it"
+            "path", f"names {name}, and there is no such file", "check the path"
         ) from None
     except IsADirectoryError:
         raise InputError("path", f"is the folder {name}", "pass a file of pairs") from None
@@ -166,7 +166,9 @@ def read_contents(path: str | os.PathLike[str]) -> Contents:
         ) from error
     except _NewerError:
         raise InputError(
-            "path", f"names {name}, which a newer version of fpattr_widget saved", "update yours"
+            "path",
+            f"names {name}, which a newer version of fpattr_widget saved",
+            "update fpattr_widget",
         ) from None
     except ForeignError:
         raise InputError(
@@ -181,11 +183,11 @@ def read_contents(path: str | os.PathLike[str]) -> Contents:
 
 
 class _NewerError(Exception):
-    """A file is of a version that is not known yet."""
+    """A file has a newer version than can be read."""
 
 
-def _without_waiting(name: str, flags: int) -> int:
-    # Opening a pipe would wait for its other end.
+def _without_blocking(name: str, flags: int) -> int:
+    # Opening a pipe would otherwise wait for its other end.
     return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
@@ -195,7 +197,7 @@ def _read(file: BinaryIO, size: int) -> Contents:
     document = read_document(written)
     tensors = read_tensors(file, header)
     if digest(written, tensors) != checksum:
-        raise DamagedError("its checksum tells of a change")
+        raise DamagedError("its checksum does not match")
     _check(document, tensors)
     partitions = singles(len(document.tokens)), word_groups(document.tokens)
     errors = {
@@ -213,7 +215,7 @@ def _read(file: BinaryIO, size: int) -> Contents:
 
 
 def _recognise(header: Header) -> tuple[str, str]:
-    """Return the document and the checksum of a file of ours, of this version."""
+    """Return the document and the checksum of a file of pairs, or raise."""
     metadata = header.metadata
     if metadata.get("format") != FORMAT:
         raise ForeignError
@@ -228,7 +230,7 @@ def _recognise(header: Header) -> tuple[str, str]:
 
 
 def _check(document: Document, tensors: dict[str, np.ndarray]) -> None:
-    """Compare the arrays with what the document says."""
+    """Raise ``DamagedError`` unless the arrays fit the document."""
     sampled = "standard_error" in tensors
     if set(tensors) != {"values", "picture", *(_ERRORS if sampled else ())}:
         raise DamagedError("its arrays are not those that belong")
@@ -242,9 +244,9 @@ def _check(document: Document, tensors: dict[str, np.ndarray]) -> None:
             continue
         if array.dtype != np.float32 or array.shape != (count, document.features):
             raise DamagedError(f"its {name} have the wrong shape or type")
-        # An error is infinite where too few samples tell nothing of it.
+        # A standard error is infinite if there are too few samples to estimate it.
         if not (np.isfinite(array) if name == "values" else array >= 0).all():
-            raise DamagedError(f"its {name} hold what is no number of theirs")
+            raise DamagedError(f"its {name} hold invalid numbers")
     if tensors["picture"].dtype != np.uint8 or tensors["picture"].ndim != 1:
         raise DamagedError("its picture has the wrong shape or type")
 
@@ -261,7 +263,7 @@ def _check_size(width: int, height: int) -> None:
 
 
 def _png(picture: Image.Image) -> bytes:
-    """Encode a picture without loss, and with nothing but its pixels."""
+    """Return a PNG file of a picture's pixels, without its metadata."""
     buffer = io.BytesIO()
     Image.frombytes(picture.mode, picture.size, picture.tobytes()).save(buffer, "PNG")
     return buffer.getvalue()
@@ -269,7 +271,7 @@ def _png(picture: Image.Image) -> bytes:
 
 def _decoded(data: bytes) -> Image.Image:
     try:
-        # Before Pillow sees it, which warns of large ones.
+        # Before Pillow opens it, which would warn of a large one.
         _check_size(*_PNG_SIZE.unpack_from(data, 16))
         with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
             _check_picture(picture)
@@ -277,5 +279,5 @@ def _decoded(data: bytes) -> Image.Image:
             return Image.frombytes(picture.mode, picture.size, picture.tobytes())
     except DamagedError:
         raise
-    except Exception:  # a decoder meets damage in many ways
+    except Exception:  # a decoder may raise anything on damaged data
         raise DamagedError("its picture cannot be decoded") from None

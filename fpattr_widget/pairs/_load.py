@@ -1,8 +1,8 @@
-"""Pairs of which everything is there: from a file, or without their picture."""
+"""Complete pairs: loaded from a file, or with their picture removed."""
 
 import os
 
-from ._file import greyed, read_contents
+from ._file import read_contents, with_grey_picture
 from ._pairs import FeaturePairs
 
 
@@ -10,7 +10,7 @@ def load_pairs(path: str | os.PathLike[str]) -> FeaturePairs:
     """Load pairs that :meth:`FeaturePairs.save` wrote.
 
     They are complete: no model is needed, and none is loaded. Nothing in the
-    file is executed, so files of strangers can be loaded.
+    file is executed, so that files from untrusted sources can be loaded.
 
     Parameters
     ----------
@@ -20,17 +20,17 @@ def load_pairs(path: str | os.PathLike[str]) -> FeaturePairs:
     Returns
     -------
     FeaturePairs
-        With the numbers of those that were saved, bit for bit.
+        With the numbers that were saved, bit for bit.
 
     Raises
     ------
     InputError
-        When the file cannot be read, is damaged, is of another program, or of
-        a newer version.
+        When the file cannot be read, is damaged, was written by another program, or
+        by a newer version.
     """
     return FeaturePairs.from_contents(read_contents(path))
 
 
 def without_picture(pairs: FeaturePairs) -> FeaturePairs:
-    """Compute everything, and return it with plain grey in the picture's place."""
-    return FeaturePairs.from_contents(greyed(pairs.compute_all()))
+    """Compute what is missing, and return the pairs with plain grey instead of their picture."""
+    return FeaturePairs.from_contents(with_grey_picture(pairs.compute_all()))

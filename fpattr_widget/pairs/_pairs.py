@@ -1,4 +1,4 @@
-"""The lazy matrix of pairs, the centre of the house."""
+"""``FeaturePairs``: the lazy matrix of attributions to pairs of features."""
 
 import os
 import threading
@@ -29,30 +29,27 @@ if TYPE_CHECKING:
 class FeaturePairs:
     """Signed attributions of a similarity to (caption token, image patch) pairs.
 
-    Nothing is computed before it is asked for, and nothing twice. With
+    Everything is computed when it is first needed, and only once. With
     integrated Jacobians a row costs one backward pass of the image tower, and
-    so does the joint row of several tokens; a region costs little
+    so does the sum of several tokens' rows; a region costs little
     more. Safe to use from several threads.
 
     Parameters
     ----------
     interactions
-        What explains the two sides, or a function that measures them when it is first needed.
+        The interactions of the two sides, or a function that measures them when they are first
+        needed.
     rows, columns
-        The two sides: a caption and the crop of a picture.
-    about
-        See below.
-    cheaper_alternative
-        See below.
-
-    Attributes
-    ----------
-    rows, columns
-        The two sides.
+        The two sides: a caption, and the crop of an image.
     about
         Model, method and layers, in words.
     cheaper_alternative
-        What would be computed sooner, in words; ``""`` where nothing would.
+        Settings that would cost less, in words; ``""`` if there are none.
+
+    Attributes
+    ----------
+    rows, columns, about, cheaper_alternative
+        See the parameters.
     """
 
     def __init__(
@@ -76,7 +73,7 @@ class FeaturePairs:
         self._values = np.full(shape, np.nan, np.float32)
         self._ready = np.zeros(shape[0], bool)
         self._ledger: Ledger | None = None
-        self._own: tuple[np.ndarray, np.ndarray] | None = None
+        self._first_order: tuple[np.ndarray, np.ndarray] | None = None
         self._lock = threading.RLock()
         self._interactions: Interactions | None = None
         self._measure: Callable[[], Interactions] | None = None
@@ -108,36 +105,39 @@ class FeaturePairs:
 
     @property
     def picture(self) -> Image.Image:
-        """The crop of the image that the model saw, a PIL image of the caller's own."""
+        """A copy of the crop of the image that the model sees, a PIL image."""
         return self._crop.picture.copy()
 
     @property
     def grid(self) -> tuple[int, int]:
-        """``(rows, columns)`` of patches, which cover ``picture`` exactly."""
+        """``(rows, columns)`` of the patches, which cover ``picture`` exactly."""
         return self._crop.grid
 
     @property
     def image_special_names(self) -> tuple[str, ...]:
-        """Names of the image positions that are no patches, such as ``"CLS"``."""
+        """Names of the image positions that are not patches, such as ``"CLS"``."""
         return self._crop.special
 
     # The matrix and its parts
 
     @property
     def matrix(self) -> np.ndarray:
-        """All pairs, ``(tokens, rows · columns)`` float32; computes what is missing."""
+        """All pairs of tokens and patches, ``(tokens, rows · columns)`` float32.
+
+        Missing rows are computed first.
+        """
         return self.feature_rows(range(len(self.tokens)))[:, self._specials :]
 
     @property
     def image_special(self) -> np.ndarray:
-        """Pairs of each token with CLS and its like, ``(tokens, n_special)`` float32."""
+        """Pairs of each token with special image positions, ``(tokens, n_special)`` float32."""
         return self.feature_rows(range(len(self.tokens)))[:, : self._specials]
 
     @property
     def standard_error(self) -> np.ndarray | None:
         """The standard error of ``matrix``, ``(tokens, rows · columns)`` float32.
 
-        ``None`` where nothing was left to chance.
+        ``None`` if the method does not sample.
         """
         with self._lock:
             measured = self._measured()
@@ -151,63 +151,66 @@ class FeaturePairs:
         Parameters
         ----------
         token
-            Number of the token, or a word of the caption as text, such as
+            Number of the token, or a word of the caption such as
             ``"cup"``; see :meth:`of_tokens`.
 
         Raises
         ------
         InputError
-            When there is no such token, or the word is not there exactly once.
+            When there is no such token, or the word is not in the caption exactly once.
         """
         return self.of_tokens([token])
 
     def of_tokens(self, tokens: str | Iterable[int | str]) -> np.ndarray:
-        """Return the joint patch map of several tokens, ``(rows, columns)`` float32.
+        """Return the sum of several tokens' patch maps, ``(rows, columns)`` float32.
 
-        It is the sum of their rows; where these are not there yet, one backward
-        pass gives it.
+        If their rows are not all computed, one backward pass gives the sum.
 
         Parameters
         ----------
         tokens
-            Numbers of tokens, or words of the caption as text, whose tokens
+            Numbers of tokens, or words of the caption, whose tokens
             are summed: ``[1, 2]``, ``"cup"``, ``"red cup"``, ``["red", "cup"]``.
-            Upper and lower case are the same unless they tell two words apart.
-            Where no word is so called, a special position may be: ``"CLS"``.
+            Case is ignored unless it distinguishes two words.
+            If there is no such word, it may be the name of a special position: ``"CLS"``.
 
         Raises
         ------
         InputError
-            When there is no such token, or a word is not there exactly once.
+            When there is no such token, or a word is not in the caption exactly once.
         """
         return self.of_spans([tokens])[0]
 
     def of_spans(self, spans: Iterable[str | Iterable[int | str]]) -> np.ndarray:
-        """Return the joint patch maps of several spans, ``(spans, rows, columns)`` float32.
+        """Return the summed patch maps of several spans, ``(spans, rows, columns)`` float32.
 
-        Each is the sum of its tokens' rows; where these are not there yet, one
-        backward pass for each span gives it. A span is what :meth:`of_tokens` takes.
+        If a span's rows are not all computed, one backward pass gives their sum.
+
+        Parameters
+        ----------
+        spans
+            Each as in :meth:`of_tokens`.
 
         Raises
         ------
         InputError
-            When there is no such token, or a word is not there exactly once.
+            When there is no such token, or a word is not in the caption exactly once.
         """
-        chosen = [self._check_tokens(tokens) for tokens in spans]
+        chosen = [self._token_numbers(tokens) for tokens in spans]
         joint = np.empty((len(chosen), self._values.shape[1]), np.float32)
         with self._lock:
-            # A single token's row is cached; a longer span's tokens are not computed one by one.
+            # Rows of single tokens are cached; for longer spans only the sum is computed.
             if single := {span[0] for span in chosen if len(span) == 1}:
                 self.feature_rows(single)  # together, which is cheaper
             if not all(self._ready[span].all() for span in chosen):
-                self._measured()  # all rows at once, where they come from a file
-            rest = [number for number, span in enumerate(chosen) if not self._ready[span].all()]
+                self._measured()  # recorded interactions have all rows
+            missing = [number for number, span in enumerate(chosen) if not self._ready[span].all()]
             for number, span in enumerate(chosen):
-                if number not in rest:
+                if number not in missing:
                     joint[number] = self._values[span].sum(0)
-            if rest:
-                weights = indicators([chosen[number] for number in rest], len(self.tokens))
-                joint[rest] = self._measured().rows(weights)
+            if missing:
+                weights = indicators([chosen[number] for number in missing], len(self.tokens))
+                joint[missing] = self._measured().rows(weights)
         return joint[:, self._specials :].reshape(-1, *self.grid)
 
     def of_region(self, mask: Any) -> np.ndarray:
@@ -233,26 +236,25 @@ class FeaturePairs:
         return self.feature_column(self._specials + np.flatnonzero(inside))
 
     def first_order(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return what features bring by themselves, whatever stands on the other side.
+        """Return each feature's attribution whatever the other input is.
 
         Returns
         -------
         (numpy.ndarray, numpy.ndarray)
-            Of each token, ``(tokens,)`` float32, which sum up to the ledger's
-            ``caption_only``; and of each image feature, special positions
-            first, ``(n_special + rows · columns,)``, which sum up to its
-            ``image_only``; both but for the residual.
+            For each token, ``(tokens,)`` float32, with the ledger's ``caption_only`` as the sum
+            up to the residual; and for each image feature, special positions
+            first, ``(n_special + rows · columns,)`` float32, with ``image_only`` as the sum.
 
         Raises
         ------
         InputError
-            When the pairs come from a file, which does not hold it.
+            When the pairs come from a file, which does not contain them.
         """
         with self._lock:
-            return self._own or self._measured().first_order()
+            return self._first_order or self._measured().first_order()
 
     def words(self) -> "FeaturePairs":
-        """Return the same pairs with the rows of each word's tokens summed."""
+        """Return pairs of words and image features: the rows of each word's tokens summed."""
         groups = self._groups()
         sentence = replace(self._sentence, tokens=tuple(map(self._merge, groups)))
 
@@ -272,12 +274,12 @@ class FeaturePairs:
         )
 
     def over(self, picture: Image.Image) -> "FeaturePairs":
-        """Return the same pairs over another picture, such as one with something drawn on it.
+        """Return the same pairs with another picture, such as one with annotations.
 
         Parameters
         ----------
         picture
-            Covered by the grid of patches, as ``picture`` is.
+            It is covered by the grid of patches, as the original one is.
         """
 
         def measure() -> Interactions:
@@ -295,21 +297,30 @@ class FeaturePairs:
         )
 
     def feature_rows(self, tokens: str | Iterable[int | str]) -> np.ndarray:
-        """Return rows over all image features, ``(m, n_special + rows · columns)`` float32.
+        """Return rows of the matrix with all image features; compute those that are missing.
 
-        Special positions come first, then the patches row by row.
+        Parameters
+        ----------
+        tokens
+            See :meth:`of_tokens`.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(m, n_special + rows · columns)`` float32: special positions first, then the
+            patches row by row.
         """
-        chosen = self._check_tokens(tokens)
+        chosen = self._token_numbers(tokens)
         with self._lock:
             if not self._ready[chosen].all():
-                measured = self._measured()  # all rows at once, where they come from a file
+                measured = self._measured()  # recorded interactions have all rows
             missing = sorted({token for token in chosen if not self._ready[token]})
             if missing:
                 weights = indicators([[token] for token in missing], len(self.tokens))
                 self._values[missing] = measured.rows(weights)
                 self._ready[missing] = True
                 if self._ready.all():
-                    self._own = measured.first_order()  # while graphs are there
+                    self._first_order = measured.first_order()  # before graphs are released
                     measured.release()
                 self._record_if_complete()
             return self._values[chosen]
@@ -333,11 +344,11 @@ class FeaturePairs:
 
     @property
     def complete(self) -> bool:
-        """Whether everything is known, so that nothing has to be computed any more."""
+        """Whether all numbers have been computed, so that no model is needed any more."""
         return isinstance(self._interactions, Recorded)
 
     def provenance(self) -> dict[str, str]:
-        """Return model, method and layers in words, and once measured how finely."""
+        """Return model, method and layers in words, and once measured the number of nodes."""
         words = asdict(self.about)
         measured = self._interactions
         if measured is not None:
@@ -349,7 +360,7 @@ class FeaturePairs:
 
     @property
     def ledger(self) -> Ledger:
-        """The similarity and what it is made of."""
+        """The similarity and the terms that it is the sum of."""
         with self._lock:
             if self._ledger is None:
                 self._ledger = self._measured().ledger()
@@ -357,7 +368,7 @@ class FeaturePairs:
             return self._ledger
 
     def release(self) -> None:
-        """Release memory that only makes further calls faster, unless it is in use."""
+        """Release memory that only makes further calls faster, unless it is in use now."""
         if self._lock.acquire(blocking=False):
             try:
                 if self._interactions is not None:
@@ -366,7 +377,7 @@ class FeaturePairs:
                 self._lock.release()
 
     def compute_all(self) -> Contents:
-        """Compute what is missing, and return everything."""
+        """Compute what is missing, and return all numbers with the two sides."""
         with self._lock:
             self.feature_rows(range(len(self.tokens)))
             _, recorded = self.ledger, self._interactions
@@ -375,41 +386,41 @@ class FeaturePairs:
 
     @staticmethod
     def from_contents(contents: Contents) -> "FeaturePairs":
-        """Return pairs of which everything is there."""
+        """Return complete pairs."""
         return FeaturePairs(
             contents.recorded, rows=contents.rows, columns=contents.columns, about=contents.about
         )
 
     def cached(self) -> tuple[np.ndarray, Ledger | None]:
-        """Return what is known already; computes nothing and never waits.
+        """Return what has been computed, without computing or waiting.
 
         Returns
         -------
         (numpy.ndarray, Ledger or None)
             All pairs, special positions first, ``(tokens, n_special + rows ·
-            columns)`` float32, with NaN in rows that are missing; and the
-            ledger if it is there.
+            columns)`` float32, with NaN in missing rows; and the
+            ledger, ``None`` if it is missing.
         """
-        ready = self._ready.copy()  # before the values: rows are marked once they are whole
+        ready = self._ready.copy()  # before the values, since rows are marked after they are set
         return np.where(ready[:, None], self._values, np.float32(np.nan)), self._ledger
 
     # Other forms
 
     def save(self, path: str | os.PathLike[str], *, strip_image: bool = False) -> None:
-        """Save everything to a file that :func:`fpattr_widget.load_pairs` reads without a model.
+        """Save the pairs to a file that :func:`fpattr_widget.load_pairs` reads without a model.
 
-        Computes what is missing first. The file holds the caption and the
-        picture as the model saw it, without the source's metadata, and the
+        Missing numbers are computed first. The file contains the caption, the
+        crop of the image that the model sees, without metadata, and the
         model's name without its folder; see :mod:`fpattr_widget.pairs._file`
-        for its format. A save that is interrupted leaves an older file of that
-        name as it was.
+        for the format. If saving is interrupted, an older file of that
+        name stays as it was.
 
         Parameters
         ----------
         path
             The file, such as ``"dog.fpattr"``.
         strip_image
-            Save plain grey of the same size in the picture's place.
+            Save plain grey of the same size instead of the picture.
 
         Raises
         ------
@@ -437,27 +448,27 @@ class FeaturePairs:
             attrs={"caption": self.caption, **self.provenance()},
         )
 
-    # The doors to the rooms above: the only imports that run upward
+    # The only imports from rooms above
 
     def widget(self, **options: "Unpack[ViewOptions]") -> "PairsWidget":
-        """Return the linked view of these pairs; options as for ``PairsWidget``."""
+        """Return the linked view of these pairs; for options see ``PairsWidget``."""
         from ..widget import PairsWidget
 
         return PairsWidget(self, **options)
 
     def plot(self, *, tokens: Iterable[int] | None = None) -> "Figure":
-        """Return a drawing of these pairs for a paper; computes what is missing.
+        """Return a figure of these pairs for a paper; missing numbers are computed first.
 
         Parameters
         ----------
         tokens
-            Token numbers: the maps of these words are shown; the strongest
-            words' unless told.
+            Numbers of tokens whose words' maps are shown; by default those of the strongest
+            words.
 
         Returns
         -------
         matplotlib.figure.Figure
-            Seven inches wide. It belongs to no window and not to pyplot.
+            Seven inches wide, and not registered with pyplot.
 
         Raises
         ------
@@ -474,7 +485,7 @@ class FeaturePairs:
     def _specials(self) -> int:
         return len(self.image_special_names)
 
-    def _check_tokens(self, tokens: str | Iterable[int | str]) -> list[int]:
+    def _token_numbers(self, tokens: str | Iterable[int | str]) -> list[int]:
         chosen: list[int] = []
         for token in [tokens] if isinstance(tokens, str) else tokens:
             if isinstance(token, str):
@@ -487,11 +498,11 @@ class FeaturePairs:
         return list(dict.fromkeys(token % count for token in chosen))
 
     def _measured(self) -> Interactions:
-        """Return the interactions; measure both sides the first time."""
+        """Return the interactions, measuring both sides if that has not been done."""
         if self._interactions is None:
             assert self._measure is not None
             measured = self._measure()
-            self._measure = None  # it holds the prepared inputs
+            self._measure = None  # it refers to the prepared inputs
             if isinstance(measured, Recorded):
                 self._take(measured)
             else:
@@ -501,20 +512,20 @@ class FeaturePairs:
 
     def _take(self, recorded: Recorded) -> None:
         self._values[:], self._ready[:] = recorded.values, True
-        self._ledger, self._own = recorded.totals, recorded.first_order_values
+        self._ledger, self._first_order = recorded.totals, recorded.first_order_values
         self._interactions = recorded
 
     def _record_if_complete(self) -> None:
-        """Keep the numbers alone once all rows and the ledger are there, and free the model."""
+        """Once all numbers are computed, keep them alone, so that the model can be freed."""
         measured = self._interactions
-        if measured is None or self._ledger is None or self._own is None:
+        if measured is None or self._ledger is None or self._first_order is None:
             return
         errors = {}
         if measured.sampled:
             partitions = singles(len(self.tokens)), self._groups()
             errors = {groups: measured.standard_error(groups) for groups in partitions}
         self._interactions = Recorded(
-            self._values, self._ledger, measured.describe(), self._own, errors
+            self._values, self._ledger, measured.describe(), self._first_order, errors
         )
 
     def _groups(self) -> Groups:
@@ -530,26 +541,28 @@ class FeaturePairs:
 
 
 def _grouped(recorded: Recorded, groups: Groups) -> Recorded:
-    """Return recorded interactions with rows summed over groups, each a word."""
+    """Return recorded interactions with rows summed over the tokens of each word."""
     members = indicators(groups, recorded.shape[0])
     rows, columns = recorded.first_order_values or (None, None)
-    own = None if rows is None or columns is None else (members @ rows, columns)
+    first_order = None if rows is None or columns is None else (members @ rows, columns)
     error = recorded.standard_errors.get(groups)
     errors = {} if error is None else {singles(len(groups)): error}
-    return Recorded(members @ recorded.values, recorded.totals, recorded.description, own, errors)
+    return Recorded(
+        members @ recorded.values, recorded.totals, recorded.description, first_order, errors
+    )
 
 
 def _bare_copy(picture: Image.Image) -> Image.Image:
     copy = picture.copy()
-    copy.info = {}  # comments and the like of the source, which encoders write again
+    copy.info = {}  # metadata of the source, which encoders of files would write again
     return copy
 
 
-# Explaining a picture again, in another caption say, costs no more memory.
+# Explanations of one picture, with several captions for example, share one copy.
 _PICTURES = PictureCache(_bare_copy)
 
 
 def _typical(errors: np.ndarray) -> float:
-    """Return the root mean square of those that are not zero, as special positions' are."""
-    uncertain = errors[errors > 0]
-    return float(np.sqrt(np.square(uncertain, dtype=np.float64).mean())) if uncertain.size else 0.0
+    """Return the root mean square of standard errors, without the zeros of special positions."""
+    sampled = errors[errors > 0]
+    return float(np.sqrt(np.square(sampled, dtype=np.float64).mean())) if sampled.size else 0.0

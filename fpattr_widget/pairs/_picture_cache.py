@@ -1,4 +1,4 @@
-"""What was made of a picture, cached by its pixels for as long as somebody uses it."""
+"""A cache of objects made from pictures, such as encoded files, by their pixels."""
 
 import hashlib
 import weakref
@@ -11,12 +11,12 @@ Made = TypeVar("Made")
 
 
 class PictureCache(Generic[Made]):
-    """A weak cache: an entry lives for as long as somebody else holds it.
+    """A weak cache: an entry lives for as long as it is referenced elsewhere.
 
     Parameters
     ----------
     make
-        Called with a picture that is not cached.
+        Returns the object for a picture that is not cached.
     """
 
     def __init__(self, make: Callable[[Image.Image], Made]):
@@ -26,7 +26,7 @@ class PictureCache(Generic[Made]):
         )
 
     def get(self, picture: Image.Image) -> Made:
-        """Return what was made of a picture with these pixels, or make it."""
+        """Return the object for a picture's pixels; make it if it is not cached."""
         key = picture.mode, picture.size, hashlib.sha256(picture.tobytes()).digest()
         cached = self._cached.get(key)
         if cached is None:

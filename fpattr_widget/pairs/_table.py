@@ -1,4 +1,4 @@
-"""Pairs as the columns of a table, one line for each (token, image feature) pair."""
+"""Pairs as a table with one line for each (token, image feature) pair."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -83,11 +83,11 @@ def test_unknown_models_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("/no/such/folder", "there is no folder /no/such/folder."),
-        ("./model/", "there is no folder ./model/."),
+        ("/no/such/folder", "there is no folder /no/such/folder: "),
+        ("./model/", "there is no folder ./model/: "),
         ("https://huggingface.co/openai/clip", "is an address: pass a Hugging Face id alone"),
         (" ", "`model` is empty"),
-        (__file__, "it is a file; pass the folder"),
+        (__file__, "it is a file: pass the folder"),
         (7, "`model` is a int: pass 'bundled'"),
     ],
 )

@@ -315,7 +315,7 @@ def test_directions_together_give_what_each_gives_alone(encoder, picture, monkey
     rule = Quadrature.of("gauss-legendre", 4)
     directions = torch.randn(7, 12, dtype=torch.float64)
     alone = PathIntegral(split, rule, 2**30).along(directions)
-    monkeypatch.setattr(path, "_TOGETHER", {"cpu": 5})
+    monkeypatch.setattr(path, "_BATCH_SIZES", {"cpu": 5})
     together = PathIntegral(split, rule, 2**30).along(directions)
     np.testing.assert_allclose(together, alone, atol=1e-12)
 

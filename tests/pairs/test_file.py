@@ -513,7 +513,7 @@ def test_a_flip_in_a_value_is_found(sampled, tmp_path):
     for position in range(start, len(sampled), 211):
         data = bytearray(sampled)
         data[position] ^= 1
-        refused(bytes(data), tmp_path, "its checksum tells of a change")
+        refused(bytes(data), tmp_path, "its checksum does not match")
 
 
 class Forged:
@@ -686,7 +686,7 @@ def test_missing_and_further_parts_are_refused(plain, tmp_path, path):
     del inner[path[-1]]
     outer["more"] = 1
     for changed in (forged, more):
-        refused(changed.sealed(), tmp_path, "has not the parts that belong")
+        refused(changed.sealed(), tmp_path, "has missing or unknown fields")
 
 
 def test_tokens_outside_the_caption_are_refused(plain, tmp_path):
@@ -709,7 +709,7 @@ def test_a_newer_version_is_refused(plain, tmp_path):
     forged.metadata = {"format": forged.metadata["format"], "version": "3"}
     forged.tensors = {"other": np.zeros(3, np.float32)}
     data = pack(forged.metadata, forged.tensors)
-    refused(data, tmp_path, "a newer version of fpattr_widget saved: update yours")
+    refused(data, tmp_path, "a newer version of fpattr_widget saved: update fpattr_widget")
 
 
 def test_files_from_before_unknown_tokens_are_read(plain, tmp_path):

@@ -1,4 +1,4 @@
-"""The families of dual encoders that are known, one file each."""
+"""The families of dual encoders that the package knows, one file each."""
 
 from .._family import Family
 from .align import ALIGN
@@ -14,7 +14,7 @@ from .siglip import SIGLIP
 from .siglip2 import SIGLIP2
 from .vision_text_dual_encoder import VISION_TEXT_DUAL_ENCODER
 
-#: In the order in which they are asked whether a model is theirs.
+#: In the order in which they are tried on a model.
 FAMILIES: tuple[Family, ...] = (
     CLIP,
     METACLIP2,

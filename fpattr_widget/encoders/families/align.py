@@ -1,8 +1,8 @@
 """ALIGN: BERT for the text, an EfficientNet for the image, whose features are cells.
 
 The cells of a feature map grow from block to block, and so the grid depends on
-the layer. They are shown as equal parts of the picture. What a cell sees is
-wider than its part, and centred up to half a part further right and down, for
+the layer. They are shown as equal parts of the picture. A cell's receptive field is
+wider than its part, and centred up to half a part further right and down, because
 strided convolutions pad on those sides.
 """
 
@@ -21,7 +21,7 @@ from .._tower import Arrangement
 #: A feature map (B, width, rows, columns) as features (B, rows · columns, width).
 FEATURE_MAP = Arrangement(
     pack=lambda states, _: states.flatten(2).transpose(1, 2),
-    unpack=lambda features, own: features.transpose(1, 2).unflatten(2, own.shape[2:]),
+    unpack=lambda features, states: features.transpose(1, 2).unflatten(2, states.shape[2:]),
 )
 
 
@@ -48,7 +48,7 @@ def _text_tower(model: Any) -> TextTower:
     blocks = largest_block_list(text.encoder)
 
     def encode(inputs: Inputs) -> Tensor:
-        # Padding in a reference is seen; without a mask the model doubts that it is meant.
+        # Padding in a reference is attended to; without a mask the model would warn.
         everything = {"attention_mask": torch.ones_like(inputs["input_ids"])}
         return model.get_text_features(**{**everything, **inputs}).pooler_output
 

@@ -11,11 +11,11 @@ from .clip import clip_image_tower
 
 
 def places(positions: nn.Embedding) -> dict[str, Any]:
-    """Return what a table of positions says of captions: options of a :class:`.TextTower`.
+    """Return the options of a :class:`.TextTower` that a table of positions implies.
 
-    A table with a row for padding, as XLM-R has it, numbers tokens from the
-    next row on and leaves padding out. There padding would move all that
-    follows it, so it is no filler.
+    With a row for padding, as in XLM-R, tokens are numbered from the
+    next row on and padding is not counted. Padding inside a caption would then shift all
+    tokens after it, so it is not used as a filler.
     """
     if positions.padding_idx is None:
         return {"longest": positions.num_embeddings}

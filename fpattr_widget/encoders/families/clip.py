@@ -13,7 +13,7 @@ from .._text import TextTower
 
 
 def end_of_text(eos_token_id: int | None) -> Callable[[Inputs], int]:
-    """Return how the end of a text is found: the first EOS, or ``None`` for the highest id."""
+    """Return a function that finds a text's end: the first EOS, or for ``None`` the highest id."""
 
     def find(inputs: Inputs) -> int:
         ids = inputs["input_ids"][0]

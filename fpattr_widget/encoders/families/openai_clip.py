@@ -22,7 +22,7 @@ from .clip import end_of_text
 
 
 def has_parts(model: Any, *paths: str) -> bool:
-    """Tell whether ``model`` has a part at each of these dotted paths."""
+    """Return whether ``model`` has a part at each of these dotted paths."""
     try:
         attrgetter(*paths)(model)
     except AttributeError:
@@ -33,9 +33,9 @@ def has_parts(model: Any, *paths: str) -> bool:
 def resblock_text_tower(model: Any, text: Any) -> TextTower:
     """Return the text tower of a model with OpenAI's text modules.
 
-    A causal tower is run at its full length, for which its mask is made. What
-    stands after the end of the caption is seen by nothing that is pooled, so
-    that its features are the caption's own tokens.
+    A causal tower runs at its full length, for which its mask is made. The pooled
+    position does not attend to what follows the end of the caption, so
+    that the features are the caption's own tokens.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def resblock_text_tower(model: Any, text: Any) -> TextTower:
     Raises
     ------
     InputError
-        When the tower gives no embedding of the positions that its tokens take.
+        When the tower does not pool its text at the position of a token.
     """
     blocks = text.transformer.resblocks
     longest = len(text.positional_embedding)
@@ -103,7 +103,7 @@ def resblock_image_tower(model: Any) -> ImageTower:
     pooler = getattr(visual, "attn_pool", None)
     pools_cls = pooler is None and getattr(visual, "pool_type", "tok") == "tok"
     two = getattr(visual, "attn_pool_contrastive", None) is not None
-    # What the last block's output enters next, as it lies.
+    # The module that the last block's output enters next, unless it is transposed before.
     next_module = None if two or not _batch_first(visual.transformer) else pooler
     return ImageTower(
         model,
@@ -134,7 +134,7 @@ def resnet_image_tower(model: Any) -> ImageTower:
 
 
 def image_encoder(model: Any) -> Callable[[Inputs], Tensor]:
-    """Return ``model.encode_image`` for pixels of any type: its first layer's may be another."""
+    """Return ``model.encode_image`` for pixels of any type, converted to its first layer's."""
     layers = model.visual.modules()
     first = next(layer for layer in layers if isinstance(layer, nn.Conv2d | nn.Linear))
     return lambda inputs: model.encode_image(inputs["pixel_values"].to(first.weight.dtype))
@@ -151,27 +151,27 @@ def _size(visual: Any) -> tuple[int, int]:
 
 
 def _batch_first(transformer: Any) -> bool:
-    """Tell whether states are (B, positions, width) or, as with OpenAI, (positions, B, width)."""
+    """Return whether states are (B, positions, width), and not OpenAI's (positions, B, width)."""
     return getattr(transformer, "batch_first", False)
 
 
 def _arrangement(transformer: Any) -> Arrangement:
-    def turned(states: Tensor) -> Tensor:
+    def batch_first(states: Tensor) -> Tensor:
         return states if _batch_first(transformer) else states.transpose(0, 1)
 
     def pack(states: Tensor, inputs: Inputs) -> Tensor:
         count = inputs["input_ids"].shape[1] if "input_ids" in inputs else None
-        return turned(states)[:, :count]
+        return batch_first(states)[:, :count]
 
-    def unpack(features: Tensor, own: Tensor) -> Tensor:
-        padding = turned(own)[:, features.shape[1] :].expand(len(features), -1, -1)
-        return turned(torch.cat([features, padding], 1))
+    def unpack(features: Tensor, states: Tensor) -> Tensor:
+        padding = batch_first(states)[:, features.shape[1] :].expand(len(features), -1, -1)
+        return batch_first(torch.cat([features, padding], 1))
 
     return Arrangement(pack, unpack)
 
 
 def _recognises(model: Any) -> bool:
-    # Each of OpenAI's blocks holds its own mask; OpenCLIP's are handed one.
+    # Each of OpenAI's blocks has its own mask; OpenCLIP's get theirs as an argument.
     paths = ("encode_image", "encode_text", "visual.conv1", "token_embedding")
     return has_parts(model, *paths, "transformer.resblocks") and any(
         has_parts(block, "attn_mask") for block in model.transformer.resblocks

@@ -22,7 +22,7 @@ def siglip_image_tower(model: Any, size: tuple[int, int] | None, *, packed: bool
     Parameters
     ----------
     model
-        Holds it.
+        The module that owns the tower.
     size, packed
         See :class:`.ImageTower`.
     """

@@ -1,4 +1,4 @@
-"""Any vision tower with any language model, as ``VisionTextDualEncoderModel`` joins them."""
+"""Any vision model with any language model, joined by ``VisionTextDualEncoderModel``."""
 
 import inspect
 from typing import Any
@@ -18,16 +18,14 @@ def _text_tower(model: Any) -> TextTower:
     text, config = model.text_model, model.config.text_config
     blocks = _blocks(text, config)
     positions = getattr(text.embeddings, "position_embeddings", None)
-    places_of_tokens = (
-        {"longest": config.max_position_embeddings} if positions is None else places(positions)
-    )
+    room = {"longest": config.max_position_embeddings} if positions is None else places(positions)
 
     return TextTower(
         model,
         blocks,
         text_features(model),
         vocabulary=config.vocab_size,
-        **places_of_tokens,
+        **room,
         masks=True,
         last_block=_first_token(text, blocks[-1], lambda state: model.text_projection(state)),
     )
@@ -36,7 +34,7 @@ def _text_tower(model: Any) -> TextTower:
 def _image_tower(model: Any) -> ImageTower:
     vision, config = model.vision_model, model.config.vision_config
     blocks = _blocks(vision, config)
-    # What stretches its positions only when told to takes one size alone.
+    # A model that interpolates its positions only on request takes one size alone.
     fixed = "interpolate_pos_encoding" in inspect.signature(vision.forward).parameters
     distilled = hasattr(vision.embeddings, "distillation_token")
     probed = hasattr(getattr(vision, "head", None), "probe")  # as SigLIP pools
@@ -66,8 +64,8 @@ def _blocks(tower: Any, config: Any) -> nn.ModuleList | nn.Sequential:
     if len(blocks) < config.num_hidden_layers:
         raise InputError(
             "model",
-            f"has a {type(tower).__name__}, whose layers share their weights",
-            "such a tower cannot be cut between them; pass a model whose layers have their own",
+            f"has a {type(tower).__name__}, which cannot be cut, as its layers share their weights",
+            "pass a model whose layers have weights of their own",
         )
     return blocks
 
