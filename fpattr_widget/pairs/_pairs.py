@@ -244,11 +244,7 @@ class FeaturePairs:
                 f"is {inside.dtype} of shape {inside.shape}",
                 f"pass booleans {self.grid}",
             )
-        flags = np.concatenate([np.zeros(self._specials, bool), inside.ravel()])
-        with self._lock:
-            if self._ready.all():
-                return self._values[:, flags].sum(1)
-            return self._measured().columns(flags[None].astype(np.float32))[0]
+        return self.feature_column(self._specials + np.flatnonzero(inside))
 
     def first_order(self) -> tuple[np.ndarray, np.ndarray]:
         """Return each feature's attribution whatever the other input is.
@@ -339,6 +335,18 @@ class FeaturePairs:
                     measured.release()
                 self._record_if_complete()
             return self._values[chosen]
+
+    def feature_column(self, features: Iterable[int]) -> np.ndarray:
+        """Return each token's attribution to image features together, ``(tokens,)`` float32.
+
+        Features are numbered as in :meth:`feature_rows`: special positions first.
+        """
+        chosen = sorted(set(features))
+        with self._lock:
+            if self._ready.all():
+                return self._values[:, chosen].sum(1)
+            weights = indicators([chosen], self._values.shape[1])
+            return self._measured().columns(weights)[0]
 
     @property
     def ready(self) -> np.ndarray:

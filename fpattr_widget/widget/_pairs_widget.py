@@ -454,8 +454,8 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
 
     @traitlets.validate("selected_patches")
     def _check_patches(self, proposal: dict[str, Any]) -> list[int]:
-        rows, columns = self.pairs.grid
-        return _existing(proposal["value"], "selected_patches", "patch", rows * columns)
+        count = sum(not feature.special for feature in self.pairs.columns.features)
+        return _existing(proposal["value"], "selected_patches", "patch", count)
 
 
 def _is_held(widget: ipywidgets.Widget) -> bool:

@@ -63,6 +63,7 @@ class RowServer:
         self.epoch = epoch
         self._pairs = pairs
         self._send = send
+        self._special = [feature.special for feature in pairs.columns.features]
         self._queue = RowQueue()
         self._worker: Worker[RowJob] = Worker(
             self._take,
@@ -101,9 +102,8 @@ class RowServer:
 
         Features that are no patches are never requested: the page waits for their rows.
         """
-        special = len(self._pairs.image_special_names)
         with self._requesting():
-            if not any(0 <= feature < special for feature in features):
+            if not any(self._special[feature] for feature in self._existing(features)):
                 self._queue.add_region(identifier, features)
 
     def stop(self, *, release: bool = False) -> None:
@@ -253,15 +253,14 @@ class RowServer:
         )
 
     def _send_region(self, identifier: int, features: list[int]) -> None:
-        rows, columns = self._pairs.grid
-        special = len(self._pairs.image_special_names)
-        mask = np.zeros(rows * columns, bool)
-        mask[[f - special for f in features if 0 <= f - special < mask.size]] = True
-        values = self._pairs.of_region(mask.reshape(rows, columns)).astype("<f4")
+        values = self._pairs.feature_column(self._existing(features)).astype("<f4")
         message = FeaturesMessage(
             type="features", epoch=self.epoch, side=1, id=identifier, features=features
         )
         self._post(message, values.tobytes())
+
+    def _existing(self, features: list[int]) -> list[int]:
+        return [feature for feature in features if 0 <= feature < len(self._special)]
 
     def _post(self, message: Result, *buffers: bytes) -> None:
         if not self._worker.stopped:

@@ -79,6 +79,14 @@ def test_spans_and_regions_are_sums(encoder, picture, whole, data):
     )
 
 
+def test_a_column_counts_special_positions_too_and_each_feature_once(encoder, picture):
+    whole = fresh(encoder, picture)
+    everything = whole.feature_rows(range(len(whole.tokens)))
+    expected = everything[:, [0, 3]].sum(1)
+    for pairs in (whole, fresh(encoder, picture)):
+        np.testing.assert_allclose(pairs.feature_column([3, 0, 3]), expected, rtol=0, atol=1e-6)
+
+
 def test_regions_are_the_same_before_and_after_the_rows(encoder, picture, whole):
     mask = np.eye(3, dtype=bool)
     np.testing.assert_allclose(
