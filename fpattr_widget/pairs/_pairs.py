@@ -330,9 +330,6 @@ class FeaturePairs:
                 weights = indicators([[token] for token in missing], len(self._ready))
                 self._values[missing] = measured.rows(weights)
                 self._ready[missing] = True
-                if self._ready.all():
-                    self._first_order = measured.first_order()  # before graphs are released
-                    measured.release()
                 self._record_if_complete()
             return self._values[chosen]
 
@@ -373,10 +370,7 @@ class FeaturePairs:
     def ledger(self) -> Ledger:
         """The similarity and the terms that it is the sum of."""
         with self._lock:
-            if self._ledger is None:
-                self._ledger = self._measured().ledger()
-                self._record_if_complete()
-            return self._ledger
+            return self._close_ledger()
 
     def release(self) -> None:
         """Release memory that only makes further calls faster, unless it is in use now."""
@@ -391,7 +385,9 @@ class FeaturePairs:
         """Compute what is missing, and return all numbers with the two sides."""
         with self._lock:
             self.feature_rows(range(len(self._ready)))
-            _, recorded = self.ledger, self._interactions
+            self._close_ledger()
+            self._record_if_complete()  # where an interrupt came before it
+            recorded = self._interactions
             assert isinstance(recorded, Recorded)
             return Contents(self.rows, self.columns, self.about, recorded)
 
@@ -526,10 +522,27 @@ class FeaturePairs:
         self._ledger, self._first_order = recorded.totals, recorded.first_order_values
         self._interactions = recorded
 
+    def _close_ledger(self) -> Ledger:
+        """Return the ledger, computing it if it is missing."""
+        if self._ledger is None:
+            ledger = self._measured().ledger()
+            if self._ledger is None:  # unless it came with recorded interactions
+                self._ledger = ledger
+                self._record_if_complete()
+        return self._ledger
+
     def _record_if_complete(self) -> None:
-        """Keep the numbers alone once all are computed, so that the model can be freed."""
+        """Keep the numbers alone once all are computed, so that the model can be freed.
+
+        An interrupt leaves every step to the next call.
+        """
         measured = self._interactions
-        if measured is None or self._ledger is None or self._first_order is None:
+        if measured is None or isinstance(measured, Recorded) or not self._ready.all():
+            return
+        if self._first_order is None:
+            self._first_order = measured.first_order()  # before graphs are released
+            measured.release()
+        if self._ledger is None:
             return
         errors = {}
         if measured.sampled:

@@ -12,6 +12,7 @@ from PIL import Image
 
 import fpattr_widget as fp
 from fpattr_widget.encoders import Feature, Sentence, Side
+from fpattr_widget.methods import Product
 from fpattr_widget.scenes import example, example_names
 from tests.helpers.models import Processor, random_clip, spelling_encoder
 from tests.helpers.recorded import ABOUT, recorded
@@ -305,3 +306,28 @@ def test_a_side_may_be_of_any_kind(tmp_path):
         recorded(values.T, pairs.ledger), rows=pairs.columns, columns=pairs.rows, about=ABOUT
     )
     np.testing.assert_array_equal(turned.feature_rows([1]), values[:, 1][None])
+
+
+@pytest.mark.parametrize("step", ["rows", "first_order", "ledger", "standard_error", "release"])
+def test_an_interrupt_at_any_step_leaves_the_rest_to_the_next_call(
+    encoder, picture, monkeypatch, tmp_path, step
+):
+    method = fp.Banzhaf(samples=16)
+    expected = fp.attribute(encoder, picture, "a dog", method).matrix
+    pairs = fp.attribute(encoder, picture, "a dog", method)
+    monkeypatch.setattr(Product, step, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        pairs.save(tmp_path / "x.fpattr")
+    assert not list(tmp_path.iterdir())
+    assert not pairs.complete
+    monkeypatch.undo()
+    pairs.save(tmp_path / "x.fpattr")
+    assert pairs.complete
+    loaded = fp.load_pairs(tmp_path / "x.fpattr")
+    np.testing.assert_array_equal(loaded.matrix, expected)
+    np.testing.assert_array_equal(loaded.standard_error, pairs.standard_error)
+    assert loaded.ledger == pairs.ledger
+
+
+def interrupt(*_arguments):
+    raise KeyboardInterrupt
