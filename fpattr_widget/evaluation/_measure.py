@@ -77,7 +77,5 @@ def _scores(
 
 
 def _judge(explained: ExplainedSample, metrics: Sequence[Metric]) -> Iterator[Score]:
-    if any(metric.reads_first_order for metric in metrics):
-        _ = explained.first_order  # not to be had once all pairs are computed
     for metric in metrics:
         yield from metric.measure(explained)

@@ -93,8 +93,8 @@ def plan(
         )
     if not len(dataset):
         raise InputError("dataset", "is empty", "pass one with at least one sample")
-    chosen_methods = _chosen(methods, "methods", METHODS, "measure", "Occlusion()")
-    chosen_metrics = _chosen(metrics, "metrics", METRICS, "measure", "Agreement()")
+    chosen_methods = _chosen(methods, "methods", METHODS, "Occlusion()")
+    chosen_metrics = _chosen(metrics, "metrics", METRICS, "Agreement()")
     kinds = [type(metric).__name__ for metric in chosen_metrics]
     if repeated := [kind for kind in kinds if kinds.count(kind) > 1]:
         raise InputError(
@@ -179,9 +179,9 @@ def _several(one_or_more: Any) -> list[Any]:
 
 
 def _chosen(
-    asked: Any, argument: str, known: Mapping[str, Callable[[], T]], needed: str, such_as: str
+    asked: Any, argument: str, known: Mapping[str, Callable[[], T]], such_as: str
 ) -> list[T]:
-    """Return what is named, or passed as an object.
+    """Return the methods or metrics that are named, or passed as objects.
 
     Parameters
     ----------
@@ -191,8 +191,6 @@ def _chosen(
         What the caller calls it.
     known
         What can be named.
-    needed
-        The attribute that an object must have.
     such_as
         An example of an object, for messages.
     """
@@ -202,7 +200,7 @@ def _chosen(
             chosen.append(known[value]())
         elif isinstance(value, str):
             raise InputError(argument, f"names {value!r}", f"pass {', '.join(known)}")
-        elif isinstance(value, type) or not hasattr(value, needed):
+        elif isinstance(value, type) or not hasattr(value, "measure"):
             raise InputError(
                 argument, f"holds {value!r}", f"pass names, or {argument} such as {such_as}"
             )

@@ -135,7 +135,7 @@ class FeaturesMessage(TypedDict):
 
     Side 0: those of each feature with all of side 1, in the order of
     ``features``. Side 1: those of each feature of side 0 with all of
-    ``features`` together. ``id`` is that of the request, 0 where nobody asked.
+    ``features`` together. ``id`` is that of the request, 0 without one.
     """
 
     type: Literal["features"]

@@ -77,7 +77,7 @@ class ViewOptions(TypedDict, total=False):
 #: Each setting's default.
 SETTINGS: dict[str, Any] = {field.name: field.default for field in fields(ViewSettings)}
 
-#: The settings of a view that needs no kernel: nobody is there to be told or to answer.
+#: The settings of a view without a kernel, to which nothing can be reported.
 STANDALONE_SETTINGS: tuple[str, ...] = tuple(
     name for name in SETTINGS if name not in ("report_hover", "editable")
 )

@@ -53,7 +53,7 @@ def _panel(panel: Panel, picture: Encoded) -> SentenceState | PictureState:
 
 
 def computed_state(pairs: FeaturePairs) -> dict[str, Any]:
-    """Compute everything; return the traits that hold it."""
+    """Compute all numbers, and return the traits that hold them."""
     rows = pairs.feature_rows(range(len(pairs.tokens)))
     ledger = pairs.ledger
     return {
@@ -65,7 +65,7 @@ def computed_state(pairs: FeaturePairs) -> dict[str, Any]:
 
 
 def state_so_far(pairs: FeaturePairs) -> dict[str, Any]:
-    """Return the traits that hold what is known; computes nothing and waits for nobody."""
+    """Return the traits that hold what has been computed; compute nothing, and never wait."""
     if pairs.complete:
         return computed_state(pairs)
     rows, ledger = pairs.cached()

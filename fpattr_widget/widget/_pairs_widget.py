@@ -393,7 +393,7 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
             self.open()
 
     def _park_if_left(self) -> None:
-        """Release a view that nobody sees and whose cell has made another."""
+        """Release a view that is not visible and whose cell has made another."""
         if self._lifetime.can_park and self.comm is not None and not _is_held(self):
             self._take_down(park=True)
             self.__dict__.pop("_repr_mimebundle_", None)  # it can be displayed again

@@ -15,8 +15,6 @@ class Metric(Protocol):
         Names of those of its numbers that are good when they are small.
     shares
         Names of those that lie between zero and one by definition.
-    reads_first_order
-        Whether it reads ``ExplainedSample.first_order``.
     compares
         Whether it reads ``ExplainedSample.beside``, the same sample as the
         encoder's other setups explain it.
@@ -24,7 +22,6 @@ class Metric(Protocol):
 
     less_is_better: ClassVar[frozenset[str]]
     shares: ClassVar[frozenset[str]]
-    reads_first_order: ClassVar[bool]
     compares: ClassVar[bool]
 
     def measure(self, explained: ExplainedSample) -> tuple[Score, ...]:
@@ -37,5 +34,4 @@ class MetricTraits:
 
     less_is_better: ClassVar[frozenset[str]] = frozenset()
     shares: ClassVar[frozenset[str]] = frozenset()
-    reads_first_order: ClassVar[bool] = False
     compares: ClassVar[bool] = False

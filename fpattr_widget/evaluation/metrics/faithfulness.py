@@ -61,8 +61,6 @@ class Faithfulness(MetricTraits):
     masks: int = 24
     seed: int = 0
 
-    reads_first_order = True
-
     def __post_init__(self) -> None:
         if not 0 < self.kept < 1:
             raise InputError("kept", f"is {self.kept}", "pass a probability between 0 and 1")
