@@ -103,7 +103,7 @@ def to_html(
     if form not in get_args(Form):
         raise InputError("form", f"is {form!r}", "pass 'page', 'fragment' or 'iframe'")
     if nonce is not None and not (isinstance(nonce, str) and _NONCE.fullmatch(nonce)):
-        raise InputError("nonce", "is not one", "pass a base64 string, as servers make them")
+        raise InputError("nonce", "is no base64 string", "pass one as servers make them")
     if not explained:
         raise InputError("explained", "is empty", "pass pairs or a widget")
     if title is None:
