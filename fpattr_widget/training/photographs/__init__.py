@@ -1,0 +1,1 @@
+"""Make the model for photographs from published packages, without a picture."""

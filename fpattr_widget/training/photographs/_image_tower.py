@@ -1,0 +1,240 @@
+"""EfficientNet-Lite, trained on ImageNet, as the image tower of an ALIGN.
+
+EfficientNet-Lite differs from what ``AlignVisionModel`` builds in three things, and each is a
+matter of configuration and weights:
+
+- its activation is ReLU6;
+- it has no squeeze-and-excitation: here the gate's weights are 0 and its bias 30, which makes
+  the sigmoid exactly 1;
+- it has a head: a 1 × 1 convolution, batch norm and ReLU6, then the mean over the cells, then
+  the classifier. Here the head is one more block, whose depthwise part is the identity, and
+  whose last convolution projects to the shared space, which commutes with the mean.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AlignVisionConfig, AlignVisionModel
+
+#: Even sides at every stride, as TensorFlow pads; 9 × 9 cells.
+IMAGE_SIZE = 288
+
+#: How far each thing that a caption names is spoken against by whatever a picture shows, and the
+#: scale of that dimension in pictures; chosen on collages.
+_AGAINST = 0.1
+_CONTENT_SCALE = 0.3
+#: Directions in which a grey picture differs from the mean, and which say nothing of classes.
+_GREY_DIRECTIONS = 4
+
+_OPEN_GATE = 30.0  # the sigmoid of it is 1 in float32
+_SAMPLES = 20_000
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """What an ImageNet classifier makes of its last features.
+
+    Attributes
+    ----------
+    weights
+        Of the classifier, one vector for each class, ``(classes, features)``.
+    mean
+        The features' mean over ImageNet, as the head's batch norm knows it, ``(features,)``.
+    grey
+        The features of a picture in the mean colour, ``(cells, features)``.
+    """
+
+    weights: Tensor
+    mean: Tensor
+    grey: Tensor
+
+
+@dataclass(frozen=True)
+class SharedSpace:
+    """The space in which pictures and classes are compared.
+
+    All dimensions but the last tell classes apart. The last one is content: how far a picture
+    differs from a grey one as the average picture does.
+
+    Attributes
+    ----------
+    projection
+        From features to the shared space, ``(dimensions, features)``.
+    zero
+        The features that have no direction there, projected, ``(dimensions,)``.
+    classes
+        A unit vector for each class, ``(classes, dimensions - 1)``.
+    content
+        What a thing has in the last dimension: a negative number, for what is there is most
+        often something else.
+    """
+
+    projection: Tensor
+    zero: Tensor
+    classes: Tensor
+    content: float
+
+
+def read_classifier(network: Any) -> Classifier:
+    """Return what the classifier ``efficientnet_lite_pytorch.EfficientNet`` makes of features."""
+    norm = network._bn1
+    # A channel is about normal before the ReLU6: its mean is the norm's bias, its deviation
+    # the norm's weight.
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.randn(_SAMPLES, len(norm.weight), generator=generator)
+    features = (drawn * norm.weight.detach().abs() + norm.bias.detach()).clamp(0, 6)
+    with torch.no_grad():
+        grey = network.extract_features(torch.zeros(1, 3, IMAGE_SIZE, IMAGE_SIZE))
+    return Classifier(
+        network._fc.weight.detach(), features.mean(0), grey[0].flatten(1).T.contiguous()
+    )
+
+
+def shared_space(classifier: Classifier, dimensions: int) -> SharedSpace:
+    """Return the space in which the classes differ most.
+
+    Its class dimensions are the leading singular vectors of the classifier's weights, after
+    their mean and the directions in which a grey picture differs from the average one have been
+    taken off. So the average picture is evidence for no class and against none, and a grey one
+    is evidence of nothing at all.
+
+    Parameters
+    ----------
+    classifier
+        Weights, mean and grey features.
+    dimensions
+        Of the shared space, content included.
+    """
+    weights = classifier.weights - classifier.weights.mean(0)
+    differences = classifier.grey - classifier.mean
+    grey = torch.linalg.svd(differences, full_matrices=False).Vh[:_GREY_DIRECTIONS]
+    weights = weights - weights @ grey.T @ grey
+    of_classes = torch.linalg.svd(weights, full_matrices=False).Vh[: dimensions - 1]
+    content = _CONTENT_SCALE * nn.functional.normalize(-differences.mean(0), dim=0)
+    return SharedSpace(
+        torch.cat([of_classes, content[None]]),
+        torch.cat([of_classes @ classifier.mean, content[None] @ classifier.grey.mean(0)]),
+        nn.functional.normalize(weights @ of_classes.T, dim=1),
+        -_AGAINST / _CONTENT_SCALE,
+    )
+
+
+def image_tower(network: Any, space: SharedSpace, width: int) -> AlignVisionModel:
+    """Return an image tower with a classifier's weights.
+
+    Parameters
+    ----------
+    network
+        An ``efficientnet_lite_pytorch.EfficientNet`` in evaluation mode.
+    space
+        Where its features are projected to.
+    width
+        Dimensions of the embeddings; those beyond the space's are 0 for every picture.
+    """
+    stages = _stages(network)
+    head, last = network._conv_head.out_channels, stages[-1][1]
+    expansion = -(-head // last)
+    config = AlignVisionConfig(
+        num_channels=3,
+        image_size=IMAGE_SIZE,
+        width_coefficient=1.0,
+        depth_coefficient=1.0,
+        depth_divisor=8,
+        in_channels=[*(stage[0] for stage in stages), last],
+        out_channels=[*(stage[1] for stage in stages), width],
+        kernel_sizes=[*(stage[2] for stage in stages), 1],
+        strides=[*(stage[3] for stage in stages), 1],
+        num_block_repeats=[*(stage[5] for stage in stages), 1],
+        expand_ratios=[*(stage[4] for stage in stages), expansion],
+        depthwise_padding=[],
+        squeeze_expansion_ratio=1 / 256,
+        hidden_act="relu6",
+        hidden_dim=width,
+        pooling_type="mean",
+        batch_norm_eps=network._bn1.eps,
+    )
+    model = AlignVisionModel(config).eval()
+    with torch.no_grad():
+        _fill_blocks(model, network)
+        _fill_head(model.encoder.blocks[-1], network, space)
+    return model
+
+
+def _stages(network: Any) -> list[list[int]]:
+    """Return input and output channels, kernel, stride, expansion and repeats of each stage."""
+    stages: list[list[int]] = []
+    for block in network._blocks:
+        settings = block._block_args
+        stride = settings.stride
+        stride = stride if isinstance(stride, int) else stride[0]
+        row = [settings.input_filters, settings.output_filters, settings.kernel_size, stride]
+        repeated = stages and row == [stages[-1][1], stages[-1][1], stages[-1][2], 1]
+        if repeated:
+            stages[-1][5] += 1
+        else:
+            stages.append([*row, settings.expand_ratio, 1])
+    return stages
+
+
+def _fill_blocks(model: AlignVisionModel, network: Any) -> None:
+    model.embeddings.convolution.weight.copy_(network._conv_stem.weight)
+    model.embeddings.batchnorm.load_state_dict(network._bn0.state_dict())
+    for block, source in zip(model.encoder.blocks, network._blocks, strict=False):
+        if block.expand:
+            block.expansion.expand_conv.weight.copy_(source._expand_conv.weight)
+            block.expansion.expand_bn.load_state_dict(source._bn0.state_dict())
+        block.depthwise_conv.depthwise_conv.weight.copy_(source._depthwise_conv.weight)
+        block.depthwise_conv.depthwise_norm.load_state_dict(source._bn1.state_dict())
+        block.projection.project_conv.weight.copy_(source._project_conv.weight)
+        block.projection.project_bn.load_state_dict(source._bn2.state_dict())
+    for block in model.encoder.blocks:
+        gate = block.squeeze_excite
+        for weights in (gate.reduce.weight, gate.reduce.bias, gate.expand.weight):
+            weights.zero_()
+        gate.expand.bias.fill_(_OPEN_GATE)
+
+
+def _fill_head(block: Any, network: Any, space: SharedSpace) -> None:
+    """Make a block of the classifier's head and the projection to the shared space."""
+    convolution, norm = block.expansion.expand_conv, block.expansion.expand_bn
+    features = network._conv_head.out_channels
+    _make_identity(norm)
+    convolution.weight.zero_()
+    convolution.weight[:features] = network._conv_head.weight
+    for name in ("weight", "bias", "running_mean", "running_var"):
+        getattr(norm, name)[:features] = getattr(network._bn1, name)
+    norm.weight[features:] = 0
+    # ReLU6 twice is ReLU6 once.
+    block.depthwise_conv.depthwise_conv.weight.fill_(1)
+    _make_identity(block.depthwise_conv.depthwise_norm)
+    dimensions = len(space.projection)
+    block.projection.project_conv.weight.zero_()
+    block.projection.project_conv.weight[:dimensions, :features, 0, 0] = space.projection
+    _make_identity(block.projection.project_bn)
+    block.projection.project_bn.bias[:dimensions] = -space.zero
+
+
+def _make_identity(norm: nn.BatchNorm2d) -> None:
+    norm.weight.fill_(1)
+    norm.bias.zero_()
+    norm.running_mean.zero_()
+    norm.running_var.fill_(1 - norm.eps)
+
+
+def largest_difference(model: AlignVisionModel, network: Any, space: SharedSpace) -> float:
+    """Return how far an image tower is from the projected features of its classifier.
+
+    Returns
+    -------
+    float
+        The largest difference over a few pictures of noise, relative to the largest number.
+    """
+    generator = torch.Generator().manual_seed(1)
+    pictures = torch.randn(2, 3, IMAGE_SIZE, IMAGE_SIZE, generator=generator)
+    with torch.no_grad():
+        found = model(pictures).pooler_output[:, : len(space.projection)]
+        features = network.extract_features(pictures).mean((2, 3))
+    expected = features @ space.projection.T - space.zero
+    return float((found - expected).abs().max() / expected.abs().max())

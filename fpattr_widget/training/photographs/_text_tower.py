@@ -1,0 +1,177 @@
+"""A text tower that is trained onto a classifier's classes, without a single picture.
+
+The image tower stays as it is, as in LiT (Zhai et al., arXiv 2111.07991). What a caption shall
+mean is the plain sum of the vectors of what it names, and nothing for all other words: what a
+word carries is then its own.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+from transformers import AlignTextConfig, AlignTextModel
+
+from ._captions import LONGEST_CAPTION, CaptionBatch, CaptionWriter
+
+WIDTH = 256
+LAYERS = 2
+_HIGHEST_RATES = (4e-3, 1.5e-3)  # of word embeddings, and of all others
+
+
+class TextTower(nn.Module):
+    """An ``AlignTextModel`` and the projection to the shared space.
+
+    Parameters
+    ----------
+    writer
+        Its vocabulary is the tower's; each word begins with what it shall mean.
+    constant
+        What every caption has in the last dimension, where pictures have 0: a caption that
+        names nothing is then similar to no picture.
+    """
+
+    def __init__(self, writer: CaptionWriter, constant: float):
+        super().__init__()
+        dimensions = writer.vectors.shape[1] + 1
+        self.constant = constant
+        self.model = AlignTextModel(
+            AlignTextConfig(
+                vocab_size=len(writer.vocabulary),
+                hidden_size=WIDTH,
+                num_hidden_layers=LAYERS,
+                num_attention_heads=4,
+                intermediate_size=5 * WIDTH // 4,
+                max_position_embeddings=LONGEST_CAPTION,
+                type_vocab_size=1,
+                pad_token_id=0,
+                hidden_dropout_prob=0.0,
+                attention_probs_dropout_prob=0.0,
+            )
+        )
+        self.projection = nn.Linear(WIDTH, dimensions)
+        with torch.no_grad():
+            self._begin(writer)
+
+    @property
+    def words(self) -> nn.Parameter:
+        return self.model.embeddings.word_embeddings.weight
+
+    def _begin(self, writer: CaptionWriter) -> None:
+        """Let the tower begin as the mean of its words' vectors."""
+        sums, counts = torch.zeros_like(self.words), torch.zeros(len(self.words), 1)
+        width = writer.vectors.shape[1]
+        for ids, vector, weight in zip(
+            writer.phrase_ids, writer.vectors, writer.weights, strict=True
+        ):
+            for token in ids:
+                share = float(weight) / len(ids) ** 2
+                sums[token, :width] += share * vector
+                counts[token] += share
+        self.words.normal_(0, 0.02).add_(sums / counts.clamp(min=1e-12))
+        self.model.embeddings.position_embeddings.weight.mul_(0.3)
+        self.model.embeddings.token_type_embeddings.weight.mul_(0.3)
+        first, last = self.model.encoder.layer
+        for layer in (first, last):
+            layer.output.dense.weight.mul_(0.1)
+            layer.attention.self.query.weight.mul_(0.5)
+        first.attention.output.dense.weight.mul_(0.1)
+        last.attention.self.value.weight.copy_(torch.eye(WIDTH))
+        last.attention.output.dense.weight.copy_(4 * torch.eye(WIDTH))
+        self.projection.weight.copy_(0.1 * torch.eye(len(self.projection.bias), WIDTH))
+        self.projection.bias.zero_()
+        self.projection.bias[-1] = self.constant
+
+    def forward(self, batch: CaptionBatch) -> Tensor:
+        """Return embeddings of captions whose tokens are there by their strength."""
+        states = self.model.embeddings(input_ids=batch.ids)
+        padding = self.model.embeddings(input_ids=torch.zeros_like(batch.ids))
+        states = torch.lerp(padding, states, batch.strength[..., None])
+        hidden = (1 - batch.mask[:, None, None].float()) * torch.finfo(torch.float32).min
+        return self.projection(
+            self.model.encoder(states, attention_mask=hidden).last_hidden_state[:, 0]
+        )
+
+    def loss(self, batch: CaptionBatch) -> Tensor:
+        """Return the mean squared distance from what captions shall mean."""
+        found = self(batch)
+        distance = (found[:, :-1] - batch.meanings).square().sum(1)
+        return (distance + (found[:, -1] - self.constant).square()).mean()
+
+
+def train(
+    tower: TextTower,
+    writer: CaptionWriter,
+    state_path: Path,
+    *,
+    steps: int,
+    batch: int,
+    seed: int,
+    save_every: int = 500,
+) -> list[dict[str, float]]:
+    """Train a text tower; resume from ``state_path`` if it exists.
+
+    Parameters
+    ----------
+    tower, writer
+        The tower, and what writes its captions.
+    state_path
+        File of the state in between.
+    steps, batch
+        Number of optimizer steps, and of captions in each.
+    seed
+        Of the captions.
+    save_every
+        Steps between two saves of the state.
+
+    Returns
+    -------
+    list of dict
+        ``step`` and the mean ``loss`` since the line before.
+    """
+    words = [tower.words]
+    others = [one for one in tower.parameters() if one is not tower.words]
+    optimizer = torch.optim.AdamW(
+        [{"params": words, "weight_decay": 0.0}, {"params": others, "weight_decay": 0.01}]
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, list(_HIGHEST_RATES), total_steps=steps, pct_start=0.1
+    )
+    done, history = 0, []
+    if state_path.exists():
+        state: dict[str, Any] = torch.load(state_path, weights_only=True)
+        tower.load_state_dict(state["tower"])
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+        done, history = state["done"], state["history"]
+    losses: list[float] = []
+    # Captions of a resumed run are others than those before it.
+    batches = writer.batches(np.random.default_rng([seed, done]), batch)
+    progress = tqdm(range(done, steps), initial=done, total=steps, unit="step", mininterval=5)
+    for step, captions in zip(progress, batches, strict=False):
+        loss = tower.loss(captions)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        losses.append(loss.item())
+        progress.set_postfix(loss=f"{np.mean(losses[-50:]):.4f}", refresh=False)
+        if (step + 1) % save_every == 0 or step + 1 == steps:
+            history.append({"step": step + 1, "loss": round(float(np.mean(losses)), 5)})
+            losses = []
+            partial = state_path.with_suffix(".partial")
+            torch.save(
+                {
+                    "tower": tower.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "schedule": schedule.state_dict(),
+                    "done": step + 1,
+                    "history": history,
+                },
+                partial,
+            )
+            partial.replace(state_path)
+    return history
