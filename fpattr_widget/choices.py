@@ -23,6 +23,7 @@ MetricName = Literal[
 #: Data sets of the command line, with the files that each is read from; those in brackets
 #: are optional.
 DATASET_FILES: dict[str, tuple[str, ...]] = {
+    "photographs": (),
     "examples": (),
     "scenes": (),
     "grids": ("[FOLDER]",),

@@ -11,6 +11,7 @@ files to ``DATASET_FILES`` in ``fpattr_widget/choices.py``; a test compares the 
 from .coco import coco
 from .flickr30k_entities import flickr30k_entities
 from .grids import grids
+from .photographs import photographs
 from .scenes import examples, scenes
 from .table import table
 
@@ -19,6 +20,7 @@ __all__ = [
     "examples",
     "flickr30k_entities",
     "grids",
+    "photographs",
     "scenes",
     "table",
 ]

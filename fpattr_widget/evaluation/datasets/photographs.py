@@ -1,0 +1,57 @@
+"""The bundled photographs, with boxes drawn by hand."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from ...assets import PICTURES_FOLDER, picture_index
+from .._dataset import Box, Dataset, Sample
+from ._reading import as_box, phrases
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """Opens a bundled photograph when called, RGB.
+
+    Attributes
+    ----------
+    file
+        The file's name.
+    """
+
+    file: str
+
+    def __call__(self) -> Image.Image:
+        with (PICTURES_FOLDER / self.file).open("rb") as stream:
+            return Image.open(stream).convert("RGB")
+
+
+def photographs() -> Dataset:
+    """Return the bundled photographs.
+
+    Each caption names what the picture shows at first sight. The boxes of what
+    it names were drawn by hand around all that is visible of a thing; where the
+    words name several things of a kind, each has its box. No photograph was
+    used to train the bundled models or to choose a setting.
+
+    Returns
+    -------
+    Dataset
+        Labels are nouns in the singular. No side is longer than 1,024 pixels;
+        authors and licences are in ``fpattr_widget/assets/pictures/README.md``.
+    """
+    pictures = picture_index()["pictures"]
+    return Dataset("photographs", [_sample(name, entry) for name, entry in pictures.items()])
+
+
+def _sample(name: str, entry: dict[str, Any]) -> Sample:
+    source = Photograph(entry["file"])
+    width, height = entry["size"]
+    caption: str = entry["caption"]
+    boxes: dict[tuple[int, int, str], list[Box]] = {}
+    for noun, thing in entry["objects"].items():
+        start = caption.index(thing["words"])
+        key = (start, start + len(thing["words"]), noun)
+        boxes[key] = [as_box(box, width, height) for box in thing["boxes"]]
+    return Sample(name, source, caption, phrases(boxes))
