@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from ..assets import MODEL_FOLDER
+from ..assets import MODEL_FOLDERS
 from ..errors import InputError
 from ._adapters import ProcessorLike, processors_of
 from ._cache import LRUCache
@@ -48,9 +48,10 @@ def load_encoder(
     Parameters
     ----------
     model
-        ``"bundled"``, a Hugging Face model id, a local folder, or a loaded
-        module. Weights are read from safetensors alone; a model's own code
-        is never run.
+        ``"bundled"``, which knows photographs; ``"scenes"``, which knows drawn
+        scenes; a Hugging Face model id, a local folder, or a loaded module.
+        Weights are read from safetensors alone; a model's own code is never
+        run.
     processor
         For a loaded module: its Hugging Face processor; any object with a
         ``tokenizer`` and an ``image_processor``, or a dict of these; or the
@@ -96,11 +97,11 @@ def load_encoder(
             f"is for a loaded module, and `model` is the name {str(model)!r}, which has its own",
             "leave it out, or load the module and pass both",
         )
-    if str(model) != "bundled":
-        encoder = _from_pretrained(str(model), str(model), device, dtype, memory_limit)
+    if bundled := MODEL_FOLDERS.get(str(model)):
+        with as_file(bundled) as folder:
+            encoder = _from_pretrained(str(folder), str(model), device, dtype, memory_limit)
     else:
-        with as_file(MODEL_FOLDER) as folder:
-            encoder = _from_pretrained(str(folder), "bundled", device, dtype, memory_limit)
+        encoder = _from_pretrained(str(model), str(model), device, dtype, memory_limit)
     source = os.path.abspath(model) if os.path.isdir(model) else str(model)
     device_name = None if device is None else str(device)
     encoder.recipe = EncoderRecipe(source, device_name, dtype, memory_limit)
@@ -114,7 +115,7 @@ class EncoderRecipe:
     Attributes
     ----------
     model
-        ``"bundled"``, a Hugging Face model id, or a folder's absolute path;
+        The name of a bundled model, a Hugging Face model id, or a folder's absolute path;
         not part of the ``repr``.
     device, dtype, memory_limit
         See :func:`load_encoder`.
@@ -138,8 +139,8 @@ def encoder_of(model: ModelLike = "bundled", processor: ProcessorLike = None) ->
     Parameters
     ----------
     model
-        ``"bundled"``, a Hugging Face model id, a local folder, a loaded
-        module, or an encoder, which is returned as it is. Encoders that are loaded by
+        ``"bundled"`` or ``"scenes"``, a Hugging Face model id, a local folder, a
+        loaded module, or an encoder, which is returned as it is. Encoders that are loaded by
         name are cached.
     processor
         For a loaded module; see :func:`load_encoder`.

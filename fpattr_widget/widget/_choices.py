@@ -9,11 +9,12 @@ from typing import Any
 
 from torch import nn
 
+from ..assets import MODEL_FOLDERS
 from ..encoders import DualEncoder, ModelLike, Prepared, ProcessorLike, encoder_of
 from ..errors import InputError
 from ..methods import method_of
 from ..pairs import FeaturePairs, attribute
-from ..scenes import example_names
+from ._examples import example
 
 #: What can be chosen.
 CHOICES = ("example", "image", "caption", "model", "method", "layer")
@@ -120,7 +121,7 @@ class Models:
             if passed is encoder:
                 return name
         name, count = encoder.name, 1
-        while name in self._passed or (name in self._names and name != "bundled"):
+        while name in self._passed or (name in self._names and name not in MODEL_FOLDERS):
             count += 1
             name = f"{encoder.name} ({count})"
         self._passed[name] = encoder
@@ -159,9 +160,8 @@ def explain_choice(
     InputError
         When something cannot be used.
     """
-    if choice.example is not None and choice.example not in example_names():
-        remedy = f"pass one of {', '.join(example_names())}, or None"
-        raise InputError("example", f"is {choice.example!r}", remedy)
+    if choice.example is not None:
+        example(choice.example)
     name = models.name_of(choice.model)
     if last is not None and name == last.choice.model:
         encoder = last.encoder

@@ -10,22 +10,21 @@ from typing import Any, Unpack
 import ipywidgets
 import traitlets
 
+from ..assets import MODEL_FOLDERS
 from ..encoders import CaptionLike, ImageLike, Layer, ModelLike, ProcessorLike
 from ..errors import InputError
 from ..methods import METHODS
 from ..pairs import FeaturePairs, MethodLike
-from ..scenes import example as scene_of
-from ..scenes import example_names
 from ..view import EditKind, ViewOptions
 from ._choice_queue import ChoiceQueue, Request
 from ._choices import CHOICES, Choice, Models, Outcome, culprits, explain_choice, fixed_place
+from ._examples import all_names, example, first, offered
 from ._failures import failure_for_readers, failure_sentence
 from ._fallback_png import with_fallback_png
 from ._menus import Field, Menu, ModelField, Option, both_layers
 from ._pairs_widget import PairsWidget
 from ._worker import StopOrder, Worker
 
-_FIRST_EXAMPLE = "dog-and-ball"
 _CAPTION = "a picture"
 _NO_EXAMPLE = "your own"
 _MAX_WIDTH = "1180px"  # as wide as the view grows
@@ -53,7 +52,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     Attributes
     ----------
     example
-        Name of the bundled scene that is shown, or ``None``. Setting it sets
+        Name of the bundled example that is shown, or ``None``. Setting it sets
         ``image`` and ``caption``.
     image, caption
         What is explained, as :func:`fpattr_widget.attribute` takes it.
@@ -117,8 +116,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._methods: list[Option] = [(kind().label, name) for name, kind in METHODS.items()]
         self._refusals: dict[str, _Refusal] = {}  # by the name of the choice
         first = _first_choice(image, caption, model, method, layer)
-        for offered in (model, *_as_sequence(models), "bundled"):
-            self._models.add(offered)
+        for known in (model, *_as_sequence(models), *MODEL_FOLDERS):
+            self._models.add(known)
         self._shown = explain_choice(first, None, self._models)
         options.setdefault("editable", True)
         view = PairsWidget(self._shown.pairs, **options)
@@ -179,7 +178,9 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     # The controls
 
     def _make_bar(self) -> ipywidgets.Box:
-        self._examples = Menu("Example", self._choose_example, "A scene to begin with")
+        self._examples = Menu(
+            "Example", self._choose_example, "A picture and a caption to begin with"
+        )
         self._model_field = ModelField(self._choose_model)
         self._method_menu = Menu("Method", self._setter("method"), "How contributions are measured")
         where = "The block at whose input the {} is split into features"
@@ -221,7 +222,10 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
     def _show_choices(self) -> None:
         """Let every control show the choice that was set, as far as it is among its options."""
-        examples: list[Option] = [(name.replace("-", " "), name) for name in example_names()]
+        names = offered(self.model)
+        if self.example is not None and self.example not in names:  # set by a program
+            names = [self.example, *names]
+        examples: list[Option] = [(name.replace("-", " "), name) for name in names]
         # For a dropdown, None means that nothing is chosen.
         self._examples.offer([(_NO_EXAMPLE, ""), *examples], self.example or "")
         self._model_field.offer(_model_options(self._models.names), self.model)
@@ -234,6 +238,12 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
                 menu.offer(options, layer)
             else:
                 menu.offer([(place, -1)], -1, disabled=True)
+
+    @property
+    def _note(self) -> str:
+        """What to look at with the example that is shown."""
+        shown = self._shown.choice.example
+        return example(shown).note if shown is not None else ""
 
     def _resolved_layers(self) -> tuple[int, int]:
         encoder = self._shown.encoder
@@ -248,7 +258,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._refusals = refusals
         self.set_trait("problems", {name: why.sentence for name, why in refusals.items()})
         for name, field in self._fields.items():
-            field.show(problem=refusals[name].for_readers if name in refusals else "")
+            problem = refusals[name].for_readers if name in refusals else ""
+            field.show(problem=problem, news=self._note if name == "example" else "")
         for kind in _IN_VIEW:
             if kind in refusals:
                 self.view.refuse(kind, refusals[kind].for_readers)
@@ -292,9 +303,9 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     def _ask(self, name: str) -> None:
         """Request that a changed choice be explained, with those that change with it."""
         changed = [name]
-        if name == "example" and self.example in example_names():
-            scene = scene_of(self.example)
-            self._put(image=scene.image, caption=scene.caption)
+        if name == "example" and self.example in all_names():
+            chosen = example(self.example)
+            self._put(image=chosen.image, caption=chosen.caption)
             changed += ["image", "caption"]
         elif name in _IN_VIEW:
             self._put(example=None)
@@ -383,13 +394,14 @@ class _Refusal:
 
 
 def _first_choice(image: Any, caption: Any, model: Any, method: Any, layer: Any) -> Choice:
-    """Fill in what was not passed: an example scene, or a few words that suit any picture."""
+    """Fill in what was not passed: an example, or a few words that suit any picture."""
     if image is not None:
         return Choice(None, image, _CAPTION if caption is None else caption, model, method, layer)
-    scene = scene_of(_FIRST_EXAMPLE)
+    name = first(model)
+    begun = example(name)
     if caption is not None:
-        return Choice(None, scene.image, caption, model, method, layer)
-    return Choice(_FIRST_EXAMPLE, scene.image, scene.caption, model, method, layer)
+        return Choice(None, begun.image, caption, model, method, layer)
+    return Choice(name, begun.image, begun.caption, model, method, layer)
 
 
 def _as_sequence(models: Any) -> Sequence[Any]:
@@ -451,7 +463,7 @@ def explore(
     ----------
     image, caption
         To begin with; see :func:`fpattr_widget.attribute`. Where both are left
-        out, a bundled scene.
+        out, a bundled example.
     model, processor
         To begin with; see :func:`fpattr_widget.explain`.
     models
@@ -474,11 +486,11 @@ def explore(
     Examples
     --------
     >>> explorer = explore()
-    >>> explorer.caption = "a ball"
+    >>> explorer.caption = "a bicycle"
     >>> explorer.wait()
     True
     >>> explorer.pairs.caption
-    'a ball'
+    'a bicycle'
     """
     return Explorer(
         image,

@@ -5,26 +5,19 @@ from typing import Any
 
 from PIL import Image
 
-from ...assets import PICTURES_FOLDER, picture_index
+from ...assets import photograph, picture_index
 from .._dataset import Box, Dataset, Sample
 from ._reading import as_box, phrases
 
 
 @dataclass(frozen=True)
-class Photograph:
-    """Opens a bundled photograph when called, RGB.
+class OpenedPhotograph:
+    """Opens a bundled photograph when called, RGB."""
 
-    Attributes
-    ----------
-    file
-        The file's name.
-    """
-
-    file: str
+    name: str
 
     def __call__(self) -> Image.Image:
-        with (PICTURES_FOLDER / self.file).open("rb") as stream:
-            return Image.open(stream).convert("RGB")
+        return photograph(self.name).image
 
 
 def photographs() -> Dataset:
@@ -46,7 +39,6 @@ def photographs() -> Dataset:
 
 
 def _sample(name: str, entry: dict[str, Any]) -> Sample:
-    source = Photograph(entry["file"])
     width, height = entry["size"]
     caption: str = entry["caption"]
     boxes: dict[tuple[int, int, str], list[Box]] = {}
@@ -54,4 +46,4 @@ def _sample(name: str, entry: dict[str, Any]) -> Sample:
         start = caption.index(thing["words"])
         key = (start, start + len(thing["words"]), noun)
         boxes[key] = [as_box(box, width, height) for box in thing["boxes"]]
-    return Sample(name, source, caption, phrases(boxes))
+    return Sample(name, OpenedPhotograph(name), caption, phrases(boxes))

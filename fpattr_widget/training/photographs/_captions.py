@@ -17,7 +17,7 @@ LONGEST_CAPTION = 40
 MOST_THINGS = 4
 
 #: Words between things that name nothing that is seen.
-FILLERS = tuple(
+FILLERS = tuple(  # noqa: SIM905
     "a an the this that these those some several two three four many his her its their my our "
     "your there here it is are be of and or with without on in at by to for from into over under "
     "above below behind beside between near next front top bottom left right side middle "

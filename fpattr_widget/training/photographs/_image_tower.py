@@ -121,8 +121,8 @@ def shared_space(classifier: Classifier, dimensions: int) -> SharedSpace:
     )
 
 
-def image_tower(network: Any, space: SharedSpace, width: int) -> AlignVisionModel:
-    """Return an image tower with a classifier's weights.
+def image_tower(network: Any, space: SharedSpace, width: int) -> Any:
+    """Return an ``AlignVisionModel`` with a classifier's weights.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def image_tower(network: Any, space: SharedSpace, width: int) -> AlignVisionMode
         pooling_type="mean",
         batch_norm_eps=network._bn1.eps,
     )
-    model = AlignVisionModel(config).eval()
+    model: Any = AlignVisionModel(config).eval()
     with torch.no_grad():
         _fill_blocks(model, network)
         _fill_head(model.encoder.blocks[-1], network, space)
@@ -178,7 +178,7 @@ def _stages(network: Any) -> list[list[int]]:
     return stages
 
 
-def _fill_blocks(model: AlignVisionModel, network: Any) -> None:
+def _fill_blocks(model: Any, network: Any) -> None:
     model.embeddings.convolution.weight.copy_(network._conv_stem.weight)
     model.embeddings.batchnorm.load_state_dict(network._bn0.state_dict())
     for block, source in zip(model.encoder.blocks, network._blocks, strict=False):
@@ -216,14 +216,14 @@ def _fill_head(block: Any, network: Any, space: SharedSpace) -> None:
     block.projection.project_bn.bias[:dimensions] = -space.zero
 
 
-def _make_identity(norm: nn.BatchNorm2d) -> None:
+def _make_identity(norm: Any) -> None:
     norm.weight.fill_(1)
     norm.bias.zero_()
     norm.running_mean.zero_()
     norm.running_var.fill_(1 - norm.eps)
 
 
-def largest_difference(model: AlignVisionModel, network: Any, space: SharedSpace) -> float:
+def largest_difference(model: Any, network: Any, space: SharedSpace) -> float:
     """Return how far an image tower is from the projected features of its classifier.
 
     Returns

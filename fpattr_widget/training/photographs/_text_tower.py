@@ -37,7 +37,7 @@ class TextTower(nn.Module):
         super().__init__()
         dimensions = writer.vectors.shape[1] + 1
         self.constant = constant
-        self.model = AlignTextModel(
+        self.model: Any = AlignTextModel(
             AlignTextConfig(
                 vocab_size=len(writer.vocabulary),
                 hidden_size=WIDTH,
