@@ -55,7 +55,6 @@ def shipped(image: Image.Image) -> bytes:
     """Return a photograph as it is bundled: WebP, no side above 1,024 pixels, no metadata."""
     small = image.copy()
     small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
-    small.info.clear()
     stream = io.BytesIO()
     small.save(stream, "WEBP", quality=_QUALITY, method=6)
     return stream.getvalue()
