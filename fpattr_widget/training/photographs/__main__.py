@@ -84,9 +84,8 @@ def make(output: Path, *, steps: int, batch: int, seed: int, packages: Path | No
         ],
     }
     _folder.save(output, pictures, text, writer.vocabulary, about, card(lexicon, writer))
-    print(
-        f"{output}: {sum(file.stat().st_size for file in output.glob('*.safetensors')) / 1e6:.1f} MB"
-    )
+    size = (output / "model.safetensors").stat().st_size
+    print(f"{output}: {size / 1e6:.1f} MB")
 
 
 def main() -> None:

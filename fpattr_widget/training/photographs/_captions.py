@@ -16,13 +16,14 @@ _PAD, _UNKNOWN, _CLS, _SEP, _ = range(len(SPECIAL_TOKENS))
 LONGEST_CAPTION = 40
 MOST_THINGS = 4
 
-#: Words between things that name nothing that is seen.
-FILLERS = tuple(  # noqa: SIM905
-    "a an the this that these those some several two three four many his her its their my our "
-    "your there here it is are be of and or with without on in at by to for from into over under "
-    "above below behind beside between near next front top bottom left right side middle "
-    "background foreground photo photograph picture image view scene close up".split()
-)
+# Words between things that name nothing that is seen.
+_FILLERS = """
+a an the this that these those some several two three four many his her its their my our your
+there here it is are be of and or with without on in at by to for from into over under above
+below behind beside between near next front top bottom left right side middle background
+foreground photo photograph picture image view scene close up
+"""
+FILLERS = tuple(_FILLERS.split())
 
 _OPENINGS = tuple(
     opening.split()
@@ -161,7 +162,7 @@ class CaptionWriter:
         )
 
     def _write(
-        self, generator: np.random.Generator, things: Sequence[int]
+        self, generator: np.random.Generator, things: np.ndarray
     ) -> tuple[list[int], list[int]]:
         """Return a caption's tokens, and which thing each names."""
         tokens, owners = [_CLS], [-2]
@@ -195,7 +196,7 @@ class CaptionWriter:
 
 
 def _one_of(generator: np.random.Generator, several: Sequence[list[int]]) -> list[int]:
-    return several[generator.integers(len(several))]
+    return several[int(generator.integers(len(several)))]
 
 
 def _strengths(generator: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
