@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ._image_files import LONGEST, Box, PictureLike, read_image, run_processor, seen_crop
+from ._image_files import Box, PictureLike, displayed_size, read_image, run_processor, seen_crop
 from ._inputs import Crop, Inputs, Prepared, repeat_inputs
 from ._tower import BATCH_FIRST, Arrangement, LastBlock, Tower, as_pair, check_choice
 
@@ -353,16 +353,10 @@ def _picture(
     """Return the part of the image that the tower sees, and where it lies."""
     if source is None:
         return _from_pixels(tower, inputs, processor), _WHOLE
-    return (_resized(source, inputs), _WHOLE) if tower.packed else seen_crop(processor, source)
-
-
-def _resized(source: Image.Image, inputs: Inputs) -> Image.Image:
-    """Return the whole source, resized to the proportions of its grid."""
-    rows, columns = inputs["spatial_shapes"].reshape(2).tolist()
-    longest = min(max(source.size), LONGEST)
-    scale = longest / max(rows, columns)
-    size = max(1, round(scale * columns)), max(1, round(scale * rows))
-    return source.resize(size, Image.Resampling.LANCZOS)
+    if tower.packed:  # the whole picture, with about its own proportions
+        size = displayed_size(source.size, max(source.size))
+        return source.resize(size, Image.Resampling.LANCZOS), _WHOLE
+    return seen_crop(processor, source)
 
 
 def _covered(
