@@ -151,5 +151,6 @@ class IntegratedContributions(Deterministic):
 
 
 def percent(share: float) -> str:
-    """Return a share in percent with two digits, such as ``"2.6 %"``."""
-    return f"{100 * share:.2g}\N{NO-BREAK SPACE}%"
+    """Return a share in percent with two digits or all before the point, such as ``"2.6 %"``."""
+    value = 100 * share
+    return f"{value:.0f}\N{NO-BREAK SPACE}%" if value >= 10 else f"{value:.2g}\N{NO-BREAK SPACE}%"

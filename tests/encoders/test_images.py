@@ -261,8 +261,6 @@ def test_a_preprocessed_tensor_is_taken_as_it_is(encoder, picture):
 @pytest.mark.parametrize(
     ("width", "height"), [(640, 480), (1001, 750), (300, 900), (24, 24), (517, 516)]
 )
-    ("width", "height"), [(640, 480), (1001, 750), (300, 900), (24, 24), (517, 516)]
-)
 def test_the_crop_is_the_centre_square_that_the_processor_takes(width, height):
     """CLIP scales the shorter side and crops the middle."""
     columns = np.linspace(0, 255, width, dtype=np.float32)

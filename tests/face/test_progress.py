@@ -15,7 +15,7 @@ from torch import nn
 import fpattr_widget as fp
 from fpattr_widget.encoders._memory_budget import MemoryBudget
 from fpattr_widget.methods import integrated_jacobians as ij
-from fpattr_widget.methods._path import Path
+from fpattr_widget.methods._path import Path, percent
 from fpattr_widget.methods._quadrature import Quadrature
 from fpattr_widget.progress import Stopped, about, checkpoint, listening, report
 from fpattr_widget.widget._server import RowServer
@@ -255,6 +255,13 @@ def test_the_cost_that_is_announced_is_that_of_the_nodes_before(picture, monkeyp
     assert "about" not in told[0]
     assert "· about 30 s ·" in told[2]  # four nodes, and half as many again as eight, of 2 s
     assert "· about 3 min ·" in told[5]
+
+
+@pytest.mark.parametrize(
+    ("share", "words"), [(2.44, "244 %"), (0.126, "13 %"), (0.026, "2.6 %"), (0.0054, "0.54 %")]
+)
+def test_what_is_left_in_percent(share, words):
+    assert percent(share) == words.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 # Memory
