@@ -4,6 +4,7 @@ OpenAI's and OpenCLIP's packages provide a tokenizer that returns token ids alon
 transform from a PIL image to a tensor.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -263,6 +264,30 @@ class TransformProcessor:
             mean, std = self.image_mean[:, None, None], self.image_std[:, None, None]
             pixels = 255 * (pixels * std + mean)
         return {"pixel_values": pixels[None]}
+
+    def of_size(self, side: int) -> "TransformProcessor | None":
+        """Return the same for pictures of another side; ``None`` where that cannot be set.
+
+        Parameters
+        ----------
+        side
+            In pixels. It takes the place of the last ``size`` among the ``transforms`` of a
+            torchvision ``Compose``; those before it keep their proportion to it.
+        """
+        steps = [copy.copy(step) for step in getattr(self._transform, "transforms", ())]
+        sized: list[Any] = [step for step in steps if hasattr(step, "size")]
+        if not sized:
+            return None
+        scale = side / np.min(sized[-1].size)
+        for step in sized:
+            step.size = (
+                round(scale * step.size)
+                if isinstance(step.size, int)
+                else tuple(round(scale * length) for length in step.size)
+            )
+        transform = copy.copy(self._transform)
+        transform.transforms = steps
+        return TransformProcessor(transform)
 
     def _pixels(self, picture: Image.Image) -> np.ndarray:
         pixels = np.asarray(self._transform(picture))

@@ -14,7 +14,8 @@ from torch import nn
 from ..errors import InputError, ModelChanged
 from ._cores import one_thread
 from ._family import Family
-from ._image import ImageLike
+from ._image import ImageLike, ImageTower
+from ._image_size import processor_of_size
 from ._inputs import Panel, Prepared
 from ._memory_budget import MemoryBudget
 from ._part import Part, require_finite
@@ -80,6 +81,14 @@ class DualEncoder:
     memory_limit
         Bytes of working memory that attributions may use beside the model;
         less makes them slower, and changes no number.
+    image_size
+        Side in pixels of the pictures that the image tower takes; ``None`` for the model's
+        own. The encoder's name includes it.
+
+    Raises
+    ------
+    InputError
+        When the model or its image processor cannot be used at ``image_size``.
     """
 
     def __init__(
@@ -91,13 +100,15 @@ class DualEncoder:
         processors: Mapping[str, Any] | None = None,
         defaults: Defaults | None = None,
         memory_limit: int = MEMORY_LIMIT,
+        image_size: int | None = None,
     ):
-        self.name = name
+        self.name = name if image_size is None else f"{name} at {image_size} pixels"
         self.model = model
         self._family = family
         self.processors = dict(processors or {})
         self.defaults = defaults or Defaults()
         self.memory_limit = memory_limit
+        self.image_size = image_size
         #: Loads the encoder again in another process; ``None`` for a loaded module.
         self.recipe: Recipe | None = None
         # Held while the model is compared with its version; no other lock is taken meanwhile.
@@ -105,10 +116,12 @@ class DualEncoder:
         # before that of the pairs they derive from), a cached measurement's, a
         # cached reading's, the twin's.
         self._lock = threading.Lock()
-        self._version: Version | None = Version(model, family)
+        self._version: Version | None = Version(model, family, image_size)
         self.memory_budget = MemoryBudget()
         self._fixed: Version | None = None
         self._origin = self  # kept by a copy that is fixed to a version
+        if image_size is not None:
+            self._take_image_size(image_size)
 
     def __repr__(self) -> str:
         def summary(tower: Tower) -> str:
@@ -119,6 +132,18 @@ class DualEncoder:
             f"DualEncoder({self.name!r}, {', '.join(map(summary, self.towers.values()))}, "
             f"{self.device}, {self.dtype})"
         )
+
+    def _take_image_size(self, image_size: int) -> None:
+        """Let the image processor make what the tower takes, and have the tower try it."""
+        with self.steady(reading=False) as fixed:
+            tower = fixed.towers.get("image")
+            if not isinstance(tower, ImageTower):
+                raise InputError(
+                    "image_size", "is given, but the model has no image tower", "leave it out"
+                )
+            tower.require_equal_cells(self.device, self.dtype)
+        if "image" in self.processors:
+            self.processors["image"] = processor_of_size(self.processors["image"], image_size)
 
     @property
     def towers(self) -> Mapping[str, Tower]:
@@ -215,7 +240,7 @@ class DualEncoder:
             if version is None or not (
                 version.is_the_same() if reading else version.looks_the_same()
             ):
-                version = self._version = Version(self.model, self._family)
+                version = self._version = Version(self.model, self._family, self.image_size)
             version.read()
             return version
 

@@ -52,9 +52,17 @@ def text_features(model: Any) -> Callable[[Inputs], Tensor]:
     return lambda inputs: model.get_text_features(**inputs).pooler_output
 
 
-def image_features(model: Any) -> Callable[[Inputs], Tensor]:
-    """Return a function that embeds images by a ``transformers`` model's own pooling."""
-    return lambda inputs: model.get_image_features(**inputs).pooler_output
+def image_features(model: Any, **options: Any) -> Callable[[Inputs], Tensor]:
+    """Return a function that embeds images by a ``transformers`` model's own pooling.
+
+    Parameters
+    ----------
+    model
+        Has ``get_image_features``.
+    options
+        For ``get_image_features``, such as ``interpolate_pos_encoding=True``.
+    """
+    return lambda inputs: model.get_image_features(**inputs, **options).pooler_output
 
 
 def largest_block_list(module: nn.Module) -> nn.ModuleList | nn.Sequential:

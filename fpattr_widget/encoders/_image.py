@@ -1,5 +1,6 @@
 """``ImageTower``: an image encoder, the preparation of its inputs, and the crop that it sees."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ._image_files import LONGEST, Box, PictureLike, read_image, run_processor, seen_crop
+from ._image_files import Box, PictureLike, displayed_size, read_image, run_processor, seen_crop
 from ._inputs import Crop, Inputs, Prepared, repeat_inputs
 from ._tower import BATCH_FIRST, Arrangement, LastBlock, Tower, as_pair, check_choice
 
@@ -53,6 +54,9 @@ class ImageTower(Tower):
         in a convolutional tower.
     size
         ``(h, w)`` of its inputs; ``None`` for any.
+    encode_other_sizes
+        Like ``encode``, for inputs of other sizes than ``size``, such as by interpolating the
+        positions' embeddings; ``None`` where the tower takes no others.
     channels
         Number of channels of ``pixel_values``.
     special
@@ -76,6 +80,7 @@ class ImageTower(Tower):
         *,
         patch: int | Sequence[int] | None,
         size: tuple[int, int] | None = None,
+        encode_other_sizes: Callable[[Inputs], Tensor] | None = None,
         channels: int = 3,
         special: tuple[str, ...] | None = None,
         packed: bool = False,
@@ -94,9 +99,73 @@ class ImageTower(Tower):
         )
         self.patch = None if patch is None else as_pair(patch)
         self.size = size
+        self._encode_other_sizes = encode_other_sizes
         self.channels = channels
         self.special = special
         self.packed = packed
+
+    def take_size(self, side: int) -> None:
+        """Take pictures of ``side`` × ``side`` pixels from now on, and no others.
+
+        Raises
+        ------
+        InputError
+            When the tower cannot, or its patches do not divide them.
+        """
+        if self.packed:
+            raise InputError(
+                "image_size",
+                f"is {side}, but the model takes pictures of any proportions as rows of patches",
+                "leave it out, and set `max_num_patches` of its image processor",
+            )
+        height, width = self.patch or (1, 1)
+        if side % height or side % width:
+            raise InputError(
+                "image_size",
+                f"is {side}, which patches of {height} × {width} pixels do not divide",
+                f"pass a multiple of {math.lcm(height, width)}",
+            )
+        if self.size not in (None, (side, side)):
+            if self._encode_other_sizes is None:
+                raise InputError(
+                    "image_size",
+                    f"is {side}, but the image tower takes pictures of {self.size[0]} × "
+                    f"{self.size[1]} pixels alone",
+                    "leave it out, or load a model that was built for this size",
+                )
+            self._forward = self._encode_other_sizes
+        self.size = (side, side)
+
+    def require_equal_cells(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Raise ``InputError`` unless the tower runs at its size, and divides it into equal cells.
+
+        Parameters
+        ----------
+        device, dtype
+            Of the weights.
+        """
+        assert self.size is not None
+        side = self.size[0]
+        inputs = {"pixel_values": torch.zeros(1, self.channels, *self.size).to(device, dtype)}
+        last = len(self.blocks) - 1
+        try:
+            self.features(inputs, last)
+            cells = self.layout(inputs, last)[0][0]
+        except Exception as error:  # any module may raise anything
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+            raise InputError(
+                "image_size",
+                f"is {side}, at which the image tower fails ({reason[:200]})",
+                "pass another, or leave it out",
+            ) from error
+        if side % cells:
+            # Towers without patches of their own halve the picture several times.
+            stride = 2 ** round(math.log2(side / cells))
+            raise InputError(
+                "image_size",
+                f"is {side}, which {cells} × {cells} cells do not divide into equal parts",
+                f"pass a multiple of {stride}, such as {stride * max(1, round(side / stride))}",
+            )
 
     def layout(self, inputs: Inputs, layer: int) -> tuple[tuple[int, int], tuple[str, ...]]:
         """Return ``(rows, columns)`` of patches and the names of the positions before them.
@@ -284,16 +353,10 @@ def _picture(
     """Return the part of the image that the tower sees, and where it lies."""
     if source is None:
         return _from_pixels(tower, inputs, processor), _WHOLE
-    return (_resized(source, inputs), _WHOLE) if tower.packed else seen_crop(processor, source)
-
-
-def _resized(source: Image.Image, inputs: Inputs) -> Image.Image:
-    """Return the whole source, resized to the proportions of its grid."""
-    rows, columns = inputs["spatial_shapes"].reshape(2).tolist()
-    longest = min(max(source.size), LONGEST)
-    scale = longest / max(rows, columns)
-    size = max(1, round(scale * columns)), max(1, round(scale * rows))
-    return source.resize(size, Image.Resampling.LANCZOS)
+    if tower.packed:  # the whole picture, with about its own proportions
+        size = displayed_size(source.size, max(source.size))
+        return source.resize(size, Image.Resampling.LANCZOS), _WHOLE
+    return seen_crop(processor, source)
 
 
 def _covered(

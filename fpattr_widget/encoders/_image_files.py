@@ -20,6 +20,10 @@ MOST_ALONG_A_SIDE = 4096
 #: The most pixels along the longer side of a displayed picture.
 LONGEST = 768
 
+#: The most that one side of a displayed picture is longer than the other, so that its patches
+#: stay large enough to point at.
+MOST_ELONGATED = 8
+
 #: Formats that Pillow or its plugins decode themselves; for others, such as EPS,
 #: Pillow would start another program.
 FORMATS = (
@@ -33,6 +37,8 @@ PictureLike = str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Im
 _ACCEPTED = "a path, bytes, a PIL image, an array (H, W, 3) of uint8 or a preprocessed tensor"
 _FORMATS_REMEDY = "pass a PNG, JPEG, WebP, GIF, BMP or TIFF file"
 _ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.\-]+://|data:)", re.IGNORECASE)
+# By which measured proportions may differ from true ones.
+_ACCURACY = 0.03
 _BAND = 2**20  # pixels that are converted at a time
 _ORIENTATION = 0x0112  # EXIF
 _UPRIGHT = {
@@ -229,6 +235,7 @@ Box = tuple[float, float, float, float]
 def seen_crop(processor: Any, picture: Image.Image) -> tuple[Image.Image, Box | None]:
     """Return the part of ``picture`` that the model sees, at the picture's own resolution.
 
+    It has the proportions that it has in the picture, even where the processor squeezes it.
     The crop is measured, not assumed: the processor is run on a picture of the same size
     whose colours are linear ramps, and lines fitted to its output show
     which column and row each pixel came from.
@@ -255,11 +262,30 @@ def seen_crop(processor: Any, picture: Image.Image) -> tuple[Image.Image, Box | 
         pixels = np.clip(np.rint(_seen_pixels(processor, picture)), 0, 255).astype(np.uint8)
         return Image.fromarray(pixels.transpose(1, 2, 0)), None
     box = (columns[0], rows[0], columns[1], rows[1])
-    ratio = ramps.shape[2] / ramps.shape[1]
-    shown = max(min(box[2] - box[0], LONGEST, LONGEST * ratio), ramps.shape[2] / 2)
-    size = (max(1, round(shown)), max(1, round(shown / ratio)))
+    sides, seen = (box[2] - box[0], box[3] - box[1]), (ramps.shape[2], ramps.shape[1])
+    kept = abs(sides[0] * seen[1] / (sides[1] * seen[0]) - 1) < _ACCURACY
+    is_whole = box == (0, 0, width, height)
+    size = displayed_size(seen if kept and not is_whole else sides, max(*sides, max(seen) / 2))
     crop = (box[0] / width, box[1] / height, box[2] / width, box[3] / height)
     return picture.resize(size, Image.Resampling.LANCZOS, box=box), crop
+
+
+def displayed_size(proportions: tuple[float, float], longest: float) -> tuple[int, int]:
+    """Return the size at which a picture is shown, ``(width, height)`` in pixels.
+
+    Parameters
+    ----------
+    proportions
+        Width and height of what is shown, in any unit. At most ``MOST_ELONGATED`` of
+        one to the other are kept.
+    longest
+        Pixels along its longer side; at most ``LONGEST`` are used.
+    """
+    width, height = proportions
+    ratio = min(max(width / height, 1 / MOST_ELONGATED), MOST_ELONGATED)
+    longest = min(longest, LONGEST)
+    sides = (longest, longest / ratio) if ratio > 1 else (longest * ratio, longest)
+    return max(1, round(sides[0])), max(1, round(sides[1]))
 
 
 def _ramps(width: int, height: int) -> Image.Image:

@@ -20,6 +20,7 @@ from ..errors import InputError
 from ._adapters import ProcessorLike, processors_of
 from ._cache import LRUCache
 from ._encoder import MEMORY_LIMIT, Defaults, DualEncoder
+from ._image_size import require_image_size
 from ._names import looks_like_path, shared_name
 from ._registry import class_of_config, family_of_module, unwrapped
 
@@ -42,6 +43,7 @@ def load_encoder(
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
     memory_limit: int = MEMORY_LIMIT,
+    image_size: int | None = None,
 ) -> DualEncoder:
     """Load a dual encoder.
 
@@ -67,6 +69,12 @@ def load_encoder(
         precision read from disk becomes float32 on a CPU.
     memory_limit
         Bytes of working memory that attributions may use beside the model.
+    image_size
+        Side in pixels of the square pictures that the image tower is given, for finer or
+        coarser maps: a multiple of the patch, or of the stride of a convolutional tower.
+        Learnt positions are interpolated as by ``interpolate_pos_encoding=True`` in
+        transformers, and a copy of the image processor is set to this size. ``None`` for the
+        model's own.
 
     Returns
     -------
@@ -76,7 +84,8 @@ def load_encoder(
     ------
     InputError
         When there is no model of this name, its family is not known, its
-        weights are integers, or an argument cannot be used here.
+        weights are integers, its image tower takes no pictures of ``image_size``, or an
+        argument cannot be used here.
     """
     if isinstance(memory_limit, bool) or not isinstance(memory_limit, int) or memory_limit < 1:
         raise InputError("memory_limit", f"is {memory_limit!r}", "pass a number of bytes")
@@ -88,23 +97,26 @@ def load_encoder(
         )
     _require_device(device)
     _require_floats(dtype)
+    require_image_size(image_size)
     if isinstance(model, nn.Module):
         _require_derivatives(model)
-        return _from_module(model, processor, device, dtype, memory_limit)
+        return _from_module(model, processor, device, dtype, memory_limit, image_size)
     if processor is not None:
         raise InputError(
             "processor",
             f"is for a loaded module, and `model` is the name {str(model)!r}, which has its own",
             "leave it out, or load the module and pass both",
         )
-    if bundled := MODEL_FOLDERS.get(str(model)):
+    name = str(model)
+    if bundled := MODEL_FOLDERS.get(name):
+        source = name
         with as_file(bundled) as folder:
-            encoder = _from_pretrained(str(folder), str(model), device, dtype, memory_limit)
+            encoder = _from_pretrained(str(folder), name, device, dtype, memory_limit, image_size)
     else:
-        encoder = _from_pretrained(str(model), str(model), device, dtype, memory_limit)
-    source = os.path.abspath(model) if os.path.isdir(model) else str(model)
+        source = os.path.abspath(model) if os.path.isdir(model) else name
+        encoder = _from_pretrained(name, name, device, dtype, memory_limit, image_size)
     device_name = None if device is None else str(device)
-    encoder.recipe = EncoderRecipe(source, device_name, dtype, memory_limit)
+    encoder.recipe = EncoderRecipe(source, device_name, dtype, memory_limit, image_size)
     return encoder
 
 
@@ -117,7 +129,7 @@ class EncoderRecipe:
     model
         The name of a bundled model, a Hugging Face model id, or a folder's absolute path;
         not part of the ``repr``.
-    device, dtype, memory_limit
+    device, dtype, memory_limit, image_size
         See :func:`load_encoder`.
     """
 
@@ -125,11 +137,16 @@ class EncoderRecipe:
     device: str | None
     dtype: torch.dtype | None
     memory_limit: int
+    image_size: int | None = None
 
     def load(self) -> DualEncoder:
         """Load the encoder; raises as :func:`load_encoder` does."""
         return load_encoder(
-            self.model, device=self.device, dtype=self.dtype, memory_limit=self.memory_limit
+            self.model,
+            device=self.device,
+            dtype=self.dtype,
+            memory_limit=self.memory_limit,
+            image_size=self.image_size,
         )
 
 
@@ -192,6 +209,7 @@ def _from_module(
     device: str | torch.device | None,
     dtype: torch.dtype | None,
     memory_limit: int,
+    image_size: int | None,
 ) -> DualEncoder:
     model = unwrapped(model)
     family = family_of_module(model)
@@ -203,6 +221,7 @@ def _from_module(
         family,
         processors=processors_of(processor),
         memory_limit=memory_limit,
+        image_size=image_size,
     )
 
 
@@ -212,6 +231,7 @@ def _from_pretrained(
     device: str | torch.device | None,
     dtype: torch.dtype | None,
     memory_limit: int,
+    image_size: int | None,
 ) -> DualEncoder:
     import transformers
     from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
@@ -261,6 +281,7 @@ def _from_pretrained(
         processors={"text": tokenizer, "image": image_processor},
         defaults=_read_defaults(source),
         memory_limit=memory_limit,
+        image_size=image_size,
     )
 
 

@@ -8,6 +8,7 @@ from ._cache import LRUCache
 from ._cores import is_small
 from ._family import Family
 from ._fingerprint import Fingerprint
+from ._image import ImageTower
 from ._tower import Tower
 from ._twin import Twin
 
@@ -24,6 +25,8 @@ class Version:
         The user's module.
     family
         Makes its towers.
+    image_size
+        Side in pixels of the pictures that its image tower takes; ``None`` for its own.
 
     Attributes
     ----------
@@ -35,7 +38,7 @@ class Version:
         Cached measurements of the last inputs, by the tower's name.
     """
 
-    def __init__(self, model: nn.Module, family: Family):
+    def __init__(self, model: nn.Module, family: Family, image_size: int | None = None):
         # First, so that a change while the twin is made is noticed later.
         self._fingerprint = Fingerprint(model)
         self._model = model
@@ -45,6 +48,8 @@ class Version:
             tower.name: tower for tower in family.towers(self._twin.module)
         }
         for tower in self.towers.values():
+            if image_size is not None and isinstance(tower, ImageTower):
+                tower.take_size(image_size)
             tower.attach(self._twin)
         self.measured: dict[str, LRUCache[Any]] = {
             name: LRUCache(_MOST_INPUTS) for name in self.towers

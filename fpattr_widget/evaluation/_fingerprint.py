@@ -46,13 +46,14 @@ def reading_of(encoder: DualEncoder) -> dict[str, str]:
 
 
 def _defaults(encoder: DualEncoder) -> str:
-    """Return an encoder's defaults as text; files of scores keep this form across versions."""
+    """Return an encoder's settings as text; files of scores keep this form across versions."""
     defaults = encoder.defaults
     others = {tower: kind for tower, kind in defaults.references.items() if tower != "text"}
     return (
         f"Defaults(layer={defaults.layer}, "
         f"text_reference={defaults.references.get('text', 'pad')!r}, nodes={defaults.nodes}"
-        f"{f', references={others}' if others else ''})"
+        f"{f', references={others}' if others else ''}"
+        f"{f', image_size={encoder.image_size}' if encoder.image_size else ''})"
     )
 
 

@@ -58,16 +58,27 @@ class Path:
         limit = part.memory_limit
         return Path(split, closed_form(split, limit), limit, part.memory_budget)
 
-    def integrate(self, rule: Quadrature) -> "IntegratedContributions":
-        """Return the contributions that a quadrature rule gives."""
+    def integrate(
+        self, rule: Quadrature, tolerance: float | None = None
+    ) -> "IntegratedContributions":
+        """Return the contributions that a quadrature rule gives.
+
+        Parameters
+        ----------
+        rule
+            Nodes and weights.
+        tolerance
+            The residual that was asked for, so that a larger one is named with the nodes;
+            ``None`` where none was.
+        """
         if self._form is not None:
-            return IntegratedContributions(self, rule, self._form.integrator(rule))
+            return IntegratedContributions(self, rule, self._form.integrator(rule), tolerance)
         latest, self._latest = self._latest, None
         if latest is not None and latest.has_nodes(rule.nodes):  # reuse its graphs
             latest.set_weights(rule.weights)
         else:
             latest = PathIntegral(self.split, rule, self._limit, self._memory_budget)
-        return IntegratedContributions(self, rule, latest)
+        return IntegratedContributions(self, rule, latest, tolerance)
 
     def derivative(self, nodes: np.ndarray) -> Tensor:
         """Return ``d g(x(α)) / dα`` at given nodes, ``(N,)`` to ``(N, K)``; each is cached."""
@@ -103,13 +114,16 @@ class IntegratedContributions(Deterministic):
         Number of nodes used.
     """
 
-    def __init__(self, path: Path, rule: Quadrature, integral: Integral):
+    def __init__(
+        self, path: Path, rule: Quadrature, integral: Integral, tolerance: float | None = None
+    ):
         self._path = path
         self._rule = rule
         self._integral = integral
         self.embedding, self.reference = path.embedding, path.reference
         self.features = len(path.split.states)
         self.steps = len(rule)
+        self._tolerance = tolerance
 
     @property
     def total(self) -> Tensor:
@@ -128,7 +142,15 @@ class IntegratedContributions(Deterministic):
 
     def describe(self) -> str:
         nodes = "1 node" if self.steps == 1 else f"{self.steps} nodes"
-        return f"{nodes}, closed form" if self._path.has_closed_form else nodes
+        form = ", closed form" if self._path.has_closed_form else ""
+        above = self._tolerance is not None and self.residual > self._tolerance
+        return f"{nodes}{form}{f', residual {percent(self.residual)}' if above else ''}"
 
     def release(self) -> None:
         self._integral.release()
+
+
+def percent(share: float) -> str:
+    """Return a share in percent with two digits or all before the point, such as ``"2.6 %"``."""
+    value = 100 * share
+    return f"{value:.0f}\N{NO-BREAK SPACE}%" if value >= 10 else f"{value:.2g}\N{NO-BREAK SPACE}%"

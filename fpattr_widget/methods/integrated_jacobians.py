@@ -1,5 +1,6 @@
 """The paper's method: Jacobians integrated from a reference to the input."""
 
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,14 +13,17 @@ from ..encoders import Part
 from ..errors import InputError
 from ..progress import LONG, about, cheaper_hint, report
 from ._contributions import LATER_LAYER, ReadsHiddenStates
-from ._path import IntegratedContributions, Path
+from ._path import IntegratedContributions, Path, percent
 from ._quadrature import RULES, Quadrature
 
 _MOST_NODES = 256
+# Nodes at which derivatives are taken in one search, all counts together.
+_MOST_TRIED = 3 * _MOST_NODES
 # From this count on, slow progress ends the search.
 _PATIENT_NODES = 64
 # The estimated cost of a search that ends at the count being tried, or at the usual minimum:
-# forward passes for each node, and the bisection as a factor of that count.
+# forward passes for each node until one has been timed, and the bisection as a factor of
+# that count.
 _LEAST, _PASSES, _BISECTION = 8, 3, 1.5
 # Node counts that are tried in one pass where that is cheap, as in closed form.
 _AT_ONCE = (1, 2, 3, 4)
@@ -43,6 +47,10 @@ class IntegratedJacobians(ReadsHiddenStates):
         ``‖Σ c_i − (g(x) − g(r))‖ / ‖g(x) − g(r)‖`` under ``tolerance``. The number that
         an encoder names for its default layers is tried first. The residual
         bounds the error of the sum over features, not that of each feature.
+        The search reports each number that it tries, and its cost is bounded: at most 256
+        nodes, of which 64 or 128 are taken where the gains so far predict that 256 would not
+        suffice, as in towers with kinks (ReLU, ReLU6); and at most 768 derivatives along the
+        path. A residual above the tolerance is named beside the number of nodes.
     rule
         ``"gauss-legendre"``, or ``"right"`` as in the published code.
     text_reference
@@ -94,21 +102,9 @@ class IntegratedJacobians(ReadsHiddenStates):
         if path.has_closed_form:
             # One pass for the node counts that usually suffice.
             path.derivative(np.concatenate([rule(count).nodes for count in _AT_ONCE]))
-        pass_seconds = 0.0 if path.has_closed_form else path.seconds_of_a_pass()
-
-        def residual(count: int) -> float:
-            tried = f"{count}\N{NO-BREAK SPACE}…"  # the dots never begin a line
-            seconds = pass_seconds * _PASSES * (count + _BISECTION * max(count, _LEAST))
-            cost = (
-                f" · {about(seconds)}{cheaper_hint(LATER_LAYER)}"
-                if seconds and seconds >= LONG
-                else ""
-            )
-            report(f"finding how many nodes the {split.tower_name} needs: {tried}{cost}")
-            return path.residual(rule(count))
-
-        count = _fewest_nodes(residual, tolerance)
-        contributions = path.integrate(rule(count))
+        search = _Search(path, rule)
+        count = _fewest_nodes(search.residual, tolerance)
+        contributions = path.integrate(rule(count), tolerance)
         if (reached := contributions.residual) > tolerance:
             warnings.warn(
                 f"the {split.tower_name} tower's integral reached a residual of {reached:.1e} "
@@ -119,12 +115,47 @@ class IntegratedJacobians(ReadsHiddenStates):
         return contributions
 
 
+class _Search:
+    """Tries numbers of nodes, and reports each with what the one before has left and its cost.
+
+    Parameters
+    ----------
+    path
+        To integrate along.
+    rule
+        Makes the quadrature rule of a number of nodes.
+    """
+
+    def __init__(self, path: Path, rule: Callable[[int], Quadrature]):
+        self._path, self._rule = path, rule
+        self._timed = not path.has_closed_form  # that takes next to no time
+        self._seconds_of_a_node = _PASSES * path.seconds_of_a_pass() if self._timed else 0.0
+        self._left = ""
+
+    def residual(self, count: int) -> float:
+        """Return the completeness residual with ``count`` nodes; see :meth:`.Path.residual`."""
+        seconds = self._seconds_of_a_node * (count + _BISECTION * max(count, _LEAST))
+        cost = f" · {about(seconds)}{cheaper_hint(LATER_LAYER)}" if self._is_long(seconds) else ""
+        tried = f"{count}\N{NO-BREAK SPACE}…{self._left}"  # the dots never begin a line
+        report(f"finding how many nodes the {self._path.split.tower_name} needs: {tried}{cost}")
+        started = time.monotonic()
+        reached = self._path.residual(self._rule(count))
+        if self._timed:
+            self._seconds_of_a_node = (time.monotonic() - started) / count
+        self._left = f" ({count} leave{'s' if count == 1 else ''} {percent(reached)})"
+        return reached
+
+    def _is_long(self, seconds: float) -> bool:
+        return self._timed and seconds >= LONG
+
+
 def _fewest_nodes(residual: Callable[[int], float], tolerance: float) -> int:
     """Return the smallest number of nodes that reaches a tolerance, by doubling and bisection.
 
     Towers with kinks, such as ReLU's, gain little from each doubling. Where
     the latest gains predict that ``_MOST_NODES`` would not suffice, the best
-    count so far is returned.
+    count so far is returned. The bisection ends at ``_MOST_TRIED`` nodes altogether, with
+    a number that suffices and may not be the smallest.
     """
     reached: dict[int, float] = {}
 
@@ -139,6 +170,8 @@ def _fewest_nodes(residual: Callable[[int], float], tolerance: float) -> int:
         below, count = count, 2 * count
     while count - below > 1:
         middle = (below + count) // 2
+        if sum(reached) + middle > _MOST_TRIED:
+            break
         below, count = (below, middle) if suffices(middle) else (middle, count)
     return count
 

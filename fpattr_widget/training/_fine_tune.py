@@ -84,7 +84,12 @@ def fine_tune(
     processor = SimpleNamespace(
         tokenizer=encoder.processors.get("text"), image_processor=encoder.processors.get("image")
     )
-    tuned = load_encoder(model.eval(), processor=processor, memory_limit=encoder.memory_limit)
+    tuned = load_encoder(
+        model.eval(),
+        processor=processor,
+        memory_limit=encoder.memory_limit,
+        image_size=encoder.image_size,
+    )
     tuned.name = f"{encoder.name}, fine-tuned"
     tuned.defaults = encoder.defaults
     return tuned

@@ -235,6 +235,27 @@ test("with both sides pinned the line reads their joint value, whatever is hover
   expect(find(".fpattr-over").getAttribute("d")).toBe("M0 0L2 0L2 1L0 1Z");
 });
 
+describe("a picture of other proportions than its grid", () => {
+  test("is shown in its own, and its patches are pointed at as they lie", async () => {
+    const { root, stage, find } = show(known());
+    const image = find<HTMLImageElement>(".fpattr-img");
+    Object.defineProperties(image, { naturalWidth: { value: 900 }, naturalHeight: { value: 300 } });
+    image.dispatchEvent(new Event("load"));
+    await frame();
+    expect(stage.style.getPropertyValue("--fpattr-aspect")).toBe("3");
+    stage.getBoundingClientRect = () => new DOMRect(10, 20, 300, 100);
+    const middle = { clientX: 10 + 50, clientY: 20 + 75 };
+    await point("pointermove", stage, middle);
+    expect(root.dataset.shown).toBe("patches:3"); // the first of the second row
+    expect(stage.style.getPropertyValue("--fpattr-y")).toBe("0.5");
+    expect(stage.style.getPropertyValue("--fpattr-patch")).toBe("0.5");
+    await point("pointerdown", stage, middle);
+    await point("pointermove", stage, { clientX: 10 + 250, clientY: 20 + 60 });
+    await point("pointerup", stage, { clientX: 10 + 250, clientY: 20 + 60 });
+    expect(root.dataset.shown).toBe("patches:3,4,5");
+  });
+});
+
 describe("the keyboard", () => {
   test("walks the words, extends a span and pins", async () => {
     const { model, root, find } = show(known());

@@ -1,20 +1,26 @@
 """Pages of their own, from a file, with every request refused and a policy that lets nothing in."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
+from transformers import CLIPImageProcessor
 
 import fpattr_widget as fp
 from fpattr_widget.scenes import example
 from tests.helpers.harness import synthetic_pairs
+from tests.helpers.models import Processor, random_clip
 from tests.helpers.offline_page import SITE, offline, site
 from tests.helpers.painted import (
+    BLUE,
+    RED,
     assert_chips,
     assert_painted,
     drag_region,
+    hover_patch,
     wait_for_rows,
     wait_for_shown,
 )
@@ -74,6 +80,67 @@ def photo(side: int) -> Image.Image:
     layers = np.fft.ifft2(np.fft.fft2(noise) / frequency**1.1).real.transpose(1, 2, 0)
     levels = (layers - layers.mean()) / layers.std() * 50 + 128
     return Image.fromarray(levels.clip(0, 255).astype("uint8"))
+
+
+def squeezed(size: tuple[int, int]) -> fp.FeaturePairs:
+    """Return pairs of 8 × 8 patches, of a model that sees any picture as a square."""
+    processor = Processor(64)
+    processor.image_processor = CLIPImageProcessor(
+        size={"height": 64, "width": 64}, do_center_crop=False
+    )
+    encoder = fp.load_encoder(random_clip(), processor=processor, image_size=64)
+    return fp.attribute(encoder, Image.new("RGB", size, (120, 120, 120)), "a dog next to a ball")
+
+
+@pytest.mark.parametrize("size", [(300, 100), (100, 200)])
+def test_a_picture_that_the_model_squeezes_has_its_own_proportions(browser, size, tmp_path):
+    """Its patches are no squares: they are where they are painted, pointed at and outlined."""
+    pairs = squeezed(size)
+    path = tmp_path / "page.html"
+    fp.save_html(path, pairs)
+    with offline(browser) as page:
+        page.goto(path.as_uri())
+        view = page.locator(".fpattr")
+        wait_for_rows(view)
+        stage = view.locator(".fpattr-stage")
+        stage.scroll_into_view_if_needed()
+        for part in (stage, view.locator(".fpattr-img"), view.locator("canvas.fpattr-heat")):
+            box = part.bounding_box()
+            assert box["width"] / box["height"] == pytest.approx(size[0] / size[1], rel=0.01)
+        cell = box["width"] / 8, box["height"] / 8
+
+        view.locator(".fpattr-token", has_text="dog").hover()
+        wait_for_shown(view, "tokens:2")
+        row = pairs.row(2)
+        assert_painted(view, row)
+        limit = float(view.locator("canvas.fpattr-heat").get_attribute("data-limit"))
+        screen = Image.open(io.BytesIO(stage.screenshot())).convert("RGB")
+        for y, x in np.ndindex(row.shape):
+            # The ground is grey: red less blue is the map's alone.
+            middle = int((x + 0.5) * cell[0]), int((y + 0.5) * cell[1])
+            red, _, blue = screen.getpixel(middle)
+            full = RED[0] - RED[2] if row[y, x] > 0 else BLUE[2] - BLUE[0]
+            expected = full * 0.85 * min(1, abs(row[y, x]) / limit) * np.sign(row[y, x])
+            assert red - blue == pytest.approx(expected, abs=6)
+
+        hover_patch(view, 6, 1)
+        wait_for_shown(view, "patches:49")
+        page.mouse.move(2, 2)
+        drag_region(view, (1, 2), (2, 5))
+        wait_for_shown(view, "patches:" + ",".join(map(str, [*range(10, 14), *range(18, 22)])))
+        outline = view.locator("path.fpattr-over").bounding_box()
+        stands = {"x": 2, "y": 1, "width": 4, "height": 2}
+        for name, cells in stands.items():
+            side = cell[name in ("y", "height")]
+            start = box.get(name, 0) if name in ("x", "y") else 0
+            assert outline[name] == pytest.approx(start + cells * side, abs=3)
+        stage.focus()
+        page.keyboard.press("Escape")
+        page.keyboard.press("ArrowRight")
+        wait_for_shown(view, "patches:11")
+        page.keyboard.press("ArrowDown")
+        wait_for_shown(view, "patches:19")
+        assert page.errors == []
 
 
 def test_one_pair_on_a_model_of_224_pixels_stays_small(tmp_path):

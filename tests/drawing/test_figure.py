@@ -15,6 +15,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 from matplotlib.image import AxesImage
 from matplotlib.patches import FancyBboxPatch, Patch, Polygon, Rectangle
 from matplotlib.text import Text
@@ -99,6 +100,21 @@ def test_the_picture_is_there_in_its_own_colours(folder):
     image = Image.open(io.BytesIO(pairs_png(pairs))).convert("RGB")
     middle = int((box.x0 + box.x1) / 2), int(image.height - (box.y0 + box.y1) / 2)
     np.testing.assert_allclose(image.getpixel(middle), SKY, atol=4)
+
+
+@pytest.mark.parametrize("size", [(300, 100), (100, 200)])
+def test_maps_lie_over_the_whole_picture_whatever_its_proportions(size):
+    """A square grid over a picture that is none: its patches are rectangles."""
+    pairs = made("a dog barks").over(Image.new("RGB", size))
+    figure = plot(pairs, region=[8])  # the second patch of the second row of seven
+    outlines = iter(figure.findobj(LineCollection)[::2])  # each is drawn dark, then light
+    for name in ("picture", "map-0", "map-1", "map-2"):
+        left, right, bottom, top = named(figure, name).get_extent()
+        width, height = right - left, bottom - top
+        assert width / height == pytest.approx(size[0] / size[1], rel=0.01)
+        corners = np.concatenate(next(outlines).get_segments())
+        np.testing.assert_allclose(corners.min(0), [left + width / 7, top + height / 7])
+        np.testing.assert_allclose(corners.max(0), [left + 2 * width / 7, top + 2 * height / 7])
 
 
 @pytest.mark.parametrize(
@@ -278,8 +294,6 @@ def test_unknown_words_are_marked_and_told():
 
 
 def test_the_region_is_outlined():
-    from matplotlib.collections import LineCollection
-
     pairs = made("a dog", 2, 3)
     figure = plot(pairs, region=[0, 1, 5])
     lines = figure.findobj(LineCollection)

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import EpsImagePlugin, Image, ImageOps
+from transformers import CLIPImageProcessor, EfficientNetImageProcessorPil
 
 import fpattr_widget as fp
 from fpattr_widget.encoders import _image_files as images
 from fpattr_widget.encoders._image_files import read_image, seen_crop
-from tests.helpers.models import Processor
+from tests.helpers import family_checks as checks
+from tests.helpers.models import Processor, random_clip
 
 
 def png(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -256,7 +258,9 @@ def test_a_preprocessed_tensor_is_taken_as_it_is(encoder, picture):
         assert other.picture.size == (24, 24)
 
 
-@pytest.mark.parametrize(("width", "height"), [(640, 480), (300, 900), (24, 24), (517, 516)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(640, 480), (1001, 750), (300, 900), (24, 24), (517, 516)]
+)
 def test_the_crop_is_the_centre_square_that_the_processor_takes(width, height):
     """CLIP scales the shorter side and crops the middle."""
     columns = np.linspace(0, 255, width, dtype=np.float32)
@@ -270,6 +274,7 @@ def test_the_crop_is_the_centre_square_that_the_processor_takes(width, height):
     across, down = (width - side) / 2 / width, (height - side) / 2 / height
     assert place == pytest.approx((across, down, 1 - across, 1 - down), abs=0.015)
     assert crop.size == pytest.approx((min(side, 768),) * 2, abs=0.012 * side + 1)
+    assert crop.width == pytest.approx(crop.height, abs=1)
     values = np.asarray(crop, np.float32)
     first, last = (width - side) / 2 / width * 255, (width + side) / 2 / width * 255
     assert values[:, 0, 0].mean() == pytest.approx(first, abs=4)
@@ -277,6 +282,54 @@ def test_the_crop_is_the_centre_square_that_the_processor_takes(width, height):
     first, last = (height - side) / 2 / height * 255, (height + side) / 2 / height * 255
     assert values[0, :, 1].mean() == pytest.approx(first, abs=4)
     assert values[-1, :, 1].mean() == pytest.approx(last, abs=4)
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ((640, 480), (640, 480)),
+        ((300, 100), (300, 100)),
+        ((60, 120), (60, 120)),
+        ((2400, 800), (768, 256)),
+        ((700, 2100), (256, 768)),
+        ((41, 40), (41, 40)),
+        ((20, 20), (32, 32)),  # at least half as large as what the model sees
+        ((1600, 100), (768, 96)),  # not so thin that its patches cannot be pointed at
+        ((30, 900), (96, 768)),
+    ],
+)
+@pytest.mark.parametrize("cropping", [False, True])
+def test_a_squeezed_picture_is_shown_in_its_own_proportions(source, shown, cropping):
+    """ALIGN's processor resizes without them; one that crops afterwards sees the same middle."""
+    size = {"height": 64, "width": 64}
+    processor = CLIPImageProcessor(size=size, crop_size=size, do_center_crop=cropping)
+    picture, crop = seen_crop(processor, checks.tiles(5, 5).resize(source))
+    assert picture.size == shown
+    assert crop == (0, 0, 1, 1)
+
+
+def test_a_squeezed_crop_is_shown_as_it_stands_in_the_picture():
+    processor = EfficientNetImageProcessorPil(
+        size={"height": 80, "width": 80},
+        crop_size={"height": 64, "width": 64},
+        do_center_crop=True,
+    )
+    picture, crop = seen_crop(processor, checks.tiles(5, 5).resize((600, 200)))
+    assert crop == pytest.approx((0.1, 0.1, 0.9, 0.9), abs=0.02)
+    assert picture.width / picture.height == pytest.approx(3, rel=0.03)
+
+
+@pytest.mark.parametrize("size", [(150, 50), (60, 120)])
+def test_each_patch_of_a_squeezed_picture_shows_what_the_model_has_there(size):
+    processor = Processor(24)
+    processor.image_processor = CLIPImageProcessor(
+        size={"height": 64, "width": 64}, do_center_crop=False
+    )
+    encoder = fp.load_encoder(random_clip(), processor=processor, image_size=64)
+    squeezed = checks.tiles(8, 8).resize(size)
+    checks.assert_picture_is_what_the_tower_sees(encoder, squeezed)
+    pairs = fp.attribute(encoder, squeezed, "a dog")
+    assert (pairs.grid, pairs.picture.size) == ((8, 8), size)
 
 
 def test_a_picture_of_a_few_pixels_is_shown_as_the_model_saw_it(encoder):

@@ -2,6 +2,10 @@
 
 import re
 import threading
+import warnings
+from dataclasses import asdict
+from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,8 +15,11 @@ from torch import nn
 import fpattr_widget as fp
 from fpattr_widget.encoders._memory_budget import MemoryBudget
 from fpattr_widget.methods import integrated_jacobians as ij
+from fpattr_widget.methods._path import Path, percent
+from fpattr_widget.methods._quadrature import Quadrature
 from fpattr_widget.progress import Stopped, about, checkpoint, listening, report
 from fpattr_widget.widget._server import RowServer
+from tests.helpers.families import align
 from tests.helpers.models import encoder_of, random_clip
 
 
@@ -59,7 +66,7 @@ def test_the_search_for_nodes_is_told_with_its_cost(picture, monkeypatch):
     dots = "\N{NO-BREAK SPACE}…"
     text = [line for line in told if line.startswith("finding how many nodes the text needs: ")]
     image = [line for line in told if line.startswith("finding how many nodes the image needs: ")]
-    assert all(line.endswith(dots) for line in text)  # in closed form, which takes no time
+    assert not any("about" in line for line in text)  # in closed form, which takes no time
     assert image[0].startswith(f"finding how many nodes the image needs: 1{dots} · about ")
     assert all(line.endswith(" s · a later layer (−1 is the last) is cheaper") for line in image)
 
@@ -136,8 +143,17 @@ def test_a_slow_start_does_not_end_the_search():
 
 
 def test_what_is_just_within_reach_is_reached():
-    found, _ = reached_by(lambda count: 1.2 / count)
-    assert found == 240
+    found, tried = reached_by(lambda count: 1.2 / count)
+    assert 240 <= found <= 256
+    assert sum(tried) <= 768  # the smallest would be found after two thousand
+
+
+def test_a_search_is_bounded_wherever_it_ends():
+    for enough in range(1, 300):
+        found, tried = reached_by(lambda count, enough=enough: 0.0 if count >= enough else 1.0)
+        assert sum(tried) <= 768
+        if enough <= 64:  # later ones end early: there is no gain before
+            assert found == enough
 
 
 def test_a_search_that_gains_nothing_takes_the_best():
@@ -159,6 +175,94 @@ def test_it_is_told_what_was_reached(picture):
     with pytest.warns(UserWarning, match=r"reached a residual of .* with \d+ nodes.*pass `steps=`"):
         side = method.measure(encoder.part(encoder.prepare(picture, "image"), 0))
     assert side.steps <= 64
+
+
+def searched(encoder, picture, layer, is_to_stop=lambda _: False):
+    """Return the contributions that ``auto`` finds for a picture, and what it reports."""
+    told: list[str] = []
+    image = encoder.prepare(picture, "image")
+    with listening(lambda: is_to_stop(told), told.append):
+        return fp.IntegratedJacobians().measure(encoder.part(image, layer)), told
+
+
+@pytest.mark.parametrize("layer", [-2, -4])
+def test_a_relu6_tower_costs_a_bounded_number_of_nodes(picture, layer, monkeypatch):
+    """Its derivative jumps along the path, so that the residual falls no faster than one over n."""
+    monkeypatch.setattr(ij, "LONG", np.inf)  # however busy the machine is
+    encoder = align.random_encoder(torch.float32, activation="relu6")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        found, told = searched(encoder, picture, layer)
+    pattern = r"needs: (\d+)\N{NO-BREAK SPACE}…(?: \((\d+) leaves? (.*)\N{NO-BREAK SPACE}%\))?$"
+    tried = [re.search(pattern, line).groups() for line in told]
+    assert tried[0] == ("1", None, None)
+    assert sum(int(count) for count, _, _ in tried) <= 768
+    for (before, _, _), (_, named, left) in pairwise(tried):
+        method = fp.IntegratedJacobians(steps=int(before))
+        residual = method.measure(encoder.part(encoder.prepare(picture, "image"), layer)).residual
+        assert (named, float(left)) == (before, pytest.approx(100 * residual, rel=0.06))
+    assert found.steps >= 16
+    if layer == -2:
+        assert found.residual <= 5e-3
+        assert found.describe() == f"{found.steps} nodes"
+    else:
+        assert found.residual > 5e-3
+
+
+def test_what_a_bounded_search_leaves_goes_with_the_numbers(picture, tmp_path):
+    encoder = align.random_encoder(torch.float32, activation="relu6")
+    pairs = fp.attribute(encoder, picture, "a dog", layer=(-1, -4))
+    with pytest.warns(UserWarning, match="reached a residual of 1.2e-02 with 64 nodes"):
+        pairs.compute_all()
+    pairs.save(tmp_path / "pairs.fpattr")
+    assert pairs.provenance()["nodes"].endswith("64 nodes, residual 1.2\N{NO-BREAK SPACE}%")
+    assert fp.load_pairs(tmp_path / "pairs.fpattr").provenance() == pairs.provenance()
+    ledger = pairs.ledger
+    assert ledger.residual != 0
+    assert sum(asdict(ledger).values()) == pytest.approx(2 * ledger.similarity)
+    asked = fp.attribute(encoder, picture, "a dog", fp.IntegratedJacobians(steps=64), (-1, -4))
+    asked.ledger  # noqa: B018
+    assert "residual" not in asked.provenance()["nodes"]  # where no tolerance was asked for
+
+
+def test_a_search_in_a_relu6_tower_can_be_stopped(picture):
+    encoder = align.random_encoder(torch.float32, activation="relu6")
+    passes: list[int] = []
+
+    def is_to_stop(told: list[str]) -> bool:
+        stop = any("needs: 8" in line for line in told)
+        passes.extend([1] * stop)
+        return stop
+
+    with pytest.raises(Stopped):
+        searched(encoder, picture, -4, is_to_stop)
+    assert len(passes) == 1  # at the first checkpoint
+    assert searched(encoder, picture, -1)[0].steps == 1
+
+
+def test_the_cost_that_is_announced_is_that_of_the_nodes_before(picture, monkeypatch):
+    """A forward pass tells little: deep towers' derivatives cost ten passes and more."""
+    clock = [0.0]
+    monkeypatch.setattr(ij, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(Path, "seconds_of_a_pass", lambda _: 0.001)
+    residual = Path.residual
+
+    def slow(path: Path, rule: Quadrature) -> float:
+        clock[0] += 2.0 * len(rule)
+        return residual(path, rule)
+
+    monkeypatch.setattr(Path, "residual", slow)
+    _, told = searched(align.random_encoder(torch.float32, activation="relu6"), picture, -2)
+    assert "about" not in told[0]
+    assert "· about 30 s ·" in told[2]  # four nodes, and half as many again as eight, of 2 s
+    assert "· about 3 min ·" in told[5]
+
+
+@pytest.mark.parametrize(
+    ("share", "words"), [(2.44, "244 %"), (0.126, "13 %"), (0.026, "2.6 %"), (0.0054, "0.54 %")]
+)
+def test_what_is_left_in_percent(share, words):
+    assert percent(share) == words.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 # Memory

@@ -1,5 +1,6 @@
 """BLIP's retrieval model: its contrastive embeddings, before any cross-attention."""
 
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -33,8 +34,8 @@ def _image_tower(model: Any) -> ImageTower:
     vision, config = model.vision_model, model.config.vision_config
     blocks = largest_block_list(vision)
 
-    def encode(inputs: Inputs) -> Tensor:
-        return model.vision_proj(vision(**inputs).last_hidden_state[:, 0])
+    def encode(inputs: Inputs, **options: Any) -> Tensor:
+        return model.vision_proj(vision(**inputs, **options).last_hidden_state[:, 0])
 
     def tail(state: Tensor) -> Tensor:
         return model.vision_proj(vision.post_layernorm(state))
@@ -43,6 +44,7 @@ def _image_tower(model: Any) -> ImageTower:
         model,
         blocks,
         encode,
+        encode_other_sizes=partial(encode, interpolate_pos_encoding=True),
         patch=config.patch_size,
         size=(config.image_size, config.image_size),
         special=("CLS",),

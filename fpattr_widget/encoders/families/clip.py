@@ -34,6 +34,7 @@ def clip_image_tower(model: Any) -> ImageTower:
         model,
         blocks,
         image_features(model),
+        encode_other_sizes=image_features(model, interpolate_pos_encoding=True),
         patch=config.patch_size,
         size=(config.image_size, config.image_size),
         channels=config.num_channels,

@@ -1,5 +1,6 @@
 """FLAVA: the embeddings that its contrastive score compares, of the first positions."""
 
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -37,8 +38,8 @@ def _image_tower(model: Any) -> ImageTower:
     image, config = model.image_model, model.config.image_config
     blocks = largest_block_list(image)
 
-    def encode(inputs: Inputs) -> Tensor:
-        return model.get_image_features(**inputs).pooler_output[:, 0]
+    def encode(inputs: Inputs, **options: Any) -> Tensor:
+        return model.get_image_features(**inputs, **options).pooler_output[:, 0]
 
     def tail(state: Tensor) -> Tensor:
         return model.image_projection(image.layernorm(state))
@@ -47,6 +48,7 @@ def _image_tower(model: Any) -> ImageTower:
         model,
         blocks,
         encode,
+        encode_other_sizes=partial(encode, interpolate_pos_encoding=True),
         patch=config.patch_size,
         size=as_pair(config.image_size),
         channels=config.num_channels,

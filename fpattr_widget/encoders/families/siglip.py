@@ -38,6 +38,7 @@ def siglip_image_tower(model: Any, size: tuple[int, int] | None, *, packed: bool
         model,
         largest_block_list(vision.encoder),
         image_features(model),
+        encode_other_sizes=None if packed else image_features(model, interpolate_pos_encoding=True),
         patch=config.patch_size,
         size=size,
         channels=config.num_channels,

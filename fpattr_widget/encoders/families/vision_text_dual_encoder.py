@@ -46,6 +46,7 @@ def _image_tower(model: Any) -> ImageTower:
         model,
         blocks,
         image_features(model),
+        encode_other_sizes=image_features(model, interpolate_pos_encoding=True) if fixed else None,
         patch=config.patch_size,
         size=as_pair(config.image_size) if fixed else None,
         channels=config.num_channels,

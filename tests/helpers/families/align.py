@@ -23,7 +23,9 @@ def image_processor(**options) -> EfficientNetImageProcessorPil:
     return EfficientNetImageProcessorPil(**(settings | options))
 
 
-def random_align(dtype=torch.float64, *, exact: bool = True, pooling: str = "mean") -> AlignModel:
+def random_align(
+    dtype=torch.float64, *, exact: bool = True, pooling: str = "mean", activation: str = "swish"
+) -> AlignModel:
     """Build a small ALIGN whose batch norms have seen pictures.
 
     Its eager attention rounds to float32; an ``exact`` one does not.
@@ -48,6 +50,7 @@ def random_align(dtype=torch.float64, *, exact: bool = True, pooling: str = "mea
         "expand_ratios": [1, 2, 2],
         "hidden_dim": 64,
         "pooling_type": pooling,
+        "hidden_act": activation,
     }
     config = AlignConfig(text_config=text, vision_config=vision, projection_dim=24)
     model = checks.far_from_linear(AlignModel(config))
