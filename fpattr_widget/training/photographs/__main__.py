@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from . import _folder
 from ._captions import CaptionWriter
@@ -20,7 +19,7 @@ from ._image_tower import IMAGE_SIZE, image_tower, largest_difference, read_clas
 from ._sources import SOURCES, read_lexicon, read_network
 from ._text_tower import WIDTH, TextTower, train
 
-_CONSTANT = 0.3
+_CONSTANT = 0.4
 _EXACT = 1e-5
 
 
@@ -48,8 +47,7 @@ def make(output: Path, *, steps: int, batch: int, seed: int, packages: Path | No
     if difference > _EXACT:
         raise RuntimeError(f"The image tower differs from its classifier by {difference:.1e}.")
     lexicon = read_lexicon(packages)
-    vectors = nn.functional.pad(lexicon.vectors(space.classes), (0, 1), value=space.content)
-    writer = CaptionWriter(lexicon, vectors)
+    writer = CaptionWriter(lexicon, lexicon.vectors(space.classes, space.content))
     text = TextTower(writer, _CONSTANT)
     print(
         f"image tower exact to {difference:.1e}; {len(writer.phrases)} names of "
@@ -91,7 +89,7 @@ def make(output: Path, *, steps: int, batch: int, seed: int, packages: Path | No
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("photographs"))
-    parser.add_argument("--steps", type=int, default=9000)
+    parser.add_argument("--steps", type=int, default=12000)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--packages", type=Path, help="folder of downloaded packages")

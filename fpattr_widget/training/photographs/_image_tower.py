@@ -67,7 +67,7 @@ class SharedSpace:
     classes
         A unit vector for each class, ``(classes, dimensions - 1)``.
     content
-        What a thing has in the last dimension: a negative number, for what is there is most
+        What a class has in the last dimension: a negative number, for what is there is most
         often something else.
     """
 

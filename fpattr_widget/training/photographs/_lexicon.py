@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 #: Words above more classes than this ("object", "artifact") say nothing of what is seen.
 _BROADEST = 400
@@ -90,8 +90,28 @@ EVERYDAY: Mapping[str, tuple[str, ...]] = {
     "cat": ("tabby", "tiger cat", "persian cat", "siamese cat", "egyptian cat"),
     "kitten": ("tabby", "tiger cat", "persian cat", "siamese cat", "egyptian cat"),
     "kitty": ("tabby", "tiger cat", "persian cat", "siamese cat", "egyptian cat"),
-    "puppy": ("dog",),
+    # Of 118 breeds those that are seen most often.
+    "dog": (
+        "golden retriever",
+        "labrador retriever",
+        "german shepherd",
+        "beagle",
+        "cocker spaniel",
+        "pug",
+        "siberian husky",
+        "border collie",
+        "boxer",
+        "chihuahua",
+        "yorkshire terrier",
+        "miniature poodle",
+        "rottweiler",
+        "collie",
+        "dalmatian",
+        "eskimo dog",
+        "west highland white terrier",
+    ),
     "doggy": ("dog",),
+    "puppy": ("dog",),
     "chicken": ("hen", "cock"),
     "rooster": ("cock",),
     "duck": ("drake", "red-breasted merganser"),
@@ -470,21 +490,25 @@ class Lexicon:
             for name, classes in sorted(names.items())
         ]
 
-    def vectors(self, classes: Tensor) -> Tensor:
+    def vectors(self, classes: Tensor, content: float) -> Tensor:
         """Return the vector of each phrase: the mean of its classes', at unit length.
 
         Parameters
         ----------
         classes
             A unit vector for each class, ``(classes, dimensions)``.
+        content
+            What a class has in one more dimension. A word for many classes, whose pictures
+            respond to it less, has less of it.
 
         Returns
         -------
         torch.Tensor
-            ``(phrases, dimensions)``.
+            ``(phrases, dimensions + 1)``.
         """
-        means = [classes[list(phrase.classes)].mean(0) for phrase in self.phrases]
-        return nn.functional.normalize(torch.stack(means), dim=1)
+        means = torch.stack([classes[list(phrase.classes)].mean(0) for phrase in self.phrases])
+        lengths = means.norm(dim=1, keepdim=True)
+        return torch.cat([means / lengths, content * lengths], 1)
 
     def _named(self) -> dict[str, set[int]]:
         """Return the classes of each lemma of a class."""
