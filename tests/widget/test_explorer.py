@@ -2,7 +2,6 @@
 
 import io
 import subprocess
-import sys
 import threading
 import time
 
@@ -15,6 +14,7 @@ from PIL import Image
 import fpattr_widget as fp
 from fpattr_widget.scenes import example, example_names
 from fpattr_widget.widget import _choices as choices
+from tests.helpers import forking
 from tests.helpers.models import Processor, random_clip, random_encoder
 from tests.helpers.shown import caption_of
 
@@ -811,7 +811,7 @@ def test_a_program_may_end_in_the_middle_of_a_change():
         "for n in range(100): explorer.caption = f'{n} dogs'"
     )
     for _ in range(3):
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+        done = subprocess.run(forking.program(program), capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")
 
 
