@@ -20,14 +20,14 @@ EXPLORE = "import fpattr_widget as fp\nexplorer = fp.explore()\nexplorer"
 def notebook(open_notebook, lab):
     notebook = open_notebook(write_notebook(lab.root / "explorer.ipynb", EXPLORE))
     notebook.run_all()
-    wait_for_rows(notebook.page.locator(".fpattr").first)
+    wait_for_rows(notebook.views.first)
     notebook.wait_idle()
     return notebook
 
 
 @pytest.fixture
 def view(notebook) -> Locator:
-    return notebook.page.locator(".fpattr").first
+    return notebook.views.first
 
 
 def menu(page: Page, name: str) -> Locator:
@@ -210,7 +210,7 @@ def test_two_explorers_side_by_side_do_not_mix(open_notebook, lab):
     notebook = open_notebook(source)
     notebook.run_all()
     page = notebook.page
-    views = page.locator(".fpattr")
+    views = notebook.views
     for index in (0, 1):
         wait_for_rows(views.nth(index))
     menu(page, "Example").nth(0).select_option("farm")

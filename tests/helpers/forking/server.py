@@ -1,8 +1,8 @@
 """A process that imports torch and transformers once and forks Python programs from itself.
 
 ``python server.py SOCKET`` runs ``python -m MODULE ARGUMENTS``, or ``python -c TEXT ARGUMENTS``,
-for ``client.py``, which stands in for the program: the program has the client's environment, working
-directory, streams and module path, gets its signals and ends when it does. It differs
+for ``client.py``, which stands in for the program: the program has the client's environment,
+working directory, streams and module path, gets its signals and ends when it does. It differs
 from a process of its own in that other people's modules are imported already; this
 package and ipykernel are not.
 """
