@@ -31,7 +31,7 @@ from tests.helpers.threads import (
 
 pytestmark = pytest.mark.slow
 
-SECONDS = float(os.environ.get("FPATTR_STRESS_SECONDS", "2"))
+SECONDS = float(os.environ.get("FPATTR_STRESS_SECONDS", "1"))
 MOST_SECONDS = 2.0  # that a thread may have to wait for the others
 LEARNING_RATE = 1e-7  # so small that no number changes by as much as DRIFT
 DRIFT = 1e-2
