@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from nbformat.sign import NotebookNotary
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 import fpattr_widget as fp
 from fpattr_widget.scenes import example
@@ -29,6 +29,7 @@ from tests.helpers.notebook_page import (
     Notebook,
     numbers,
     open_page,
+    open_restored,
     wait_until,
     write_notebook,
 )
@@ -165,25 +166,6 @@ def open_without_kernel(page: Page, host: Jupyter, path: Path) -> Notebook:
     page.locator(".jp-Dialog").wait_for(state="detached")
     assert page.evaluate(f"() => !{KERNEL.replace('.kernel', '?.kernel')}")
     return Notebook(page, path)
-
-
-def open_restored(page: Page, host: Jupyter, path: Path) -> Notebook:
-    """Open a notebook, and open it again where the host has made no view of what it holds.
-
-    ipywidgets reports a notebook as restored whenever a kernel is connected, which may be before
-    it has read the notebook. An output that is shown in between is "model not found" for good.
-    """
-    for _ in range(3):
-        notebook = open_page(page, host, path)
-        try:
-            page.locator(".fpattr").first.wait_for(timeout=20_000)
-        except TimeoutError:
-            outputs = page.locator(".jp-OutputArea-output").all_inner_texts()
-            print(f"{host.name} shows {outputs}; errors: {page.errors}")
-            notebook.shut_down()
-        else:
-            return notebook
-    raise AssertionError(f"{host.name} never made a view: {outputs}")
 
 
 def test_a_kernel_that_knows_nothing_is_enough(saved, host, page):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import nbformat
 import numpy as np
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, TimeoutError
 
 if TYPE_CHECKING:
     from tests.helpers.hosts import Jupyter, Lab
@@ -149,6 +149,25 @@ def open_page(page: Page, lab: "Jupyter", path: Path, *, dark: bool = False) -> 
     notebook.dark(dark)
     notebook.wait_idle()
     return notebook
+
+
+def open_restored(page: Page, lab: "Jupyter", path: Path) -> Notebook:
+    """Open a notebook, and open it again where the host has made no view of what it holds.
+
+    ipywidgets reports a notebook as restored whenever a kernel is connected, which may be before
+    it has read the notebook. An output that is shown in between is "model not found" for good.
+    """
+    for _ in range(3):
+        notebook = open_page(page, lab, path)
+        try:
+            notebook.views.first.wait_for(timeout=20_000)
+        except TimeoutError:
+            outputs = page.locator(".jp-OutputArea-output").all_inner_texts()
+            print(f"{lab.name} shows {outputs}; errors: {notebook.errors}")
+            notebook.shut_down()
+        else:
+            return notebook
+    raise AssertionError(f"{lab.name} made no view: {outputs}")
 
 
 class Desk:

@@ -1,6 +1,6 @@
 """Four threads on one module: its user's two, a view that fills, and an evaluation.
 
-``FPATTR_STRESS_SECONDS`` says how long they all run, 2 seconds unless told.
+``FPATTR_STRESS_SECONDS`` says how long they all run, one second unless told.
 """
 
 import copy
