@@ -34,7 +34,7 @@ def test_a_pin_in_one_is_a_pin_in_the_other(link, open_notebook, lab):
         )
     )
     notebook.run_all()
-    views = notebook.page.locator(".fpattr")
+    views = notebook.views
     for index in (0, 1):
         wait_for_rows(views.nth(index))
     for pinned, word, token in ((0, "dog", 2), (1, "ball", 6)):

@@ -29,6 +29,7 @@ from tests.helpers.notebook_page import (
     Notebook,
     numbers,
     open_page,
+    open_restored,
     wait_until,
     write_notebook,
 )
@@ -170,7 +171,7 @@ def open_without_kernel(page: Page, host: Jupyter, path: Path) -> Notebook:
 def test_a_kernel_that_knows_nothing_is_enough(saved, host, page):
     kernel = add_bare_kernel(host)
     path = receive(saved, host, kernel=kernel, language="python", trusted=True)
-    notebook = open_page(page, host, path)
+    notebook = open_restored(page, host, path)
     page.errors.clear()  # Notebook 7 has one of its own while it starts
     assert "no fpattr_widget" in notebook.python("import fpattr_widget")
     whole, part = (page.locator(".fpattr").nth(index) for index in (0, 1))

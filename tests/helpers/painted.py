@@ -18,9 +18,11 @@ def wait_for_rows(view: Locator) -> None:
     )
 
 
-def wait_for_shown(view: Locator, shown: str) -> None:
+def wait_for_shown(view: Locator, shown: str, *, timeout: float = 30_000) -> None:
     view.page.wait_for_function(
-        "([root, shown]) => root.dataset.shown === shown", arg=[view.element_handle(), shown]
+        "([root, shown]) => root.dataset.shown === shown",
+        arg=[view.element_handle(), shown],
+        timeout=timeout,
     )
 
 

@@ -805,14 +805,15 @@ def test_the_thread_ends_when_there_is_nothing_to_do(explorer):
 
 
 def test_a_program_may_end_in_the_middle_of_a_change():
+    """It is not forked: torch aborts an interpreter that ends under a running thread."""
     program = (
-        "import fpattr_widget as fp\n"
+        "import time, fpattr_widget as fp\n"
         "explorer = fp.explore()\n"
+        "while not explorer.pairs.ready.any(): time.sleep(0.01)\n"
         "for n in range(100): explorer.caption = f'{n} dogs'"
     )
-    for _ in range(3):
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-        assert (done.returncode, done.stderr) == (0, "")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_without_threads_a_change_is_worked_on_at_once(encoder, picture, monkeypatch):

@@ -1,10 +1,13 @@
 """A real kernel that is interrupted: in a cell, and between cells."""
 
+import signal
+import subprocess
 import time
 
 import pytest
 
 from fpattr_widget.view import PROTOCOL
+from tests.helpers import forking
 from tests.helpers.kernel import WIDGET, CellError, Notebook, notebook
 from tests.helpers.shown import rows_message
 
@@ -165,11 +168,7 @@ def test_closing_stops_the_worker(book):
     assert book.value("max(steps)") == last
 
 
-def test_a_plain_program_keeps_its_own_interrupt(tmp_path):
-    import signal
-    import subprocess
-    import sys
-
+def test_a_plain_program_keeps_its_own_interrupt():
     program = (
         "import signal, fpattr_widget as fp; from fpattr_widget.scenes import example\n"
         "before = signal.getsignal(signal.SIGINT)\n"
@@ -179,9 +178,9 @@ def test_a_plain_program_keeps_its_own_interrupt(tmp_path):
         "import time; time.sleep(60)"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        forking.program(program), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=240)
+    _, errors = process.communicate(timeout=60)
     assert errors.strip().endswith("KeyboardInterrupt")
