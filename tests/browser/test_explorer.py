@@ -14,7 +14,7 @@ from tests.helpers.painted import assert_painted, drag_region, wait_for_rows, wa
 
 pytestmark = pytest.mark.timeout(300)
 
-EXPLORE = "import fpattr_widget as fp\nexplorer = fp.explore()\nexplorer"
+EXPLORE = "import fpattr_widget as fp\nexplorer = fp.explore(model='scenes')\nexplorer"
 
 
 @pytest.fixture
@@ -215,7 +215,7 @@ def test_menus_work_while_a_cell_runs(notebook, view, lab):
 
 
 def test_two_explorers_side_by_side_do_not_mix(open_notebook, lab):
-    both = "second = fp.explore()\nimport ipywidgets\nipywidgets.HBox([explorer, second])"
+    both = "second = fp.explore(model='scenes')\nimport ipywidgets\nipywidgets.HBox([explorer, second])"
     first = EXPLORE.removesuffix("explorer")
     source = write_notebook(lab.root / "two-explorers.ipynb", first, both)
     notebook = open_notebook(source)

@@ -16,7 +16,7 @@ EXPLAIN = """
 import fpattr_widget as fp
 from fpattr_widget.scenes import example
 scene = example("dog-and-ball")
-widget = fp.explain(scene.image, scene.caption)
+widget = fp.explain(scene.image, scene.caption, model="scenes")
 widget
 """
 

@@ -13,8 +13,8 @@ import traitlets
 import fpattr_widget as fp
 from fpattr_widget.scenes import example
 scene = example("dog-and-ball")
-one = fp.explain(scene.image, scene.caption)
-other = fp.explain(scene.image, scene.caption)
+one = fp.explain(scene.image, scene.caption, model="scenes")
+other = fp.explain(scene.image, scene.caption, model="scenes")
 """
 LINKS = {
     "in-the-kernel": "traitlets.link",

@@ -52,7 +52,7 @@ def kept(widget):
     return np.isfinite(rows).all(1).sum() if rows.size else 0
 
 scene = example("dog-and-ball")
-whole = fp.explain(scene.image, scene.caption, theme="dark", scale="own", keep_colour=True)
+whole = fp.explain(scene.image, scene.caption, model="scenes", theme="dark", scale="own", keep_colour=True)
 whole
 """
 PART = 'part = slow_view("a dog next to a ball and a dog and a ball")\npart'
@@ -273,7 +273,7 @@ def executed(forked_kernels, tmp_path_factory) -> Executed:
 @pytest.fixture(scope="module")
 def pairs() -> fp.FeaturePairs:
     scene = example("dog-and-ball")
-    return fp.explain(scene.image, scene.caption).bake().pairs
+    return fp.explain(scene.image, scene.caption, model="scenes").bake().pairs
 
 
 def assert_bounded(model: dict) -> None:

@@ -171,7 +171,7 @@ def test_what_is_converted_in_bands_is_as_if_converted_at_once(mode, size, monke
 
 def test_a_model_cannot_tell_that_a_large_picture_was_made_smaller(monkeypatch, picture):
     large = picture.resize((1500, 1100), Image.Resampling.BICUBIC)
-    encoder = fp.load_encoder()
+    encoder = fp.load_encoder("scenes")
     whole = encoder.prepare(large, "image")
     monkeypatch.setattr(images, "MOST_ALONG_A_SIDE", 600)
     smaller = encoder.prepare(large, "image")

@@ -29,7 +29,7 @@ class SlowPairs(fp.FeaturePairs):
         return rows
 
 def slow_view(caption):
-    pairs = fp.attribute(fp.load_encoder(), example("dog-and-ball").image, caption)
+    pairs = fp.attribute(fp.load_encoder("scenes"), example("dog-and-ball").image, caption)
     pairs.__class__ = SlowPairs
     return pairs.widget()
 """

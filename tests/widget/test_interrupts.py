@@ -16,7 +16,7 @@ import time
 import fpattr_widget as fp
 from fpattr_widget.scenes import example
 scene = example("dog-and-ball")
-encoder = fp.load_encoder()
+encoder = fp.load_encoder("scenes")
 steps = []  # when each ended
 pause = 0.4  # seconds that a step takes at least
 
@@ -172,7 +172,7 @@ def test_a_plain_program_keeps_its_own_interrupt():
     program = (
         "import signal, fpattr_widget as fp; from fpattr_widget.scenes import example\n"
         "before = signal.getsignal(signal.SIGINT)\n"
-        "scene = example('fruit'); widget = fp.explain(scene.image, scene.caption)\n"
+        "scene = example('fruit'); widget = fp.explain(scene.image, scene.caption, model='scenes')\n"
         "assert signal.getsignal(signal.SIGINT) is before\n"
         "print('ready', flush=True)\n"
         "import time; time.sleep(60)"

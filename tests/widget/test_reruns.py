@@ -6,7 +6,7 @@ from tests.benchmarks.reruns import SETUP, grow, rerun
 from tests.helpers.kernel import WIDGET, Notebook, notebook
 from tests.helpers.shown import kind_of
 
-CODE = "w = fp.explain(scene.image, scene.caption)\nw"
+CODE = "w = fp.explain(scene.image, scene.caption, model='scenes')\nw"
 LIVING = "[o for o in Out.values() if isinstance(o, fp.PairsWidget) and o.comm is not None]"
 
 
@@ -99,19 +99,24 @@ def test_what_is_seen_elsewhere_stays(book):
 
 
 def test_views_in_other_cells_and_without_cells_stay(book):
-    book.run("a = fp.explain(scene.image, 'a dog'); a", cell="a")
-    book.run("b = fp.explain(scene.image, 'a cat'); b")
+    book.run("a = fp.explain(scene.image, 'a dog', model='scenes'); a", cell="a")
+    book.run("b = fp.explain(scene.image, 'a cat', model='scenes'); b")
     for _ in range(4):
-        book.run("c = fp.explain(scene.image, 'a cat'); c", cell="c")
+        book.run("c = fp.explain(scene.image, 'a cat', model='scenes'); c", cell="c")
     assert book.value("(a.comm is not None, b.comm is not None, c.comm is not None)") == (
         True, True, True,
     )  # fmt: skip
 
 
 def test_a_view_in_a_box_stays(book):
-    book.run("import ipywidgets\nbox = ipywidgets.VBox([fp.explain(scene.image, 'a dog')])", "box")
+    book.run(
+        "import ipywidgets\nbox = ipywidgets.VBox([fp.explain(scene.image, 'a dog', model='scenes')])",
+        "box",
+    )
     for _ in range(4):
-        book.run("other = ipywidgets.VBox([fp.explain(scene.image, 'a dog')])", "box")
+        book.run(
+            "other = ipywidgets.VBox([fp.explain(scene.image, 'a dog', model='scenes')])", "box"
+        )
     assert book.value("box.children[0].comm is not None")
 
 
