@@ -131,6 +131,7 @@ def test_it_is_installed_as_a_program(photo):
 def test_evaluate_tells_and_writes_what_python_measures(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     arguments = ["evaluate", "scenes", "--number", "3", "--seed", "2", "--layer", "0,2"]
+    arguments += ["--model", "scenes"]
     arguments += ["--metric", "pointing_game", "--metric", "pointing_energy"]
     for ending in ("md", "csv", "html"):
         output = ["-o", f"it.{ending}", "--scores", "scores.jsonl", "--examples", "1"]
@@ -138,7 +139,7 @@ def test_evaluate_tells_and_writes_what_python_measures(tmp_path, monkeypatch, c
     out, err = capsys.readouterr()
     assert err.count("written to it.") == 3
     expected = fp.evaluate(
-        "bundled",
+        "scenes",
         fp.datasets.scenes(3, seed=2),
         metrics=["pointing_game", "pointing_energy"],
         layers=(0, 2),
