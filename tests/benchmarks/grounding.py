@@ -58,6 +58,7 @@ _SANITY_NODES = 16
 
 #: The last commit whose model was trained by contrast alone, for 5,000 steps.
 CONTRAST_ONLY = "dd2372d"
+# Where the model lay at that commit.
 _MODEL = "fpattr_widget/assets/model"
 _POINTING = ("pointing_game", "pointing_energy", "completeness_residual")
 _GRIDS = ("grid_pointing_game", "grid_pointing_game_pooled")
