@@ -76,6 +76,8 @@ _POINTING = ("pointing_game", "pointing_energy")
 _PICTURES = Path(__file__).with_name("collage_pictures.json")
 _DEFAULTS = "defaults"
 _STEPS = (1, 2, 4, 8, 16)
+# Below the last block of a tower with kinks (ReLU6) the tolerance asks for up to 256.
+_DEEP_STEPS = 16
 
 
 def related(noun: str, other: str) -> bool:
@@ -276,7 +278,7 @@ def record(options: argparse.Namespace) -> None:
         }
     found["seconds"] = costs(options.model, dataset, options.repeats)
     print(told(found))
-    if options.model == "bundled":
+    if options.records:
         keep("photographs", found, options.records)
 
 
@@ -317,7 +319,7 @@ def choose(options: argparse.Namespace) -> None:
             "pictures": len(pictures.seen),
             **compared(encoder, pictures, variants(encoder), options.collages, options.repeats),
         }
-    if options.model == "bundled":
+    if options.records:
         keep("photographs_settings", found, options.records)
 
 
@@ -335,15 +337,15 @@ def related_by_classes(packages: Path | None = None) -> Related:
 
 
 def variants(encoder: fp.DualEncoder) -> dict[str, tuple[Method, tuple[int, int]]]:
-    """Return methods and layers to compare: all pairs of layers, then one thing at a time."""
+    """Return methods and layers to compare: pairs of layers, then references, then nodes."""
     default = fp.IntegratedJacobians()
     layers = encoder.resolve_layers(None)
     text, image = (len(encoder.towers[name].blocks) for name in ("text", "image"))
     found: dict[str, tuple[Method, tuple[int, int]]] = {_DEFAULTS: (default, layers)}
     for block in range(text):
         for above in (1, 2, 3):
-            name = f"text block {block} · image block −{above}"
-            found[name] = default, (block, image - above)
+            method = default if above == 1 else fp.IntegratedJacobians(steps=_DEEP_STEPS)
+            found[f"text block {block} · image block −{above}"] = method, (block, image - above)
     for reference in ("pad", "exclip"):
         method = fp.IntegratedJacobians(text_reference=reference)
         found[f"text reference {reference}"] = method, layers
@@ -412,11 +414,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("model", nargs="?", default="bundled")
     parser.add_argument("--choose", action="store_true", help="compare settings, by other pictures")
-    parser.add_argument("--collages", type=int, default=60, help="for each number of things named")
+    parser.add_argument(
+        "--collages", type=int, help="for each number of things named: 60, or 20 to choose"
+    )
     parser.add_argument("--repeats", type=int, default=5, help="of what is timed")
     parser.add_argument("--packages", type=Path, help="folder for what is downloaded")
-    parser.add_argument("--records", type=Path, default=FOLDER, help="where to keep the numbers")
+    parser.add_argument(
+        "--records", type=Path, help="where to keep the numbers; those of “bundled” always are"
+    )
     options = parser.parse_args(arguments)
+    if options.model == "bundled" and options.records is None:
+        options.records = FOLDER
+    options.collages = options.collages or (20 if options.choose else 60)
     (choose if options.choose else record)(options)
 
 
