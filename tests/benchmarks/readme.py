@@ -187,6 +187,101 @@ def layers(record: dict[str, Any]) -> str:
     return f"{_table(head, rows)}\n\n({said})"
 
 
+def photographs(record: dict[str, Any]) -> str:
+    found = record["numbers"]
+    pairs, first = (found["captions"][name] for name in ("pairs", "first"))
+    told = (
+        f"Of {found['photographs']} photographs, the right “a photo of a …” is above "
+        f"{_percent(pairs)} of {pairs['count']:,} wrong ones, and above all of them for "
+        f"{_percent(first)} (smallest margin {found['captions']['smallest margin']:.2f})."
+    )
+    games = found["pointing"]
+    chance = {metric: {"mean": games["captions"][metric]["chance"]} for metric in _POINTING_COLUMNS}
+    rows = [
+        (
+            said,
+            *(
+                _said(one[metric]) if "low" in one[metric] else f"{one[metric]['mean']:.3f}"
+                for metric in _POINTING_COLUMNS
+            ),
+        )
+        for said, one in (
+            ("**in the photograph's caption** (95 % interval)", games["captions"]),
+            ("**alone, in “a photo of a …”**", games["nouns"]),
+            ("anything at all: the sum of the maps of all nouns", games["any noun"]),
+            ("… of all nouns that name nothing in the picture", games["nouns of others"]),
+            ("chance: the boxes' area", chance),
+        )
+    ]
+    head = (f"{found['things']} named things", *_POINTING_COLUMNS.values())
+    collages = found["collages"]
+    collage_rows = [
+        (said, *(f"{tell(one[which] if which else one):.2f}" for one in collages.values()))
+        for which, title in (("", ""), ("alone", ", each noun alone as the caption"))
+        for said, tell in (
+            (f"FIxLIP's number, all words pooled{title}", lambda one: one["pooled"]),
+            (
+                f"words whose own quarter has the most positive mass{title}",
+                lambda one: one["own quarter first"]["mean"],
+            ),
+            (
+                f"share of positive mass in the own quarter{title}",
+                lambda one: one["own share"]["mean"],
+            ),
+        )
+    ]
+    counts = " · ".join(f"{one['collages']}" for one in collages.values())
+    collage_head = (
+        f"{counts} collages of four photographs",
+        *(f"{named} named" for named in collages),
+    )
+    times = {name: statistics.median(values) for name, values in found["seconds"].items()}
+    repeats = len(found["seconds"]["load"])
+    cost = (
+        f"Loading takes {times['load']:.2f} s, the first map of the first picture "
+        f"{times['first picture, first map']:.2f} s and all its maps "
+        f"{times['first picture, all maps']:.2f} s, those of the next one "
+        f"{times['next picture, first map']:.2f} s and {times['next picture, all maps']:.2f} s "
+        f"({_machine(record)}; medians of {repeats})."
+    )
+    tables = _table(head, rows), _table(collage_head, collage_rows)
+    return "\n\n".join((told, *tables, cost))
+
+
+_POINTING_COLUMNS = {"pointing_game": "pointing game", "pointing_energy": "its energy"}
+
+
+def photographs_settings(record: dict[str, Any]) -> str:
+    found = record["numbers"]
+    rows = []
+    for name, one in found["settings"].items():
+        several = [numbers for named, numbers in one["named"].items() if int(named) > 1]
+        means = (
+            statistics.mean(values)
+            for values in (
+                [numbers["pooled"] for numbers in several],
+                [numbers["own quarter first"]["mean"] for numbers in several],
+                [numbers["own share"]["mean"] for numbers in several],
+            )
+        )
+        residual = statistics.mean(numbers["residual"] for numbers in several)
+        rows.append(
+            (name, *(f"{mean:.3f}" for mean in means), f"{residual:.0e}", f"{one['cost']:.1f}")
+        )
+    collages = sum(
+        one["collages"] for one in next(iter(found["settings"].values()))["named"].values()
+    )
+    head = (
+        f"two to four things named; {collages} collages of {found['pictures']} other pictures",
+        "FIxLIP's number, pooled",
+        "own quarter first",
+        "share in the own quarter",
+        "residual",
+        "time, in that of the defaults",
+    )
+    return f"{_table(head, rows)}\n\n({_machine(record)}; below the last image block with 16 nodes)"
+
+
 def view(record: dict[str, Any]) -> str:
     found = record["numbers"]
     rows: list[tuple[str, str]] = []
@@ -282,6 +377,8 @@ TABLES: dict[str, tuple[Callable[[dict[str, Any]], str], str]] = {
     "scenes": (of_scenes, "tests.benchmarks.grounding --only record"),
     "sanity": (sanity, "tests.benchmarks.grounding --only sanity"),
     "layers": (layers, "tests.benchmarks.grounding --only layers"),
+    "photographs": (photographs, "tests.benchmarks.photographs"),
+    "photographs_settings": (photographs_settings, "tests.benchmarks.photographs --choose"),
 }
 
 
@@ -311,6 +408,10 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _said(numbers: dict[str, float]) -> str:
     return f"{numbers['mean']:.3f} ({numbers['low']:.3f}–{numbers['high']:.3f})"
+
+
+def _percent(numbers: dict[str, float]) -> str:
+    return f"{100 * numbers['mean']:.1f} %"
 
 
 def _machine(record: dict[str, Any]) -> str:

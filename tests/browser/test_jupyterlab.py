@@ -54,13 +54,13 @@ def test_quickstart_links_words_and_patches(open_notebook):
     inside = numbers(
         notebook,
         "__import__('fpattr_widget.evaluation._geometry', fromlist=['x'])"
-        ".patches_in_boxes([scene.objects[0].box], (8, 8))",
+        ".patches_in_boxes([(0.17, 0.38, 0.41, 0.94)], widget.pairs.grid)",
     ).astype(bool)
-    assert np.maximum(row, 0)[inside].sum() > 3 * inside.mean() * np.maximum(row, 0).sum()
+    assert np.maximum(row, 0)[inside].sum() > 2 * inside.mean() * np.maximum(row, 0).sum()
 
     # A patch's tokens carry the column that Python has.
-    hover_patch(view, *peak)
-    patch = int(peak[0] * 8 + peak[1])
+    hover_patch(view, *peak, row.shape)
+    patch = int(np.ravel_multi_index(peak, row.shape))
     page.wait_for_function(
         "([r, p]) => r.dataset.shown === 'patches:' + p", arg=[view.element_handle(), patch]
     )

@@ -41,12 +41,13 @@ def make(output: Path, *, steps: int, batch: int, seed: int, packages: Path | No
     torch.manual_seed(seed)
     network = read_network(IMAGE_SIZE, packages)
     classifier = read_classifier(network)
-    space = shared_space(classifier, WIDTH - 1)
+    lexicon = read_lexicon(packages)
+    kinds = {phrase.classes for phrase in lexicon.phrases}
+    space = shared_space(classifier, sorted(kinds), WIDTH - 1)
     pictures = image_tower(network, space, WIDTH)
     difference = largest_difference(pictures, network, space)
     if difference > _EXACT:
         raise RuntimeError(f"The image tower differs from its classifier by {difference:.1e}.")
-    lexicon = read_lexicon(packages)
     writer = CaptionWriter(lexicon, lexicon.vectors(space.classes, space.content))
     text = TextTower(writer, _CONSTANT)
     print(

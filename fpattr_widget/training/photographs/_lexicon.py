@@ -395,6 +395,10 @@ class WordNet:
         }
         return sum(uses.get(offset, 0) for offset in meanings) / max(1, sum(uses.values()))
 
+    def is_rare(self, lemma: str) -> bool:
+        """Return whether no use of a word was counted."""
+        return max(self._uses[plain(lemma)].values(), default=0) < 4
+
     def find(self, lemmas: Iterable[str], definition: str) -> str:
         """Return the offset of the synset that these lemmas and this definition describe."""
         names, words = set(map(plain, lemmas)), set(plain(definition).split())
@@ -484,7 +488,7 @@ class Lexicon:
             several = plural(name)
             if several is not None:
                 names.setdefault(several, names[name])
-        names = self._related(self._below()) | names
+        names = self._related(self._below(), counted=True) | names
         return [
             Phrase(tuple(name.split()), tuple(sorted(classes)))
             for name, classes in sorted(names.items())
@@ -518,8 +522,13 @@ class Lexicon:
                 named[plain(name)].add(index)
         return dict(named)
 
-    def _related(self, classes: Mapping[str, set[int]]) -> dict[str, set[int]]:
-        """Return the classes of each word that usually means one of these synsets."""
+    def _related(
+        self, classes: Mapping[str, set[int]], *, counted: bool = False
+    ) -> dict[str, set[int]]:
+        """Return the classes of each word that usually means one of these synsets.
+
+        Where they are ``counted``, words that nobody was seen to use are left out.
+        """
         meanings = defaultdict(list)
         for offset in classes:
             for lemma in self._wordnet.synsets[offset].lemmas:
@@ -529,6 +538,7 @@ class Lexicon:
             plain(lemma): set().union(*(classes[offset] for offset in offsets))
             for lemma, offsets in meanings.items()
             if self._wordnet.share_of_uses(lemma, offsets) >= _SHARE_OF_USES
+            and not (counted and self._wordnet.is_rare(lemma))
         }
 
     def _above(self) -> dict[str, set[int]]:
