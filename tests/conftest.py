@@ -53,7 +53,7 @@ def encoder() -> fp.DualEncoder:
 
 
 @pytest.fixture(scope="session")
-def bundled() -> fp.DualEncoder:
+def scenes_encoder() -> fp.DualEncoder:
     return fp.load_encoder("scenes")
 
 

@@ -155,13 +155,13 @@ def test_maps_are_compared_with_those_of_random_weights(tmp_path):
     assert f"{said[0]} once the projections are random, then {', '.join(said[1:-1])}, and" in line
 
 
-def test_in_the_end_all_weights_are_random(bundled):
+def test_in_the_end_all_weights_are_random(scenes_encoder):
     """All but the temperature, which no map depends on."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        untrained = new_model(bundled.processors["text"])
-    model = new_model(bundled.processors["text"])
-    model.load_state_dict(bundled.model.state_dict())
+        untrained = new_model(scenes_encoder.processors["text"])
+    model = new_model(scenes_encoder.processors["text"])
+    model.load_state_dict(scenes_encoder.model.state_dict())
     for names in grounding.from_the_last(model).values():
         grounding.randomise(model, untrained, names)
     left = {

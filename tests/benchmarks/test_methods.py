@@ -17,7 +17,7 @@ def residual(encoder: fp.DualEncoder, method: Method) -> float:
     return float(np.mean([abs(ledger.residual) for ledger in ledgers]))
 
 
-def test_the_table_has_a_line_for_every_method(capsys, tmp_path, bundled):
+def test_the_table_has_a_line_for_every_method(capsys, tmp_path, scenes_encoder):
     methods.main(["--scenes", "2", "--timed", "1", "--samples", "8", "--records", str(tmp_path)])
     kept = records.read("methods", tmp_path)["numbers"]
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
@@ -28,7 +28,7 @@ def test_the_table_has_a_line_for_every_method(capsys, tmp_path, bundled):
     for method in (fp.IntegratedJacobians(), fp.GradientTimesInput()):
         name = method.label
         told = found[name]["completeness_residual"]["mean"]
-        assert told == pytest.approx(residual(bundled, method), rel=1e-3, abs=1e-6)
+        assert told == pytest.approx(residual(scenes_encoder, method), rel=1e-3, abs=1e-6)
     # One pass for each patch that is taken away; the words' are far cheaper.
     patches = 64
     assert patches < found["occlusion"]["passes"][0] < patches + 20

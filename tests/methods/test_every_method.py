@@ -33,13 +33,13 @@ def test_every_method_has_its_name():
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_the_ledger_adds_up_on_the_bundled_model(bundled, name):
+def test_the_ledger_adds_up_on_the_model_of_scenes(scenes_encoder, name):
     scene = example("dog-and-ball")
-    pairs = fp.attribute(bundled, scene.image, scene.caption, QUICK[name])
+    pairs = fp.attribute(scenes_encoder, scene.image, scene.caption, QUICK[name])
     ledger = pairs.ledger
     parts = ledger.pairs + ledger.caption_only + ledger.image_only + ledger.baseline
     assert parts + ledger.residual == pytest.approx(ledger.similarity, abs=1e-12)
-    similarity = bundled.similarity(scene.image, scene.caption)
+    similarity = scenes_encoder.similarity(scene.image, scene.caption)
     assert ledger.similarity == pytest.approx(similarity, abs=1e-5)
     everything = pairs.matrix.sum(dtype=float) + pairs.image_special.sum(dtype=float)
     assert ledger.pairs == pytest.approx(everything, rel=1e-4, abs=1e-4)
@@ -47,9 +47,9 @@ def test_the_ledger_adds_up_on_the_bundled_model(bundled, name):
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_it_is_shown(bundled, name):
+def test_it_is_shown(scenes_encoder, name):
     scene = example("dog-and-ball")
-    pairs = fp.attribute(bundled, scene.image, scene.caption, QUICK[name])
+    pairs = fp.attribute(scenes_encoder, scene.image, scene.caption, QUICK[name])
     widget = pairs.widget().bake()
     assert widget.about == {**pairs.provenance()}
     assert widget.about["method"] == QUICK[name].label
@@ -57,7 +57,7 @@ def test_it_is_shown(bundled, name):
     rows = np.frombuffer(widget.rows, "<f4").reshape(len(pairs.tokens), -1)
     np.testing.assert_array_equal(rows[:, 1:], pairs.matrix)
     assert widget.similarity == pytest.approx(
-        bundled.similarity(scene.image, scene.caption), abs=1e-5
+        scenes_encoder.similarity(scene.image, scene.caption), abs=1e-5
     )
     widget.close()
 

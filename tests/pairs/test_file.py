@@ -205,8 +205,8 @@ def test_any_text_comes_back(tmp_path, caption):
     assert_same(completed(loaded.words()), completed(pairs.words()))
 
 
-def test_captions_with_emoji_come_back(bundled, picture, tmp_path):
-    pairs = fp.attribute(bundled, picture, "a dog 👩‍👩‍👧 كلب", METHODS["measured"])
+def test_captions_with_emoji_come_back(scenes_encoder, picture, tmp_path):
+    pairs = fp.attribute(scenes_encoder, picture, "a dog 👩‍👩‍👧 كلب", METHODS["measured"])
     pairs.save(tmp_path / "x")
     assert_same(fp.load_pairs(tmp_path / "x"), pairs)
 

@@ -135,9 +135,9 @@ def test_ledger_adds_up_to_the_cosine(encoder, picture, whole):
 
 
 @pytest.mark.parametrize("name", example_names())
-def test_ledger_closes_on_every_example_at_default_settings(bundled, name):
+def test_ledger_closes_on_every_example_at_default_settings(scenes_encoder, name):
     scene = example(name)
-    ledger = fp.attribute(bundled, scene.image, scene.caption).ledger
+    ledger = fp.attribute(scenes_encoder, scene.image, scene.caption).ledger
     terms = (ledger.pairs, ledger.caption_only, ledger.image_only, ledger.baseline)
     assert abs(ledger.residual) < 0.01 * max(map(abs, terms))
 

@@ -1,4 +1,4 @@
-"""Training: reproducible, resumable, and what the bundled model has learned."""
+"""Training: reproducible, resumable, and what the model of scenes has learned."""
 
 import itertools
 import json
@@ -84,24 +84,24 @@ def test_the_learning_rate_falls_three_times_from_half_as_high(steps):
     assert Batches(0, steps, 1).refined_from == ends[1]
 
 
-def test_fine_tuning_leaves_the_model_that_it_starts_from(bundled):
-    before = {name: weight.clone() for name, weight in bundled.model.state_dict().items()}
+def test_fine_tuning_leaves_the_model_that_it_starts_from(scenes_encoder):
+    before = {name: weight.clone() for name, weight in scenes_encoder.model.state_dict().items()}
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)
-    tuned = fine_tune(bundled, steps=2, batch=4, progress=False)
+    tuned = fine_tune(scenes_encoder, steps=2, batch=4, progress=False)
     torch.testing.assert_close(torch.rand(3), expected)
-    for name, weight in bundled.model.state_dict().items():
+    for name, weight in scenes_encoder.model.state_dict().items():
         torch.testing.assert_close(weight, before[name], rtol=0, atol=0)
-    assert not bundled.model.training
+    assert not scenes_encoder.model.training
     assert not tuned.model.training
-    assert tuned.resolve_layers(None) == bundled.resolve_layers(None)
+    assert tuned.resolve_layers(None) == scenes_encoder.resolve_layers(None)
     assert tuned.name == "scenes, fine-tuned"
     word = tuned.processors["text"].get_vocab()["penguin"]
     embedding = "text_model.embeddings.token_embedding.weight"
     changed = tuned.model.state_dict()[embedding][word] - before[embedding][word]
     assert changed.abs().max() > 0
-    again = fine_tune(bundled, steps=2, batch=4, progress=False)
+    again = fine_tune(scenes_encoder, steps=2, batch=4, progress=False)
     for name, weight in again.model.state_dict().items():
         torch.testing.assert_close(weight, tuned.model.state_dict()[name], msg=name)
 
@@ -189,23 +189,23 @@ def test_only_what_was_trained_on_scenes_is_fine_tuned(encoder):
 
 @pytest.fixture(scope="module")
 def on_record():
-    """Return what the README says of the bundled model."""
+    """Return what the README says of the model of scenes."""
     return records.read("scenes")["numbers"]
 
 
-def test_the_bundled_model_knows_its_world(bundled, sprites, on_record):
+def test_the_model_of_scenes_knows_its_world(scenes_encoder, sprites, on_record):
     """Two hundred pictures are told from their captions as on record: they are the same ones.
 
     Of others fewer are drawn: they may be off by what chance allows once in a thousand times.
     """
     number = on_record["captions"]
-    found = retrieval(bundled, sprites, number)
+    found = retrieval(scenes_encoder, sprites, number)
     assert found == pytest.approx(on_record["captions told apart"], abs=1.5 / number)
     tried = 100
     for found, claimed in (
-        (recognition(bundled, sprites, tried), on_record["lone objects"]),
+        (recognition(scenes_encoder, sprites, tried), on_record["lone objects"]),
         *zip(
-            relations(bundled, sprites, tried).values(),
+            relations(scenes_encoder, sprites, tried).values(),
             on_record["relations"].values(),
             strict=True,
         ),
@@ -213,7 +213,7 @@ def test_the_bundled_model_knows_its_world(bundled, sprites, on_record):
         assert stats.binomtest(round(found * tried), tried, claimed).pvalue > 1e-3
 
 
-def test_the_bundled_models_words_point_at_their_objects(bundled, on_record):
+def test_words_of_the_model_of_scenes_point_at_their_objects(scenes_encoder, on_record):
     """The first scenes and grids of the record, noun by noun."""
     for dataset, metrics, names in (
         (
@@ -227,7 +227,7 @@ def test_the_bundled_models_words_point_at_their_objects(bundled, on_record):
             ["grid_pointing_game", "grid_pointing_game_pooled"],
         ),
     ):
-        report = fp.evaluate(bundled, dataset, metrics=metrics, progress=False)
+        report = fp.evaluate(scenes_encoder, dataset, metrics=metrics, progress=False)
         scores = report.to_dataframe()
         for name in names:
             found = scores[scores["metric"] == name]["value"].to_numpy()
@@ -239,7 +239,7 @@ def test_the_bundled_models_words_point_at_their_objects(bundled, on_record):
                 np.testing.assert_allclose(found, claimed, atol=0.02)
 
 
-def test_the_record_of_the_bundled_model_is_that_of_all_its_nouns(on_record):
+def test_the_record_of_the_model_of_scenes_is_that_of_all_its_nouns(on_record):
     for one in on_record["model"].values():
         assert one["mean"] == pytest.approx(np.mean(one["values"]), abs=1e-4)
         assert one["low"] < one["mean"] < one["high"]
@@ -248,7 +248,7 @@ def test_the_record_of_the_bundled_model_is_that_of_all_its_nouns(on_record):
 
 
 def test_training_json_names_the_stages_of_the_recipe():
-    kept = json.loads((ASSETS / "model" / "training.json").read_text())
+    kept = json.loads((ASSETS / "scenes" / "training.json").read_text())
     stages = kept["stages"]
     edges = [0, *(stage["steps"][1] for stage in stages)]
     assert [stage["steps"][0] for stage in stages] == edges[:-1]
@@ -263,5 +263,6 @@ def test_training_json_names_the_stages_of_the_recipe():
     assert {loss for stage in stages for loss in stage["losses"]} == set(kept["losses"])
 
 
-def test_the_bundled_model_is_small():
-    assert sum(p.stat().st_size for p in ASSETS.rglob("*") if p.is_file()) <= 12_000_000
+def test_the_bundled_models_are_small():
+    for name, most in (("scenes", 12_000_000), ("photographs", 16_000_000)):
+        assert 1_000_000 < sum(p.stat().st_size for p in (ASSETS / name).iterdir()) <= most

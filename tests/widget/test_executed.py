@@ -115,8 +115,10 @@ def assert_whole(model: dict, pairs: fp.FeaturePairs) -> None:
 
 
 @pytest.mark.parametrize("caption", ["a dog next to a ball", "a dog"])
-def test_every_view_of_a_cell_has_its_rows_and_its_drawing(executed, scene, bundled, caption):
-    pairs = fp.attribute(bundled, scene.image, caption)
+def test_every_view_of_a_cell_has_its_rows_and_its_drawing(
+    executed, scene, scenes_encoder, caption
+):
+    pairs = fp.attribute(scenes_encoder, scene.image, caption)
     models = [
         m for m in executed.models.values() if caption_of(m["state"]["sides"])["text"] == caption
     ]
@@ -129,13 +131,13 @@ def test_every_view_of_a_cell_has_its_rows_and_its_drawing(executed, scene, bund
     assert all(same(one, pixels(pairs_png(pairs))) for one in shown)
 
 
-def test_a_view_in_a_box_has_its_rows(executed, scene, bundled):
-    assert_whole(model_of(executed, "a ball"), fp.attribute(bundled, scene.image, "a ball"))
+def test_a_view_in_a_box_has_its_rows(executed, scene, scenes_encoder):
+    assert_whole(model_of(executed, "a ball"), fp.attribute(scenes_encoder, scene.image, "a ball"))
     assert not drawings(executed, "a ball")  # a box has none
 
 
-def test_what_takes_too_long_is_said_and_the_rest_is_there(executed, scene, bundled):
-    pairs = fp.attribute(bundled, scene.image, SLOW)
+def test_what_takes_too_long_is_said_and_the_rest_is_there(executed, scene, scenes_encoder):
+    pairs = fp.attribute(scenes_encoder, scene.image, SLOW)
     everything = pairs.feature_rows(range(len(pairs.tokens)))
     model = model_of(executed, SLOW)
     values = rows(model)
@@ -176,11 +178,11 @@ def test_a_view_that_was_waited_for_in_vain_is_not_waited_for_again(executed):
     assert again < 0.5 + 2  # and the time in which it is drawn, on a busy machine
 
 
-def test_a_view_that_fails_says_why(executed, scene, bundled):
+def test_a_view_that_fails_says_why(executed, scene, scenes_encoder):
     why = "`layer` is out of order: pass another."
     (output,) = outputs(executed, "a cat")
     assert output["text/plain"].endswith(f"\n4 of 4 tokens were not computed: {why}")
-    pairs = fp.attribute(bundled, scene.image, "a cat")
+    pairs = fp.attribute(scenes_encoder, scene.image, "a cat")
     assert pairs.ledger
     (shown,) = drawings(executed, "a cat")
     assert same(shown, so_far(pairs, 0, why=why))

@@ -373,8 +373,8 @@ def test_a_menu_offers_what_its_model_knows(explorer, picture):
     assert offered(explorer) == offered_photographs()
 
 
-def test_an_encoder_of_scenes_is_offered_drawings(bundled, picture):
-    explorer = fp.explore(caption="a dog", model=bundled, method=METHOD)
+def test_an_encoder_of_scenes_is_offered_drawings(scenes_encoder, picture):
+    explorer = fp.explore(caption="a dog", model=scenes_encoder, method=METHOD)
     assert offered(explorer) == example_names()
     np.testing.assert_array_equal(explorer.image, example("dog-and-ball").image)
     explorer.close()

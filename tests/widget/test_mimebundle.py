@@ -44,8 +44,8 @@ def test_a_drawing_stands_beside_the_view(view):
     assert Image.open(io.BytesIO(drawing(view))).size[0] == 770
 
 
-def test_an_explorer_carries_that_of_its_view(bundled):
-    explorer = fp.explore(model=bundled, precompute=True)
+def test_an_explorer_carries_that_of_its_view(scenes_encoder):
+    explorer = fp.explore(model=scenes_encoder, precompute=True)
     assert drawing(explorer) == pairs_png(explorer.pairs)
     plain, _ = explorer._repr_mimebundle_(exclude={PNG})
     assert VIEW in plain
@@ -81,9 +81,9 @@ def test_the_kernel_sends_it(view):
         InteractiveShell.clear_instance()
 
 
-def test_it_is_small(bundled):
+def test_it_is_small(scenes_encoder):
     scene = example("fruit")
-    view = fp.explain(scene.image, scene.caption, model=bundled, precompute=True)
+    view = fp.explain(scene.image, scene.caption, model=scenes_encoder, precompute=True)
     assert len(drawing(view)) < 150_000
     view.close()
 
