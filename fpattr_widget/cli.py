@@ -212,7 +212,9 @@ def _parser() -> argparse.ArgumentParser:
         help=f"its ending says what is written: {', '.join(_WRITERS)} (default: %(default)s)",
     )
     command.add_argument(
-        "--model", default="bundled", help="a Hugging Face id, a folder, or %(default)s"
+        "--model",
+        default="bundled",
+        help="bundled, scenes, a Hugging Face id or a folder (default: %(default)s)",
     )
     command.add_argument(
         "--method",
@@ -243,7 +245,9 @@ def _parser() -> argparse.ArgumentParser:
         help=f"a report's file; its ending says what is written: {', '.join(REPORT_ENDINGS)}",
     )
     command.add_argument(
-        "--model", action="append", help="a Hugging Face id, a folder, or bundled; may be repeated"
+        "--model",
+        action="append",
+        help="bundled (the default), scenes, a Hugging Face id or a folder; may be repeated",
     )
     command.add_argument(
         "--method", action="append", choices=get_args(MethodName), help="may be repeated"

@@ -93,7 +93,7 @@ def load_encoder(
         raise InputError(
             "model",
             f"is a {type(model).__name__}",
-            "pass 'bundled', a Hugging Face id, a folder, a loaded module or an encoder",
+            "pass 'bundled', 'scenes', a Hugging Face id, a folder, a loaded module or an encoder",
         )
     _require_device(device)
     _require_floats(dtype)

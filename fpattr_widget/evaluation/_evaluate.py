@@ -42,8 +42,8 @@ def evaluate(
     Parameters
     ----------
     model
-        ``"bundled"``, a Hugging Face model id, a local folder, a loaded module
-        (with ``processor``), or an encoder from
+        ``"bundled"`` or ``"scenes"``, a Hugging Face model id, a local folder, a
+        loaded module (with ``processor``), or an encoder from
         :func:`fpattr_widget.load_encoder`; a list of several, or a dict that
         names them, to compare them.
     dataset

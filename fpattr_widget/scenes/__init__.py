@@ -1,6 +1,6 @@
 """Labelled scenes: pictures of known objects at known places, with captions.
 
-They train the bundled model, and are the ground truth of its evaluation.
+They train the model ``"scenes"``, and are the ground truth of its evaluation.
 Rendering needs the sprites of the npm package ``@lobehub/fluent-emoji-3d``
 (MIT, Microsoft's Fluent Emoji).
 """

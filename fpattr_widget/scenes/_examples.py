@@ -1,4 +1,4 @@
-"""The bundled example scenes, which ``training.render_examples`` has rendered."""
+"""The example scenes, which ``training.render_examples`` has rendered."""
 
 import json
 from dataclasses import dataclass
@@ -44,12 +44,12 @@ def _index() -> dict[str, dict]:
 
 
 def example_names() -> list[str]:
-    """Return the names of the bundled examples."""
+    """Return the names of the example scenes."""
     return list(_index())
 
 
 def example(name: str) -> Example:
-    """Return a bundled example scene.
+    """Return an example scene.
 
     Raises
     ------

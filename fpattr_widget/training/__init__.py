@@ -1,4 +1,4 @@
-"""Train the bundled model, check it, and fine-tune it on new kinds of objects."""
+"""Train the bundled models; check and fine-tune the one of drawn scenes."""
 
 from ._fine_tune import fine_tune
 

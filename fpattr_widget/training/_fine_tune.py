@@ -1,4 +1,4 @@
-"""Fine-tune the bundled model on kinds of objects that it does not know."""
+"""Fine-tune the model of drawn scenes on kinds of objects that it does not know."""
 
 import copy
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def fine_tune(
     sprites: str | None = None,
     progress: bool = True,
 ) -> DualEncoder:
-    """Return a copy of the bundled model, trained on more kinds of objects.
+    """Return a copy of the model of drawn scenes, trained on more kinds of objects.
 
     Half of the scenes hold them among known kinds; the other half are of known
     kinds alone, so that these are not forgotten.
@@ -36,8 +36,8 @@ def fine_tune(
     Parameters
     ----------
     encoder
-        The bundled model, or another that was trained on scenes; it is not
-        changed.
+        ``load_encoder("scenes")``, or another that was trained on scenes; it
+        is not changed.
     kinds
         Kinds to teach, see :data:`~fpattr_widget.scenes.KINDS`.
     steps, batch
@@ -67,7 +67,7 @@ def fine_tune(
     tokenizer: Any = encoder.processors.get("text")
     if not known or not {kind.name for kind in kinds} <= set(tokenizer.get_vocab()):
         raise InputError(
-            "encoder", f"{encoder.name!r} was not trained on scenes", "pass load_encoder('bundled')"
+            "encoder", f"{encoder.name!r} was not trained on scenes", "pass load_encoder('scenes')"
         )
     model = copy.deepcopy(model)
     model.requires_grad_(True)

@@ -1,4 +1,4 @@
-"""The architecture, tokenizer and image processor of the bundled model."""
+"""The architecture, tokenizer and image processor of the model of drawn scenes."""
 
 import json
 from pathlib import Path

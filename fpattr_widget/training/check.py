@@ -61,7 +61,7 @@ def relations(encoder: DualEncoder, sprites: Sprites, number: int = 200) -> dict
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", nargs="?", default="bundled")
+    parser.add_argument("model", nargs="?", default="scenes")
     parser.add_argument("--sprites", help="folder of the emoji; node_modules by default")
     arguments = parser.parse_args()
     encoder, sprites = load_encoder(arguments.model), Sprites(arguments.sprites)

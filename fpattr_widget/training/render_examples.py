@@ -1,4 +1,4 @@
-"""Render the bundled examples: ``python -m fpattr_widget.training.render_examples``."""
+"""Render the drawn examples: ``python -m fpattr_widget.training.render_examples``."""
 
 import argparse
 import json

@@ -1,11 +1,11 @@
-"""Train the bundled model from random weights on freshly rendered scenes.
+"""Train the model of drawn scenes from random weights on freshly rendered ones.
 
 ``python -m fpattr_widget.training.scenes --output FOLDER`` takes two hours on
 two cores, resumes where it was stopped, and writes a Hugging Face folder.
 Half of the patches are hidden from the vision tower while it learns: that
 halves the work and keeps each patch's state about that patch. In the last
 steps it also learns that a grey picture is evidence neither for nor against a
-caption. The history of the bundled weights is in their ``training.json``.
+caption. The history of the weights that ship is in their ``training.json``.
 """
 
 import argparse

@@ -18,7 +18,7 @@ from ..pairs import FeaturePairs, MethodLike
 from ..view import EditKind, ViewOptions
 from ._choice_queue import ChoiceQueue, Request
 from ._choices import CHOICES, Choice, Models, Outcome, culprits, explain_choice, fixed_place
-from ._examples import all_names, example, first, offered
+from ._examples import all_names, example, first, label, offered
 from ._failures import failure_for_readers, failure_sentence
 from ._fallback_png import with_fallback_png
 from ._menus import Field, Menu, ModelField, Option, both_layers
@@ -225,7 +225,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         names = offered(self.model)
         if self.example is not None and self.example not in names:  # set by a program
             names = [self.example, *names]
-        examples: list[Option] = [(name.replace("-", " "), name) for name in names]
+        examples: list[Option] = [(label(name), name) for name in names]
         # For a dropdown, None means that nothing is chosen.
         self._examples.offer([(_NO_EXAMPLE, ""), *examples], self.example or "")
         self._model_field.offer(_model_options(self._models.names), self.model)

@@ -147,7 +147,7 @@ LAYERS: dict[str, Sequence[tuple[int, int]]] = {
 def nodes(measure: Measure, options: argparse.Namespace) -> None:
     found = measure("residuals", counts=options.counts)
     table(
-        "Completeness residual by number of nodes: the bundled model, “two-apples”",
+        "Completeness residual by number of nodes: the model of scenes, “two-apples”",
         ("", *map(str, options.counts)),
         [(key, *(f"{value:.0e}" for value in values)) for key, values in found.items()],
     )

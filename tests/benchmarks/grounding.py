@@ -1,4 +1,4 @@
-"""What the bundled model knows, and at which settings its words find their objects best.
+"""What the model of drawn scenes knows, and at which settings its words find their objects best.
 
 ``python -m tests.benchmarks.grounding`` prints Markdown and keeps the raw
 numbers, in about half an hour on two cores; ``--only record sanity layers
@@ -58,6 +58,7 @@ _SANITY_NODES = 16
 
 #: The last commit whose model was trained by contrast alone, for 5,000 steps.
 CONTRAST_ONLY = "dd2372d"
+# Where the model lay at that commit.
 _MODEL = "fpattr_widget/assets/model"
 _POINTING = ("pointing_game", "pointing_energy", "completeness_residual")
 _GRIDS = ("grid_pointing_game", "grid_pointing_game_pooled")
@@ -92,8 +93,8 @@ def record(options: argparse.Namespace) -> None:
             keys = (*_POINTING[:2], *_GRIDS)
             cells = [f"{numbers[key]['mean']:.3f}" if key in numbers else "–" for key in keys]
             print(f"| {name} | {' | '.join(cells)} |")
-    if options.model == "bundled":
-        keep("bundled", found, options.records)
+    if options.model == "scenes":
+        keep("scenes", found, options.records)
 
 
 def pointing(encoder: fp.DualEncoder, scenes: fp.Dataset, grids: fp.Dataset) -> dict[str, Any]:
@@ -154,7 +155,7 @@ def negative_everywhere(encoder: fp.DualEncoder, grids: fp.Dataset) -> dict[str,
 
 @contextmanager
 def earlier_model(commit: str) -> Iterator[Path | None]:
-    """Yield a folder with the model that a commit bundled; ``None`` without the history."""
+    """Yield a folder with the model of scenes that a commit holds; ``None`` without the history."""
 
     def git(*arguments: str) -> bytes:
         return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True).stdout
@@ -186,7 +187,7 @@ def sanity(options: argparse.Namespace) -> None:
             f"| {name} | {stage['rank_correlation']['mean']:.2f} "
             f"| {stage['pointing_game']['mean']:.2f} |"
         )
-    if options.model == "bundled":
+    if options.model == "scenes":
         keep("sanity", found, options.records)
 
 
@@ -313,7 +314,7 @@ def layers(options: argparse.Namespace) -> None:
     """Compare every pair of blocks, by other scenes than those of the record."""
     method = fp.IntegratedJacobians(steps=options.steps or "auto")
     report = compare(options.model, options.choice, [method], "all")
-    if options.model == "bundled":
+    if options.model == "scenes":
         found = [
             {
                 "layers": run.layers,
@@ -359,7 +360,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("model", nargs="?", default="bundled")
+    parser.add_argument("model", nargs="?", default="scenes")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--scenes", type=int, default=1000, help="for the record")
     parser.add_argument("--captions", type=int, default=200, help="to be told apart")

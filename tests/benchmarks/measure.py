@@ -132,7 +132,7 @@ def other_layer(
 
 
 def residuals(counts: list[int]) -> dict[str, list[float]]:
-    """Measure both towers' completeness residual on the bundled model, whose values matter."""
+    """Measure both towers' completeness residual on the model of scenes, whose values matter."""
     from fpattr_widget.scenes import example
 
     encoder = fp.load_encoder("scenes")

@@ -1,4 +1,4 @@
-"""The methods side by side on held-out scenes of the bundled model.
+"""The methods side by side on held-out scenes of the model that was trained on such.
 
 ``python -m tests.benchmarks.methods`` takes about ten minutes, prints Markdown
 and keeps the raw numbers. Cost is counted in multiplications, one forward pass of
@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     named = methods(options.samples)
     dataset = fp.datasets.scenes(options.scenes, seed=_SEED)
     report = fp.evaluate(
-        "bundled",
+        "scenes",
         dataset,
         methods=[method for method, _ in named.values()],
         metrics=["pointing_game", "completeness"],

@@ -108,7 +108,7 @@ def of_methods(record: dict[str, Any]) -> str:
     return methods.table(record["numbers"])
 
 
-def bundled(record: dict[str, Any]) -> str:
+def of_scenes(record: dict[str, Any]) -> str:
     found = record["numbers"]
     kinds, asked = 74, found["asked"]
     left, above = found["relations"].values()
@@ -121,7 +121,7 @@ def bundled(record: dict[str, Any]) -> str:
     )
     keys = ("pointing_game", "pointing_energy", "grid_pointing_game", "grid_pointing_game_pooled")
     model = found["model"]
-    rows = [("**the bundled model** (95 % interval)", *(_said(model[key]) for key in keys))]
+    rows = [("**the model of scenes** (95 % interval)", *(_said(model[key]) for key in keys))]
     for said, numbers in (
         ("its forerunner, by contrast alone", found["contrast alone"] or {}),
         ("any object, whatever the word", found["any object"]),
@@ -374,7 +374,7 @@ TABLES: dict[str, tuple[Callable[[dict[str, Any]], str], str]] = {
     "methods": (of_methods, "tests.benchmarks.methods"),
     "view": (view, "tests.benchmarks.view"),
     "reruns": (reruns, "tests.benchmarks.reruns"),
-    "bundled": (bundled, "tests.benchmarks.grounding --only record"),
+    "scenes": (of_scenes, "tests.benchmarks.grounding --only record"),
     "sanity": (sanity, "tests.benchmarks.grounding --only sanity"),
     "layers": (layers, "tests.benchmarks.grounding --only layers"),
     "photographs": (photographs, "tests.benchmarks.photographs"),

@@ -41,10 +41,11 @@ def facts():
 """
 
 CELLS = {
-    "the bundled model": "fp.explain(scene.image, scene.caption, model='scenes')",
+    "the model of scenes": "fp.explain(scene.image, scene.caption, model='scenes')",
     "a name": "w = fp.explain(scene.image, scene.caption, model='scenes')\nw",
     "layer 0, stopped on its way": (
-        "fp.explain(scene.image, scene.caption, model='scenes', layer=0, method=fp.IntegratedJacobians(steps=32))"
+        "fp.explain(scene.image, scene.caption, model='scenes', layer=0, "
+        "method=fp.IntegratedJacobians(steps=32))"
     ),
 }
 

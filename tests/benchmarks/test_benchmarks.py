@@ -105,14 +105,14 @@ def test_maps_that_differ_are_not_compared(tmp_path):
         exclip.largest_difference(tmp_path)
 
 
-# The bundled model
+# The model of scenes
 
 
 @pytest.mark.slow
 def test_the_record_stands_beside_maps_that_know_little(tmp_path, capsys):
     few = ["--scenes", "3", "--captions", "4", "--asked", "4", "--records", str(tmp_path)]
     grounding.main(["--only", "record", *few])
-    found = records.read("bundled", tmp_path)["numbers"]
+    found = records.read("scenes", tmp_path)["numbers"]
     nouns = found["model"]["pointing_game"]
     assert nouns["count"] == len(nouns["values"]) > 3
     assert nouns["mean"] == pytest.approx(np.mean(nouns["values"]), abs=1e-4)
@@ -127,7 +127,7 @@ def test_the_record_stands_beside_maps_that_know_little(tmp_path, capsys):
             found[name]["pointing_energy"]["values"] for name in ("model", "contrast alone")
         ]
         assert energies[0] != energies[1]
-    lines = told("bundled", tmp_path)
+    lines = told("scenes", tmp_path)
     assert lines[0].startswith("Of 4 captions it finds the picture's own ")
     assert lines[-2].startswith("| negative everywhere | – | – | 0.750 | 0.750 |")
     assert "| any object | " in capsys.readouterr().out

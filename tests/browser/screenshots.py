@@ -79,7 +79,7 @@ def reports(browser: Browser, folder: Path, temporary: Path) -> None:
     lab = Lab(temporary)
     cells = (
         "import fpattr_widget as fp\n"
-        "report = fp.evaluate('bundled', fp.datasets.scenes(40, seed=7), progress=False)\n"
+        "report = fp.evaluate('scenes', fp.datasets.scenes(40, seed=7), progress=False)\n"
         "report",
         "report.plot()",
         "report.browse(5)",

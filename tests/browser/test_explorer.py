@@ -182,10 +182,10 @@ def test_a_model_that_cannot_be_used_is_told_beside_its_menu(notebook, view):
     assert page.evaluate("() => window.hacked") is None
     assert text.input_value() == written
     assert_linked(notebook, view, "dog")
-    menu(page, "Model").select_option("bundled")
+    menu(page, "Model").select_option("scenes")
     alert.wait_for(state="hidden")
     assert text.is_hidden()
-    wait_until(notebook, "explorer.problems == {} and explorer.model == 'bundled'")
+    wait_until(notebook, "explorer.problems == {} and explorer.model == 'scenes'")
     assert_linked(notebook, view, "dog")
 
 
@@ -215,7 +215,10 @@ def test_menus_work_while_a_cell_runs(notebook, view, lab):
 
 
 def test_two_explorers_side_by_side_do_not_mix(open_notebook, lab):
-    both = "second = fp.explore(model='scenes')\nimport ipywidgets\nipywidgets.HBox([explorer, second])"
+    both = (
+        "second = fp.explore(model='scenes')\n"
+        "import ipywidgets\nipywidgets.HBox([explorer, second])"
+    )
     first = EXPLORE.removesuffix("explorer")
     source = write_notebook(lab.root / "two-explorers.ipynb", first, both)
     notebook = open_notebook(source)

@@ -106,9 +106,9 @@ def test_regions_grow_shrink_and_meet_a_span(view, pairs):
 
 
 def test_what_is_hovered_adds_up_to_the_ledger(browser):
-    """On the bundled model, by words and by places, CLS included; it turns the sign of grass."""
+    """On the model of scenes, by words and by places, CLS included; it turns the sign of grass."""
     scene = example("picnic")
-    pairs = fp.attribute(fp.load_encoder("bundled"), scene.image, scene.caption)
+    pairs = fp.attribute(fp.load_encoder("scenes"), scene.image, scene.caption)
     whole = pairs.ledger.pairs
     with harness(browser, state_of(pairs), width=900) as view:
         together = {}

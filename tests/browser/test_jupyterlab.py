@@ -157,7 +157,7 @@ def test_a_hostile_caption_is_only_text(open_notebook, lab):
     write_notebook(
         source,
         "import fpattr_widget as fp\nfrom fpattr_widget.scenes import example\n"
-        f"widget = fp.explain(example('picnic').image, {caption!r})\nwidget",
+        f"widget = fp.explain(example('picnic').image, {caption!r}, model='scenes')\nwidget",
     )
     notebook = open_notebook(source)
     notebook.run_all()

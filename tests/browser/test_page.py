@@ -234,7 +234,7 @@ def test_the_source_of_an_image_is_not_told(tmp_path):
     exif[0x0110] = "Camera 3000"
     scene.image.convert("RGB").save(photo, exif=exif, comment=b"Jane Doe")
     path = tmp_path / "page.html"
-    fp.save_html(path, fp.explain(photo, scene.caption))
+    fp.save_html(path, fp.explain(photo, scene.caption, model="scenes"))
     content = path.read_bytes() + b"".join(decoded(path.read_text()))
     for secret in (b"Jane", b"jane", b"secret name", b"Camera", str(tmp_path).encode()):
         assert secret not in content

@@ -52,7 +52,9 @@ def kept(widget):
     return np.isfinite(rows).all(1).sum() if rows.size else 0
 
 scene = example("dog-and-ball")
-whole = fp.explain(scene.image, scene.caption, model="scenes", theme="dark", scale="own", keep_colour=True)
+whole = fp.explain(
+    scene.image, scene.caption, model="scenes", theme="dark", scale="own", keep_colour=True
+)
 whole
 """
 PART = 'part = slow_view("a dog next to a ball and a dog and a ball")\npart'

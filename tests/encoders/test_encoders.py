@@ -2,6 +2,8 @@
 
 import copy
 import json
+import pickle
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,6 +15,7 @@ from torch import nn
 from transformers import BertConfig, BertModel
 
 import fpattr_widget as fp
+from fpattr_widget.assets import MODEL_FOLDERS
 from tests.helpers.family_checks import snapshot
 from tests.helpers.models import CAPTIONS, Processor, clip, encoder_of, random_clip
 
@@ -106,7 +109,7 @@ def test_unknown_models_are_named(tmp_path):
         ("https://huggingface.co/openai/clip", "is an address: pass a Hugging Face id alone"),
         (" ", "`model` is empty"),
         (__file__, "it is a file: pass the folder"),
-        (7, "`model` is a int: pass 'bundled'"),
+        (7, "`model` is a int: pass 'bundled', 'scenes', a Hugging"),
     ],
 )
 def test_what_names_no_model_is_told_in_one_sentence(name, sentence):
@@ -134,7 +137,7 @@ def test_every_call_takes_a_name_a_folder_a_module_and_an_encoder(saved_model, p
         np.testing.assert_allclose(explorer.pairs.matrix, expected, atol=1e-6)
         explorer.close()
         view.close()
-    assert fp.attribute("bundled", picture, "a dog").about.model == "bundled"
+    assert fp.attribute("scenes", picture, "a dog").about.model == "scenes"
     samples = fp.datasets.examples()[:1]
     told = {"metrics": "completeness", "methods": same, "layers": layer, "progress": False}
     reports = [
@@ -148,8 +151,29 @@ def test_every_call_takes_a_name_a_folder_a_module_and_an_encoder(saved_model, p
         np.testing.assert_allclose(values[start : start + half], values[:half], atol=1e-6)
 
 
+def test_the_bundled_models_go_by_their_names(tmp_path, monkeypatch, saved_model):
+    """Whatever folders lie where the program runs."""
+    shutil.copytree(saved_model, tmp_path / "scenes")
+    shutil.copytree(saved_model, tmp_path / "bundled")
+    monkeypatch.chdir(tmp_path)
+    for name, kind in (("bundled", "AlignModel"), ("scenes", "CLIPModel")):
+        encoder = fp.load_encoder(name)
+        assert encoder.name == encoder.recipe.model == name
+        assert type(encoder.model).__name__ == kind
+        own = json.loads((MODEL_FOLDERS[name] / "attribution.json").read_text("utf-8"))["layer"]
+        text, image = (len(tower.blocks) for tower in encoder.towers.values())
+        assert encoder.resolve_layers(None) == (own[0] % text, own[1] % image)
+        assert encoder.model.num_parameters() != fp.load_encoder(saved_model).model.num_parameters()
+    again = pickle.loads(pickle.dumps(encoder.recipe)).load()
+    assert (again.name, type(again.model).__name__) == ("scenes", "CLIPModel")
+    # By its path, a folder is itself.
+    local = fp.load_encoder("./scenes")
+    assert local.recipe.model == str(tmp_path / "scenes")
+    assert local.model.num_parameters() != again.model.num_parameters()
+
+
 def test_a_processor_beside_what_has_its_own_is_told(encoder, picture):
-    for model in (encoder, "bundled"):
+    for model in (encoder, "scenes"):
         with pytest.raises(fp.InputError, match="`processor` is for a loaded module"):
             fp.attribute(model, picture, "a dog", processor=Processor(24))
 

@@ -58,7 +58,7 @@ def test_another_process_measures_the_same(runners):
     samples = fp.datasets.examples()[:2]
     dataset = Dataset("examples", [*samples, sample("no file", image="/none/of/it.png")])
     here, there = (
-        _report(planned("bundled", dataset, runner, **asked), progress=False)
+        _report(planned("scenes", dataset, runner, **asked), progress=False)
         for runner in ("local", "elsewhere")
     )
     assert there.complete
@@ -181,7 +181,7 @@ def test_a_task_loads_each_of_its_encoders_once(bundled_task):
 
 @pytest.fixture
 def bundled_task() -> Task:
-    encoder = fp.load_encoder("bundled")
+    encoder = fp.load_encoder("scenes")
     methods = ["occlusion", "gradient_times_input"]
     return planned(encoder, tiny(1), methods=methods, metrics="pointing_game").task
 
@@ -205,7 +205,7 @@ def bundled_task() -> Task:
 def test_an_encoder_that_is_not_as_loaded_is_refused_elsewhere(bundled_task, change, part):
     change(bundled_task.encoders[0])
     pickled = pickle.dumps(bundled_task)
-    with pytest.raises(fp.InputError, match=f"`model` 'bundled' .* another {part}"):
+    with pytest.raises(fp.InputError, match=f"`model` 'scenes' .* another {part}"):
         pickle.loads(pickled)
 
 
@@ -215,7 +215,7 @@ def test_a_module_of_this_process_cannot_be_sent(encoder):
 
 
 def test_a_recipe_keeps_what_was_asked_for_and_shows_no_path(tmp_path, monkeypatch):
-    bundled = fp.load_encoder("bundled")
+    bundled = fp.load_encoder("scenes")
     folder = tmp_path / "secret" / "model"
     for part in (bundled.model, *bundled.processors.values()):
         part.save_pretrained(folder)

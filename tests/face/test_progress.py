@@ -111,7 +111,7 @@ def test_a_later_layer_is_named_where_there_is_one(encoder, picture):
 def test_an_evaluation_tells_what_it_will_take(monkeypatch, capsys):
     monkeypatch.setattr("fpattr_widget.evaluation._run._ANNOUNCED_FROM", 0.0)
     samples = fp.datasets.examples()[:2]
-    fp.evaluate("bundled", samples, layers=1, metrics="completeness")
+    fp.evaluate("scenes", samples, layers=1, metrics="completeness")
     said = "".join(capsys.readouterr())
     assert re.search(r"this takes about \d+ s · a later layer \(−1 is the last\) is cheaper", said)
 

@@ -39,7 +39,7 @@ scene.image.save("photo.png")
 widget = fp.explain("photo.png", scene.caption).bake()
 dog = [i for i, token in enumerate(widget.pairs.tokens) if token.text == "dog"]
 heat = widget.pairs.of_tokens(dog)
-assert heat.shape == (8, 8) and np.isfinite(heat).all() and np.abs(heat).max() > 0
+assert heat.shape == (9, 9) and np.isfinite(heat).all() and np.abs(heat).max() > 0
 assert len(widget._esm) > 1000 and len(widget._css) > 1000
 print("explained", widget.pairs.ledger.similarity)
 """

@@ -96,7 +96,7 @@ def test_fine_tuning_leaves_the_model_that_it_starts_from(bundled):
     assert not bundled.model.training
     assert not tuned.model.training
     assert tuned.resolve_layers(None) == bundled.resolve_layers(None)
-    assert tuned.name == "bundled, fine-tuned"
+    assert tuned.name == "scenes, fine-tuned"
     word = tuned.processors["text"].get_vocab()["penguin"]
     embedding = "text_model.embeddings.token_embedding.weight"
     changed = tuned.model.state_dict()[embedding][word] - before[embedding][word]
@@ -190,7 +190,7 @@ def test_only_what_was_trained_on_scenes_is_fine_tuned(encoder):
 @pytest.fixture(scope="module")
 def on_record():
     """Return what the README says of the bundled model."""
-    return records.read("bundled")["numbers"]
+    return records.read("scenes")["numbers"]
 
 
 def test_the_bundled_model_knows_its_world(bundled, sprites, on_record):

@@ -51,7 +51,8 @@ SLOW = "a dog and a ball and a cat"
 CELLS = (
     SETUP,
     # It takes longer than the half second for which a display waits beside a page.
-    "pause = 0.15\ndisplay(view(Slow, scene.caption))\nfp.explain(scene.image, 'a dog', model='scenes')",
+    "pause = 0.15\ndisplay(view(Slow, scene.caption))\n"
+    "fp.explain(scene.image, 'a dog', model='scenes')",
     "ipywidgets.VBox([view(Slow, 'a ball')])",
     "fp.explore(model='scenes')",
     "pause = 0.3\npatience._A_VIEW = 1.0\nview(Failing, 'a cat')",

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 import fpattr_widget as fp
+from fpattr_widget.assets import photograph, picture_index
 from fpattr_widget.scenes import example, example_names
 from fpattr_widget.widget import _choices as choices
 from tests.helpers.models import Processor, random_clip, random_encoder
@@ -102,21 +103,33 @@ def png(picture: Image.Image) -> bytes:
 # What it opens on
 
 
-def test_it_opens_on_an_example_of_the_bundled_model():
+def test_it_opens_on_a_drawing_for_the_model_of_scenes():
     explorer = fp.explore(model="scenes")
     scene = example("dog-and-ball")
     assert (explorer.example, explorer.model, explorer.method, explorer.layer) == (
-        "dog-and-ball", "bundled", "integrated_jacobians", None,
+        "dog-and-ball", "scenes", "integrated_jacobians", None,
     )  # fmt: skip
     assert explorer.caption == scene.caption
     assert explorer.view.editable
     assert control(explorer, "Example").label == "dog and ball"
-    assert control(explorer, "Model").label == "bundled"
+    assert control(explorer, "Model").label == "scenes"
     assert control(explorer, "Method").label == "integrated Jacobians"
     assert control(explorer, "Text layer").label == "block 0 (default)"
     assert control(explorer, "Image layer").label == "block 2 (default)"
-    bundled = fp.load_encoder("scenes")
-    assert_shows(explorer, bundled, scene.image, scene.caption, "integrated_jacobians")
+    encoder = fp.load_encoder("scenes")
+    assert_shows(explorer, encoder, scene.image, scene.caption, "integrated_jacobians")
+    explorer.close()
+
+
+def test_it_opens_on_a_photograph_for_the_default_model():
+    explorer = fp.explore()
+    shown = photograph("dog-and-bicycle")
+    assert (explorer.example, explorer.model) == ("dog-and-bicycle", "bundled")
+    assert explorer.caption == explorer.pairs.caption == shown.caption
+    np.testing.assert_array_equal(explorer.image, shown.image)
+    assert control(explorer, "Example").label == "dog and bicycle"
+    assert control(explorer, "Model").label == "bundled"
+    assert explorer.pairs.about.model == "bundled"
     explorer.close()
 
 
@@ -140,7 +153,7 @@ def test_what_is_not_given_is_filled_in(encoder, picture):
         ({"caption": ""}, "caption"),
         ({"model": "no/such/folder"}, "model"),
         ({"model": 3}, "model"),
-        ({"models": ["bundled", 3]}, "model"),
+        ({"models": ["scenes", 3]}, "model"),
         ({"method": "magic"}, "method"),
         ({"layer": 99}, "layer"),
         ({"theme": "pink"}, "theme"),
@@ -220,7 +233,7 @@ def test_models_by_name_by_folder_and_loaded(explorer, picture, stranger, saved_
         (str(saved_model), str(saved_model)),
         ("stranger", "stranger"),
         (saved_model, str(saved_model)),
-        ("bundled", "bundled"),
+        ("scenes", "scenes"),
     ):
         explorer.model = model
         worked(explorer)
@@ -235,7 +248,7 @@ def test_models_by_name_by_folder_and_loaded(explorer, picture, stranger, saved_
     explorer.model = module
     worked(explorer)
     assert "no tokenizer" in explorer.problems["model"] or "processor" in explorer.problems["model"]
-    assert explorer.pairs.about.model == "bundled"
+    assert explorer.pairs.about.model == "scenes"
 
 
 def test_a_loaded_module_is_taken_with_its_processor(picture):
@@ -245,7 +258,7 @@ def test_a_loaded_module_is_taken_with_its_processor(picture):
         picture, "a dog", model=module, processor=processor, models=[other], method=METHOD
     )
     names = list(control(explorer, "Model")._options_labels)
-    assert names == ["CLIPModel", "CLIPModel (2)", "bundled", "another …"]
+    assert names == ["CLIPModel", "CLIPModel (2)", "bundled", "scenes", "another …"]
     choose(explorer, "Model", "CLIPModel (2)")
     worked(explorer)
     assert_shows(explorer, fp.load_encoder(other, processor=processor), picture, "a dog", METHOD)
@@ -262,7 +275,7 @@ def test_a_layer_that_another_model_has_not_gives_way(explorer, picture, strange
     # One that it has stays.
     explorer.layer = (0, 1)
     worked(explorer)
-    explorer.model = "bundled"
+    explorer.model = "scenes"
     worked(explorer)
     assert explorer.layer == (0, 1)
     assert explorer.pairs.about.layers == "text block 0 · image block 1"
@@ -288,24 +301,24 @@ def test_a_layer_waits_while_a_method_reads_elsewhere(explorer, encoder, picture
 
 
 def test_every_menu_does_what_its_trait_does(explorer, encoder, picture):
-    scene = example("farm")
-    choose(explorer, "Example", "farm")
+    shown = photograph("two-dogs")
+    choose(explorer, "Example", "two dogs")
     worked(explorer)
-    assert_shows(explorer, encoder, scene.image, scene.caption, METHOD)
+    assert_shows(explorer, encoder, shown.image, shown.caption, METHOD)
     choose(explorer, "Method", "gradient × input")
     worked(explorer)
     assert explorer.method == "gradient_times_input"
-    assert_shows(explorer, encoder, scene.image, scene.caption, "gradient_times_input")
+    assert_shows(explorer, encoder, shown.image, shown.caption, "gradient_times_input")
     choose(explorer, "Text layer", "block 1")
     worked(explorer)
     assert explorer.layer == (1, 2)
     choose(explorer, "Image layer", "block 0")
     worked(explorer)
     assert explorer.layer == (1, 0)
-    assert_shows(explorer, encoder, scene.image, scene.caption, "gradient_times_input", (1, 0))
-    choose(explorer, "Model", "bundled")
+    assert_shows(explorer, encoder, shown.image, shown.caption, "gradient_times_input", (1, 0))
+    choose(explorer, "Model", "scenes")
     worked(explorer)
-    assert explorer.model == explorer.pairs.about.model == "bundled"
+    assert explorer.model == explorer.pairs.about.model == "scenes"
     for name, label in (("Text layer", "block 1"), ("Image layer", "block 0")):
         assert control(explorer, name).label == label
     choose(explorer, "Text layer", "block 0 (default)")
@@ -313,17 +326,104 @@ def test_every_menu_does_what_its_trait_does(explorer, encoder, picture):
     choose(explorer, "Image layer", "block 2 (default)")
     worked(explorer)
     assert explorer.layer is None
-    assert explorer.example == "farm"
+    assert explorer.example == "two-dogs"
 
 
 def test_choosing_nothing_of_the_examples_changes_nothing(explorer):
-    explorer.example = "farm"
+    explorer.example = "two-dogs"
     worked(explorer)
     choose(explorer, "Example", "your own")
     worked(explorer)
-    assert explorer.example == "farm"
-    assert control(explorer, "Example").label == "farm"
-    assert len(control(explorer, "Example").options) == len(example_names()) + 1
+    assert explorer.example == "two-dogs"
+    assert control(explorer, "Example").label == "two dogs"
+
+
+# The examples
+
+
+def offered_photographs() -> list[str]:
+    """Return each photograph's name, and after it those of its instructive captions."""
+    names = []
+    for name, entry in picture_index()["pictures"].items():
+        names += [name, *(f"{name}: {other['caption']}" for other in entry["others"])]
+    return names
+
+
+def offered(explorer) -> list[str]:
+    """Return the examples in the menu, without the first line, which is the user's own."""
+    own, *names = (value for _, value in control(explorer, "Example").options)
+    assert own == ""
+    return names
+
+
+def test_examples_of_the_two_kinds_have_names_of_their_own():
+    names = [*offered_photographs(), *example_names()]
+    assert len(set(names)) == len(names)
+
+
+def test_a_menu_offers_what_its_model_knows(explorer, picture):
+    assert explorer.pairs.about.model not in ("bundled", "scenes")
+    assert offered(explorer) == offered_photographs()
+    explorer.model = "scenes"
+    worked(explorer)
+    assert offered(explorer) == example_names()
+    explorer.model = "bundled"
+    worked(explorer)
+    assert explorer.pairs.about.model == "bundled"
+    assert offered(explorer) == offered_photographs()
+
+
+def test_an_encoder_of_scenes_is_offered_drawings(bundled, picture):
+    explorer = fp.explore(caption="a dog", model=bundled, method=METHOD)
+    assert offered(explorer) == example_names()
+    np.testing.assert_array_equal(explorer.image, example("dog-and-ball").image)
+    explorer.close()
+
+
+def test_an_example_stays_in_the_menu_while_it_is_shown(explorer):
+    choose(explorer, "Example", "two dogs")
+    worked(explorer)
+    explorer.model = "scenes"
+    worked(explorer)
+    assert explorer.example == "two-dogs"
+    assert control(explorer, "Example").label == "two dogs"
+    assert offered(explorer) == ["two-dogs", *example_names()]
+    explorer.example = "harbour"
+    worked(explorer)
+    assert offered(explorer) == example_names()
+
+
+def test_an_instructive_caption_says_what_to_look_at(explorer, encoder):
+    choose(explorer, "Example", "cat: a close-up of a dog")
+    assert explorer.example == "cat: a close-up of a dog"
+    worked(explorer)
+    assert_shows(explorer, encoder, photograph("cat").image, "a close-up of a dog", METHOD)
+    note = "There is no dog: look at the colour of its word."
+    assert note in told(explorer, "Example")
+    assert 'role="status"' in told(explorer, "Example")
+    # It stays while the example does.
+    explorer.layer = 1
+    worked(explorer)
+    assert note in told(explorer, "Example")
+    explorer.caption = "a dog"
+    worked(explorer)
+    assert told(explorer, "Example") == ""
+    choose(explorer, "Example", "cat: a close-up of a dog")
+    worked(explorer)
+    choose(explorer, "Example", "cat")
+    worked(explorer)
+    assert explorer.caption == photograph("cat").caption
+    assert told(explorer, "Example") == ""
+
+
+def test_a_note_is_text(explorer, monkeypatch):
+    attack = "<img src=x onerror=hacked=1>"
+    (other,) = picture_index()["pictures"]["cat"]["others"]
+    monkeypatch.setitem(other, "note", attack)
+    explorer.example = "cat: a close-up of a dog"
+    worked(explorer)
+    assert "&lt;img src=x" in told(explorer, "Example")
+    assert "<img" not in told(explorer, "Example")
 
 
 def test_a_configured_method_has_a_place_in_the_menu(explorer, encoder, picture):
@@ -582,7 +682,7 @@ def test_an_error_that_names_nothing_is_told_beside_what_changed(explorer):
 def test_an_image_that_does_not_suit_a_new_model_is_that_models_problem(encoder):
     pixels = torch.zeros(1, 3, 24, 24, dtype=torch.float64)
     explorer = fp.explore(pixels, "a dog", model=encoder, method=METHOD)
-    explorer.model = "bundled"
+    explorer.model = "scenes"
     worked(explorer)
     assert list(explorer.problems) == ["model"]
     assert "`image` is a tensor" in explorer.problems["model"]
@@ -875,7 +975,7 @@ def test_two_explorers_share_an_encoder_and_nothing_else(encoder, picture):
 
 
 def test_named_models_are_shared():
-    first, second = fp.explore(model="scenes"), fp.explore(caption="a cat")
+    first, second = fp.explore(model="scenes"), fp.explore(caption="a cat", model="scenes")
     assert first._shown.encoder is second._shown.encoder
     first.close()
     second.close()

@@ -172,7 +172,8 @@ def test_a_plain_program_keeps_its_own_interrupt():
     program = (
         "import signal, fpattr_widget as fp; from fpattr_widget.scenes import example\n"
         "before = signal.getsignal(signal.SIGINT)\n"
-        "scene = example('fruit'); widget = fp.explain(scene.image, scene.caption, model='scenes')\n"
+        "scene = example('fruit')\n"
+        "widget = fp.explain(scene.image, scene.caption, model='scenes')\n"
         "assert signal.getsignal(signal.SIGINT) is before\n"
         "print('ready', flush=True)\n"
         "import time; time.sleep(60)"

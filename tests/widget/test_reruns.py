@@ -110,7 +110,8 @@ def test_views_in_other_cells_and_without_cells_stay(book):
 
 def test_a_view_in_a_box_stays(book):
     book.run(
-        "import ipywidgets\nbox = ipywidgets.VBox([fp.explain(scene.image, 'a dog', model='scenes')])",
+        "import ipywidgets\n"
+        "box = ipywidgets.VBox([fp.explain(scene.image, 'a dog', model='scenes')])",
         "box",
     )
     for _ in range(4):

@@ -1,4 +1,4 @@
-"""Pictures of known objects at known places, bundled or freshly drawn."""
+"""Pictures of known objects at known places, those of the examples or freshly drawn."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class RenderedScene:
 
 @dataclass(frozen=True)
 class ExamplePicture:
-    """Opens the picture of a bundled example when called."""
+    """Opens the picture of a drawn example when called."""
 
     name: str
 
@@ -68,7 +68,7 @@ def scenes(
     objects: Sequence[int] = (2, 3, 4),
     sprites: Any = None,
 ) -> Dataset:
-    """Draw scenes that the bundled model has not seen, each with a true caption.
+    """Draw scenes that the model ``"scenes"`` has not seen, each with a true caption.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def scenes(
         Seeds all that is random.
     kinds
         Kinds of objects, or their names, see :data:`fpattr_widget.scenes.KINDS`;
-        those that the bundled model was trained on when ``None``.
+        those that the model ``"scenes"`` was trained on when ``None``.
     objects
         Numbers of objects that a scene may hold, from 1 to 4.
     sprites
@@ -122,7 +122,7 @@ def scenes(
 
 
 def examples() -> Dataset:
-    """Return the bundled examples.
+    """Return the drawn examples.
 
     Returns
     -------
@@ -134,9 +134,9 @@ def examples() -> Dataset:
 
 
 def _example(name: str) -> Sample:
-    bundled = example(name)
-    marked = _phrases(bundled.mentions, bundled.objects)
-    return Sample(name, ExamplePicture(name), bundled.caption, marked)
+    drawn = example(name)
+    marked = _phrases(drawn.mentions, drawn.objects)
+    return Sample(name, ExamplePicture(name), drawn.caption, marked)
 
 
 def _phrases(mentions: Sequence[Mention], objects: Sequence[SceneObject]) -> tuple[Phrase, ...]:
