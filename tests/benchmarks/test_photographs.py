@@ -137,11 +137,15 @@ def test_words_point_beside_maps_of_anything_at_all(small):
     assert words == ["cup", "espresso", "spoon", "motorcycle", "bench"]
     hits = {"nouns": [], "any noun": [], "nouns of others": []}
     shares = {name: [] for name in hits}
-    for number, sample in enumerate(nouns):
-        maps = [
-            word_map(small, sample.image, other.caption, word)
-            for other, word in zip(nouns, words, strict=True)
+    of_picture = [
+        [
+            word_map(small, picture.image, noun.caption, word)
+            for noun, word in zip(nouns, words, strict=True)
         ]
+        for picture in dataset
+    ]
+    for number, sample in enumerate(nouns):
+        maps = of_picture[number >= 3]
         others = maps[3:] if number < 3 else maps[:3]
         rows, columns = maps[0].shape
         centres = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), -1) + 0.5
