@@ -54,7 +54,7 @@ def encoder() -> fp.DualEncoder:
 
 @pytest.fixture(scope="session")
 def bundled() -> fp.DualEncoder:
-    return fp.load_encoder()
+    return fp.load_encoder("scenes")
 
 
 @pytest.fixture(scope="session")

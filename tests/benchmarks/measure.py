@@ -135,7 +135,7 @@ def residuals(counts: list[int]) -> dict[str, list[float]]:
     """Measure both towers' completeness residual on the bundled model, whose values matter."""
     from fpattr_widget.scenes import example
 
-    encoder = fp.load_encoder()
+    encoder = fp.load_encoder("scenes")
     chosen = example("two-apples")
     image, caption = chosen.image, chosen.caption
     text, seen = encoder.prepare(caption, "text"), encoder.prepare(image, "image")

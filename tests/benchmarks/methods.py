@@ -83,13 +83,13 @@ def measure(
 
 def seconds(dataset: fp.Dataset, method: Method) -> list[float]:
     """Return the seconds that all pairs of each sample take."""
-    encoder = fp.load_encoder()
+    encoder = fp.load_encoder("scenes")
     return [measure(encoder, one.image, one.caption, method)[1] for one in dataset]
 
 
 def passes(dataset: fp.Dataset, method: Method) -> list[float]:
     """Return the cost of all pairs of each sample, in forward passes of both towers."""
-    encoder, found = fp.load_encoder(), []
+    encoder, found = fp.load_encoder("scenes"), []
     for one in dataset:
         with Multiplications() as forward:
             encoder.similarity(one.image, one.caption)

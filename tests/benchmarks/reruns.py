@@ -20,7 +20,7 @@ from ipywidgets.widgets.widget import _instances
 import fpattr_widget as fp
 from fpattr_widget.scenes import example
 scene = example("dog-and-ball")
-encoder = fp.load_encoder()
+encoder = fp.load_encoder("scenes")
 
 def facts():
     gc.collect()
@@ -41,10 +41,10 @@ def facts():
 """
 
 CELLS = {
-    "the bundled model": "fp.explain(scene.image, scene.caption)",
-    "a name": "w = fp.explain(scene.image, scene.caption)\nw",
+    "the bundled model": "fp.explain(scene.image, scene.caption, model='scenes')",
+    "a name": "w = fp.explain(scene.image, scene.caption, model='scenes')\nw",
     "layer 0, stopped on its way": (
-        "fp.explain(scene.image, scene.caption, layer=0, method=fp.IntegratedJacobians(steps=32))"
+        "fp.explain(scene.image, scene.caption, model='scenes', layer=0, method=fp.IntegratedJacobians(steps=32))"
     ),
 }
 

@@ -179,7 +179,7 @@ def test_the_choice_of_layers_is_printed_and_kept(capsys, tmp_path):
     lines = [line for line in capsys.readouterr().out.splitlines() if line]
     head, rows = lines[0], lines[2:-1]
     assert head.startswith("| method | text block | image block | pointing_game |")
-    encoder = fp.load_encoder()
+    encoder = fp.load_encoder("scenes")
     blocks = len(encoder.towers["text"].blocks) * len(encoder.towers["image"].blocks)
     assert len(rows) == blocks
     scores = [float(row.split("|")[4]) for row in rows]

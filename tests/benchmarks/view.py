@@ -498,7 +498,7 @@ from fpattr_widget.scenes import example
 if "widget" in globals():
     widget.close()
 scene = example("dog-and-ball")
-widget = fp.explain(scene.image, scene.caption)
+widget = fp.explain(scene.image, scene.caption, model="scenes")
 widget
 """,
     "an empty anywidget, for comparison": """

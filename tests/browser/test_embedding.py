@@ -36,7 +36,7 @@ And the text goes on.
 @pytest.fixture(scope="module")
 def pairs() -> fp.FeaturePairs:
     scene = example("dog-and-ball")
-    return fp.explain(scene.image, scene.caption).bake().pairs
+    return fp.explain(scene.image, scene.caption, model="scenes").bake().pairs
 
 
 def build_book(folder: Path, **files: str) -> Path:

@@ -24,7 +24,7 @@ def notebook(open_notebook, lab) -> Notebook:
 
 
 def view(notebook: Notebook) -> Locator:
-    return notebook.page.locator(".fpattr")
+    return notebook.views
 
 
 def chip(notebook: Notebook, token: int) -> Locator:

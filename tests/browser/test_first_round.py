@@ -9,7 +9,7 @@ from nbformat.sign import NotebookNotary
 from playwright.sync_api import Locator, expect
 
 from tests.helpers.first_round import FOLDER, read_truth
-from tests.helpers.notebook_page import open_page
+from tests.helpers.notebook_page import open_restored
 from tests.helpers.offline_page import expect_shown, offline
 from tests.helpers.painted import assert_chips, assert_painted, drag_region, wait_for_rows
 
@@ -58,7 +58,7 @@ def test_a_notebook_where_todays_version_is_installed(lab, browser, matrix):
     notary = NotebookNotary(data_dir=lab.environment["JUPYTER_DATA_DIR"])
     notary.sign(nbformat.read(path, as_version=4))
     context = browser.new_context(viewport={"width": 1280, "height": 1400})
-    notebook = open_page(context.new_page(), lab, path)
+    notebook = open_restored(context.new_page(), lab, path)
     whole, part = (notebook.page.locator(".fpattr").nth(index) for index in (0, 1))
     assert_hovers(whole, matrix)
     assert whole.get_attribute("data-theme") == "dark"

@@ -29,7 +29,7 @@ from fpattr_widget.scenes import example
 from fpattr_widget.widget import _kernel as kernel
 attended = kernel.attended()  # before a page has spoken
 scene = example("dog-and-ball")
-widget = fp.explain(scene.image, scene.caption)
+widget = fp.explain(scene.image, scene.caption, model="scenes")
 """
 # What Python has, shown by Python.
 REPORT = """
@@ -95,7 +95,7 @@ def shown(request: pytest.FixtureRequest, browser: Browser, tmp_path: Path) -> I
 @pytest.fixture(scope="module")
 def pairs() -> fp.FeaturePairs:
     scene = example("dog-and-ball")
-    return fp.explain(scene.image, scene.caption).pairs
+    return fp.explain(scene.image, scene.caption, model="scenes").pairs
 
 
 def word(view: Locator, text: str) -> Locator:

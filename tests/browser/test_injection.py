@@ -11,7 +11,7 @@ import fpattr_widget as fp
 from tests.helpers.harness import synthetic_pairs
 from tests.helpers.hostile_pairs import SOME, hostile
 from tests.helpers.hostile_strings import STRINGS
-from tests.helpers.notebook_page import Notebook, open_page, write_notebook
+from tests.helpers.notebook_page import Notebook, open_restored, write_notebook
 from tests.helpers.offline_page import SITE, offline, site
 
 ROOT = Path(__file__).parents[2]
@@ -152,12 +152,12 @@ for texts in SOME:
 
 def assert_shown_as_text(notebook: Notebook, asked: list[str]) -> None:
     page = notebook.page
-    views = page.locator(".fpattr")
+    views = notebook.views
     expect(views).to_have_count(len(SOME), timeout=60_000)
     for view in (views.first, views.last):
         view.scroll_into_view_if_needed()
         view.locator(".fpattr-token").first.hover()
-    shown = page.locator(".fpattr-special").all_text_contents()
+    shown = views.locator(".fpattr-special").all_text_contents()
     assert shown == [texts[1 % len(texts)] for texts in SOME]
     assert page.locator(".fpattr script, .fpattr iframe, .fpattr a, .fpattr object").count() == 0
     assert page.evaluate("() => window.hacked") is None
@@ -178,7 +178,7 @@ def test_in_a_notebook(browser, lab, open_notebook):
     saved = path.rename(lab.root / "injection-saved.ipynb")
     page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
     page.on("request", lambda request: asked.append(request.url))
-    again = open_page(page, lab, saved)
+    again = open_restored(page, lab, saved)
     assert again.python("print('hostile' in globals())") == "False\n"
     assert_shown_as_text(again, asked)
     again.shut_down()

@@ -79,7 +79,7 @@ def assert_answered_during_the_cell(notebook: Notebook, view: Locator) -> tuple[
 
 
 def test_a_long_cell_holds_up_nothing(notebook, lab):
-    view = notebook.page.locator(".fpattr")
+    view = notebook.views
     view.locator(".fpattr-img").wait_for(timeout=60_000)
     assert view.evaluate(MISSING) > 2
     # Before 7.0 the kernel hears nothing from the page until the cell has ended.

@@ -13,8 +13,8 @@ import traitlets
 import fpattr_widget as fp
 from fpattr_widget.scenes import example
 scene = example("dog-and-ball")
-one = fp.explain(scene.image, scene.caption)
-other = fp.explain(scene.image, scene.caption)
+one = fp.explain(scene.image, scene.caption, model="scenes")
+other = fp.explain(scene.image, scene.caption, model="scenes")
 """
 LINKS = {
     "in-the-kernel": "traitlets.link",
@@ -34,7 +34,7 @@ def test_a_pin_in_one_is_a_pin_in_the_other(link, open_notebook, lab):
         )
     )
     notebook.run_all()
-    views = notebook.page.locator(".fpattr")
+    views = notebook.views
     for index in (0, 1):
         wait_for_rows(views.nth(index))
     for pinned, word, token in ((0, "dog", 2), (1, "ball", 6)):

@@ -29,7 +29,7 @@ from tests.helpers.painted import (
 @pytest.fixture(scope="module")
 def pairs() -> fp.FeaturePairs:
     scene = example("dog-and-ball")
-    return fp.explain(scene.image, scene.caption).bake().pairs
+    return fp.explain(scene.image, scene.caption, model="scenes").bake().pairs
 
 
 def assert_linked(page: Page, pairs: fp.FeaturePairs, index: int = 0) -> None:

@@ -29,6 +29,7 @@ from tests.helpers.notebook_page import (
     Notebook,
     numbers,
     open_page,
+    open_restored,
     wait_until,
     write_notebook,
 )
@@ -51,7 +52,7 @@ def kept(widget):
     return np.isfinite(rows).all(1).sum() if rows.size else 0
 
 scene = example("dog-and-ball")
-whole = fp.explain(scene.image, scene.caption, theme="dark", scale="own", keep_colour=True)
+whole = fp.explain(scene.image, scene.caption, model="scenes", theme="dark", scale="own", keep_colour=True)
 whole
 """
 PART = 'part = slow_view("a dog next to a ball and a dog and a ball")\npart'
@@ -170,7 +171,7 @@ def open_without_kernel(page: Page, host: Jupyter, path: Path) -> Notebook:
 def test_a_kernel_that_knows_nothing_is_enough(saved, host, page):
     kernel = add_bare_kernel(host)
     path = receive(saved, host, kernel=kernel, language="python", trusted=True)
-    notebook = open_page(page, host, path)
+    notebook = open_restored(page, host, path)
     page.errors.clear()  # Notebook 7 has one of its own while it starts
     assert "no fpattr_widget" in notebook.python("import fpattr_widget")
     whole, part = (page.locator(".fpattr").nth(index) for index in (0, 1))
@@ -272,7 +273,7 @@ def executed(forked_kernels, tmp_path_factory) -> Executed:
 @pytest.fixture(scope="module")
 def pairs() -> fp.FeaturePairs:
     scene = example("dog-and-ball")
-    return fp.explain(scene.image, scene.caption).bake().pairs
+    return fp.explain(scene.image, scene.caption, model="scenes").bake().pairs
 
 
 def assert_bounded(model: dict) -> None:

@@ -330,7 +330,7 @@ def test_a_processor_that_changes_before_resume_is_told(path, keeps_a_file):
     assert partial.resume(progress=False).complete
 
 
-def test_no_graph_is_alive_when_the_next_setup_or_sample_begins(monkeypatch):
+def test_no_graph_is_alive_when_the_next_setup_or_sample_begins(monkeypatch, request):
     """Each holds as much as the memory limit allows."""
 
     def recorded() -> int:
@@ -340,6 +340,8 @@ def test_no_graph_is_alive_when_the_next_setup_or_sample_begins(monkeypatch):
     encoder, seen = random_encoder(), []
     explain = Setup.explain
     gc.collect()
+    gc.freeze()  # objects of before are not looked through
+    request.addfinalizer(gc.unfreeze)
     before = recorded()
 
     def counted_first(setup, prepared):

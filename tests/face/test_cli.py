@@ -21,7 +21,7 @@ CAPTION = "a dog next to a ball"
 
 @pytest.fixture(scope="module")
 def pairs() -> fp.FeaturePairs:
-    return fp.attribute(fp.load_encoder(), example("dog-and-ball").image, CAPTION)
+    return fp.attribute(fp.load_encoder("scenes"), example("dog-and-ball").image, CAPTION)
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_model_method_and_layer_are_chosen(photo, saved_model, capsys):
     for text, layer in (("0,2", (0, 2)), ("-1", -1)):
         assert main(["explain", photo, "a dog", "-o", "b.fpattr", "--layer", text]) == 0
         expected = fp.attribute(
-            fp.load_encoder(), example("dog-and-ball").image, "a dog", layer=layer
+            fp.load_encoder("scenes"), example("dog-and-ball").image, "a dog", layer=layer
         )
         np.testing.assert_allclose(fp.load_pairs("b.fpattr").matrix, expected.matrix, atol=1e-6)
 

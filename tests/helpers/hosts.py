@@ -1,4 +1,7 @@
-"""Servers of the notebook hosts, each as its users start it, in a folder of its own."""
+"""Servers of the notebook hosts, each with its users' command, in a folder of its own.
+
+They are forked: marimo computes in its server, and would import torch first.
+"""
 
 import json
 import os
@@ -29,10 +32,10 @@ class Server:
         }
         self.environment["IPYTHONDIR"] = str(folder / "ipython")
 
-    def start(self, *command: str | Path) -> None:
+    def start(self, *command: str) -> None:
         forking.offer_kernels()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", *command],
+            forking.command(*command),
             cwd=self.root,
             env={**os.environ, **self.environment},
             stdout=self.log.open("w"),
@@ -167,7 +170,7 @@ class Voila(Listening):
     def __init__(self, folder: Path):
         super().__init__(folder)
         address = (f"--port={self.port}", "--Voila.ip=127.0.0.1")
-        self.start("voila", "--no-browser", *address, self.root)
+        self.start("voila", "--no-browser", *address, str(self.root))
         self.wait()
 
     def address(self, notebook: str, theme: str = "light") -> str:

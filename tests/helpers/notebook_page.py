@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import nbformat
 import numpy as np
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page, TimeoutError
 
 if TYPE_CHECKING:
     from tests.helpers.hosts import Jupyter, Lab
@@ -29,7 +29,7 @@ class SlowPairs(fp.FeaturePairs):
         return rows
 
 def slow_view(caption):
-    pairs = fp.attribute(fp.load_encoder(), example("dog-and-ball").image, caption)
+    pairs = fp.attribute(fp.load_encoder("scenes"), example("dog-and-ball").image, caption)
     pairs.__class__ = SlowPairs
     return pairs.widget()
 """
@@ -46,6 +46,16 @@ class Notebook:
 
     def _note(self, error: object) -> None:
         self.errors.append(str(error))
+
+    @property
+    def views(self) -> Locator:
+        """The views of this notebook, whatever else the page holds."""
+        name = self.page.evaluate(
+            """path => [...window.jupyterapp.shell.widgets('main')]
+                .find(panel => panel.context?.path === path).id""",
+            self.path.name,
+        )
+        return self.page.locator(f"#{name} .fpattr")
 
     def command(self, name: str) -> None:
         self.page.evaluate("name => window.jupyterapp.commands.execute(name)", name)
@@ -107,15 +117,16 @@ class Notebook:
             "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown()"
         )
 
-    def close(self) -> None:
-        """End the kernel and take the notebook out of its page, saved or not."""
+    def close_all(self) -> None:
+        """End every kernel of the page and take every notebook out of it, saved or not."""
         self.page.remove_listener("pageerror", self._note)
         self.page.mouse.move(2, 2)
         self.page.evaluate(
             """async () => {
-                const panel = window.jupyterapp.shell.currentWidget;
-                await panel.sessionContext.shutdown();
-                panel.dispose();
+                const widgets = [...window.jupyterapp.shell.widgets('main')];
+                const panels = widgets.filter(widget => widget.sessionContext);
+                await Promise.all(panels.map(panel => panel.sessionContext.shutdown()));
+                panels.forEach(panel => panel.dispose());
             }"""
         )
 
@@ -140,6 +151,25 @@ def open_page(page: Page, lab: "Jupyter", path: Path, *, dark: bool = False) -> 
     return notebook
 
 
+def open_restored(page: Page, lab: "Jupyter", path: Path) -> Notebook:
+    """Open a notebook, and open it again where the host has made no view of what it holds.
+
+    ipywidgets reports a notebook as restored whenever a kernel is connected, which may be before
+    it has read the notebook. An output that is shown in between is "model not found" for good.
+    """
+    for _ in range(3):
+        notebook = open_page(page, lab, path)
+        try:
+            notebook.views.first.wait_for(timeout=20_000)
+        except TimeoutError:
+            outputs = page.locator(".jp-OutputArea-output").all_inner_texts()
+            print(f"{lab.name} shows {outputs}; errors: {notebook.errors}")
+            notebook.shut_down()
+        else:
+            return notebook
+    raise AssertionError(f"{lab.name} made no view: {outputs}")
+
+
 class Desk:
     """A page of JupyterLab in which notebooks are opened, one after the other."""
 
@@ -150,8 +180,14 @@ class Desk:
 
     def _start(self) -> None:
         self.page.goto(self._lab.desk)
-        self.page.wait_for_function("() => window.jupyterapp?.commands", timeout=60_000)
-        self.page.evaluate("() => window.jupyterapp.restored")
+        # Its launcher comes last: once the layout of before is forgotten, and nothing is open.
+        self.page.wait_for_function(
+            """() => {
+                const [first, ...others] = window.jupyterapp?.shell?.widgets('main') ?? [];
+                return first?.id.startsWith('launcher') && others.length === 0;
+            }""",
+            timeout=60_000,
+        )
 
     def open(self, path: Path, *, dark: bool = False) -> Notebook:
         """Open a notebook of the server's folder and wait for its kernel."""
@@ -179,10 +215,11 @@ class Desk:
     def close(self, notebook: Notebook) -> None:
         """Close a notebook; what a failed test left over goes too."""
         try:
-            notebook.close()
-            self.page.evaluate("() => window.jupyterapp.commands.execute('application:close-all')")
-            assert self.page.locator(".jp-Dialog, .jp-NotebookPanel").count() == 0
-        except Exception:
+            notebook.close_all()
+            left = self.page.locator(".jp-Dialog, .jp-NotebookPanel")
+            assert left.count() == 0, left.all_inner_texts()
+        except Exception as error:
+            print(f"JupyterLab is started anew: {error}")
             self._start()
 
 

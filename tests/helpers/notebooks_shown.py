@@ -17,13 +17,13 @@ def _():
 
 @app.cell
 def _(fp, scene):
-    fp.explain(scene.image, scene.caption)
+    fp.explain(scene.image, scene.caption, model="scenes")
     return
 
 
 @app.cell
 def _(fp, mo, scene):
-    widget = mo.ui.anywidget(fp.explain(scene.image, scene.caption))
+    widget = mo.ui.anywidget(fp.explain(scene.image, scene.caption, model="scenes"))
     widget
     return (widget,)
 

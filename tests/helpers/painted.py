@@ -18,13 +18,19 @@ def wait_for_rows(view: Locator) -> None:
     )
 
 
-def wait_for_shown(view: Locator, shown: str) -> None:
+def wait_for_shown(view: Locator, shown: str, *, timeout: float = 30_000) -> None:
     view.page.wait_for_function(
-        "([root, shown]) => root.dataset.shown === shown", arg=[view.element_handle(), shown]
+        "([root, shown]) => root.dataset.shown === shown",
+        arg=[view.element_handle(), shown],
+        timeout=timeout,
     )
 
 
-def heat_pixels(view: Locator) -> tuple[np.ndarray, float]:
+Grid = tuple[int, int]  # rows and columns
+_GRID: Grid = (8, 8)  # of the model of scenes
+
+
+def heat_pixels(view: Locator, grid: Grid = _GRID) -> tuple[np.ndarray, float]:
     """Return the canvas's RGBA at each patch's middle, (rows, columns, 4), and its limit."""
     canvas = view.locator("canvas.fpattr-heat")
     size, limit, data = canvas.evaluate(
@@ -33,12 +39,12 @@ def heat_pixels(view: Locator) -> tuple[np.ndarray, float]:
                 .getImageData(0, 0, canvas.width, canvas.height).data)]"""
     )
     pixels = np.array(data, np.uint8).reshape(size[1], size[0], 4)
-    step = size[0] // 8
-    return pixels[step // 2 :: step, step // 2 :: step], limit
+    height, width = size[1] // grid[0], size[0] // grid[1]
+    return pixels[height // 2 :: height, width // 2 :: width], limit
 
 
 def assert_painted(view: Locator, row: np.ndarray) -> None:
-    pixels, limit = heat_pixels(view)
+    pixels, limit = heat_pixels(view, row.shape)
     assert limit >= np.abs(row).max() * 0.999
     expected = 255 * 0.85 * np.minimum(1, np.abs(row) / limit)
     np.testing.assert_allclose(pixels[:, :, 3], expected, atol=1.5)
@@ -62,16 +68,16 @@ def assert_chips(view: Locator, column: np.ndarray) -> None:
         np.testing.assert_allclose(value, column[tokens].sum(), atol=1e-4 * np.abs(column).max())
 
 
-def _middle(view: Locator, row: int, column: int) -> tuple[float, float]:
+def _middle(view: Locator, row: int, column: int, grid: Grid = _GRID) -> tuple[float, float]:
     box = view.locator(".fpattr-stage canvas.fpattr-heat").bounding_box()
     return (
-        box["x"] + (column + 0.5) * box["width"] / 8,
-        box["y"] + (row + 0.5) * box["height"] / 8,
+        box["x"] + (column + 0.5) * box["width"] / grid[1],
+        box["y"] + (row + 0.5) * box["height"] / grid[0],
     )
 
 
-def hover_patch(view: Locator, row: int, column: int) -> None:
-    view.page.mouse.move(*_middle(view, row, column))
+def hover_patch(view: Locator, row: int, column: int, grid: Grid = _GRID) -> None:
+    view.page.mouse.move(*_middle(view, row, column, grid))
 
 
 def drag_region(view: Locator, first: tuple[int, int], last: tuple[int, int]) -> list[int]:

@@ -28,7 +28,7 @@ import fpattr_widget as fp
 from fpattr_widget.scenes import example
 from fpattr_widget.widget import _kernel as kernel, _patience as patience
 scene = example("dog-and-ball")
-encoder = fp.load_encoder()
+encoder = fp.load_encoder("scenes")
 
 class Slow(fp.FeaturePairs):
     def feature_rows(self, tokens):
@@ -51,9 +51,9 @@ SLOW = "a dog and a ball and a cat"
 CELLS = (
     SETUP,
     # It takes longer than the half second for which a display waits beside a page.
-    "pause = 0.15\ndisplay(view(Slow, scene.caption))\nfp.explain(scene.image, 'a dog')",
+    "pause = 0.15\ndisplay(view(Slow, scene.caption))\nfp.explain(scene.image, 'a dog', model='scenes')",
     "ipywidgets.VBox([view(Slow, 'a ball')])",
-    "fp.explore()",
+    "fp.explore(model='scenes')",
     "pause = 0.3\npatience._A_VIEW = 1.0\nview(Failing, 'a cat')",
     f"late = view(Slow, {SLOW!r})\nlate",
     "started = time.monotonic()\nlate\n",

@@ -103,7 +103,7 @@ def png(picture: Image.Image) -> bytes:
 
 
 def test_it_opens_on_an_example_of_the_bundled_model():
-    explorer = fp.explore()
+    explorer = fp.explore(model="scenes")
     scene = example("dog-and-ball")
     assert (explorer.example, explorer.model, explorer.method, explorer.layer) == (
         "dog-and-ball", "bundled", "integrated_jacobians", None,
@@ -115,7 +115,7 @@ def test_it_opens_on_an_example_of_the_bundled_model():
     assert control(explorer, "Method").label == "integrated Jacobians"
     assert control(explorer, "Text layer").label == "block 0 (default)"
     assert control(explorer, "Image layer").label == "block 2 (default)"
-    bundled = fp.load_encoder()
+    bundled = fp.load_encoder("scenes")
     assert_shows(explorer, bundled, scene.image, scene.caption, "integrated_jacobians")
     explorer.close()
 
@@ -805,14 +805,15 @@ def test_the_thread_ends_when_there_is_nothing_to_do(explorer):
 
 
 def test_a_program_may_end_in_the_middle_of_a_change():
+    """It is not forked: torch aborts an interpreter that ends under a running thread."""
     program = (
-        "import fpattr_widget as fp\n"
-        "explorer = fp.explore()\n"
+        "import time, fpattr_widget as fp\n"
+        "explorer = fp.explore(model='scenes')\n"
+        "while not explorer.pairs.ready.any(): time.sleep(0.01)\n"
         "for n in range(100): explorer.caption = f'{n} dogs'"
     )
-    for _ in range(3):
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-        assert (done.returncode, done.stderr) == (0, "")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_without_threads_a_change_is_worked_on_at_once(encoder, picture, monkeypatch):
@@ -874,7 +875,7 @@ def test_two_explorers_share_an_encoder_and_nothing_else(encoder, picture):
 
 
 def test_named_models_are_shared():
-    first, second = fp.explore(), fp.explore(caption="a cat")
+    first, second = fp.explore(model="scenes"), fp.explore(caption="a cat")
     assert first._shown.encoder is second._shown.encoder
     first.close()
     second.close()

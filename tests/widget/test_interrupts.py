@@ -1,10 +1,13 @@
 """A real kernel that is interrupted: in a cell, and between cells."""
 
+import signal
+import subprocess
 import time
 
 import pytest
 
 from fpattr_widget.view import PROTOCOL
+from tests.helpers import forking
 from tests.helpers.kernel import WIDGET, CellError, Notebook, notebook
 from tests.helpers.shown import rows_message
 
@@ -13,7 +16,7 @@ import time
 import fpattr_widget as fp
 from fpattr_widget.scenes import example
 scene = example("dog-and-ball")
-encoder = fp.load_encoder()
+encoder = fp.load_encoder("scenes")
 steps = []  # when each ended
 pause = 0.4  # seconds that a step takes at least
 
@@ -165,23 +168,19 @@ def test_closing_stops_the_worker(book):
     assert book.value("max(steps)") == last
 
 
-def test_a_plain_program_keeps_its_own_interrupt(tmp_path):
-    import signal
-    import subprocess
-    import sys
-
+def test_a_plain_program_keeps_its_own_interrupt():
     program = (
         "import signal, fpattr_widget as fp; from fpattr_widget.scenes import example\n"
         "before = signal.getsignal(signal.SIGINT)\n"
-        "scene = example('fruit'); widget = fp.explain(scene.image, scene.caption)\n"
+        "scene = example('fruit'); widget = fp.explain(scene.image, scene.caption, model='scenes')\n"
         "assert signal.getsignal(signal.SIGINT) is before\n"
         "print('ready', flush=True)\n"
         "import time; time.sleep(60)"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        forking.program(program), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=240)
+    _, errors = process.communicate(timeout=60)
     assert errors.strip().endswith("KeyboardInterrupt")

@@ -6,7 +6,7 @@ from tests.benchmarks.reruns import SETUP, grow, rerun
 from tests.helpers.kernel import WIDGET, Notebook, notebook
 from tests.helpers.shown import kind_of
 
-CODE = "w = fp.explain(scene.image, scene.caption)\nw"
+CODE = "w = fp.explain(scene.image, scene.caption, model='scenes')\nw"
 LIVING = "[o for o in Out.values() if isinstance(o, fp.PairsWidget) and o.comm is not None]"
 
 
@@ -25,15 +25,15 @@ def facts(book: Notebook) -> dict:
 def test_nothing_grows_when_a_cell_runs_again(book):
     rerun(book, CODE, 3)
     before = facts(book)
-    rerun(book, CODE, 30)
+    rerun(book, CODE, 10)
     after = facts(book)
     kept = "PairsWidgets kept by Out"
-    assert after.pop(kept) == before.pop(kept) + 30
+    assert after.pop(kept) == before.pop(kept) + 10
     assert after == before
     assert before["widgets"] <= 4  # at most two views, each with its layout
     book.run(
         "kept = [o for o in Out.values() if isinstance(o, fp.PairsWidget) and o.comm is None]\n"
-        "assert len(kept) > 25\n"
+        "assert len(kept) > 8\n"
         "for one in kept:\n"
         "    assert (one._server, one.rows, one.sides) == (None, b'', [])\n"
         "    assert type(one.pairs._interactions).__name__ == 'Recorded'\n"
@@ -54,10 +54,10 @@ def test_the_benchmark_tells_what_each_run_adds(book):
 
 
 def test_nothing_grows_without_a_page(book):
-    for _ in range(4):
+    for _ in range(3):
         book.run(CODE, cell="alone")
     before = facts(book)
-    for _ in range(8):
+    for _ in range(4):
         book.run(CODE, cell="alone")
     after = facts(book)
     assert after["widgets"] == before["widgets"]
@@ -99,19 +99,24 @@ def test_what_is_seen_elsewhere_stays(book):
 
 
 def test_views_in_other_cells_and_without_cells_stay(book):
-    book.run("a = fp.explain(scene.image, 'a dog'); a", cell="a")
-    book.run("b = fp.explain(scene.image, 'a cat'); b")
+    book.run("a = fp.explain(scene.image, 'a dog', model='scenes'); a", cell="a")
+    book.run("b = fp.explain(scene.image, 'a cat', model='scenes'); b")
     for _ in range(4):
-        book.run("c = fp.explain(scene.image, 'a cat'); c", cell="c")
+        book.run("c = fp.explain(scene.image, 'a cat', model='scenes'); c", cell="c")
     assert book.value("(a.comm is not None, b.comm is not None, c.comm is not None)") == (
         True, True, True,
     )  # fmt: skip
 
 
 def test_a_view_in_a_box_stays(book):
-    book.run("import ipywidgets\nbox = ipywidgets.VBox([fp.explain(scene.image, 'a dog')])", "box")
+    book.run(
+        "import ipywidgets\nbox = ipywidgets.VBox([fp.explain(scene.image, 'a dog', model='scenes')])",
+        "box",
+    )
     for _ in range(4):
-        book.run("other = ipywidgets.VBox([fp.explain(scene.image, 'a dog')])", "box")
+        book.run(
+            "other = ipywidgets.VBox([fp.explain(scene.image, 'a dog', model='scenes')])", "box"
+        )
     assert book.value("box.children[0].comm is not None")
 
 

@@ -1,7 +1,6 @@
 """Any step can be stopped within one forward pass of the model, measuring included."""
 
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import pytest
 import fpattr_widget as fp
 from fpattr_widget.view import PROTOCOL
 from fpattr_widget.widget import _kernel as kernel
+from tests.helpers import forking
 from tests.helpers.models import Slow, encoder_of, slow_clip
 from tests.helpers.threads import PATIENCE, noise, stacks
 
@@ -156,7 +156,7 @@ ended = time.monotonic()
 
 
 def test_a_program_that_ends_while_a_view_is_measuring_ends_at_once():
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
+    done = subprocess.run(forking.program(PROGRAM), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert float(done.stdout) < 2

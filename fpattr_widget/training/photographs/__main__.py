@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from . import _folder
 from ._captions import CaptionWriter
@@ -20,7 +19,7 @@ from ._image_tower import IMAGE_SIZE, image_tower, largest_difference, read_clas
 from ._sources import SOURCES, read_lexicon, read_network
 from ._text_tower import WIDTH, TextTower, train
 
-_CONSTANT = 0.3
+_CONSTANT = 0.4
 _EXACT = 1e-5
 
 
@@ -42,14 +41,14 @@ def make(output: Path, *, steps: int, batch: int, seed: int, packages: Path | No
     torch.manual_seed(seed)
     network = read_network(IMAGE_SIZE, packages)
     classifier = read_classifier(network)
-    space = shared_space(classifier, WIDTH - 1)
+    lexicon = read_lexicon(packages)
+    kinds = {phrase.classes for phrase in lexicon.phrases}
+    space = shared_space(classifier, sorted(kinds), WIDTH - 1)
     pictures = image_tower(network, space, WIDTH)
     difference = largest_difference(pictures, network, space)
     if difference > _EXACT:
         raise RuntimeError(f"The image tower differs from its classifier by {difference:.1e}.")
-    lexicon = read_lexicon(packages)
-    vectors = nn.functional.pad(lexicon.vectors(space.classes), (0, 1), value=space.content)
-    writer = CaptionWriter(lexicon, vectors)
+    writer = CaptionWriter(lexicon, lexicon.vectors(space.classes, space.content))
     text = TextTower(writer, _CONSTANT)
     print(
         f"image tower exact to {difference:.1e}; {len(writer.phrases)} names of "
@@ -91,7 +90,7 @@ def make(output: Path, *, steps: int, batch: int, seed: int, packages: Path | No
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("photographs"))
-    parser.add_argument("--steps", type=int, default=9000)
+    parser.add_argument("--steps", type=int, default=12000)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--packages", type=Path, help="folder of downloaded packages")

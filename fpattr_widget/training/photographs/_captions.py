@@ -64,6 +64,8 @@ _LINKS = tuple(
         "between",
     )
 )
+# Shares of fillers, unknown words, loose words and padding.
+_NOTHING = (0.5, 0.25, 0.15, 0.1)
 _DETERMINERS = ("a", "a", "an", "the", "the", "two", "three", "some", "his", "this", "", "")
 
 
@@ -109,6 +111,9 @@ class CaptionWriter:
         self.phrase_ids = [self._encode(phrase.words) for phrase in self.phrases]
         self.weights = _weights(lexicon)
         self._fillers = self._encode(FILLERS)
+        # Words that name something only together with others: "golden", of the retriever.
+        alone = {phrase.words[0] for phrase in self.phrases if len(phrase.words) == 1}
+        self._loose = self._encode(sorted(words - alone - set(FILLERS)))
         self._openings = [self._encode(words) for words in _OPENINGS]
         self._links = [self._encode(words) for words in _LINKS]
         self._determiners = [self._encode([word] if word else []) for word in _DETERMINERS]
@@ -179,20 +184,21 @@ class CaptionWriter:
             if place:
                 say(_one_of(generator, self._links))
             say(_one_of(generator, self._determiners))
-            if generator.random() < 0.15:  # a colour, a size, a kind
-                say([_UNKNOWN])
+            if generator.random() < 0.2:  # a colour, a size, a kind
+                say(self._nothing(generator, 1))
             say(self.phrase_ids[thing], place)
             if generator.random() < 0.1:
-                say([_UNKNOWN])
+                say(self._nothing(generator, 1))
         if generator.random() < 0.2:
             say(self._nothing(generator, 5))
         end = LONGEST_CAPTION - 1
         return [*tokens[:end], _SEP], [*owners[:end], -2]
 
     def _nothing(self, generator: np.random.Generator, most: int) -> list[int]:
-        """Return words that name nothing: fillers, unknown words and padding."""
-        choices = [*self._fillers, *[_UNKNOWN] * 30, *[_PAD] * 10]
-        return [int(one) for one in generator.choice(choices, generator.integers(1, most + 1))]
+        """Return words that name nothing: fillers, unknown and loose words, and padding."""
+        kinds = (self._fillers, [_UNKNOWN], self._loose, [_PAD])
+        chosen = generator.choice(len(kinds), generator.integers(1, most + 1), p=_NOTHING)
+        return [int(generator.choice(kinds[kind])) for kind in chosen]
 
 
 def _one_of(generator: np.random.Generator, several: Sequence[list[int]]) -> list[int]:

@@ -13,7 +13,7 @@ from ._image_tower import IMAGE_SIZE
 from ._text_tower import TextTower
 
 #: Layers, reference and nodes, as measured by the benchmark of photographs on collages.
-DEFAULTS = {"layer": [0, -1], "text_reference": "pad"}
+DEFAULTS = {"layer": [1, -1], "text_reference": "pad"}
 
 
 def new_tokenizer(vocabulary: list[str]) -> PreTrainedTokenizerFast:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 #: Words above more classes than this ("object", "artifact") say nothing of what is seen.
 _BROADEST = 400
@@ -90,8 +90,28 @@ EVERYDAY: Mapping[str, tuple[str, ...]] = {
     "cat": ("tabby", "tiger cat", "persian cat", "siamese cat", "egyptian cat"),
     "kitten": ("tabby", "tiger cat", "persian cat", "siamese cat", "egyptian cat"),
     "kitty": ("tabby", "tiger cat", "persian cat", "siamese cat", "egyptian cat"),
-    "puppy": ("dog",),
+    # Of 118 breeds those that are seen most often.
+    "dog": (
+        "golden retriever",
+        "labrador retriever",
+        "german shepherd",
+        "beagle",
+        "cocker spaniel",
+        "pug",
+        "siberian husky",
+        "border collie",
+        "boxer",
+        "chihuahua",
+        "yorkshire terrier",
+        "miniature poodle",
+        "rottweiler",
+        "collie",
+        "dalmatian",
+        "eskimo dog",
+        "west highland white terrier",
+    ),
     "doggy": ("dog",),
+    "puppy": ("dog",),
     "chicken": ("hen", "cock"),
     "rooster": ("cock",),
     "duck": ("drake", "red-breasted merganser"),
@@ -375,6 +395,10 @@ class WordNet:
         }
         return sum(uses.get(offset, 0) for offset in meanings) / max(1, sum(uses.values()))
 
+    def is_rare(self, lemma: str) -> bool:
+        """Return whether no use of a word was counted."""
+        return max(self._uses[plain(lemma)].values(), default=0) < 4
+
     def find(self, lemmas: Iterable[str], definition: str) -> str:
         """Return the offset of the synset that these lemmas and this definition describe."""
         names, words = set(map(plain, lemmas)), set(plain(definition).split())
@@ -464,27 +488,31 @@ class Lexicon:
             several = plural(name)
             if several is not None:
                 names.setdefault(several, names[name])
-        names = self._related(self._below()) | names
+        names = self._related(self._below(), counted=True) | names
         return [
             Phrase(tuple(name.split()), tuple(sorted(classes)))
             for name, classes in sorted(names.items())
         ]
 
-    def vectors(self, classes: Tensor) -> Tensor:
+    def vectors(self, classes: Tensor, content: float) -> Tensor:
         """Return the vector of each phrase: the mean of its classes', at unit length.
 
         Parameters
         ----------
         classes
             A unit vector for each class, ``(classes, dimensions)``.
+        content
+            What a class has in one more dimension. A word for many classes, whose pictures
+            respond to it less, has less of it.
 
         Returns
         -------
         torch.Tensor
-            ``(phrases, dimensions)``.
+            ``(phrases, dimensions + 1)``.
         """
-        means = [classes[list(phrase.classes)].mean(0) for phrase in self.phrases]
-        return nn.functional.normalize(torch.stack(means), dim=1)
+        means = torch.stack([classes[list(phrase.classes)].mean(0) for phrase in self.phrases])
+        lengths = means.norm(dim=1, keepdim=True)
+        return torch.cat([means / lengths, content * lengths], 1)
 
     def _named(self) -> dict[str, set[int]]:
         """Return the classes of each lemma of a class."""
@@ -494,8 +522,13 @@ class Lexicon:
                 named[plain(name)].add(index)
         return dict(named)
 
-    def _related(self, classes: Mapping[str, set[int]]) -> dict[str, set[int]]:
-        """Return the classes of each word that usually means one of these synsets."""
+    def _related(
+        self, classes: Mapping[str, set[int]], *, counted: bool = False
+    ) -> dict[str, set[int]]:
+        """Return the classes of each word that usually means one of these synsets.
+
+        Where they are ``counted``, words that nobody was seen to use are left out.
+        """
         meanings = defaultdict(list)
         for offset in classes:
             for lemma in self._wordnet.synsets[offset].lemmas:
@@ -505,6 +538,7 @@ class Lexicon:
             plain(lemma): set().union(*(classes[offset] for offset in offsets))
             for lemma, offsets in meanings.items()
             if self._wordnet.share_of_uses(lemma, offsets) >= _SHARE_OF_USES
+            and not (counted and self._wordnet.is_rare(lemma))
         }
 
     def _above(self) -> dict[str, set[int]]:

@@ -16,7 +16,7 @@ from transformers import AlignTextConfig, AlignTextModel
 
 from ._captions import LONGEST_CAPTION, CaptionBatch, CaptionWriter
 
-WIDTH = 256
+WIDTH = 240
 LAYERS = 2
 _HIGHEST_RATES = (4e-3, 1.5e-3)  # of word embeddings, and of all others
 
@@ -43,7 +43,7 @@ class TextTower(nn.Module):
                 hidden_size=WIDTH,
                 num_hidden_layers=LAYERS,
                 num_attention_heads=4,
-                intermediate_size=5 * WIDTH // 4,
+                intermediate_size=WIDTH,
                 max_position_embeddings=LONGEST_CAPTION,
                 type_vocab_size=1,
                 pad_token_id=0,

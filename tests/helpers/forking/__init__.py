@@ -1,4 +1,4 @@
-"""Kernels that start within a second: forked from a process that has torch imported."""
+"""Kernels and programs that start within a second: forked from a process that has torch."""
 
 import atexit
 import json
@@ -32,6 +32,11 @@ def server() -> Path:
 def command(module: str, *arguments: str) -> list[str]:
     """Return a command that runs ``python -m module arguments`` in a forked process."""
     return [sys.executable, str(HERE / "client.py"), str(server()), module, *arguments]
+
+
+def program(text: str, *arguments: str) -> list[str]:
+    """Return a command that runs ``python -c text arguments`` in a forked process."""
+    return command("-c", text, *arguments)
 
 
 def kernel_command() -> list[str]:

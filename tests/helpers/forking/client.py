@@ -1,4 +1,7 @@
-"""``python client.py SOCKET MODULE ARGUMENTS`` is ``python -m MODULE ARGUMENTS``, forked."""
+"""``python client.py SOCKET MODULE ARGUMENTS`` is ``python -m MODULE ARGUMENTS``, forked.
+
+With ``-c TEXT`` for the module it is ``python -c TEXT ARGUMENTS``.
+"""
 
 import array
 import json

@@ -1,8 +1,8 @@
 """A process that imports torch and transformers once and forks Python programs from itself.
 
-``python server.py SOCKET`` runs ``python -m MODULE ARGUMENTS`` for ``client.py``,
-which stands in for the program: the program has the client's environment, working
-directory, streams and module path, gets its signals and ends when it does. It differs
+``python server.py SOCKET`` runs ``python -m MODULE ARGUMENTS``, or ``python -c TEXT ARGUMENTS``,
+for ``client.py``, which stands in for the program: the program has the client's environment,
+working directory, streams and module path, gets its signals and ends when it does. It differs
 from a process of its own in that other people's modules are imported already; this
 package and ipykernel are not.
 """
@@ -21,6 +21,7 @@ import traceback
 from array import array
 from contextlib import suppress
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, NoReturn
 
 STREAMS = 3
@@ -31,7 +32,7 @@ LONGEST = 2**18
 class Program:
     """How a program is started."""
 
-    arguments: list[str]  # the module's name, then its arguments
+    arguments: list[str]  # the module's name, or "-c" and a text; then its arguments
     environment: dict[str, str]
     folder: str
     path: list[str]
@@ -75,11 +76,9 @@ def become(program: Program, streams: list[int]) -> NoReturn:
         os.environ["JPY_PARENT_PID"] = str(os.getppid())
     os.chdir(program.folder)
     sys.path[:] = program.path
-    module, *rest = program.arguments
-    sys.argv[:] = [module, *rest]
     status = 0
     try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        run(*program.arguments)
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
@@ -91,6 +90,18 @@ def become(program: Program, streams: list[int]) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+def run(module: str, *arguments: str) -> None:
+    """Run a module, or for ``"-c"`` the text that comes first among the arguments."""
+    if module == "-c":
+        text, *rest = arguments
+        sys.argv[:] = ["-c", *rest]
+        main = sys.modules["__main__"] = ModuleType("__main__")
+        exec(compile(text, "<string>", "exec"), main.__dict__)
+    else:
+        sys.argv[:] = [module, *arguments]
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 class Server:
