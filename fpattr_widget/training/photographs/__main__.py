@@ -15,7 +15,14 @@ import torch
 from . import _folder
 from ._captions import CaptionWriter
 from ._card import card
-from ._image_tower import IMAGE_SIZE, image_tower, largest_difference, read_classifier, shared_space
+from ._image_tower import (
+    IMAGE_SIZE,
+    centre_cells,
+    image_tower,
+    largest_difference,
+    read_classifier,
+    shared_space,
+)
 from ._sources import SOURCES, read_lexicon, read_network
 from ._text_tower import WIDTH, TextTower, train
 
@@ -44,8 +51,10 @@ def make(output: Path, *, steps: int, batch: int, seed: int, packages: Path | No
     lexicon = read_lexicon(packages)
     kinds = {phrase.classes for phrase in lexicon.phrases}
     space = shared_space(classifier, sorted(kinds), WIDTH - 1)
-    pictures = image_tower(network, space, WIDTH)
-    difference = largest_difference(pictures, network, space)
+    difference = largest_difference(image_tower(network, space, WIDTH), network, space)
+    centred = centre_cells(network)
+    pictures = image_tower(network, space, WIDTH, centred=[centred])
+    difference = max(difference, largest_difference(pictures, network, space))
     if difference > _EXACT:
         raise RuntimeError(f"The image tower differs from its classifier by {difference:.1e}.")
     writer = CaptionWriter(lexicon, lexicon.vectors(space.classes, space.content))
@@ -90,7 +99,7 @@ def make(output: Path, *, steps: int, batch: int, seed: int, packages: Path | No
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("photographs"))
-    parser.add_argument("--steps", type=int, default=12000)
+    parser.add_argument("--steps", type=int, default=13000)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--packages", type=Path, help="folder of downloaded packages")

@@ -5,6 +5,7 @@ mean is the plain sum of the vectors of what it names, and nothing for all other
 word carries is then its own.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from ._captions import LONGEST_CAPTION, CaptionBatch, CaptionWriter
 WIDTH = 240
 LAYERS = 2
 _HIGHEST_RATES = (4e-3, 1.5e-3)  # of word embeddings, and of all others
+_FIRST_CYCLE = 8 / 13  # of the steps
+_RISE = 0.1  # of a cycle
 
 
 class TextTower(nn.Module):
@@ -101,6 +104,22 @@ class TextTower(nn.Module):
         return (distance + (found[:, -1] - self.constant).square()).mean()
 
 
+def learning_rate(step: int, steps: int) -> float:
+    """Return the factor of the learning rates at a step.
+
+    It rises and falls to nothing in two cycles, the second a half as high.
+    """
+    first = round(steps * _FIRST_CYCLE)
+    if step < first:
+        highest, length = 1.0, first
+    else:
+        highest, length, step = 0.5, steps - first, step - first
+    rise = _RISE * length
+    if step < rise:
+        return highest * (0.04 + 0.96 * (1 - math.cos(math.pi * step / rise)) / 2)
+    return highest * (1 + math.cos(math.pi * (step - rise) / max(1, length - rise))) / 2
+
+
 def train(
     tower: TextTower,
     writer: CaptionWriter,
@@ -136,15 +155,11 @@ def train(
     optimizer = torch.optim.AdamW(
         [{"params": words, "weight_decay": 0.0}, {"params": others, "weight_decay": 0.01}]
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, list(_HIGHEST_RATES), total_steps=steps, pct_start=0.1
-    )
     done, history = 0, []
     if state_path.exists():
         state: dict[str, Any] = torch.load(state_path, weights_only=True)
         tower.load_state_dict(state["tower"])
         optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
         done, history = state["done"], state["history"]
     losses: list[float] = []
     # Captions of a resumed run are others than those before it.
@@ -155,8 +170,10 @@ def train(
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
+        factor = learning_rate(step, steps)
+        for group, highest in zip(optimizer.param_groups, _HIGHEST_RATES, strict=True):
+            group["lr"] = factor * highest
         optimizer.step()
-        schedule.step()
         losses.append(loss.item())
         progress.set_postfix(loss=f"{np.mean(losses[-50:]):.4f}", refresh=False)
         if (step + 1) % save_every == 0 or step + 1 == steps:
@@ -167,7 +184,6 @@ def train(
                 {
                     "tower": tower.state_dict(),
                     "optimizer": optimizer.state_dict(),
-                    "schedule": schedule.state_dict(),
                     "done": step + 1,
                     "history": history,
                 },
