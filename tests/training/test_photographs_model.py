@@ -1,5 +1,6 @@
 """The model for photographs: how it is made, and what the one that ships knows."""
 
+import copy
 import json
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +18,7 @@ from fpattr_widget.assets import photograph, photograph_names
 from fpattr_widget.training.photographs import _captions, _folder, _image_tower
 from fpattr_widget.training.photographs._captions import CaptionWriter
 from fpattr_widget.training.photographs._lexicon import Lexicon, WordNet, plural
-from fpattr_widget.training.photographs._text_tower import WIDTH, TextTower, train
+from fpattr_widget.training.photographs._text_tower import WIDTH, TextTower, learning_rate, train
 
 MODEL = Path(str(files("fpattr_widget") / "assets" / "photographs"))
 
@@ -215,6 +216,15 @@ def test_the_image_tower_is_the_classifier(network, space):
     assert _image_tower.largest_difference(tower, network, space) > 1e-4
 
 
+def test_cells_are_moved_by_the_padding_of_one_convolution(network, space):
+    moved = copy.deepcopy(network)
+    block = _image_tower.centre_cells(moved)
+    assert moved._blocks[block]._depthwise_conv.stride[0] == 2
+    tower = _image_tower.image_tower(moved, space, WIDTH, centred=[block])
+    assert _image_tower.largest_difference(tower, moved, space) < 5e-5
+    assert _image_tower.largest_difference(tower, network, space) > 1e-4
+
+
 def test_a_class_that_is_seen_adds_its_kinds(space):
     assert space.kinds.any(1).nonzero().flatten().tolist() == [*range(90)]  # three are no kind
     cells = torch.randn(3, WIDTH - 1, generator=torch.Generator().manual_seed(1)) * 4
@@ -261,6 +271,15 @@ def test_training_resumes_and_the_folder_is_an_ordinary_one(network, space, writ
     assert pairs.grid == (9, 9)
     assert abs(pairs.ledger.residual) < 0.01
     assert json.loads((folder / "training.json").read_text()) == {"steps": 6}
+
+
+def test_the_learning_rate_rises_and_falls_twice():
+    rates = np.array([learning_rate(step, 1300) for step in range(1300)])
+    assert (rates.argmax(), rates.max()) == (80, 1)
+    assert (800 + rates[800:].argmax(), rates[800:].max()) == (850, 0.5)
+    assert rates[[0, 799, 800, 1299]] == pytest.approx([0.04, 0, 0.02, 0], abs=1e-3)
+    assert (np.diff(rates[80:800]) < 0).all()
+    assert (np.diff(rates[850:]) < 0).all()
 
 
 def test_a_text_tower_learns_what_captions_mean(writer):
