@@ -31,8 +31,8 @@ IMAGE_SIZE = 288
 
 #: How far each thing that a caption names is spoken against by whatever a picture shows, and the
 #: scale of that dimension in pictures; chosen on collages.
-_AGAINST = 0.2
-_CONTENT_SCALE = 0.6
+_AGAINST = 0.15
+_CONTENT_SCALE = 0.45
 #: Directions in which a grey picture differs from the mean, and which say nothing of classes.
 _GREY_DIRECTIONS = 4
 
