@@ -275,7 +275,7 @@ def test_training_resumes_and_the_folder_is_an_ordinary_one(network, space, writ
     assert [token.text for token in pairs.tokens] == [
         "CLS", "A", "golden", "retriever", "zorgle", "and", "a", "Crâne", "SEP",
     ]  # fmt: skip
-    assert [token.unknown for token in pairs.tokens].index(True) == 4
+    assert [i for i, token in enumerate(pairs.tokens) if token.unknown] == [4]
     assert pairs.grid == (9, 9)
     assert abs(pairs.ledger.residual) < 0.01
     assert json.loads((folder / "training.json").read_text()) == {"steps": 6}
