@@ -1,4 +1,4 @@
-"""Captions for the text tower: what they name, and how strongly, is what they shall mean."""
+"""Captions that train the text tower, and the vectors that it is to embed them as."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ _DETERMINERS = ("a", "a", "an", "the", "the", "two", "three", "some", "his", "th
 
 @dataclass(frozen=True)
 class CaptionBatch:
-    """Captions, and what they shall mean.
+    """Captions and their targets.
 
     Attributes
     ----------

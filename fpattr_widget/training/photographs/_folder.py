@@ -51,13 +51,13 @@ def save(
     Parameters
     ----------
     folder
-        Where to.
+        The folder to write to.
     image_tower, text_tower
         The two towers.
     vocabulary
         Words in the order of their ids.
     training
-        What made the weights, for ``training.json``.
+        How the weights were made; written to ``training.json``.
     card
         The model card.
     """
@@ -69,7 +69,7 @@ def save(
     )
     model = AlignModel(config).eval()
     model.vision_model.load_state_dict(image_tower.state_dict())
-    _load(model.text_model, text_tower.model.state_dict())
+    model.text_model.load_state_dict(text_tower.model.state_dict())
     model.text_projection.load_state_dict(text_tower.projection.state_dict())
     model.to(torch.float16).save_pretrained(folder)
     new_tokenizer(vocabulary).save_pretrained(folder)
@@ -81,11 +81,6 @@ def save(
     for name, content in settings.items():
         (folder / name).write_text(json.dumps(content, indent=2) + "\n")
     (folder / "README.md").write_text(card)
-
-
-def _load(model: Any, weights: dict[str, Any]) -> None:
-    """Load the weights of a text model, which may have a pooler that an ALIGN has not."""
-    model.load_state_dict({name: weights[name] for name in model.state_dict()})
 
 
 _IMAGE_PROCESSOR = {

@@ -15,7 +15,7 @@ strided convolution is padded on all sides here, which moves all cells by a quar
 
 One block more adds kinds. Trained to tell 118 breeds of dogs apart, a classifier that is sure of
 the breed says no more of dogs than of anything else: no direction of its features is "dog". So
-each class has a unit, which is on where the class is seen, and adds the kinds that it belongs to.
+each class has a unit. It is active where the class is seen, and adds the kinds of the class.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,8 +29,8 @@ from transformers import AlignVisionConfig, AlignVisionModel
 #: Even sides at every stride, as TensorFlow pads; 9 × 9 cells.
 IMAGE_SIZE = 288
 
-#: How far each thing that a caption names is spoken against by whatever a picture shows, and the
-#: scale of that dimension in pictures; chosen on collages.
+#: How much the content of a cell lowers the score of every named thing, and the scale of that
+#: dimension in pictures; chosen on collages.
 _AGAINST = 0.15
 _CONTENT_SCALE = 0.45
 #: Directions in which a grey picture differs from the mean, and which say nothing of classes.
@@ -84,16 +84,16 @@ class SharedSpace:
     projection
         From features to the shared space, ``(dimensions, features)``.
     zero
-        What has no direction there: the mean over ImageNet, and in the last dimension a grey
-        picture, projected, ``(dimensions,)``.
+        What is subtracted after the projection, ``(dimensions,)``: the mean over ImageNet, in the
+        last dimension the mean of a grey picture.
     classes
         A unit vector for each class, ``(classes, dimensions - 1)``.
     content
-        What a class has in the last dimension: a negative number, for what is there is most
-        often something else.
+        Value of every class in the last dimension. It is negative, because most of what a
+        picture shows is not the class.
     kinds
-        What a class adds where it is seen, ``(classes, dimensions - 1)``; 0 for a class that
-        belongs to no kind.
+        Vector that is added to a cell in which a class is seen, ``(classes, dimensions - 1)``;
+        0 for a class that belongs to no kind.
     """
 
     projection: Tensor
@@ -167,9 +167,9 @@ def shared_space(
 
 
 def _kinds_of_classes(classes: Tensor, kinds: Sequence[Sequence[int]], units: int) -> Tensor:
-    """Return what each class adds, so that the kinds that it belongs to respond, and no others.
+    """Return the vector that each class adds: its own kinds respond to it, and no others.
 
-    As there are so many ``units``, the classes that would add least add nothing.
+    At most ``units`` classes add anything; those with the shortest vectors are left out.
     """
     belongs = torch.zeros(len(classes), len(kinds))
     for column, members in enumerate(kinds):

@@ -20,6 +20,9 @@ _BROADEST = 400
 #: A word counts as the name of a thing if at least this share of its uses mean the thing.
 _SHARE_OF_USES = 0.3
 
+#: Weight of one counted use of a word; a meaning that was never counted weighs 1, or 2 if first.
+_PER_COUNT = 4
+
 #: WordNet's kinds of nouns for what can be seen: animals, artifacts, food, objects, plants,
 #: and the topmost ones, such as "animal" itself.
 _VISIBLE = frozenset({"03", "05", "06", "13", "17", "20"})
@@ -365,7 +368,9 @@ class WordNet:
             if rest.startswith("1:"):
                 # Senses are ordered by use; of those that were never counted the first counts
                 # most.
-                self._uses[plain(lemma)][offset] = 4 * int(count) + (2 if number == "1" else 1)
+                self._uses[plain(lemma)][offset] = _PER_COUNT * int(count) + (
+                    2 if number == "1" else 1
+                )
 
     @cached_property
     def below(self) -> dict[str, list[str]]:
@@ -397,7 +402,7 @@ class WordNet:
 
     def is_rare(self, lemma: str) -> bool:
         """Return whether no use of a word was counted."""
-        return max(self._uses[plain(lemma)].values(), default=0) < 4
+        return max(self._uses[plain(lemma)].values(), default=0) < _PER_COUNT
 
     def find(self, lemmas: Iterable[str], definition: str) -> str:
         """Return the offset of the synset that these lemmas and this definition describe."""

@@ -1,8 +1,8 @@
 """A text tower that is trained onto a classifier's classes, without a single picture.
 
-The image tower stays as it is, as in LiT (Zhai et al., arXiv 2111.07991). What a caption shall
-mean is the plain sum of the vectors of what it names, and nothing for all other words: what a
-word carries is then its own.
+The image tower is not trained, as in LiT (Zhai et al., arXiv 2111.07991). The target of a caption
+is the sum of the vectors of the things that it names; all other words add nothing. Each word's
+contribution is then its own vector.
 """
 
 import math
@@ -30,7 +30,7 @@ class TextTower(nn.Module):
     Parameters
     ----------
     writer
-        Its vocabulary is the tower's; each word begins with what it shall mean.
+        Its vocabulary is the tower's; each word is initialised with its target.
     constant
         What every caption has in the last dimension, where pictures have 0: a caption that
         names nothing is then similar to no picture.
@@ -63,7 +63,7 @@ class TextTower(nn.Module):
         return self.model.embeddings.word_embeddings.weight
 
     def _begin(self, writer: CaptionWriter) -> None:
-        """Let the tower begin as the mean of its words' vectors."""
+        """Initialise the tower so that it embeds a caption as the mean of its words' vectors."""
         sums, counts = torch.zeros_like(self.words), torch.zeros(len(self.words), 1)
         width = writer.vectors.shape[1]
         for ids, vector, weight in zip(
@@ -88,7 +88,7 @@ class TextTower(nn.Module):
         self.projection.bias[-1] = self.constant
 
     def forward(self, batch: CaptionBatch) -> Tensor:
-        """Return embeddings of captions whose tokens are there by their strength."""
+        """Return embeddings of captions, each token mixed with padding by its strength."""
         states = self.model.embeddings(input_ids=batch.ids)
         padding = self.model.embeddings(input_ids=torch.zeros_like(batch.ids))
         states = torch.lerp(padding, states, batch.strength[..., None])
@@ -98,7 +98,7 @@ class TextTower(nn.Module):
         )
 
     def loss(self, batch: CaptionBatch) -> Tensor:
-        """Return the mean squared distance from what captions shall mean."""
+        """Return the mean squared distance of embeddings from their targets."""
         found = self(batch)
         distance = (found[:, :-1] - batch.meanings).square().sum(1)
         return (distance + (found[:, -1] - self.constant).square()).mean()
