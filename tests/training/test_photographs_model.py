@@ -302,7 +302,10 @@ def test_a_text_tower_learns_what_captions_mean(writer):
         loss = text.loss(next(batches))
         loss.backward()
         optimizer.step()
-    assert float(loss) < 0.6 * nothing
+    last = next(batches)
+    with torch.no_grad():
+        missed = (text(last)[:, :-1] - last.meanings).square().sum(1).mean()
+    assert float(missed) < 0.6 * nothing
 
 
 # The one that ships
@@ -347,6 +350,15 @@ def test_a_right_caption_is_above_zero_and_a_wrong_one_below(shipped, name, righ
     picture = photograph(name).image
     assert shipped.similarity(picture, right) > 0.1
     assert shipped.similarity(picture, wrong) < 0.02
+
+
+@pytest.mark.parametrize(("grey", "value"), [(0, -1.0), (127, -0.5 / 127.5), (255, 1.0)])
+def test_its_pictures_reach_from_minus_one_to_one(shipped, grey, value):
+    """As (x - 127) / 128 in the classifier's own code, within a half of a grey level."""
+    prepared = shipped.prepare(Image.new("RGB", (40, 30), (grey, grey, grey)), "image")
+    pixels = prepared.inputs["pixel_values"]
+    assert pixels.shape == (1, 3, 288, 288)
+    np.testing.assert_allclose(pixels, value, atol=1e-5)
 
 
 def test_what_names_nothing_is_near_zero(shipped):
