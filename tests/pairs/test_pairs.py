@@ -301,7 +301,7 @@ def test_a_side_may_be_of_any_kind(tmp_path):
     assert "'tone up', 4 tokens × tones, 3 features" in repr(pairs)
     with pytest.raises(fp.InputError, match="`pairs` have a tones where a crop is needed"):
         pairs.row("up")
-    with pytest.raises(fp.InputError, match="`pairs` cannot be saved .*a tones has no form"):
+    with pytest.raises(fp.InputError, match=r"`pairs` cannot be saved .*a tones has no form"):
         pairs.save(tmp_path / "x.fpattr")
     assert not list(tmp_path.iterdir())
     turned = fp.FeaturePairs(
