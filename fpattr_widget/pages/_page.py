@@ -17,7 +17,7 @@ from PIL import Image, features
 from ..drawing import INK, INK_IN_THE_DARK, WHITE, css, pairs_png
 from ..errors import InputError
 from ..files import write_atomically
-from ..pairs import FeaturePairs, without_picture
+from ..pairs import FeaturePairs, without_pictures
 from ..view import Encoded, computed_state, encode_within, subject_state
 
 Form = Literal["page", "fragment", "iframe"]
@@ -174,7 +174,7 @@ def section(shown: Explained, strip_image: bool = False) -> str:
     """Return what the page's script turns into the view of one explanation."""
     pairs, kept_state = _pairs_and_state(shown)
     if strip_image:
-        pairs = without_picture(pairs)
+        pairs = without_pictures(pairs)
     picture = encode_within(pairs.picture, _LARGEST_PICTURE)
     state = {**subject_state(pairs, picture), **computed_state(pairs), **kept_state}
     drawing = _drawing(pairs)
