@@ -92,6 +92,22 @@ def is_caption_and_picture(rows: Side, columns: Side) -> bool:
     return _is_one_caption(rows) and not columns.is_sum and columns.kinds == {Crop.kind}
 
 
+def visible_features(side: Side, name: str) -> dict[str, list[Any]]:
+    """Return what is known of the features of one axis of ``FeaturePairs.matrix``.
+
+    Parameters
+    ----------
+    side
+        The side.
+    name
+        ``"row"`` or ``"column"``, with which the names of the columns begin.
+    """
+    return {
+        key: [column[number] for number in side.visible]
+        for key, column in _named(side, name).items()
+    }
+
+
 def _is_one_caption(side: Side) -> bool:
     return not side.is_sum and side.kinds == {Sentence.kind}
 
@@ -135,8 +151,5 @@ def _axes(side: Side, name: str) -> tuple[list[str], list[int], dict[str, Any]]:
     if len(side.panels) == 1 and isinstance(panel, Crop):
         return [f"{name}_grid_row", f"{name}_grid_column"], list(panel.grid), {}
     axis = f"{name}_feature"
-    coordinates = {
-        key: (axis, [column[number] for number in side.visible])
-        for key, column in _named(side, name).items()
-    }
+    coordinates = {key: (axis, column) for key, column in visible_features(side, name).items()}
     return [axis], [len(side.visible)], coordinates
