@@ -215,17 +215,17 @@ describe("the protocol", () => {
     expect(names).toEqual(cases.groups);
   });
 
-  test("numbers pins as Python's users do", () => {
-    for (const { features, tokens, patches } of cases.numbering) {
+  test("has pins and what is pointed at as features of both sides", () => {
+    for (const { rows, columns } of cases.pins) {
       const model = new FakeModel({ sides, report_hover: true });
       const store = new Store(model);
       const selection = new Selection();
       store.bind(selection, new AbortController().signal);
-      selection.pin(features);
-      selection.point(features);
-      expect(model.get("selected_tokens")).toEqual(tokens);
-      expect(model.get("selected_patches")).toEqual(patches);
-      expect(model.get("hovered")).toEqual({ tokens, patches });
+      selection.pin([rows, columns]);
+      selection.point([rows, columns]);
+      expect(model.get("selected_rows")).toEqual(rows);
+      expect(model.get("selected_columns")).toEqual(columns);
+      expect(model.get("hovered")).toEqual({ rows, columns });
       store.close();
     }
   });

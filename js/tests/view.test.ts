@@ -96,7 +96,7 @@ describe("untrusted text", () => {
       sides: sidesOf({ text: caption, tokens, grid: [1, 1], names: [bold] }),
       about: { model: evil, method: close },
       rows: encodeFloats(Float32Array.of(1, 2, 3, 4, 5, 6)),
-      selected_tokens: [1],
+      selected_rows: [1],
     });
     model.receive({ type: "failure", epoch: 1, message: evil });
     await frame();
@@ -193,12 +193,12 @@ describe("the pointer", () => {
       await point("pointerup", stage, { ...at(to), ...options });
     };
     await drag(0, 4);
-    expect(model.get("selected_patches")).toEqual([0, 1, 3, 4]);
+    expect(model.get("selected_columns")).toEqual([1, 2, 4, 5]);
     await drag(2, 2, { shiftKey: true });
     await drag(0, 3, { altKey: true });
-    expect(model.get("selected_patches")).toEqual([1, 2, 4]);
+    expect(model.get("selected_columns")).toEqual([2, 3, 5]);
     await press(stage, "Escape");
-    expect(model.get("selected_patches")).toEqual([]);
+    expect(model.get("selected_columns")).toEqual([]);
     expect(root.dataset.shown).toBe("");
   });
 
@@ -212,11 +212,11 @@ describe("the pointer", () => {
     await point("pointerdown", a);
     await point("pointermove", a);
     await point("pointerup", a);
-    expect(model.get("selected_tokens")).toEqual([1, 2, 3, 4, 5]);
+    expect(model.get("selected_rows")).toEqual([1, 2, 3, 4, 5]);
     for (const expected of [[5], []]) {
       await point("pointerdown", red);
       await point("pointerup", red);
-      expect(model.get("selected_tokens")).toEqual(expected);
+      expect(model.get("selected_rows")).toEqual(expected);
     }
   });
 });
@@ -224,8 +224,8 @@ describe("the pointer", () => {
 test("with both sides pinned the line reads their joint value, whatever is hovered", async () => {
   const { root, find, stage } = show({
     ...known(),
-    selected_tokens: [4],
-    selected_patches: [0, 1],
+    selected_rows: [4],
+    selected_columns: [1, 2],
   });
   await point("pointermove", stage, at(5));
   expect(root.dataset.shown).toBe("tokens:4 patches:0,1");
@@ -265,12 +265,12 @@ describe("the keyboard", () => {
     expect(active().textContent).toBe("a");
     expect(root.dataset.shown).toBe("tokens:1");
     await press(active(), "ArrowRight", { shiftKey: true });
-    expect(model.get("selected_tokens")).toEqual([1, 2, 3]);
+    expect(model.get("selected_rows")).toEqual([1, 2, 3]);
     await press(active(), "ArrowRight", { shiftKey: true });
-    expect(model.get("selected_tokens")).toEqual([1, 2, 3, 4]);
+    expect(model.get("selected_rows")).toEqual([1, 2, 3, 4]);
     await press(active(), "Enter");
     await press(active(), "Enter");
-    expect(model.get("selected_tokens")).toEqual([]);
+    expect(model.get("selected_rows")).toEqual([]);
     expect(root.querySelectorAll(".fpattr-token[tabindex='0']")).toHaveLength(1);
   });
 
@@ -291,7 +291,7 @@ describe("the keyboard", () => {
     await press(stage, "ArrowDown", { shiftKey: true });
     await press(stage, "ArrowRight", { shiftKey: true });
     await press(stage, "Enter");
-    expect(model.get("selected_patches")).toEqual([1, 2, 4, 5]);
+    expect(model.get("selected_columns")).toEqual([2, 3, 5, 6]);
   });
 });
 
@@ -300,7 +300,7 @@ describe("settings", () => {
     root.querySelector<HTMLElement>(`.fpattr-choice [data-value='${value}']`)?.click();
 
   test("are traits, which the panel changes and Python too", async () => {
-    const { model, root, find } = show({ ...known(), selected_tokens: [1] });
+    const { model, root, find } = show({ ...known(), selected_rows: [1] });
     const panel = find(".fpattr-display");
     expect(panel.hidden).toBe(true);
     find("[aria-expanded]").click();
@@ -329,7 +329,7 @@ describe("settings", () => {
   });
 
   test("one sign alone is painted and listed", async () => {
-    const { root, model } = show({ ...known(), selected_tokens: [1] });
+    const { root, model } = show({ ...known(), selected_rows: [1] });
     expect(pixels.every(([, , , alpha]) => (alpha ?? 0) > 0)).toBe(true);
     press(root, "for");
     await frame();
@@ -368,16 +368,18 @@ test("CLS can be looked at and pinned, and is no patch", async () => {
   await frame();
   expect(root.dataset.shown).toBe("specials:0");
   expect(Number(find(".fpattr-token[data-tokens='4']").dataset.value)).toBe(4);
-  expect(model.get("selected_patches")).toEqual([]);
+  expect(model.get("selected_columns")).toEqual([0]);
 });
 
 const LEDGER = {
   similarity: 0.5,
   pairs: 0.4,
-  caption_only: 0.2,
-  image_only: 0,
+  rows_only: 0.2,
+  columns_only: 0,
   baseline: -0.1,
   residual: 0,
+  unit_scale: 1,
+  terms: [],
 };
 
 describe("the ledger", () => {
@@ -391,8 +393,8 @@ describe("the ledger", () => {
     );
     const faint = [...root.querySelectorAll<HTMLElement>(".fpattr-part[data-faint]")];
     expect(faint.map((part) => part.dataset.part)).toEqual([
-      "caption_only",
-      "image_only",
+      "rows_only",
+      "columns_only",
       "baseline",
     ]);
     await point("pointerleave", find(".fpattr-part[data-part=pairs]"), { bubbles: false });
@@ -485,10 +487,7 @@ describe("all words and places", () => {
     expect(cls?.querySelector(".fpattr-amount")?.textContent).toBe("+6.000");
     cls?.click();
     await frame();
-    expect([model.get("selected_tokens"), root.dataset.shown]).toEqual([
-      [6],
-      "tokens:6 specials:0",
-    ]);
+    expect([model.get("selected_rows"), root.dataset.shown]).toEqual([[6], "tokens:6 specials:0"]);
     expect(cls?.getAttribute("aria-pressed")).toBe("true");
   });
 
@@ -514,7 +513,7 @@ describe("scales", () => {
   });
 
   test("noise is faint: automatic scales end no lower than the floor, and the legend says where", async () => {
-    const { find, root, model } = show({ ...faint(0, 0.002, 0.001), selected_tokens: [0] });
+    const { find, root, model } = show({ ...faint(0, 0.002, 0.001), selected_rows: [0] });
     expect(Number(find(".fpattr-heat").dataset.limit)).toBe(0.01);
     expect(pixels[0]?.[3]).toBe(Math.round(0.85 * 255 * 0.2));
     const ends = () => [...root.querySelectorAll(".fpattr-end")].map((end) => end.textContent);
@@ -682,7 +681,7 @@ describe("the value at the pointer", () => {
     await point("pointermove", stage, at(1));
     // The column's sum: tokens 0 to 6 with alternating signs, plus two tenths each.
     expect(stage.dataset.readout).toBe("+3.200");
-    model.update({ selected_tokens: [4] });
+    model.update({ selected_rows: [4] });
     await frame();
     expect(stage.dataset.readout).toBe("+4.200");
     await point("pointerleave", stage, { bubbles: false });
@@ -695,12 +694,12 @@ describe("what Python is told", () => {
   test("hover stays in the page unless it is asked for", async () => {
     const { model, find, stage } = show(known());
     await point("pointermove", find(".fpattr-token[data-tokens='5']"));
-    expect(model.get("hovered")).toEqual({ tokens: [], patches: [] });
+    expect(model.get("hovered")).toEqual({ rows: [], columns: [] });
     model.update({ report_hover: true });
     await point("pointermove", stage, at(4));
-    expect(model.get("hovered")).toEqual({ tokens: [], patches: [4] });
+    expect(model.get("hovered")).toEqual({ rows: [], columns: [5] });
     await point("pointermove", find(".fpattr-token[data-tokens='5']"));
-    await vi.waitFor(() => expect(model.get("hovered")).toEqual({ tokens: [5], patches: [] }));
+    await vi.waitFor(() => expect(model.get("hovered")).toEqual({ rows: [5], columns: [] }));
     expect(model.saves).toHaveLength(2);
   });
 });
@@ -719,21 +718,21 @@ describe("touch", () => {
     expect([group.hidden, clear.hidden]).toEqual([true, true]);
     await tap(stage, at(0));
     expect([group.hidden, clear.hidden]).toEqual([false, false]);
-    expect(model.get("selected_patches")).toEqual([0]);
+    expect(model.get("selected_columns")).toEqual([1]);
     const choose = (value: string) =>
       root.querySelector<HTMLElement>(`.fpattr-pins [data-value='${value}']`)?.click();
     choose("add");
     await tap(stage, at(4));
     await tap(find(".fpattr-token[data-tokens='5']"));
     await tap(find(".fpattr-token[data-tokens='1']"));
-    expect(model.get("selected_patches")).toEqual([0, 4]);
-    expect(model.get("selected_tokens")).toEqual([1, 5]);
+    expect(model.get("selected_columns")).toEqual([1, 5]);
+    expect(model.get("selected_rows")).toEqual([1, 5]);
     choose("remove");
     await tap(stage, at(0));
-    expect(model.get("selected_patches")).toEqual([4]);
+    expect(model.get("selected_columns")).toEqual([5]);
     clear.click();
-    expect(model.get("selected_patches")).toEqual([]);
-    expect(model.get("selected_tokens")).toEqual([]);
+    expect(model.get("selected_columns")).toEqual([]);
+    expect(model.get("selected_rows")).toEqual([]);
   });
 });
 
@@ -889,7 +888,7 @@ describe("lifetime", () => {
     expect(model.listening).toBe(before);
     clean();
     expect(root.isConnected).toBe(false);
-    model.update({ selected_tokens: [1] });
+    model.update({ selected_rows: [1] });
     await frame();
     expect((el.firstElementChild as HTMLElement).dataset.shown).toBe("tokens:1");
   });

@@ -7,7 +7,7 @@ import { NO_DRAFT } from "../values/focus";
 import type { Gesture } from "../values/gestures";
 import type { Look, Place } from "../values/look";
 import type { Settings } from "../values/settings";
-import type { LedgerState, PanelState } from "../values/shapes";
+import type { LedgerTermState, PanelState } from "../values/shapes";
 import type { Both, Panel, Side, SideIndex } from "../values/sides";
 import type { Paper } from "./chip";
 
@@ -20,7 +20,7 @@ export interface ViewState {
   /** Whether the view was ever touched. */
   touched: boolean;
   /** The part of the ledger that explains itself. */
-  explained: keyof LedgerState | null;
+  explained: keyof LedgerTermState | null;
 }
 
 export const AT_FIRST: ViewState = {

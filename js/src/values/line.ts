@@ -4,7 +4,7 @@ import { isNothing, listed, plural, signed } from "./format";
 import { addsUp, ledgerBar } from "./ledger";
 import type { Look } from "./look";
 import type { Pairs } from "./pairs";
-import type { LedgerState } from "./shapes";
+import type { LedgerState, LedgerTermState } from "./shapes";
 import {
   type Both,
   citeOf,
@@ -33,7 +33,7 @@ export interface LineInput {
   /** What the ledger's pairs are made of; see `splitOf`. */
   split: readonly Addend[];
   /** The part of the ledger that explains itself. */
-  explained: keyof LedgerState | null;
+  explained: keyof LedgerTermState | null;
   /** Why rows are missing, in words that begin with `not computed`; or that they are on their way. */
   why: string;
   /** Whether missing rows are on their way. */
