@@ -94,6 +94,9 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
         Whether the picture keeps its colour under a map.
     level
         What a chip of the caption is: ``"words"``, or the tokenizer's ``"tokens"``.
+    fold
+        Whether words of several captions that stand in the same place are shown
+        as one: what the captions of a difference share then nearly cancels.
     report_hover
         Whether ``hovered`` is kept up to date.
     editable

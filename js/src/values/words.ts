@@ -3,7 +3,8 @@
 import { CodePoints } from "./codepoints";
 import { listed } from "./format";
 import type { Level } from "./settings";
-import type { TokenState } from "./shapes";
+import type { FoldState, TokenState } from "./shapes";
+import { nth } from "./weights";
 
 export interface Chip {
   /** Indices of the tokens that make it up, in order. */
@@ -107,6 +108,40 @@ export function sentence(
   };
 }
 
+/**
+ * Several sentences as one: a chip for each fold, between special tokens of the same text. Tokens
+ * are those of all sentences, numbered one after the other.
+ */
+export function folded(tokens: readonly TokenState[], folds: readonly FoldState[]): Sentence {
+  const inFolds = new Set(folds.flatMap(({ features }) => features));
+  const before = new Map<string, number[]>();
+  const after = new Map<string, number[]>();
+  const first = tokens.findIndex((_, token) => inFolds.has(token));
+  tokens.forEach(({ text }, token) => {
+    if (inFolds.has(token)) return;
+    const known = before.get(text) ?? after.get(text);
+    if (known) known.push(token);
+    else (token < first ? before : after).set(text, [token]);
+  });
+  const chips: Chip[] = [];
+  const add = (text: string, members: readonly number[]) => {
+    const parts = members.flatMap((token) => tokens[token] ?? []);
+    const mark = MARK.test(text) && !PICTOGRAPH.test(text);
+    const kind = parts.every(({ special }) => special) ? "special" : mark ? "mark" : "word";
+    const unknown = parts.some((token) => token.unknown);
+    const space = chips.length > 0 && kind !== "mark" ? " " : "";
+    chips.push({ tokens: [...members], text, kind, before: space, unknown });
+  };
+  for (const [text, members] of before) add(text, members);
+  for (const { name, features } of folds) add(name, features);
+  for (const [text, members] of after) add(text, members);
+  const chipOf: number[] = [];
+  chips.forEach((chip, index) => {
+    for (const token of chip.tokens) chipOf[token] = index;
+  });
+  return { chips, after: "", chipOf };
+}
+
 const NAMED = 3; // unknown words that are named
 
 /** Says which words the model does not know; nothing where there are none. */
@@ -119,7 +154,16 @@ export function neverSeen({ chips }: Sentence): string {
   return `The model has never seen ${listed(named)}: to it ${instead}.`;
 }
 
-/** How a set of tokens is called in a sentence: “dog”, “a red dog”, BOS, “dog” and “ball”. */
+/** `2nd`: which of several chips with the same text one is; nothing where it is the only one. */
+export function whichOf({ chips }: Sentence, index: number): string {
+  const text = chips[index]?.text;
+  const same = chips.flatMap((chip, i) => (chip.text === text ? [i] : []));
+  return same.length > 1 ? nth(same.indexOf(index) + 1) : "";
+}
+
+/**
+ * How a set of tokens is called in a sentence: “dog”, “a red dog”, BOS, “dog” and “ball”, “a” (2nd).
+ */
 export function nameOf(
   tokens: readonly number[],
   subject: Sentence,
@@ -130,9 +174,10 @@ export function nameOf(
   const touched = [...new Set(tokens.map((token) => chipOf[token] ?? 0))].sort((a, b) => a - b);
   const names: string[] = [];
   let quote = "";
+  let which = "";
   const flush = () => {
-    if (quote) names.push(`“${shorten(quote)}”`);
-    quote = "";
+    if (quote) names.push(`“${shorten(quote)}”${which && ` (${which})`}`);
+    quote = which = "";
   };
   let last = -2;
   for (const index of touched) {
@@ -150,6 +195,7 @@ export function nameOf(
       const joined = quote !== "" && last === index - 1;
       if (!joined) flush();
       quote = joined ? quote + chip.before + chip.text : chip.text;
+      which = joined ? "" : whichOf(subject, index);
     }
     last = index;
   }
