@@ -14,9 +14,12 @@ if TYPE_CHECKING:
         DualEncoder,
         Family,
         ImageTower,
+        Picture,
+        Text,
         TextTower,
         Token,
         load_encoder,
+        mean,
         register_family,
     )
     from .errors import InputError
@@ -49,7 +52,9 @@ __all__ = [
     "Occlusion",
     "PairsWidget",
     "PatchTokenSimilarity",
+    "Picture",
     "Report",
+    "Text",
     "TextTower",
     "Token",
     "attribute",
@@ -59,6 +64,7 @@ __all__ = [
     "explore",
     "load_encoder",
     "load_pairs",
+    "mean",
     "register_family",
     "save_html",
     "to_html",
@@ -67,8 +73,8 @@ __all__ = [
 # The rooms and their public names, as imported above.
 _NAMES_OF: dict[str, tuple[str, ...]] = {
     "encoders": (
-        "DualEncoder", "Family", "ImageTower", "TextTower", "Token", "load_encoder",
-        "register_family",
+        "DualEncoder", "Family", "ImageTower", "Picture", "Text", "TextTower", "Token",
+        "load_encoder", "mean", "register_family",
     ),
     "errors": ("InputError",),
     "evaluation": ("Dataset", "Report", "datasets", "evaluate"),

@@ -251,7 +251,7 @@ class RowServer:
         )
 
     def _send_region(self, identifier: int, features: list[int]) -> None:
-        values = self._pairs.feature_column(self._existing(features)).astype("<f4")
+        values = self._pairs.of_columns(self._existing(features)).astype("<f4")
         message = FeaturesMessage(
             type="features", epoch=self.epoch, side=1, id=identifier, features=features
         )
