@@ -1,7 +1,7 @@
 """The anywidget: its state, and the messages between Python and the page."""
 
 import os
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib.resources import files
@@ -510,12 +510,11 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
         )
 
 
-def _numbered(pairs: FeaturePairs) -> tuple[range, list[int]] | None:
+def _numbered(pairs: FeaturePairs) -> tuple[Sequence[int], Sequence[int]] | None:
     """Return the features that tokens and patches are, ``None`` without a caption and a picture."""
     if [panel.kind for side in (pairs.rows, pairs.columns) for panel in side.panels] != _CAPTIONED:
         return None
-    patches = [n for n, feature in enumerate(pairs.columns.features) if not feature.special]
-    return range(len(pairs.rows.features)), patches
+    return range(len(pairs.rows.features)), pairs.columns.visible
 
 
 def _is_held(widget: ipywidgets.Widget) -> bool:

@@ -63,7 +63,8 @@ export function readFolded(
   const tokens = states.flatMap((state) => state.tokens);
   const cut = folded(tokens, folds);
   const special = tokens.flatMap((token, feature) => (token.special ? [feature] : []));
-  const text = folds.map(({ name }) => name).join(" ");
+  const words = cut.chips.filter(({ kind }) => kind !== "special");
+  const text = words.map((chip) => chip.before + chip.text).join("").trim();
   const whole = { features: tokens.length, special, weight: 1 };
   const state: SentenceState = { kind: "sentence", ...whole, text, tokens };
   const panel = panelOf(state, cut, {

@@ -109,32 +109,29 @@ export function sentence(
 }
 
 /**
- * Several sentences as one: a chip for each fold, between special tokens of the same text. Tokens
- * are those of all sentences, numbered one after the other.
+ * Several sentences as one: a chip for each fold. Tokens are those of all sentences, numbered one
+ * after the other.
  */
 export function folded(tokens: readonly TokenState[], folds: readonly FoldState[]): Sentence {
-  const inFolds = new Set(folds.flatMap(({ features }) => features));
-  const before = new Map<string, number[]>();
-  const after = new Map<string, number[]>();
-  const first = tokens.findIndex((_, token) => inFolds.has(token));
-  tokens.forEach(({ text }, token) => {
-    if (inFolds.has(token)) return;
-    const known = before.get(text) ?? after.get(text);
-    if (known) known.push(token);
-    else (token < first ? before : after).set(text, [token]);
-  });
   const chips: Chip[] = [];
-  const add = (text: string, members: readonly number[]) => {
-    const parts = members.flatMap((token) => tokens[token] ?? []);
-    const mark = MARK.test(text) && !PICTOGRAPH.test(text);
-    const kind = parts.every(({ special }) => special) ? "special" : mark ? "mark" : "word";
-    const unknown = parts.some((token) => token.unknown);
-    const space = chips.length > 0 && kind !== "mark" ? " " : "";
-    chips.push({ tokens: [...members], text, kind, before: space, unknown });
-  };
-  for (const [text, members] of before) add(text, members);
-  for (const { name, features } of folds) add(name, features);
-  for (const [text, members] of after) add(text, members);
+  for (let i = 0; i < folds.length; ) {
+    const { name } = folds[i] as FoldState;
+    const of = (index: number) => folds[index]?.features.flatMap((token) => tokens[token] ?? []);
+    const special = (index: number) => of(index)?.every((token) => token.special) ?? false;
+    let stop = i + 1;
+    if (special(i)) while (folds[stop]?.name === name && special(stop)) stop++;
+    if (stop - i < RUN) stop = i + 1;
+    const mark = MARK.test(name) && !PICTOGRAPH.test(name);
+    const kind = special(i) ? "special" : mark ? "mark" : "word";
+    chips.push({
+      tokens: folds.slice(i, stop).flatMap(({ features }) => features),
+      text: stop - i > 1 ? `${name} ×${stop - i}` : name,
+      kind,
+      before: chips.length > 0 && kind !== "mark" ? " " : "",
+      unknown: of(i)?.some((token) => token.unknown) ?? false,
+    });
+    i = stop;
+  }
   const chipOf: number[] = [];
   chips.forEach((chip, index) => {
     for (const token of chip.tokens) chipOf[token] = index;
