@@ -64,7 +64,10 @@ export function readFolded(
   const cut = folded(tokens, folds);
   const special = tokens.flatMap((token, feature) => (token.special ? [feature] : []));
   const words = cut.chips.filter(({ kind }) => kind !== "special");
-  const text = words.map((chip) => chip.before + chip.text).join("").trim();
+  const text = words
+    .map((chip) => chip.before + chip.text)
+    .join("")
+    .trim();
   const whole = { features: tokens.length, special, weight: 1 };
   const state: SentenceState = { kind: "sentence", ...whole, text, tokens };
   const panel = panelOf(state, cut, {
@@ -260,7 +263,8 @@ export function createSentence(context: Context, shown: Shown<SentencePanel>): P
         "data-chosen": held === 0 ? undefined : held < features.length ? "part" : "whole",
         "data-pinned": pins > 0,
         "data-end": isPointed && pastMiddle(span),
-        "data-below": isPointed && span.offsetTop > (spans[0]?.offsetTop ?? 0) + span.offsetHeight / 2,
+        "data-below":
+          isPointed && span.offsetTop > (spans[0]?.offsetTop ?? 0) + span.offsetHeight / 2,
         "data-readout": isPointed ? readOut(value) : undefined,
         "aria-selected": String(pins > 0),
         "aria-label": `${chip.text}${unseen}, ${said}`,
@@ -272,11 +276,7 @@ export function createSentence(context: Context, shown: Shown<SentencePanel>): P
   }
 }
 
-function chipElement(
-  chip: Chip,
-  features: readonly number[],
-  divided: boolean,
-): HTMLSpanElement {
+function chipElement(chip: Chip, features: readonly number[], divided: boolean): HTMLSpanElement {
   return h(
     "span",
     {
