@@ -25,6 +25,7 @@ const WORDS: PanelWords = {
   feature: "patch",
   group: "patch",
   all: "patches",
+  input: "image",
   whole: "the picture",
   hovered: "a patch",
   dragged: "a region",
