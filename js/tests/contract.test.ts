@@ -90,8 +90,14 @@ test.each<LedgerCase>(contract("ledger").cases)("ledger: $what", ({ ledger, bar,
     expect(doesNotAddUp(ledger)).toBe(sentence);
     return;
   }
-  const sides = both((side) => readSide(sidesOf()[side]?.panels ?? [], side, DEFAULTS));
-  const { steps, end } = waterfall({ ...ledger, terms: [] }, sides, new Pairs([[false], [false]]));
+  const inputs = both((side) => sidesOf()[side]?.panels ?? []);
+  const sides = both((side) => readSide(inputs[side], side, DEFAULTS));
+  const { steps, end } = waterfall(
+    { ...ledger, terms: [] },
+    inputs,
+    sides,
+    new Pairs([[false], [false]]),
+  );
   expect(steps.map(({ key, name }) => [key, name])).toEqual(
     bar.parts.map(([key, name]) => [key, name]),
   );

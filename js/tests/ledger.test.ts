@@ -5,7 +5,7 @@ import { addsUp, doesNotAddUp, madeOf, waterfall } from "../src/values/ledger";
 import { Pairs } from "../src/values/pairs";
 import { DEFAULTS } from "../src/values/settings";
 import type { AnyPanel, LedgerState, LedgerTermState } from "../src/values/shapes";
-import { type Both, both, type Side } from "../src/values/sides";
+import { type Both, both, specialOf } from "../src/values/sides";
 import { sidesOf, tokensOf } from "./model";
 
 const part = fc.double({ min: -1, max: 1, noNaN: true });
@@ -30,11 +30,14 @@ const [SENTENCE, PICTURE] = sidesOf({ grid: [1, 2] }).map(({ panels }) => panels
 ];
 const NO_PAIRS = new Pairs([[false], [false]]);
 
-function sides(rows: AnyPanel[], columns: AnyPanel[]): Both<Side> {
-  return [readSide(rows, 0, DEFAULTS), readSide(columns, 1, DEFAULTS)];
-}
+type Inputs = Both<AnyPanel[]>;
 
-const BESIDE = sides([SENTENCE], [PICTURE]);
+const BESIDE: Inputs = [[SENTENCE], [PICTURE]];
+
+function fall(ledger: LedgerState, inputs: Inputs, pairs = NO_PAIRS) {
+  const sides = both((side) => readSide(inputs[side], side, DEFAULTS));
+  return waterfall(ledger, inputs, sides, pairs);
+}
 
 test("each step begins where the one before ends, the last at the similarity, all inside", () => {
   const terms = {
@@ -47,7 +50,7 @@ test("each step begins where the one before ends, the last at the similarity, al
   fc.assert(
     fc.property(fc.record(terms), fc.array(fc.record(terms), { maxLength: 6 }), (parts, others) => {
       const ledger = ledgerOf(parts, others);
-      const { steps, end, low, high, decimals } = waterfall(ledger, BESIDE, NO_PAIRS);
+      const { steps, end, low, high, decimals } = fall(ledger, BESIDE);
       let at = 0;
       for (const { start, stop, value, up } of steps) {
         expect(start).toBeCloseTo(at, 9);
@@ -64,8 +67,8 @@ test("each step begins where the one before ends, the last at the similarity, al
 
 test("steps are called by the kinds of the sides", () => {
   const names = (rows: AnyPanel[], columns: AnyPanel[]) =>
-    waterfall(ledgerOf({ pairs: 1, residual: 0.2 }), sides(rows, columns), NO_PAIRS).steps.map(
-      ({ name }) => name.replace(" alone", ""),
+    fall(ledgerOf({ pairs: 1, residual: 0.2 }), [rows, columns]).steps.map(({ name }) =>
+      name.replace(" alone", ""),
     );
   const [text, image] = [SENTENCE, PICTURE];
   expect(names([text], [image])).toEqual(["pairs", "caption", "image", "baseline", "residual"]);
@@ -79,28 +82,25 @@ test("steps are called by the kinds of the sides", () => {
 });
 
 test("a step shows what cancels in it, and no more than can be read", () => {
-  const both = sides([SENTENCE, SENTENCE], [PICTURE]);
-  const fall = waterfall(
+  const two = fall(
     ledgerOf({ pairs: 0.01, rows_only: 0.3 }, [
       { pairs: 0.21, rows_only: 0.3 },
       { pairs: -0.2, rows_only: -0.001 },
     ]),
-    both,
-    NO_PAIRS,
+    [[SENTENCE, SENTENCE], [PICTURE]],
   );
-  const [pairs, rows] = fall.steps;
+  const [pairs, rows] = two.steps;
   expect([pairs?.up, pairs?.down]).toEqual([0.21, expect.closeTo(-0.2, 9)]);
   expect(pairs && madeOf(pairs, 2)).toBe("first caption +0.21 · second caption −0.20 = +0.01");
   expect([rows?.up, rows?.down]).toEqual([0, 0]);
-  expect(fall.high).toBeCloseTo(0.31, 9);
+  expect(two.high).toBeCloseTo(0.31, 9);
   // Of many parts, those for and those against.
-  const many = waterfall(
+  const many = fall(
     ledgerOf(
       { pairs: 0.1 },
       [0.2, 0.2, -0.1, -0.1, -0.1].map((pairs) => ({ pairs })),
     ),
-    sides(new Array<AnyPanel>(5).fill(SENTENCE), [PICTURE]),
-    NO_PAIRS,
+    [new Array<AnyPanel>(5).fill(SENTENCE), [PICTURE]],
   );
   const [first] = many.steps;
   expect(first && madeOf(first, 2)).toBe("2 parts for +0.40 · 3 parts against −0.30 = +0.10");
@@ -109,11 +109,11 @@ test("a step shows what cancels in it, and no more than can be read", () => {
 test("pairs at special positions are a step of their own, once all rows are there", () => {
   const tokens = tokensOf(["BOS", ["red", 0, 0, 3]]);
   const [text] = sidesOf({ text: "red", tokens, grid: [1, 2] });
-  const shown = sides(text?.panels ?? [], [PICTURE]);
-  const pairs = new Pairs(both((side) => shown[side].special));
+  const shown: Inputs = [text?.panels ?? [], [PICTURE]];
+  const pairs = new Pairs(both((side) => specialOf(shown[side])));
   const ledger = ledgerOf({ pairs: 0.5, baseline: 0.1 });
   const steps = () =>
-    waterfall(ledger, shown, pairs)
+    fall(ledger, shown, pairs)
       .steps.slice(0, 2)
       .map(({ name, value }) => [name, Number(value.toFixed(6))]);
   pairs.write(1, Float32Array.of(0.3, 0.3, -0.1));
@@ -138,13 +138,13 @@ test("pairs at special positions are a step of their own, once all rows are ther
 });
 
 test("numbers have the digits that their size needs", () => {
-  const decimals = (pairs: number) => waterfall(ledgerOf({ pairs }), BESIDE, NO_PAIRS).decimals;
+  const decimals = (pairs: number) => fall(ledgerOf({ pairs }), BESIDE).decimals;
   expect([0.004, 0.31, 5.3, 12, 1200].map(decimals)).toEqual([3, 2, 2, 1, 0]);
 });
 
 test("a residual that would read 0.00 is no step", () => {
   const keys = (residual: number) =>
-    waterfall(ledgerOf({ pairs: 1, residual }), BESIDE, NO_PAIRS).steps.map(({ key }) => key);
+    fall(ledgerOf({ pairs: 1, residual }), BESIDE).steps.map(({ key }) => key);
   expect(keys(0.004)).not.toContain("residual");
   expect(keys(-0.02)).toContain("residual");
 });

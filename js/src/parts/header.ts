@@ -39,7 +39,7 @@ export function createHeader(context: Context): Part {
   return { element, paint };
 
   function paint(): void {
-    const { similarity, ledger: now, pairs, about } = store;
+    const { similarity, ledger: now, pairs, about, subject } = store;
     setText(unit, unitOf());
     setText(made, [about.model, about.method].filter(Boolean).join(" · "));
     // While something else is computed, what was shown stays, faint.
@@ -55,7 +55,7 @@ export function createHeader(context: Context): Part {
       return;
     }
     tooltip.hide();
-    if (addsUp(now)) draw(waterfall(now, context.sides, pairs));
+    if (addsUp(now)) draw(waterfall(now, subject.sides, context.sides, pairs));
     else {
       setText(number, plain(now.similarity));
       setAttributes(ledger, { "aria-label": "Ledger" });

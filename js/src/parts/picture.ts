@@ -25,7 +25,6 @@ const WORDS: PanelWords = {
   feature: "patch",
   group: "patch",
   all: "patches",
-  input: "image",
   whole: "the picture",
   hovered: "a patch",
   dragged: "a region",

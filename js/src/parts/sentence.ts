@@ -20,7 +20,6 @@ const WORDS: PanelWords = {
   feature: "token",
   group: "word",
   all: "words",
-  input: "caption",
   whole: "the caption",
   hovered: "a word",
   dragged: "a phrase",

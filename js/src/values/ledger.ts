@@ -2,17 +2,8 @@
 
 import { decimalsFor, fixed, isNothing, listed, plain, plural } from "./format";
 import type { Pairs } from "./pairs";
-import type { LedgerState, LedgerTermState } from "./shapes";
-import {
-  type Both,
-  both,
-  otherThan,
-  type Panel,
-  type Side,
-  type SideIndex,
-  sumAt,
-  wordOf,
-} from "./sides";
+import type { AnyPanel, LedgerState, LedgerTermState } from "./shapes";
+import { type Both, both, otherThan, type Side, type SideIndex, sumAt, wordOf } from "./sides";
 import { largest, total } from "./sums";
 
 /** Share of what the parts amount to, that a residual may have: beyond it nothing is explained. */
@@ -68,11 +59,22 @@ export interface Waterfall {
   readonly decimals: number;
 }
 
+/** The inputs of both sides, each a part of its side. */
+type Inputs = Both<readonly AnyPanel[]>;
+
+/** How the ledger calls an input. */
+const NOUNS = { sentence: "caption", picture: "image" } satisfies Record<AnyPanel["kind"], string>;
+
 /** Steps add up to the similarity, but for a residual too small to be read. */
-export function waterfall(ledger: LedgerState, sides: Both<Side>, pairs: Pairs): Waterfall {
-  const whole = pairSteps(ledger, sides, pairs);
+export function waterfall(
+  ledger: LedgerState,
+  inputs: Inputs,
+  sides: Both<Side>,
+  pairs: Pairs,
+): Waterfall {
+  const whole = pairSteps(ledger, inputs, sides, pairs);
   const alone = (["rows_only", "columns_only", "baseline", "residual"] as const).map(
-    (key): Planned => ({ key, value: ledger[key], addends: termsOf(ledger, sides, key) }),
+    (key): Planned => ({ key, value: ledger[key], addends: termsOf(ledger, inputs, key) }),
   );
   const all = [...whole, ...alone];
   const sizes = largest([ledger.similarity, ...all.map(({ value }) => value)]);
@@ -87,7 +89,10 @@ export function waterfall(ledger: LedgerState, sides: Both<Side>, pairs: Pairs):
     low = Math.min(low, stop);
     high = Math.max(high, stop, start + up);
     at = stop;
-    const said = { name: name ?? nameOf(key, sides), explanation: explain(key, sides) };
+    const said = {
+      name: name ?? nameOf(key, inputs),
+      explanation: explain(key, inputs, sides),
+    };
     return { key, value, start, stop, up, down, addends: few(addends), ...said };
   });
   return { steps, end: ledger.similarity, low, high, decimals };
@@ -131,14 +136,19 @@ function few(all: readonly Addend[]): readonly Addend[] {
  * What is at words and patches is one step, and what is at special positions another, as soon as
  * all rows are there and something is at special positions.
  */
-function pairSteps(ledger: LedgerState, sides: Both<Side>, pairs: Pairs): Planned[] {
+function pairSteps(
+  ledger: LedgerState,
+  inputs: Inputs,
+  sides: Both<Side>,
+  pairs: Pairs,
+): Planned[] {
   const one: Planned = {
     key: "pairs",
     value: ledger.pairs,
-    addends: termsOf(ledger, sides, "pairs"),
+    addends: termsOf(ledger, inputs, "pairs"),
   };
   if (!pairs.complete) return [one];
-  const ordinary = ordinaryAddends(sides, pairs);
+  const ordinary = ordinaryAddends(inputs, pairs);
   const special = specialAddends(sides, pairs);
   const value = total(ordinary.map((each) => each.value));
   const rest = total(special.map((each) => each.value));
@@ -150,7 +160,7 @@ function pairSteps(ledger: LedgerState, sides: Both<Side>, pairs: Pairs): Planne
     { key: "pairs", name: names.join(" × "), value: ledger.pairs - rest, addends: ordinary },
     {
       key: "special",
-      name: special.length === 1 ? only.name : nameOf("special", sides),
+      name: special.length === 1 ? only.name : nameOf("special", inputs),
       value: rest,
       addends: special,
     },
@@ -158,13 +168,25 @@ function pairSteps(ledger: LedgerState, sides: Both<Side>, pairs: Pairs): Planne
 }
 
 /** Pairs in which nothing is special, of each part of one side with each of the other. */
-function ordinaryAddends([rows, columns]: Both<Side>, pairs: Pairs): Addend[] {
-  return rows.panels.flatMap((row, r) => {
-    const values = pairs.along(0, ordinaryIn(rows, row));
-    return columns.panels.map((column, c) => ({
-      name: partsName([rows, columns], r, c),
-      value: sumAt(ordinaryIn(columns, column), values),
+function ordinaryAddends(inputs: Inputs, pairs: Pairs): Addend[] {
+  const [rows, columns] = both((side) => ordinaryOfEach(inputs[side]));
+  return rows.flatMap((row, r) => {
+    const values = pairs.along(0, row);
+    return columns.map((column, c) => ({
+      name: partsName(inputs, r, c),
+      value: sumAt(column, values),
     }));
+  });
+}
+
+/** For each part of a side, its features that are not special. */
+function ordinaryOfEach(parts: readonly AnyPanel[]): number[][] {
+  let first = 0;
+  return parts.map(({ features, special }) => {
+    const among = new Set(special);
+    const own = Array.from({ length: features }, (_, i) => i).filter((i) => !among.has(i));
+    first += features;
+    return own.map((i) => first - features + i);
   });
 }
 
@@ -198,63 +220,57 @@ function halves(side: Side) {
   ];
 }
 
-function ordinaryIn({ special }: Side, { first, state }: Panel): number[] {
-  return Array.from({ length: state.features }, (_, i) => first + i).filter(
-    (feature) => !special[feature],
-  );
-}
-
 /** A part of the ledger by the parts of the two sides. */
-function termsOf({ terms }: LedgerState, sides: Both<Side>, key: keyof LedgerTermState): Addend[] {
-  const columns = sides[1].panels.length;
+function termsOf({ terms }: LedgerState, inputs: Inputs, key: keyof LedgerTermState): Addend[] {
+  const columns = inputs[1].length;
   return terms.map((term, i) => ({
-    name: partsName(sides, Math.floor(i / columns), i % columns),
+    name: partsName(inputs, Math.floor(i / columns), i % columns),
     value: term[key],
   }));
 }
 
 /** `first caption × second image`, of sides that have several parts. */
-function partsName([rows, columns]: Both<Side>, row: number, column: number): string {
+function partsName([rows, columns]: Inputs, row: number, column: number): string {
   const names: string[] = [];
-  if (rows.panels.length > 1) names.push(partName(rows, row));
-  if (columns.panels.length > 1) names.push(partName(columns, column));
+  if (rows.length > 1) names.push(partName(rows, row));
+  if (columns.length > 1) names.push(partName(columns, column));
   return names.join(" × ");
 }
 
 const ORDINALS = ["first", "second", "third", "fourth"];
 
 /** `second caption`, `caption 5`: how a part of a side is called. */
-export function partName({ panels }: Side, index: number): string {
-  const input = panels[index]?.words.input ?? "";
-  const alike = panels.filter(({ words }) => words.input === input);
-  if (alike.length === 1) return input;
-  const place = alike.indexOf(panels[index] as Panel);
+function partName(parts: readonly AnyPanel[], index: number): string {
+  const kinds = parts.map(({ kind }) => kind);
+  const kind = kinds[index];
+  if (kind === undefined) return `part ${index + 1}`;
+  const place = kinds.slice(0, index).filter((other) => other === kind).length;
+  if (kinds.filter((other) => other === kind).length === 1) return NOUNS[kind];
   const ordinal = ORDINALS[place];
-  return ordinal ? `${ordinal} ${input}` : `${input} ${place + 1}`;
+  return ordinal ? `${ordinal} ${NOUNS[kind]}` : `${NOUNS[kind]} ${place + 1}`;
 }
 
 /** `caption`, `first image`, `captions`, `second side`: how a side is called. */
-export function sideName(sides: Both<Side>, side: SideIndex): string {
-  const { panels } = sides[side];
-  const kinds = new Set(panels.map(({ words }) => words.input));
+function sideName(inputs: Inputs, side: SideIndex): string {
+  const kinds = new Set(inputs[side].map(({ kind }) => kind));
   const [kind] = kinds;
   const place = side === 0 ? "first" : "second";
   if (kinds.size !== 1 || kind === undefined) return `${place} side`;
-  const name = panels.length > 1 ? `${kind}s` : kind;
-  const twice = sides[otherThan(side)].panels.some(({ words }) => words.input === kind);
+  const name = inputs[side].length > 1 ? `${NOUNS[kind]}s` : NOUNS[kind];
+  const twice = inputs[otherThan(side)].some((other) => other.kind === kind);
   return twice ? `${place} ${name}` : name;
 }
 
-function nameOf(key: Step["key"], sides: Both<Side>): string {
-  if (key === "rows_only") return `${sideName(sides, 0)} alone`;
-  if (key === "columns_only") return `${sideName(sides, 1)} alone`;
+function nameOf(key: Step["key"], inputs: Inputs): string {
+  if (key === "rows_only") return `${sideName(inputs, 0)} alone`;
+  if (key === "columns_only") return `${sideName(inputs, 1)} alone`;
   return key === "special" ? "special positions" : key;
 }
 
-function explain(key: Step["key"], sides: Both<Side>): string {
-  const [first, second] = both((side) => `the ${sideName(sides, side)}`);
+function explain(key: Step["key"], inputs: Inputs, sides: Both<Side>): string {
+  const [first, second] = both((side) => `the ${sideName(inputs, side)}`);
   const [some, others] = both((side) => wordOf(sides[side], "all"));
-  const changes = (side: SideIndex) => (sides[side].panels.length > 1 ? "change" : "changes");
+  const changes = (side: SideIndex) => (inputs[side].length > 1 ? "change" : "changes");
   switch (key) {
     case "pairs":
       return `What ${some} and ${others} add together. Every number that hovering shows is a share of it.`;

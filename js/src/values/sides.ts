@@ -35,8 +35,6 @@ export interface PanelWords {
   readonly group: string;
   /** All groups that are not special: `words`. */
   readonly all: string;
-  /** What it is to the model: `caption`. */
-  readonly input: string;
   /** What it belongs to, with its article. */
   readonly whole: string;
   /** What the pointer hovers and what it drags over: `a word` and `a phrase`. */
