@@ -10,6 +10,7 @@ import { h, setAttributes } from "./parts/dom";
 import { createHeader } from "./parts/header";
 import { createLegend } from "./parts/legend";
 import { createList } from "./parts/list";
+import { createOverview } from "./parts/overview";
 import { createPanel, readSide } from "./parts/panels";
 import { createPins } from "./parts/pins";
 import { createLine, createNews, createProgress, createTrouble } from "./parts/status";
@@ -29,7 +30,8 @@ export interface Shared {
 interface Built {
   readonly kinds: string;
   readonly parts: readonly Part[];
-  readonly list: Part;
+  /** They have their room, and cost too much for the frame in which the view is first seen. */
+  readonly later: readonly Part[];
   /** Ends them. */
   readonly life: AbortController;
 }
@@ -96,12 +98,12 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
     const display = createDisplay(context);
     const tools = panels.flatMap((panel) => panel.tools);
     const legend = createLegend(context, ...tools, display.button);
-    const list = createList(context);
+    const later = [createOverview(context), createList(context)];
     const line = createLine(context);
     const news = createNews(context);
     const pins = createPins(context);
     panels.at(-1)?.surface.after(legend.element, display.element);
-    const body = [...panels.map(({ element }) => element), list.element];
+    const body = [...panels, ...later].map(({ element }) => element);
     root.replaceChildren(
       h(
         "div",
@@ -114,7 +116,7 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
       ),
     );
     const parts = [header, progress, trouble, ...panels, display, legend, line, news, pins];
-    return { kinds: kindsOf(sides), parts, list, life };
+    return { kinds: kindsOf(sides), parts, later, life };
   }
 
   function createPanels(context: Context, side: SideIndex): PanelPart[] {
@@ -208,8 +210,7 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
     const shown = SIDES.flatMap((side) => shownOf(sides[side], seen.sides[side].chosen));
     root.dataset.shown = shown.join(" ");
     for (const part of built.parts) part.paint(seen);
-    // The list has its room, and costs too much for the frame in which the view is first seen.
-    if (afterwards) built.list.paint(seen);
+    if (afterwards) for (const part of built.later) part.paint(seen);
     else afterwards = requestAnimationFrame(invalidate);
   }
 }

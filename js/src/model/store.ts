@@ -4,7 +4,7 @@ import { type Focus, NOTHING } from "../values/focus";
 import { Pairs } from "../values/pairs";
 import { ascending, same } from "../values/sets";
 import { readSettings, type Settings } from "../values/settings";
-import type { AnyPanel, Bytes, LedgerState } from "../values/shapes";
+import type { AnyPanel, Bytes, FoldState, LedgerState } from "../values/shapes";
 import { type Both, both, SIDES, type SideIndex, specialOf } from "../values/sides";
 import { decodeFloats, encodeFloats } from "./bytes";
 import { Listeners } from "./listeners";
@@ -32,6 +32,8 @@ export interface Subject {
   epoch: number;
   /** The panels of each side. */
   sides: Both<readonly AnyPanel[]>;
+  /** Words of a side's sentences that stand in the same place. */
+  folds: Both<readonly FoldState[]>;
   /** For each feature, whether it is special. */
   special: Both<readonly boolean[]>;
 }
@@ -448,6 +450,7 @@ function readSubject(model: Model): Subject {
   return {
     epoch: model.get("epoch") ?? 0,
     sides: panels,
+    folds: both((side) => sides[side]?.folds ?? []),
     special: both((side) => specialOf(panels[side])),
   };
 }
