@@ -14,9 +14,12 @@ if TYPE_CHECKING:
         DualEncoder,
         Family,
         ImageTower,
+        Picture,
+        Text,
         TextTower,
         Token,
         load_encoder,
+        mean,
         register_family,
     )
     from .errors import InputError
@@ -29,13 +32,23 @@ if TYPE_CHECKING:
         PatchTokenSimilarity,
     )
     from .pages import save_html, to_html
-    from .pairs import FeaturePairs, Ledger, attribute, load_pairs
-    from .widget import Explorer, PairsWidget, explain, explore
+    from .pairs import Classification, FeaturePairs, Ledger, attribute, load_pairs
+    from .widget import (
+        ClassificationView,
+        Explorer,
+        PairsWidget,
+        classify,
+        contrast,
+        explain,
+        explore,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Banzhaf",
+    "Classification",
+    "ClassificationView",
     "Dataset",
     "DualEncoder",
     "Explorer",
@@ -49,16 +62,21 @@ __all__ = [
     "Occlusion",
     "PairsWidget",
     "PatchTokenSimilarity",
+    "Picture",
     "Report",
+    "Text",
     "TextTower",
     "Token",
     "attribute",
+    "classify",
+    "contrast",
     "datasets",
     "evaluate",
     "explain",
     "explore",
     "load_encoder",
     "load_pairs",
+    "mean",
     "register_family",
     "save_html",
     "to_html",
@@ -67,8 +85,8 @@ __all__ = [
 # The rooms and their public names, as imported above.
 _NAMES_OF: dict[str, tuple[str, ...]] = {
     "encoders": (
-        "DualEncoder", "Family", "ImageTower", "TextTower", "Token", "load_encoder",
-        "register_family",
+        "DualEncoder", "Family", "ImageTower", "Picture", "Text", "TextTower", "Token",
+        "load_encoder", "mean", "register_family",
     ),
     "errors": ("InputError",),
     "evaluation": ("Dataset", "Report", "datasets", "evaluate"),
@@ -77,10 +95,13 @@ _NAMES_OF: dict[str, tuple[str, ...]] = {
         "PatchTokenSimilarity",
     ),
     "pages": ("save_html", "to_html"),
-    "pairs": ("FeaturePairs", "Ledger", "attribute", "load_pairs"),
+    "pairs": ("Classification", "FeaturePairs", "Ledger", "attribute", "load_pairs"),
     "scenes": (),
     "training": (),
-    "widget": ("Explorer", "PairsWidget", "explain", "explore"),
+    "widget": (
+        "ClassificationView", "Explorer", "PairsWidget", "classify", "contrast", "explain",
+        "explore",
+    ),
 }  # fmt: skip
 
 if not TYPE_CHECKING:  # with it, a type checker would accept any name

@@ -5,7 +5,7 @@ from ._encoder import DualEncoder, Layer, Recipe
 from ._family import Family
 from ._image import ImageLike, ImageTower, PreparedImage
 from ._image_files import open_image, read_image, run_processor
-from ._inputs import Crop, Feature, Inputs, Panel, Prepared, Sentence, Side
+from ._inputs import Crop, Feature, Inputs, Panel, Prepared, Sentence
 from ._last_block import (
     SAMPLE_NODE,
     AttentionPooling,
@@ -21,11 +21,14 @@ from ._names import shared_name
 from ._part import Part
 from ._probes import Findings, Verdict, compare_jacobians
 from ._registry import register_family
+from ._side import Fold, Side
+from ._sums import MOST_PARTS, Picture, Sum, Term, Text, as_sum, mean, ordered
 from ._text import CaptionLike, PreparedText, TextTower
-from ._tokens import Token, find_words
+from ._tokens import Token, find_words, word_groups
 from ._tower import Arrangement, Split, Tower, check_choice
 
 __all__ = [
+    "MOST_PARTS",
     "SAMPLE_NODE",
     "Arrangement",
     "AttentionPooling",
@@ -36,6 +39,7 @@ __all__ = [
     "Family",
     "Feature",
     "Findings",
+    "Fold",
     "ImageLike",
     "ImageTower",
     "Inputs",
@@ -45,6 +49,7 @@ __all__ = [
     "ModelLike",
     "Panel",
     "Part",
+    "Picture",
     "Prepared",
     "PreparedImage",
     "PreparedText",
@@ -53,11 +58,15 @@ __all__ = [
     "Sentence",
     "Side",
     "Split",
+    "Sum",
+    "Term",
+    "Text",
     "TextTower",
     "Token",
     "Tower",
     "Verdict",
     "agree",
+    "as_sum",
     "attention_pooling",
     "check_choice",
     "compare_jacobians",
@@ -65,12 +74,15 @@ __all__ = [
     "find_words",
     "is_loaded",
     "load_encoder",
+    "mean",
     "mean_pooling",
     "open_image",
+    "ordered",
     "read_image",
     "register_family",
     "run_processor",
     "sample_jacobian",
     "shared_encoder",
     "shared_name",
+    "word_groups",
 ]

@@ -2,21 +2,23 @@
 
 import copy
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from ..checks import quoted
 from ..errors import InputError, ModelChanged
+from ..progress import report
 from ._cores import one_thread
-from ._family import Family
+from ._family import Family, Logits
 from ._image import ImageLike, ImageTower
 from ._image_size import processor_of_size
-from ._inputs import Panel, Prepared
+from ._inputs import Inputs, Panel, Prepared
 from ._memory_budget import MemoryBudget
 from ._part import Part, require_finite
 from ._text import CaptionLike
@@ -24,7 +26,11 @@ from ._tower import Tower
 from ._version import Version
 
 T = TypeVar("T")
-Layer = int | tuple[int, int] | None
+#: Block numbers of both towers, of each ``(text, image)``, or by the tower's name.
+Layer = int | tuple[int, int] | Mapping[str, int] | None
+
+# Inputs of equal shapes that are embedded at once.
+_BATCH = 32
 
 #: The default of the working memory that attributions may use, in bytes.
 MEMORY_LIMIT = 2**30
@@ -288,8 +294,7 @@ class DualEncoder:
         if not inputs:
             raise InputError(argument, "is an empty list", f"pass at least one {tower_name}")
         with self.steady(reading=False) as fixed:
-            embed = fixed.towers[tower_name].embed
-            embeddings = torch.cat([embed(each).float() for each in inputs])
+            embeddings = _in_batches(fixed.towers[tower_name].embed, inputs)
         require_finite(embeddings, self.name, tower_name)
         return nn.functional.normalize(embeddings, dim=-1).cpu().numpy()
 
@@ -297,6 +302,8 @@ class DualEncoder:
         """Return the block numbers ``(text, image)`` of an argument ``layer``."""
         if layer is None:
             layer = self.defaults.layer
+        if isinstance(layer, Mapping):
+            layer = self._layers_by_name(layer)
         pair = layer if isinstance(layer, tuple | list) else (layer, layer)
         if len(pair) != 2:
             raise InputError(
@@ -304,6 +311,20 @@ class DualEncoder:
             )
         rows, columns = self.towers.values()
         return rows.resolve_layer(pair[0]), columns.resolve_layer(pair[1])
+
+    def _layers_by_name(self, layers: Mapping[str, int]) -> tuple[int, int]:
+        """Return block numbers ``(text, image)``; the default's for a tower that is not named."""
+        names = list(self.towers)
+        for name in layers:
+            if name not in names:
+                raise InputError(
+                    "layer", f"names the tower {quoted(name)}", f"pass {' and '.join(names)}"
+                )
+        first, second = (
+            layers.get(name, default)
+            for name, default in zip(names, self.defaults.layer, strict=True)
+        )
+        return first, second
 
     def prepare(self, value: Any, tower_name: str) -> Prepared:
         """Return what a user passes as inputs of a tower.
@@ -326,7 +347,29 @@ class DualEncoder:
         processor = self.processors.get(tower_name)
         return self.towers[tower_name].prepare(value, processor, self.device, self.dtype)
 
-    def part(self, prepared: Prepared, layer: int = -1, side: int | None = None) -> Part:
+    def identify(self, prepared: Prepared) -> Hashable:
+        """Return a key that equal inputs of a tower share, and different ones do not."""
+        return prepared.settings, self.towers[prepared.tower_name].identify(prepared.inputs)
+
+    @property
+    def logits(self) -> Logits | None:
+        """How the model makes logits of its cosines; ``None`` where it makes none."""
+        return self._current.logits
+
+    def require_logits(self, argument: str) -> Logits:
+        """Return how the model makes logits, or raise an ``InputError`` for an argument."""
+        logits = self.logits
+        if logits is None:
+            raise InputError(
+                argument,
+                f"needs logits, but {self.name!r} has no scale that makes logits of cosines",
+                "use cosines (unit='difference')",
+            )
+        return logits
+
+    def part(
+        self, prepared: Prepared, layer: int = -1, stream: tuple[int, int] | None = None
+    ) -> Part:
         """Return an input with its tower, ready to be measured.
 
         Parameters
@@ -335,8 +378,8 @@ class DualEncoder:
             See :meth:`prepare`.
         layer
             Number of the block at whose input features are read.
-        side
-            0 for rows, 1 for columns; by default the tower's place in ``towers``.
+        stream
+            See :class:`Part`; by default that of the tower's place in ``towers``.
         """
         with self.steady() as fixed:
             tower = fixed.towers[prepared.tower_name]
@@ -348,7 +391,7 @@ class DualEncoder:
                 tower,
                 prepared,
                 layer,
-                place if side is None else side,
+                (place, 0) if stream is None else stream,
                 self.name,
                 self.defaults.references.get(tower.name, tower.references[0]),
                 nodes[place] if nodes and at_default else None,
@@ -367,7 +410,28 @@ class DualEncoder:
     def cached(self, part: Part, name: object, compute: Callable[[], T]) -> T:
         """Return a result for one input, from the cache if the model has not changed."""
         key = (
-            name, part.layer, part.side, part.memory_limit, part.default_reference,
+            name, part.layer, part.stream, part.memory_limit, part.default_reference,
             part.prepared.settings, part.tower.identify(part.inputs),
         )  # fmt: skip
         return self._current.measured[part.tower.name].get(key, compute)
+
+
+def _in_batches(embed: Callable[[Inputs], Tensor], inputs: Sequence[Inputs]) -> Tensor:
+    """Return the embeddings of inputs, those of equal shapes in batches, ``(n, K)`` float32."""
+    numbers_of: dict[Hashable, list[int]] = {}
+    for number, each in enumerate(inputs):
+        shape = tuple((name, tensor.shape, tensor.dtype) for name, tensor in sorted(each.items()))
+        numbers_of.setdefault(shape, []).append(number)
+    batches = [
+        numbers[start : start + _BATCH]
+        for numbers in numbers_of.values()
+        for start in range(0, len(numbers), _BATCH)
+    ]
+    embedded: dict[int, Tensor] = {}
+    for batch in batches:
+        if len(batches) > 1:
+            report(f"embedding: {len(embedded)} of {len(inputs)}")
+        names = inputs[batch[0]]
+        together = {name: torch.cat([inputs[number][name] for number in batch]) for name in names}
+        embedded.update(zip(batch, embed(together).float(), strict=True))
+    return torch.stack([embedded[number] for number in range(len(inputs))])

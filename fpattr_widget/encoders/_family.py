@@ -11,6 +11,31 @@ from ._tower import Tower
 
 
 @dataclass(frozen=True)
+class Logits:
+    """How a model makes logits of cosines: ``scale · cosine + bias``.
+
+    Attributes
+    ----------
+    scale
+        Positive.
+    bias
+        Of models whose probability of a pair is the logit's sigmoid, such as SigLIP; ``None``
+        where probabilities are a softmax over captions.
+    """
+
+    scale: float
+    bias: float | None
+
+
+def logits_of(model: Any) -> Logits | None:
+    """Return the logits of a model that has a parameter ``logit_scale``, a logarithm."""
+    scale, bias = (getattr(model, name, None) for name in ("logit_scale", "logit_bias"))
+    if not isinstance(scale, Tensor):
+        return None
+    return Logits(float(scale.detach().double().exp()), None if bias is None else float(bias))
+
+
+@dataclass(frozen=True)
 class Family:
     """One family of models.
 
@@ -26,25 +51,29 @@ class Family:
     classes
         Names of the ``transformers`` classes by ``config.model_type``, for
         loading by name; empty where there are none.
+    logits
+        Returns how such a model makes logits of cosines; ``None`` where it makes none.
     """
 
     name: str
     recognises: Callable[[nn.Module], bool]
     towers: Callable[[Any], tuple[Tower, Tower]]
     classes: Mapping[str, str] = field(default_factory=dict)
+    logits: Callable[[Any], Logits | None] = logits_of
 
 
 def hugging_face_family(
     name: str,
     classes: dict[str, str],
     towers: Callable[[Any], tuple[Tower, Tower]],
+    logits: Callable[[Any], Logits | None] = logits_of,
 ) -> Family:
     """Return a family that is recognised by its ``transformers`` class, or a subclass."""
 
     def recognises(model: nn.Module) -> bool:
         return any(base.__name__ in classes.values() for base in type(model).__mro__)
 
-    return Family(name, recognises, towers, classes)
+    return Family(name, recognises, towers, classes, logits)
 
 
 def text_features(model: Any) -> Callable[[Inputs], Tensor]:

@@ -1,16 +1,13 @@
-"""Prepared inputs of towers, and how they are shown: sides, panels and features."""
+"""Prepared inputs of towers, and how they are shown: panels and features."""
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, TypeVar
+from typing import ClassVar, Protocol
 
 from PIL import Image
 from torch import Tensor
 
-from ..errors import InputError
 from ._tokens import Token
-
-PanelType = TypeVar("PanelType")
 
 #: A tower's keyword arguments by name; the first dimension of each is the batch.
 Inputs = Mapping[str, Tensor]
@@ -55,11 +52,14 @@ class Feature:
     place
         Where it lies in its panel: ``(start, stop)`` characters of a caption, ``(row, column)``
         of a grid; ``None`` if it has no place.
+    part
+        Number of its panel on its side.
     """
 
     label: str
     special: bool
     place: tuple[int, int] | None
+    part: int = 0
 
 
 class Panel(Protocol):
@@ -124,38 +124,3 @@ class Crop:
             for column in range(columns)
         ]
         return (*(Feature(name, True, None) for name in self.special), *patches)
-
-
-@dataclass(frozen=True)
-class Side:
-    """One side of a matrix of pairs: the inputs whose features are its rows, or its columns.
-
-    Attributes
-    ----------
-    panels
-        One for each input; the side's features are those of all panels, in this order.
-    """
-
-    panels: tuple[Panel, ...]
-
-    @property
-    def features(self) -> tuple[Feature, ...]:
-        """The features of all panels, in order."""
-        return tuple(feature for panel in self.panels for feature in panel.features)
-
-    def only(self, kind: type[PanelType]) -> PanelType:
-        """Return the one panel of this side.
-
-        Raises
-        ------
-        InputError
-            When it is of another kind, or one of several.
-        """
-        if len(self.panels) == 1 and isinstance(self.panels[0], kind):
-            return self.panels[0]
-        kinds = " and a ".join(panel.kind for panel in self.panels) or "nothing"
-        raise InputError(
-            "pairs",
-            f"have a {kinds} where a {kind.__name__.lower()} is needed",
-            "read their `rows` and `columns`",
-        )

@@ -23,8 +23,9 @@ class Part:
         The input.
     layer
         Number of the block at whose input features are read.
-    side
-        0 where its features are rows of the matrix of pairs, 1 where they are columns.
+    stream
+        Numbers of the random stream from which methods that sample draw: the side, and the
+        input's number on it. Streams are independent.
     model
         The encoder's name, for messages.
     default_reference
@@ -41,7 +42,7 @@ class Part:
     tower: Tower
     prepared: Prepared
     layer: int
-    side: int
+    stream: tuple[int, int]
     model: str
     default_reference: str
     expected_nodes: int | None

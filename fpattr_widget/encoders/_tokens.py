@@ -50,6 +50,15 @@ def word_spans(caption: str) -> list[tuple[int, int]]:
     return [match.span() for match in _WORD.finditer(caption)]
 
 
+def word_groups(tokens: Sequence[Token]) -> tuple[tuple[int, ...], ...]:
+    """Return the token numbers of each word; a special position is a group of its own."""
+    members: dict[object, list[int]] = {}
+    for index, token in enumerate(tokens):
+        key = ("special", index) if token.special else token.word
+        members.setdefault(key, []).append(index)
+    return tuple(map(tuple, members.values()))
+
+
 def find_words(tokens: Sequence[Token], caption: str, text: str) -> list[int]:
     """Return the numbers of the tokens that make up a word, or several consecutive words.
 
@@ -67,10 +76,8 @@ def find_words(tokens: Sequence[Token], caption: str, text: str) -> list[int]:
     InputError
         When the words are not in the caption, or more than once.
     """
-    groups: dict[object, list[int]] = {}
-    for number, token in enumerate(tokens):
-        groups.setdefault(("special", number) if token.special else token.word, []).append(number)
-    spelt = [(_spelling([tokens[n] for n in group], caption), group) for group in groups.values()]
+    groups = [list(group) for group in word_groups(tokens)]
+    spelt = [(spelling([tokens[n] for n in group], caption), group) for group in groups]
     words = [(word, group) for word, group in spelt if not tokens[group[0]].special]
     specials = [(name, group) for name, group in spelt if tokens[group[0]].special]
     sought = [text[start:stop] for start, stop in word_spans(text)]
@@ -103,7 +110,7 @@ def _places(words: Sequence[tuple[str, list[int]]], sought: Sequence[str]) -> li
     return []
 
 
-def _spelling(tokens: Sequence[Token], caption: str) -> str:
+def spelling(tokens: Sequence[Token], caption: str) -> str:
     """Return the text that the tokens of one word stand for."""
     start, stop = tokens[0].start, tokens[-1].stop
     if start is None or stop is None:

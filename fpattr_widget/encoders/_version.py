@@ -34,6 +34,8 @@ class Version:
         The twin's towers by name, first that of the rows.
     is_small
         Whether it runs as fast on one thread alone.
+    logits
+        How it makes logits of cosines; ``None`` where it makes none.
     measured
         Cached measurements of the last inputs, by the tower's name.
     """
@@ -51,6 +53,7 @@ class Version:
             if image_size is not None and isinstance(tower, ImageTower):
                 tower.take_size(image_size)
             tower.attach(self._twin)
+        self.logits = family.logits(self._twin.module)
         self.measured: dict[str, LRUCache[Any]] = {
             name: LRUCache(_MOST_INPUTS) for name in self.towers
         }

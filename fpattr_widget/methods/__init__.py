@@ -4,21 +4,20 @@ A method is one file, with a frozen dataclass of settings whose ``measure(part)`
 contributions of one input's features, and a line in ``METHODS`` and in ``choices.MethodName``.
 """
 
-from functools import partial
-
-from ..encoders import DualEncoder, Prepared
 from ..errors import InputError
 from ._contributions import Contributions, Method
 from ._game import Game, MaskedSimilarity, game_of
 from ._interactions import (
-    GroupedRows,
+    Grouped,
     Groups,
     Interactions,
     Ledger,
+    LedgerTerm,
     Recorded,
     indicators,
     singles,
 )
+from ._measure import UNITS, SideInputs, Unit, measure
 from ._product import Product
 from .banzhaf import Banzhaf
 from .gradient_times_input import GradientTimesInput
@@ -53,51 +52,27 @@ def method_of(method: str | Method) -> Method:
     return method
 
 
-def measure(
-    encoder: DualEncoder, method: Method, inputs: tuple[Prepared, Prepared], layers: tuple[int, int]
-) -> Interactions:
-    """Return the interactions of two inputs' features.
-
-    Parameters
-    ----------
-    encoder
-        Computes their similarity.
-    method
-        Measures what each feature contributes.
-    inputs
-        The input whose features are rows, and that whose features are columns.
-    layers
-        Numbers of the blocks at whose input features are read.
-    """
-    with encoder.steady() as fixed:
-        contributions = []
-        for side, (prepared, layer) in enumerate(zip(inputs, layers, strict=True)):
-            part = fixed.part(prepared, layer, side)
-            # Cached, for the next explanation with another input on the other side.
-            contributions.append(fixed.cached(part, method, partial(method.measure, part)))
-    used_layers = None if method.reads_at is not None else layers
-    first, second = contributions
-    names = inputs[0].tower_name, inputs[1].tower_name
-    return Product(first, second, names, lambda: fixed.require_unchanged(used_layers))
-
-
 __all__ = [
     "METHODS",
+    "UNITS",
     "Banzhaf",
     "Contributions",
     "Game",
     "GradientTimesInput",
-    "GroupedRows",
+    "Grouped",
     "Groups",
     "IntegratedJacobians",
     "Interactions",
     "Ledger",
+    "LedgerTerm",
     "MaskedSimilarity",
     "Method",
     "Occlusion",
     "PatchTokenSimilarity",
     "Product",
     "Recorded",
+    "SideInputs",
+    "Unit",
     "game_of",
     "indicators",
     "measure",

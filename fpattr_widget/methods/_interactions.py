@@ -9,44 +9,75 @@ import numpy as np
 
 from ..errors import InputError
 
-#: Groups of row features, such as the tokens of each word.
+#: Groups of features of a side, such as the tokens of each word.
 Groups = tuple[tuple[int, ...], ...]
 #: Returns a context that raises ``ModelChanged`` at its end if the model has changed.
 ModelGuard = Callable[[], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
+class LedgerTerm:
+    """What two inputs, one of each side, add to a ledger; its fields are the ledger's."""
+
+    similarity: float
+    pairs: float
+    rows_only: float
+    columns_only: float
+    baseline: float
+    residual: float
+
+
+@dataclass(frozen=True)
 class Ledger:
     """The terms that a similarity is the sum of, and what the pairs leave unexplained.
 
-    ``similarity = pairs + caption_only + image_only + baseline + residual``.
-    With ``s`` the dot product of two embeddings over the norms of the input's
-    two embeddings, ``a`` the image, ``b`` the caption and ``r`` their
-    references (arXiv 2408.14153, equation 8):
+    ``similarity = pairs + rows_only + columns_only + baseline + residual``.
+    With ``s`` the dot product of two embeddings over the norms of the inputs'
+    two embeddings, ``a`` and ``b`` the inputs of the two sides and ``r`` their
+    references (arXiv 2408.14153, equation 8). Of sums of inputs, each field is the weighted sum
+    of those of all pairs of inputs.
 
     Attributes
     ----------
     similarity
-        The cosine, ``s(a, b)``.
+        The cosine, ``s(a, b)``; for sums of inputs the score in the unit that was chosen.
     pairs
         The sum of all pair attributions, special positions included.
-    caption_only
-        ``s(r_a, b) − s(r_a, r_b)``: the caption's part whatever the image.
-    image_only
-        ``s(a, r_b) − s(r_a, r_b)``: the image's part whatever the caption.
+    rows_only
+        ``s(a, r_b) − s(r_a, r_b)``, with ``a`` the rows: their part whatever the columns.
+    columns_only
+        ``s(r_a, b) − s(r_a, r_b)``, with ``b`` the columns: their part whatever the rows.
     baseline
         ``s(r_a, r_b)``.
     residual
         The rest. For integrated Jacobians it is the quadrature error; for other
         methods, everything that the pairs do not explain.
+    unit_scale
+        What a dot product of unit-length embeddings is multiplied by: 1, or for logits the
+        model's own scale, or for a cosine of sums one over their norms.
+    terms
+        One for each pair of inputs, those of the first input of the rows first; they add up to
+        the fields above. Empty where both sides are one input, or there are more than 64.
     """
 
     similarity: float
     pairs: float
-    caption_only: float
-    image_only: float
+    rows_only: float
+    columns_only: float
     baseline: float
     residual: float
+    unit_scale: float = 1.0
+    terms: tuple[LedgerTerm, ...] = ()
+
+    @property
+    def caption_only(self) -> float:
+        """``rows_only``, where the rows are a caption."""
+        return self.rows_only
+
+    @property
+    def image_only(self) -> float:
+        """``columns_only``, where the columns are an image."""
+        return self.columns_only
 
 
 class Interactions(Protocol):
@@ -88,8 +119,14 @@ class Interactions(Protocol):
         """Whether these are estimates from random samples, with a standard error."""
         ...
 
-    def standard_error(self, groups: Groups) -> np.ndarray:
-        """Return the standard error of sums over groups of rows, ``(groups, n_columns)``."""
+    def standard_error(self, rows: Groups, columns: Groups) -> np.ndarray:
+        """Return the standard error of sums over groups of rows and columns.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(row groups, column groups)``.
+        """
         ...
 
     def describe(self) -> str:
@@ -129,15 +166,15 @@ class Recorded:
     first_order_values
         See :meth:`Interactions.first_order`; ``None`` if a file does not hold them.
     standard_errors
-        Standard errors of sums over groups of rows, by the groups; empty where nothing is
-        sampled.
+        Standard errors of sums over groups of rows and of columns, by both; empty where nothing
+        is sampled.
     """
 
     values: np.ndarray
     totals: Ledger
     description: str
     first_order_values: tuple[np.ndarray, np.ndarray] | None
-    standard_errors: Mapping[Groups, np.ndarray]
+    standard_errors: Mapping[tuple[Groups, Groups], np.ndarray]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -168,8 +205,8 @@ class Recorded:
             )
         return self.first_order_values
 
-    def standard_error(self, groups: Groups) -> np.ndarray:
-        return self.standard_errors[groups]
+    def standard_error(self, rows: Groups, columns: Groups) -> np.ndarray:
+        return self.standard_errors[rows, columns]
 
     def describe(self) -> str:
         return self.description
@@ -178,21 +215,31 @@ class Recorded:
         """Do nothing: the numbers could not be computed again."""
 
 
-class GroupedRows:
-    """Interactions whose rows are sums over groups of the rows of others."""
+class Grouped:
+    """Interactions whose rows and columns are sums over groups of those of others.
 
-    def __init__(self, parts: Interactions, groups: Groups):
+    Parameters
+    ----------
+    parts
+        The others.
+    rows, columns
+        Groups of their features.
+    """
+
+    def __init__(self, parts: Interactions, rows: Groups, columns: Groups):
         self._parts = parts
-        self._groups = groups
-        self._members = indicators(groups, parts.shape[0])
-        self.shape = len(groups), parts.shape[1]
+        self._groups = rows, columns
+        self._rows = indicators(rows, parts.shape[0])
+        self._columns = indicators(columns, parts.shape[1])
+        self.shape = len(rows), len(columns)
         self.sampled = parts.sampled
 
     def rows(self, weights: np.ndarray) -> np.ndarray:
-        return self._parts.rows(weights @ self._members)
+        sums: np.ndarray = self._parts.rows(weights @ self._rows) @ self._columns.T
+        return sums
 
     def columns(self, weights: np.ndarray) -> np.ndarray:
-        sums: np.ndarray = self._parts.columns(weights) @ self._members.T
+        sums: np.ndarray = self._parts.columns(weights @ self._columns) @ self._rows.T
         return sums
 
     def ledger(self) -> Ledger:
@@ -200,14 +247,20 @@ class GroupedRows:
 
     def first_order(self) -> tuple[np.ndarray, np.ndarray]:
         rows, columns = self._parts.first_order()
-        return self._members @ rows, columns
+        return self._rows @ rows, self._columns @ columns
 
-    def standard_error(self, groups: Groups) -> np.ndarray:
-        joined = (sum((self._groups[index] for index in group), ()) for group in groups)
-        return self._parts.standard_error(tuple(joined))
+    def standard_error(self, rows: Groups, columns: Groups) -> np.ndarray:
+        return self._parts.standard_error(
+            _within(self._groups[0], rows), _within(self._groups[1], columns)
+        )
 
     def describe(self) -> str:
         return self._parts.describe()
 
     def release(self) -> None:
         self._parts.release()
+
+
+def _within(parts: Groups, groups: Groups) -> Groups:
+    """Return groups of groups as groups of the features of these."""
+    return tuple(tuple(feature for index in group for feature in parts[index]) for group in groups)

@@ -1,6 +1,7 @@
-"""Interactions of a score that is the product of two towers' embeddings."""
+"""Interactions of a score that is the product of two sides' embeddings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -8,24 +9,32 @@ from torch import Tensor
 
 from ..errors import InputError
 from ._contributions import Contributions
-from ._interactions import Groups, Ledger, ModelGuard, indicators
+from ._interactions import Groups, Ledger, LedgerTerm, ModelGuard, indicators
+from ._sums import SummedContributions
+
+# Pairs of inputs whose terms a ledger lists.
+_MOST_TERMS = 64
 
 
 class Product:
-    """Pairs of two towers' contributions: ``A[i, j] = ⟨c_i, c_j⟩ / (‖h(b)‖ ‖g(a)‖)``.
+    """Pairs of two sides' contributions: ``A[i, j] = ⟨c_i, c_j⟩ · scale``.
 
-    For integrated Jacobians this is the second-order attribution of arXiv 2408.14153,
-    equation 10; for other methods it is their interaction.
+    With ``scale = 1 / ‖h(b)‖ ‖g(a)‖`` and integrated Jacobians, this is the second-order
+    attribution of arXiv 2408.14153, equation 10; for other methods it is their interaction.
 
     Parameters
     ----------
     first, second
         Contributions of the row features and of the column features.
     names
-        Names of the two inputs' towers.
+        What the two sides are called where they were measured differently.
     guard
         Returns a context that raises ``ModelChanged`` if the model is not what it was when the
         contributions were measured.
+    scale
+        What dot products of contributions are multiplied by.
+    unit_scale
+        See :class:`Ledger`.
 
     Raises
     ------
@@ -39,6 +48,8 @@ class Product:
         second: Contributions,
         names: tuple[str, str],
         guard: ModelGuard,
+        scale: float | None = None,
+        unit_scale: float = 1.0,
     ):
         if first.embedding.shape != second.embedding.shape:
             raise InputError(
@@ -50,7 +61,10 @@ class Product:
         self._first, self._second = first, second
         self._names = names
         self._guard = guard
-        self._scale = float(first.embedding.norm()) * float(second.embedding.norm())
+        if scale is None:
+            scale = 1 / (float(first.embedding.norm()) * float(second.embedding.norm()))
+        self._scale = scale
+        self._unit_scale = unit_scale
         self.shape = first.features, second.features
         self.sampled = first.sampled or second.sampled
 
@@ -62,18 +76,27 @@ class Product:
 
     def ledger(self) -> Ledger:
         with self._guard():
-            first, second = self._first, self._second
+            first, second = _Ends.of(self._first), _Ends.of(self._second)
 
-            def product(a: Tensor, b: Tensor) -> float:
-                return float(a.double() @ b.double()) / self._scale
+        def products(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+            values: np.ndarray = a @ b.T * self._scale
+            return values.ravel()
 
-            similarity = product(first.embedding, second.embedding)
-            baseline = product(first.reference, second.reference)
-            first_only = product(first.embedding, second.reference) - baseline
-            second_only = product(first.reference, second.embedding) - baseline
-            pairs = product(first.total, second.total)
-        residual = similarity - (pairs + first_only + second_only + baseline)
-        return Ledger(similarity, pairs, first_only, second_only, baseline, residual)
+        similarity = products(first.embedding, second.embedding)
+        baseline = products(first.reference, second.reference)
+        rows_only = products(first.embedding, second.reference) - baseline
+        columns_only = products(first.reference, second.embedding) - baseline
+        pairs = products(first.total, second.total)
+        residual = similarity - (pairs + rows_only + columns_only + baseline)
+        fields = similarity, pairs, rows_only, columns_only, baseline, residual
+        terms = np.stack(fields, 1)
+        listed = 1 < len(terms) <= _MOST_TERMS
+        together = LedgerTerm(*terms.sum(0).tolist())
+        return Ledger(
+            **asdict(together),
+            unit_scale=self._unit_scale,
+            terms=tuple(LedgerTerm(*term) for term in terms.tolist()) if listed else (),
+        )
 
     def first_order(self) -> tuple[np.ndarray, np.ndarray]:
         first, second = self._first, self._second
@@ -81,23 +104,23 @@ class Product:
         (columns,) = self._finite(lambda: second.along(first.reference[None]))
         return rows, columns
 
-    def standard_error(self, groups: Groups) -> np.ndarray:
-        """Return the standard error of sums over groups of rows, ``(groups, n_columns)``.
+    def standard_error(self, rows: Groups, columns: Groups) -> np.ndarray:
+        """Return the standard error of sums over groups, ``(row groups, column groups)``.
 
-        With ``Σ`` the covariance of an estimated contribution, and both towers' estimates
-        independent, its square is ``c_jᵀ Σ_i c_j + c_iᵀ Σ_j c_i`` over the squared scale.
+        With ``Σ`` the covariance of an estimated contribution, and both sides' estimates
+        independent, its square is ``c_jᵀ Σ_i c_j + c_iᵀ Σ_j c_i`` times the squared scale.
         Estimates take the place of the contributions, which makes it too large by
         ``tr Σ_i Σ_j``.
         """
-        rows, columns = indicators(groups, self.shape[0]), np.eye(self.shape[1])
+        of_rows, of_columns = indicators(rows, self.shape[0]), indicators(columns, self.shape[1])
 
         def compute() -> np.ndarray:
-            of_columns = self._second.standard_error(columns, self._first.joint(rows))
-            of_rows = self._first.standard_error(rows, self._second.joint(columns)).T
-            return np.hypot(of_columns, of_rows)
+            second = self._second.standard_error(of_columns, self._first.joint(of_rows))
+            first = self._first.standard_error(of_rows, self._second.joint(of_columns)).T
+            return np.hypot(second, first)
 
         with self._guard():
-            error = compute() / self._scale
+            error = compute() * abs(self._scale)
         return error.astype(np.float32)
 
     def describe(self) -> str:
@@ -111,10 +134,10 @@ class Product:
         self._second.release()
 
     def _finite(self, compute: Callable[[], Any]) -> np.ndarray:
-        """Return ``compute()`` over the scale; release both towers' graphs if that fails."""
+        """Return ``compute()`` times the scale; release both sides' graphs if that fails."""
         try:
             with self._guard():
-                values: np.ndarray = compute() / self._scale
+                values: np.ndarray = compute() * self._scale
             if np.isfinite(values).all():
                 return values.astype(np.float32)
         except Exception:
@@ -125,4 +148,31 @@ class Product:
             "model",
             "gives attributions that are not finite",
             "load it in float32, or choose another `layer`",
+        )
+
+
+@dataclass(frozen=True)
+class _Ends:
+    """Where the paths of a side's inputs begin and end, each ``(inputs, K)`` float64."""
+
+    embedding: np.ndarray
+    reference: np.ndarray
+    total: np.ndarray
+
+    @staticmethod
+    def of(side: Contributions) -> "_Ends":
+        parts: Sequence[Contributions] = (side,)
+        factors = np.ones((1, 1))
+        if isinstance(side, SummedContributions):
+            parts, factors = side.parts, np.array(side.factors)[:, None]
+
+        def stack(vectors: Sequence[Tensor]) -> np.ndarray:
+            rows = [vector.double().cpu().numpy() for vector in vectors]
+            scaled: np.ndarray = factors * np.stack(rows)
+            return scaled
+
+        return _Ends(
+            stack([part.embedding for part in parts]),
+            stack([part.reference for part in parts]),
+            stack([part.total for part in parts]),
         )

@@ -98,8 +98,8 @@ class Banzhaf:
         if 2**players <= self.samples:
             kept, estimate = all_coalitions(players), exact_banzhaf
         else:
-            # A stream of its own for each side makes their errors independent.
-            generator = np.random.default_rng((self.seed, part.side))
+            # A stream of its own for each input makes their errors independent.
+            generator = np.random.default_rng((self.seed, *part.stream))
             kept = paired_coalitions(generator, self.samples // 2, players, self.p)
             estimate = sampled_banzhaf
         values = game.values(kept)

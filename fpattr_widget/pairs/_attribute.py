@@ -1,17 +1,28 @@
-"""``attribute``: explain the similarity of an image and a caption."""
+"""``attribute``: explain the similarity of any two sides."""
+
+from collections.abc import Sequence
+from typing import Any
 
 from ..choices import MethodName
 from ..encoders import (
     CaptionLike,
+    DualEncoder,
     ImageLike,
     Layer,
     ModelLike,
+    Picture,
+    Prepared,
     ProcessorLike,
     Side,
+    Sum,
+    Term,
+    Text,
+    as_sum,
     encoder_of,
+    ordered,
 )
 from ..errors import InputError
-from ..methods import Method, measure, method_of
+from ..methods import UNITS, Method, SideInputs, Unit, measure, method_of
 from ._document import About
 from ._pairs import FeaturePairs
 
@@ -21,14 +32,15 @@ MethodLike = MethodName | str | Method
 
 def attribute(
     model: ModelLike,
-    image: ImageLike,
-    caption: CaptionLike,
+    first: ImageLike | Sum,
+    second: CaptionLike | Sum,
     method: MethodLike = "integrated_jacobians",
     layer: Layer = None,
     *,
+    unit: Unit | None = None,
     processor: ProcessorLike = None,
 ) -> FeaturePairs:
-    """Attribute the similarity of an image and a caption to pairs of their features.
+    """Attribute the similarity of two sides, such as an image and a caption, to pairs of features.
 
     Parameters
     ----------
@@ -37,18 +49,26 @@ def attribute(
         loaded module (with ``processor``), or an encoder from
         :func:`fpattr_widget.load_encoder`. Encoders that are loaded by name are cached.
         To reuse what was computed with a loaded module, pass an encoder.
-    image
-        A path, bytes, a PIL image, an array (H, W, 3) uint8, a tensor
-        (1, 3, h, w) already preprocessed, or what a processor returned.
-    caption
-        A string, or token ids (1, S).
+    first
+        One side: an image (a path, bytes, a PIL image, an array (H, W, 3) uint8, a tensor
+        (1, 3, h, w) already preprocessed, or what a processor returned), or ``Picture``,
+        ``Text`` or a sum of them, such as ``Text("a dog") - Text("a cat")``.
+    second
+        The other side: a caption (a string, or token ids (1, S)), or as above.
+        Captions are the rows and pictures the columns where the kinds differ; otherwise the
+        first side is the rows.
     method
         A method such as ``IntegratedJacobians(steps=32)``, or its name.
     layer
         Number of the block at whose input the features are read, ``−1`` for
-        the last, or a pair ``(text, image)``; ``None`` means the
-        encoder's default. Only for methods that differentiate: others read
+        the last, a pair ``(text, image)`` or a mapping from the towers' names; ``None`` means
+        the encoder's default. Only for methods that differentiate: others read
         features at a fixed place.
+    unit
+        What the score is counted in: ``"cosine"`` of the two embeddings, or of the two sums;
+        ``"difference"``: the weighted sum of the cosines of all pairs of inputs, the default
+        where a side is a sum; or ``"logit"``: that times the model's own scale, so that the
+        difference of two captions is the logarithm of the odds between them.
     processor
         See :func:`fpattr_widget.load_encoder`.
 
@@ -60,8 +80,7 @@ def attribute(
     Raises
     ------
     InputError
-        When the model, the image, the caption, the method or the layer cannot
-        be used.
+        When the model, an input, the method, the layer or the unit cannot be used.
     """
     chosen = method_of(method)
     if chosen.reads_at is not None and layer is not None:
@@ -71,27 +90,71 @@ def attribute(
             f"{chosen.reads_at})",
             "leave `layer` out",
         )
+    sums = ordered(_as_side(first, Picture), _as_side(second, Text))
     encoder = encoder_of(model, processor)
     chosen.check(encoder)
     # If a tower's grid depends on the layer, other methods use that of its last block.
     layers = encoder.resolve_layers(layer if chosen.reads_at is None else -1)
-    row_tower, column_tower = encoder.towers
-    inputs = encoder.prepare(caption, row_tower), encoder.prepare(image, column_tower)
+    block_of = dict(zip(encoder.towers, layers, strict=True))
+    inputs = tuple(_prepared(encoder, side.terms) for side in sums)
     rows, columns = (
-        Side((encoder.panel(prepared, block),))
-        for prepared, block in zip(inputs, layers, strict=True)
+        Side(
+            tuple(encoder.panel(one, block_of[one.tower_name]) for one in side.inputs),
+            side.weights,
+        )
+        for side in inputs
     )
-    blocks = zip(encoder.towers, layers, strict=True)
+    counted = _unit(unit, rows, columns)
+    if counted == "logit":
+        encoder.require_logits("unit")
+    used = {one.tower_name for side in inputs for one in side.inputs}
+    blocks = [f"{name} block {block}" for name, block in block_of.items() if name in used]
+    first_inputs, second_inputs = inputs
     return FeaturePairs(
-        lambda: measure(encoder, chosen, inputs, layers),
+        lambda: measure(encoder, chosen, (first_inputs, second_inputs), layers, counted),
         rows=rows,
         columns=columns,
-        about=About(
-            encoder.name,
-            chosen.label,
-            chosen.reads_at or " · ".join(f"{name} block {block}" for name, block in blocks),
-        ),
+        about=About(encoder.name, chosen.label, chosen.reads_at or " · ".join(blocks), counted),
         cheaper_alternative=chosen.cheaper_alternative(
             encoder, layers if chosen.reads_at is None else None
         ),
     )
+
+
+def _as_side(value: Any, kind: type[Picture | Text]) -> Sum:
+    """Return a side as a sum, or raise ``InputError`` where it is a list of inputs."""
+    if isinstance(value, list | tuple) and any(isinstance(one, Sum) for one in value):
+        raise InputError(
+            "image" if kind is Picture else "caption",
+            "is a list of inputs",
+            "add them, as in Text('a') - Text('b') or mean([...])",
+        )
+    return as_sum(value, kind)
+
+
+def _prepared(encoder: DualEncoder, terms: Sequence[Term]) -> SideInputs:
+    """Return the inputs of a side; name the part that cannot be used where there are several."""
+    prepared: list[Prepared] = []
+    places = {"text": 0, "image": 1}
+    for number, term in enumerate(terms):
+        # Towers of other kinds take what is passed in their place.
+        names = list(encoder.towers)
+        name = term.tower_name if term.tower_name in names else names[places[term.tower_name]]
+        try:
+            prepared.append(encoder.prepare(term.value, name))
+        except InputError as error:
+            if len(terms) == 1:
+                raise
+            which = f"(part {number + 1} of {len(terms)})"
+            raise InputError(error.argument, f"{which} {error.problem}", error.remedy) from error
+    return SideInputs(tuple(prepared), tuple(term.weight for term in terms))
+
+
+def _unit(unit: Unit | None, rows: Side, columns: Side) -> Unit:
+    if unit is None:
+        return "difference" if rows.is_sum or columns.is_sum else "cosine"
+    if unit not in UNITS:
+        raise InputError("unit", f"is {unit!r}", f"pass one of {', '.join(map(repr, UNITS))}")
+    if unit == "difference" and not (rows.is_sum or columns.is_sum):
+        return "cosine"  # of one input and one input they are the same
+    return unit

@@ -2,28 +2,32 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from math import isfinite
 from typing import Any
 
-from ..encoders import Crop, Sentence, Side, Token
+from PIL import Image
+
+from ..encoders import MOST_PARTS, Crop, Panel, Sentence, Side, Token
 from ..files import DamagedError, parse_json
-from ..methods import Groups, Ledger, Recorded
+from ..methods import Ledger, LedgerTerm, Recorded
 
 #: The most characters of each text.
 LONGEST_TEXT = 200_000
 
 #: The largest count or index.
 _MOST = 1 << 24
+_NO_PICTURE = Image.new("L", (1, 1))
 
 
 @dataclass(frozen=True)
 class About:
-    """How attributions were computed, in words for display."""
+    """How attributions were computed, in words for display; ``unit`` is one of ``UNITS``."""
 
     model: str
     method: str
     layers: str
+    unit: str = "cosine"
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Contents:
     rows, columns
         The two sides.
     about
-        Model, method and layers, in words.
+        Model, method, layers and unit, in words.
     recorded
         The numbers.
     """
@@ -46,14 +50,25 @@ class Contents:
     recorded: Recorded
 
     @property
-    def sentence(self) -> Sentence:
-        """The caption, the only panel of the rows; see ``Side.only``."""
-        return self.rows.only(Sentence)
+    def crops(self) -> tuple[Crop, ...]:
+        """The pictures of both sides, those of the rows first."""
+        panels = (*self.rows.panels, *self.columns.panels)
+        return tuple(panel for panel in panels if isinstance(panel, Crop))
 
-    @property
-    def crop(self) -> Crop:
-        """The picture, the only panel of the columns; see ``Side.only``."""
-        return self.columns.only(Crop)
+    def with_pictures(self, pictures: Sequence[Image.Image]) -> "Contents":
+        """Return the same with other pictures, in the order of ``crops``."""
+        replacements = iter(pictures)
+        rows, columns = (
+            replace(
+                side,
+                panels=tuple(
+                    replace(panel, picture=next(replacements)) if isinstance(panel, Crop) else panel
+                    for panel in side.panels
+                ),
+            )
+            for side in (self.rows, self.columns)
+        )
+        return replace(self, rows=rows, columns=columns)
 
 
 @dataclass(frozen=True)
@@ -62,87 +77,179 @@ class Document:
 
     Attributes
     ----------
-    caption, tokens, grid, about, ledger
+    rows, columns
+        The two sides. Their pictures are empty: a file has them as arrays.
+    about, ledger
         Those of :class:`~fpattr_widget.FeaturePairs`.
-    image_special
-        Names of the image positions that are not patches.
     nodes
         How finely the pairs were measured, in words.
     """
 
-    caption: str
-    tokens: tuple[Token, ...]
-    grid: tuple[int, int]
-    image_special: tuple[str, ...]
+    rows: Side
+    columns: Side
     about: About
     ledger: Ledger
     nodes: str
 
     @property
-    def version(self) -> int:
-        """The oldest version of the format that can hold it: 2 if there are unknown tokens."""
-        return 2 if any(token.unknown for token in self.tokens) else 1
+    def shape(self) -> tuple[int, int]:
+        """The number of row features and of column features."""
+        return len(self.rows.features), len(self.columns.features)
 
     @property
-    def features(self) -> int:
-        """The number of image positions, special ones included."""
-        return len(self.image_special) + self.grid[0] * self.grid[1]
+    def words(self) -> tuple[int, int]:
+        """The number of words of each side, every other feature counted as one."""
+        return len(self.rows.words), len(self.columns.words)
 
     @property
-    def words(self) -> int:
-        """The number of words, each special position counted as one."""
-        return len(word_groups(self.tokens))
+    def pictures(self) -> int:
+        """The number of pictures."""
+        panels = (*self.rows.panels, *self.columns.panels)
+        return sum(isinstance(panel, Crop) for panel in panels)
 
     def dump(self) -> str:
-        """Return JSON in ASCII, which is the same for equal documents."""
-        parts = asdict(self)
-        for token in parts["tokens"]:
-            if not token["unknown"]:  # version 1 of the format has no such field
-                del token["unknown"]
+        """Return JSON in ASCII, which is the same for equal documents.
+
+        Raises
+        ------
+        DamagedError
+            When a panel is neither a caption nor a picture.
+        """
+        parts = {
+            "rows": _dumped(self.rows),
+            "columns": _dumped(self.columns),
+            "about": asdict(self.about),
+            "ledger": asdict(self.ledger),
+            "nodes": self.nodes,
+        }
         return json.dumps(parts, separators=(",", ":"))
 
 
-def word_groups(tokens: Sequence[Token]) -> Groups:
-    """Return the token numbers of each word; a special position is a group of its own."""
-    members: dict[object, list[int]] = {}
-    for index, token in enumerate(tokens):
-        key = ("special", index) if token.special else token.word
-        members.setdefault(key, []).append(index)
-    return tuple(map(tuple, members.values()))
+def _dumped(side: Side) -> list[dict[str, Any]]:
+    return [
+        {"weight": float(weight), **_dumped_panel(panel)}
+        for panel, weight in zip(side.panels, side.weights, strict=True)
+    ]
 
 
-def read_document(written: str) -> Document:
+def _dumped_panel(panel: Panel) -> dict[str, Any]:
+    if isinstance(panel, Sentence):
+        tokens = [asdict(token) for token in panel.tokens]
+        return {"kind": panel.kind, "caption": panel.caption, "tokens": tokens}
+    if isinstance(panel, Crop):
+        grid = [int(count) for count in panel.grid]
+        return {"kind": panel.kind, "grid": grid, "special": list(panel.special)}
+    raise DamagedError(f"a {panel.kind} has no form in a file")
+
+
+def read_document(written: str, version: int) -> Document:
     """Return the document that an untrusted text holds.
+
+    Parameters
+    ----------
+    written
+        The text.
+    version
+        Of the file. Versions 1 and 2 had one caption and one image.
 
     Raises
     ------
     DamagedError
         When a part is missing, unexpected, or not of the right kind.
     """
-    parts = _parts(parse_json(written.encode("utf-8", "surrogatepass")), Document)
-    caption = _text(parts["caption"])
-    rows, columns = _list(parts["grid"], 2)
+    value = parse_json(written.encode("utf-8", "surrogatepass"))
+    parts = _parts(_upgraded(value) if version < 3 else value, Document)
+    rows, columns = _side(parts["rows"]), _side(parts["columns"])
+    about = _parts(parts["about"], About)
+    ledger = _parts(parts["ledger"], Ledger)
+    terms = tuple(LedgerTerm(**_numbers(term, LedgerTerm)) for term in _list(ledger["terms"]))
+    if len(terms) not in (0, len(rows.panels) * len(columns.panels)):
+        raise DamagedError("its ledger has terms of other inputs")
     return Document(
-        caption,
-        tuple(_token(token, caption) for token in _list(parts["tokens"])),
-        (_count(rows, 1), _count(columns, 1)),
-        tuple(_text(name) for name in _list(parts["image_special"])),
-        About(**{name: _text(value) for name, value in _parts(parts["about"], About).items()}),
-        Ledger(**{name: _number(part) for name, part in _parts(parts["ledger"], Ledger).items()}),
+        rows,
+        columns,
+        About(**{name: _text(value) for name, value in about.items()}),
+        Ledger(**_numbers({**ledger, "terms": 0.0}, Ledger) | {"terms": terms}),
         _text(parts["nodes"]),
     )
 
 
+def _upgraded(value: Any) -> dict[str, Any]:
+    """Return a document of version 1 or 2 in the form of version 3."""
+    names = {"caption", "tokens", "grid", "image_special", "about", "ledger", "nodes"}
+    old = _with_names(value, names, "document")
+    tokens = [
+        {"unknown": False, **token} if isinstance(token, dict) else token
+        for token in _list(old["tokens"])
+    ]
+    about = _with_names(old["about"], {"model", "method", "layers"}, "about")
+    ledger = _with_names(
+        old["ledger"],
+        {"similarity", "pairs", "caption_only", "image_only", "baseline", "residual"},
+        "ledger",
+    )
+    names_now = {"caption_only": "rows_only", "image_only": "columns_only"}
+    caption = {"kind": "sentence", "weight": 1.0, "caption": old["caption"], "tokens": tokens}
+    picture = {
+        "kind": "picture", "weight": 1.0, "grid": old["grid"], "special": old["image_special"]
+    }  # fmt: skip
+    return {
+        "rows": [caption],
+        "columns": [picture],
+        "about": {**about, "unit": "cosine"},
+        "ledger": {
+            **{names_now.get(name, name): number for name, number in ledger.items()},
+            "unit_scale": 1.0,
+            "terms": [],
+        },
+        "nodes": old["nodes"],
+    }
+
+
 def _parts(value: Any, kind: type) -> dict[str, Any]:
     """Return a JSON object that has exactly the fields of a dataclass."""
-    names = {field.name for field in fields(kind)}
+    return _with_names(value, {field.name for field in fields(kind)}, kind.__name__.lower())
+
+
+def _with_names(value: Any, names: set[str], what: str) -> dict[str, Any]:
     if not isinstance(value, dict) or set(value) != names:
-        raise DamagedError(f"its {kind.__name__.lower()} has missing or unknown fields")
+        raise DamagedError(f"its {what} has missing or unknown fields")
     return value
 
 
+def _numbers(value: Any, kind: type) -> dict[str, Any]:
+    return {name: _number(part) for name, part in _parts(value, kind).items()}
+
+
+def _side(value: Any) -> Side:
+    panels = _list(value)
+    if not 0 < len(panels) <= MOST_PARTS:
+        raise DamagedError("its sides have no inputs, or too many")
+    weights = tuple(
+        _number(panel.get("weight")) if isinstance(panel, dict) else 0.0 for panel in panels
+    )
+    return Side(tuple(map(_panel, panels)), weights)
+
+
+def _panel(value: Any) -> Panel:
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if kind == Sentence.kind:
+        parts = _with_names(value, {"kind", "weight", "caption", "tokens"}, "caption")
+        caption = _text(parts["caption"])
+        tokens = tuple(_token(token, caption) for token in _list(parts["tokens"]))
+        if not tokens:
+            raise DamagedError("it has no tokens")
+        return Sentence(caption, tokens)
+    if kind == Crop.kind:
+        parts = _with_names(value, {"kind", "weight", "grid", "special"}, "picture")
+        rows, columns = _list(parts["grid"], 2)
+        special = tuple(_text(name) for name in _list(parts["special"]))
+        return Crop(_NO_PICTURE, (_count(rows, 1), _count(columns, 1)), special)
+    raise DamagedError("its inputs are of unknown kinds")
+
+
 def _token(value: Any, caption: str) -> Token:
-    parts = _parts({"unknown": False, **value} if isinstance(value, dict) else value, Token)
+    parts = _parts(value, Token)
     word, start, stop, special = (parts[key] for key in ("word", "start", "stop", "special"))
     unknown = parts["unknown"]
     if type(special) is not bool or type(unknown) is not bool or (start is None) != (stop is None):

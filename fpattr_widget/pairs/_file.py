@@ -2,9 +2,10 @@
 
 A file is in the safetensors format. Its metadata contain ``format``,
 ``version``, a JSON document (``pairs``) and a checksum (``sha256``). Its
-tensors are ``values`` (tokens, special positions + patches) float32,
-``picture``, a PNG file, and if contributions were sampled
-``standard_error``, and ``error_of_words`` for rows that are summed over words.
+tensors are ``values`` (row features, column features) float32,
+``picture_0``, ``picture_1``, …, PNG files of the rows' pictures and then the columns', and if
+contributions were sampled ``standard_error``, and ``error_of_words`` for sums over words.
+Versions 1 and 2 are of one caption and one ``picture``; 2 has unknown tokens.
 """
 
 import io
@@ -18,7 +19,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from ..encoders import Crop, Sentence, Side, shared_name
+from ..encoders import shared_name
 from ..errors import InputError
 from ..files import (
     LONGEST_HEADER,
@@ -33,12 +34,12 @@ from ..files import (
     writable,
     write_atomically,
 )
-from ..methods import Recorded, singles
-from ._document import Contents, Document, read_document, word_groups
+from ..methods import Groups, Recorded, singles
+from ._document import Contents, Document, read_document
 
 FORMAT = "fpattr_widget.pairs"
-#: The newest version that can be read; a file is written in the oldest that can hold it.
-VERSION = 2
+#: The version that is written, and the newest that can be read.
+VERSION = 3
 
 _GREY = (128, 128, 128)
 #: The most pixels of a picture; displayed ones have far fewer.
@@ -66,10 +67,10 @@ def save_contents(
 
 
 def with_grey_picture(contents: Contents) -> Contents:
-    """Return contents with plain grey instead of a picture that may not be shared."""
-    crop = contents.crop
-    grey = Image.new("RGB", crop.picture.size, _GREY)
-    return replace(contents, columns=Side((replace(crop, picture=grey),)))
+    """Return contents with plain grey instead of pictures that may not be shared."""
+    return contents.with_pictures(
+        [Image.new("RGB", crop.picture.size, _GREY) for crop in contents.crops]
+    )
 
 
 def pack_contents(contents: Contents) -> bytes:
@@ -80,30 +81,27 @@ def pack_contents(contents: Contents) -> bytes:
     InputError
         When a number is not finite, or a part is too large for the format.
     """
-    sentence, crop, recorded = contents.sentence, contents.crop, contents.recorded
-    rows, columns = crop.grid
+    recorded = contents.recorded
     document = Document(
-        sentence.caption,
-        sentence.tokens,
-        (int(rows), int(columns)),
-        crop.special,
+        contents.rows,
+        contents.columns,
         replace(contents.about, model=shared_name(contents.about.model)),
         recorded.ledger(),
         recorded.describe(),
     )
-    picture = crop.picture
-    if picture.mode not in _MODES:
-        picture = picture.convert("RGB")
     tensors = {"values": recorded.values}
     if recorded.sampled:
-        partitions = singles(len(sentence.tokens)), word_groups(sentence.tokens)
-        for name, groups in zip(_ERRORS, partitions, strict=True):
-            tensors[name] = recorded.standard_error(groups)
-    tensors["picture"] = np.frombuffer(_png(picture), np.uint8)
+        for name, groups in zip(_ERRORS, _partitions(document), strict=True):
+            tensors[name] = recorded.standard_error(*groups)
     try:
+        for number, crop in enumerate(contents.crops):
+            picture = crop.picture
+            if picture.mode not in _MODES:
+                picture = picture.convert("RGB")
+            _check_picture(picture)
+            tensors[_picture(number)] = np.frombuffer(_png(picture), np.uint8)
         written = document.dump()
-        _check(read_document(written), tensors)
-        _check_picture(picture)
+        _check(read_document(written, VERSION), tensors)
         if len(written) > LONGEST_HEADER // 3:
             raise DamagedError("there is too much text")
     except DamagedError as fault:
@@ -112,7 +110,7 @@ def pack_contents(contents: Contents) -> bytes:
         ) from None
     metadata = {
         "format": FORMAT,
-        "version": str(document.version),
+        "version": str(VERSION),
         "sha256": digest(written, tensors),
         "pairs": written,
     }
@@ -193,29 +191,39 @@ def _without_blocking(name: str, flags: int) -> int:
 
 def _read(file: BinaryIO, size: int) -> Contents:
     header = read_header(file, size)
-    written, checksum = _recognise(header)
-    document = read_document(written)
+    version, written, checksum = _recognise(header)
+    document = read_document(written, version)
     tensors = read_tensors(file, header)
     if digest(written, tensors) != checksum:
         raise DamagedError("its checksum does not match")
+    if version < 3 and "picture" in tensors:
+        tensors[_picture(0)] = tensors.pop("picture")
     _check(document, tensors)
-    partitions = singles(len(document.tokens)), word_groups(document.tokens)
     errors = {
         groups: tensors[name]
-        for name, groups in zip(_ERRORS, partitions, strict=True)
+        for name, groups in zip(_ERRORS, _partitions(document), strict=True)
         if name in tensors
     }
-    picture = _decoded(tensors["picture"].tobytes())
-    return Contents(
-        Side((Sentence(document.caption, document.tokens),)),
-        Side((Crop(picture, document.grid, document.image_special),)),
-        document.about,
-        Recorded(tensors["values"], document.ledger, document.nodes, None, errors),
-    )
+    recorded = Recorded(tensors["values"], document.ledger, document.nodes, None, errors)
+    contents = Contents(document.rows, document.columns, document.about, recorded)
+    names = map(_picture, range(document.pictures))
+    return contents.with_pictures([_decoded(tensors[name].tobytes()) for name in names])
 
 
-def _recognise(header: Header) -> tuple[str, str]:
-    """Return the document and the checksum of a file of pairs, or raise."""
+def _partitions(document: Document) -> tuple[tuple[Groups, Groups], tuple[Groups, Groups]]:
+    """Return the groups of features whose standard errors a file has: features, and words."""
+    rows, columns = document.shape
+    words = document.rows.words, document.columns.words
+    return (singles(rows), singles(columns)), words
+
+
+def _picture(number: int) -> str:
+    """Return the name of a picture's array."""
+    return f"picture_{number}"
+
+
+def _recognise(header: Header) -> tuple[int, str, str]:
+    """Return the version, document and checksum of a file of pairs, or raise."""
     metadata = header.metadata
     if metadata.get("format") != FORMAT:
         raise ForeignError
@@ -226,29 +234,28 @@ def _recognise(header: Header) -> tuple[str, str]:
         raise _NewerError
     if set(metadata) != {"format", "version", "sha256", "pairs"}:
         raise DamagedError("its header is not in order")
-    return metadata["pairs"], metadata["sha256"]
+    return int(version), metadata["pairs"], metadata["sha256"]
 
 
 def _check(document: Document, tensors: dict[str, np.ndarray]) -> None:
     """Raise ``DamagedError`` unless the arrays fit the document."""
     sampled = "standard_error" in tensors
-    if set(tensors) != {"values", "picture", *(_ERRORS if sampled else ())}:
+    pictures = [_picture(number) for number in range(document.pictures)]
+    if set(tensors) != {"values", *pictures, *(_ERRORS if sampled else ())}:
         raise DamagedError("its arrays are not those that belong")
-    if not document.tokens:
-        raise DamagedError("it has no tokens")
-    lines = {"values": len(document.tokens), _ERRORS[0]: len(document.tokens)}
-    lines[_ERRORS[1]] = document.words
-    for name, count in lines.items():
+    shapes = {"values": document.shape, _ERRORS[0]: document.shape, _ERRORS[1]: document.words}
+    for name, shape in shapes.items():
         array = tensors.get(name)
         if array is None:
             continue
-        if array.dtype != np.float32 or array.shape != (count, document.features):
+        if array.dtype != np.float32 or array.shape != shape:
             raise DamagedError(f"its {name} have the wrong shape or type")
         # A standard error is infinite if there are too few samples to estimate it.
         if not (np.isfinite(array) if name == "values" else array >= 0).all():
             raise DamagedError(f"its {name} hold invalid numbers")
-    if tensors["picture"].dtype != np.uint8 or tensors["picture"].ndim != 1:
-        raise DamagedError("its picture has the wrong shape or type")
+    for name in pictures:
+        if tensors[name].dtype != np.uint8 or tensors[name].ndim != 1:
+            raise DamagedError("its picture has the wrong shape or type")
 
 
 def _check_picture(picture: Image.Image) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 from PIL import Image
 
-from ..encoders import Crop, Sentence, Side, Token, find_words
+from ..encoders import Crop, Panel, Sentence, Side, Token, word_groups
 from ..errors import InputError
-from ..methods import GroupedRows, Groups, Interactions, Ledger, Recorded, indicators, singles
-from ._document import About, Contents, word_groups
+from ..methods import Grouped, Groups, Interactions, Ledger, Recorded, indicators, singles
+from ._document import About, Contents
 from ._file import save_contents
 from ._picture_cache import PictureCache
 from ._table import table_columns
@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 
 
 class FeaturePairs:
-    """Signed attributions of a similarity to (caption token, image patch) pairs.
+    """Signed attributions of a similarity to pairs of features, such as (token, patch).
 
-    Everything is computed when it is first needed, and only once. With
-    integrated Jacobians a row costs one backward pass of the image tower, and
-    so does the sum of several tokens' rows; a region costs little
+    The features of one side are the rows, those of the other the columns. Each side is one
+    input, or a weighted sum of several, whose features follow each other. Everything is
+    computed when it is first needed, and only once. With
+    integrated Jacobians a row costs one backward pass of the columns' tower, and
+    so does the sum of several rows; the sum of several columns costs little
     more. Safe to use from several threads.
 
     Parameters
@@ -40,8 +42,9 @@ class FeaturePairs:
         The interactions of the two sides, or a function that measures them when they are first
         needed.
     rows, columns
-        The two sides, such as a caption and the crop of an image. What is said of tokens,
-        patches and pictures below is for such pairs; it raises ``InputError`` for others.
+        The two sides. Names that speak of the caption, tokens, the picture, patches
+        or regions are for one caption as the rows and one image as the columns; for other
+        pairs they raise ``InputError``, and ``of_rows`` and ``of_columns`` take their place.
     about
         Model, method and layers, in words.
     cheaper_alternative
@@ -81,14 +84,7 @@ class FeaturePairs:
             self._interactions = interactions
 
     def __repr__(self) -> str:
-        (sentence, *_), (crop, *_) = self.rows.panels, self.columns.panels
-        if isinstance(sentence, Sentence) and isinstance(crop, Crop):
-            rows, columns = crop.grid
-            tokens = len(sentence.tokens)
-            subject = f"{sentence.caption!r}, {tokens} tokens × {rows}·{columns} patches"
-        else:
-            rows, columns = self._values.shape
-            subject = f"{sentence.kind}, {crop.kind}, {rows} × {columns} features"
+        subject = " × ".join(map(_described, (self.rows, self.columns)))
         return (
             f"FeaturePairs({subject}, {self.about.model}, {self.about.method}, "
             f"{int(self._ready.sum())} rows computed)"
@@ -132,12 +128,25 @@ class FeaturePairs:
     # The matrix and its parts
 
     @property
-    def matrix(self) -> np.ndarray:
-        """All pairs of tokens and patches, ``(tokens, rows · columns)`` float32.
+    def unit(self) -> str:
+        """What the score is counted in: ``"cosine"``, ``"difference"`` or ``"logit"``."""
+        return self.about.unit
 
+    @property
+    def unit_label(self) -> str:
+        """The unit in words, such as ``"difference of cosines"``."""
+        return _unit_label(self.about.unit, self.rows, self.columns)
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """All pairs of row features and column features, ``(rows, columns)`` float32.
+
+        Special positions of pictures are left out on both sides, so that of a caption and an
+        image it is ``(tokens, patches)``; see ``rows.visible`` and ``columns.visible``.
         Missing rows are computed first.
         """
-        return self.feature_rows(range(len(self.tokens)))[:, self._specials :]
+        values = self.feature_rows(range(len(self._ready)))
+        return values[np.ix_(self.rows.visible, self.columns.visible)]
 
     @property
     def image_special(self) -> np.ndarray:
@@ -146,7 +155,7 @@ class FeaturePairs:
 
     @property
     def standard_error(self) -> np.ndarray | None:
-        """The standard error of ``matrix``, ``(tokens, rows · columns)`` float32.
+        """The standard error of ``matrix``, of the same shape, float32.
 
         ``None`` if the method does not sample.
         """
@@ -154,7 +163,48 @@ class FeaturePairs:
             measured = self._measured()
             if not measured.sampled:
                 return None
-            return measured.standard_error(singles(len(self.tokens)))[:, self._specials :]
+            error = measured.standard_error(*map(singles, self._values.shape))
+            return error[np.ix_(self.rows.visible, self.columns.visible)]
+
+    def of_rows(self, features: str | Iterable[int | str]) -> np.ndarray:
+        """Return the sum of several rows, ``(column features,)`` float32.
+
+        If the rows are not all computed, one backward pass gives their sum.
+
+        Parameters
+        ----------
+        features
+            Numbers of row features, or words of the captions among the rows; see
+            :meth:`of_tokens`. ``pairs.rows.find`` and ``pairs.rows.region`` return numbers.
+
+        Raises
+        ------
+        InputError
+            When there is no such feature, or a word is not there exactly once.
+        """
+        return self._sums([self._row_numbers(features)])[0]
+
+    def of_columns(self, features: str | Iterable[int | str]) -> np.ndarray:
+        """Return the sum of several columns, ``(row features,)`` float32.
+
+        Parameters
+        ----------
+        features
+            Numbers of column features, or words of the captions among the columns.
+
+        Raises
+        ------
+        InputError
+            When there is no such feature, or a word is not there exactly once.
+        """
+        chosen = _numbers(self.columns, features, "columns")
+        with self._lock:
+            if not chosen:
+                return np.zeros(len(self._ready), np.float32)
+            if self._ready.all():
+                return self._values[:, chosen].sum(1)
+            weights = indicators([chosen], self._values.shape[1])
+            return self._measured().columns(weights)[0]
 
     def row(self, token: int | str) -> np.ndarray:
         """Return the patch map of one token or one word, ``(rows, columns)`` float32.
@@ -207,21 +257,7 @@ class FeaturePairs:
         InputError
             When there is no such token, or a word is not in the caption exactly once.
         """
-        chosen = [self._token_numbers(tokens) for tokens in spans]
-        joint = np.empty((len(chosen), self._values.shape[1]), np.float32)
-        with self._lock:
-            # Rows of single tokens are cached; for longer spans only the sum is computed.
-            if single := {span[0] for span in chosen if len(span) == 1}:
-                self.feature_rows(single)  # together, which is cheaper
-            if not all(self._ready[span].all() for span in chosen):
-                self._measured()  # recorded interactions have all rows
-            missing = [number for number, span in enumerate(chosen) if not self._ready[span].all()]
-            for number, span in enumerate(chosen):
-                if number not in missing:
-                    joint[number] = self._values[span].sum(0)
-            if missing:
-                weights = indicators([chosen[number] for number in missing], len(self.tokens))
-                joint[missing] = self._measured().rows(weights)
+        joint = self._sums([self._row_numbers(tokens) for tokens in spans])
         return joint[:, self._specials :].reshape(-1, *self.grid)
 
     def of_region(self, mask: Any) -> np.ndarray:
@@ -237,24 +273,18 @@ class FeaturePairs:
         InputError
             When ``mask`` has another shape or type.
         """
-        inside = np.asarray(mask)
-        if inside.shape != self.grid or inside.dtype != bool:
-            raise InputError(
-                "mask",
-                f"is {inside.dtype} of shape {inside.shape}",
-                f"pass booleans {self.grid}",
-            )
-        return self.feature_column(self._specials + np.flatnonzero(inside))
+        self._crop  # noqa: B018 - raises for other pairs
+        return self.of_columns(self.columns.region(mask))
 
     def first_order(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return each feature's attribution whatever the other input is.
+        """Return each feature's attribution whatever the other side is.
 
         Returns
         -------
         (numpy.ndarray, numpy.ndarray)
-            For each token, ``(tokens,)`` float32, with the ledger's ``caption_only`` as the sum
-            up to the residual; and for each image feature, special positions
-            first, ``(n_special + rows · columns,)`` float32, with ``image_only`` as the sum.
+            For each row feature, float32, with the ledger's ``rows_only`` as the sum
+            up to the residual; and for each column feature (of an image special positions
+            first), with ``columns_only`` as the sum.
 
         Raises
         ------
@@ -265,21 +295,20 @@ class FeaturePairs:
             return self._first_order or self._measured().first_order()
 
     def words(self) -> "FeaturePairs":
-        """Return pairs of words and image features: the rows of each word's tokens summed."""
-        groups = self._groups()
-        sentence = replace(self._sentence, tokens=tuple(map(self._merge, groups)))
+        """Return pairs of words: rows and columns of each word's tokens summed."""
+        groups = self.rows.words, self.columns.words
 
         def measure() -> Interactions:
             with self._lock:
                 measured = self._measured()
                 if not isinstance(measured, Recorded):
-                    return GroupedRows(measured, groups)
-                return _grouped(measured, groups)
+                    return Grouped(measured, *groups)
+                return _grouped(measured, *groups)
 
         return FeaturePairs(
             measure,
-            rows=Side((sentence,)),
-            columns=self.columns,
+            rows=_with_merged_tokens(self.rows),
+            columns=_with_merged_tokens(self.columns),
             about=self.about,
             cheaper_alternative=self.cheaper_alternative,
         )
@@ -302,52 +331,40 @@ class FeaturePairs:
         return FeaturePairs(
             known if isinstance(known, Recorded) else measure,
             rows=self.rows,
-            columns=Side((replace(self._crop, picture=picture),)),
+            columns=replace(self.columns, panels=(replace(self._crop, picture=picture),)),
             about=self.about,
             cheaper_alternative=self.cheaper_alternative,
         )
 
-    def feature_rows(self, tokens: str | Iterable[int | str]) -> np.ndarray:
-        """Return rows of the matrix with all image features; compute those that are missing.
+    def feature_rows(self, features: str | Iterable[int | str]) -> np.ndarray:
+        """Return rows of the matrix with all column features; compute those that are missing.
 
         Parameters
         ----------
-        tokens
-            See :meth:`of_tokens`.
+        features
+            See :meth:`of_rows`.
 
         Returns
         -------
         numpy.ndarray
-            ``(m, n_special + rows · columns)`` float32: special positions first, then the
+            ``(m, column features)`` float32; of an image special positions first, then the
             patches row by row.
         """
-        chosen = self._token_numbers(tokens)
+        chosen = self._row_numbers(features)
         with self._lock:
             if not self._ready[chosen].all():
                 measured = self._measured()  # recorded interactions have all rows
-            missing = sorted({token for token in chosen if not self._ready[token]})
+            missing = sorted({row for row in chosen if not self._ready[row]})
             if missing:
-                weights = indicators([[token] for token in missing], len(self._ready))
+                weights = indicators([[row] for row in missing], len(self._ready))
                 self._values[missing] = measured.rows(weights)
                 self._ready[missing] = True
                 self._record_if_complete()
             return self._values[chosen]
 
-    def feature_column(self, features: Iterable[int]) -> np.ndarray:
-        """Return each token's attribution to image features together, ``(tokens,)`` float32.
-
-        Features are numbered as in :meth:`feature_rows`: special positions first.
-        """
-        chosen = sorted(set(features))
-        with self._lock:
-            if self._ready.all():
-                return self._values[:, chosen].sum(1)
-            weights = indicators([chosen], self._values.shape[1])
-            return self._measured().columns(weights)[0]
-
     @property
     def ready(self) -> np.ndarray:
-        """Which rows have been computed, ``(tokens,)`` bool."""
+        """Which rows have been computed, ``(row features,)`` bool."""
         return self._ready.copy()
 
     @property
@@ -356,8 +373,8 @@ class FeaturePairs:
         return isinstance(self._interactions, Recorded)
 
     def provenance(self) -> dict[str, str]:
-        """Return model, method and layers in words, and once measured the number of nodes."""
-        words = asdict(self.about)
+        """Return model, method, layers and unit in words, and once measured the number of nodes."""
+        words = {**asdict(self.about), "unit_label": self.unit_label}
         measured = self._interactions
         if measured is not None:
             words["nodes"] = measured.describe()
@@ -404,9 +421,8 @@ class FeaturePairs:
         Returns
         -------
         (numpy.ndarray, Ledger or None)
-            All pairs, special positions first, ``(tokens, n_special + rows ·
-            columns)`` float32, with NaN in missing rows; and the
-            ledger, ``None`` if it is missing.
+            All pairs, ``(row features, column features)`` float32, with NaN in missing
+            rows; and the ledger, ``None`` if it is missing.
         """
         ready = self._ready.copy()  # before the values, since rows are marked after they are set
         return np.where(ready[:, None], self._values, np.float32(np.nan)), self._ledger
@@ -492,17 +508,29 @@ class FeaturePairs:
     def _specials(self) -> int:
         return len(self.image_special_names)
 
-    def _token_numbers(self, tokens: str | Iterable[int | str]) -> list[int]:
-        chosen: list[int] = []
-        for token in [tokens] if isinstance(tokens, str) else tokens:
-            if isinstance(token, str):
-                chosen += find_words(self.tokens, self.caption, token)
-            else:
-                chosen.append(int(token))
-        count = len(self._ready)
-        if not chosen or min(chosen) < -count or max(chosen) >= count:
-            raise InputError("tokens", f"is {chosen}", f"pass token numbers from 0 to {count - 1}")
-        return list(dict.fromkeys(token % count for token in chosen))
+    def _row_numbers(self, features: str | Iterable[int | str]) -> list[int]:
+        chosen = _numbers(self.rows, features, "tokens")
+        if not chosen:
+            raise InputError("tokens", "is empty", "pass at least one number or word")
+        return chosen
+
+    def _sums(self, chosen: list[list[int]]) -> np.ndarray:
+        """Return sums of rows, ``(sums, column features)``."""
+        joint = np.empty((len(chosen), self._values.shape[1]), np.float32)
+        with self._lock:
+            # Single rows are cached; for several only the sum is computed.
+            if single := {rows[0] for rows in chosen if len(rows) == 1}:
+                self.feature_rows(single)  # together, which is cheaper
+            if not all(self._ready[rows].all() for rows in chosen):
+                self._measured()  # recorded interactions have all rows
+            missing = [number for number, rows in enumerate(chosen) if not self._ready[rows].all()]
+            for number, rows in enumerate(chosen):
+                if number not in missing:
+                    joint[number] = self._values[rows].sum(0)
+            if missing:
+                weights = indicators([chosen[number] for number in missing], len(self._ready))
+                joint[missing] = self._measured().rows(weights)
+        return joint
 
     def _measured(self) -> Interactions:
         """Return the interactions, measuring both sides if that has not been done."""
@@ -546,37 +574,94 @@ class FeaturePairs:
             return
         errors = {}
         if measured.sampled:
-            partitions = singles(len(self._ready)), self._groups()
-            errors = {groups: measured.standard_error(groups) for groups in partitions}
+            rows, columns = self._values.shape
+            partitions = (
+                (singles(rows), singles(columns)),
+                (self.rows.words, self.columns.words),
+            )
+            errors = {groups: measured.standard_error(*groups) for groups in partitions}
         self._interactions = Recorded(
             self._values, self._ledger, measured.describe(), self._first_order, errors
         )
 
-    def _groups(self) -> Groups:
-        """Return the row features of each word, where the rows are a caption."""
-        panels = self.rows.panels
-        if len(panels) == 1 and isinstance(panels[0], Sentence):
-            return word_groups(panels[0].tokens)
-        return singles(len(self._ready))
 
-    def _merge(self, group: tuple[int, ...]) -> Token:
-        first, last = self.tokens[group[0]], self.tokens[group[-1]]
-        if first.start is None or last.stop is None:
-            return first
-        text = self.caption[first.start : last.stop]
-        unknown = any(self.tokens[index].unknown for index in group)
-        return Token(text, first.word, first.start, last.stop, first.special, unknown)
+def _numbers(side: Side, features: str | Iterable[int | str], argument: str) -> list[int]:
+    """Return numbers of features of a side, given numbers and words."""
+    chosen: list[int] = []
+    for feature in [features] if isinstance(features, str) else features:
+        if isinstance(feature, str):
+            chosen += side.find(feature)
+        else:
+            chosen.append(int(feature))
+    count = len(side.features)
+    if any(not -count <= number < count for number in chosen):
+        raise InputError(argument, f"is {chosen}", f"pass numbers from 0 to {count - 1}")
+    return list(dict.fromkeys(number % count for number in chosen))
 
 
-def _grouped(recorded: Recorded, groups: Groups) -> Recorded:
-    """Return recorded interactions with rows summed over the tokens of each word."""
-    members = indicators(groups, recorded.shape[0])
-    rows, columns = recorded.first_order_values or (None, None)
-    first_order = None if rows is None or columns is None else (members @ rows, columns)
-    error = recorded.standard_errors.get(groups)
-    errors = {} if error is None else {singles(len(groups)): error}
+def _described(side: Side) -> str:
+    """Return a side in a few words."""
+    if len(side.panels) > 2:
+        kinds = " and ".join(sorted(side.kinds))
+        return f"{len(side.panels)} parts ({kinds}), {len(side.features)} features"
+    return " and ".join(map(_described_panel, side.panels, side.weights))
+
+
+def _described_panel(panel: Panel, weight: float) -> str:
+    factor = "" if weight == 1 else f"{weight:g} · "
+    if isinstance(panel, Sentence):
+        return f"{factor}{panel.caption!r}, {len(panel.tokens)} tokens"
+    if isinstance(panel, Crop):
+        return f"{factor}{panel.grid[0]}·{panel.grid[1]} patches"
+    return f"{factor}{panel.kind}, {len(panel.features)} features"
+
+
+def _unit_label(unit: str, rows: Side, columns: Side) -> str:
+    if not rows.is_sum and not columns.is_sum:
+        return "logit" if unit == "logit" else "cosine similarity"
+    if unit == "cosine":
+        return "cosine of the sums"
+    is_difference = min(*rows.weights, *columns.weights) < 0
+    what = "logits" if unit == "logit" else "cosines"
+    return f"{'difference' if is_difference else 'weighted sum'} of {what}"
+
+
+def _with_merged_tokens(side: Side) -> Side:
+    """Return a side whose captions have one token for each word."""
+    panels = tuple(
+        replace(panel, tokens=tuple(_merged(panel, group) for group in word_groups(panel.tokens)))
+        if isinstance(panel, Sentence)
+        else panel
+        for panel in side.panels
+    )
+    return replace(side, panels=panels)
+
+
+def _merged(sentence: Sentence, group: tuple[int, ...]) -> Token:
+    first, last = sentence.tokens[group[0]], sentence.tokens[group[-1]]
+    if first.start is None or last.stop is None:
+        return first
+    text = sentence.caption[first.start : last.stop]
+    unknown = any(sentence.tokens[index].unknown for index in group)
+    return Token(text, first.word, first.start, last.stop, first.special, unknown)
+
+
+def _grouped(recorded: Recorded, rows: Groups, columns: Groups) -> Recorded:
+    """Return recorded interactions summed over the tokens of each word."""
+    of_rows = indicators(rows, recorded.shape[0])
+    of_columns = indicators(columns, recorded.shape[1])
+    first_order = None
+    if recorded.first_order_values is not None:
+        first_rows, first_columns = recorded.first_order_values
+        first_order = of_rows @ first_rows, of_columns @ first_columns
+    error = recorded.standard_errors.get((rows, columns))
+    own = singles(len(rows)), singles(len(columns))
     return Recorded(
-        members @ recorded.values, recorded.totals, recorded.description, first_order, errors
+        of_rows @ recorded.values @ of_columns.T,
+        recorded.totals,
+        recorded.description,
+        first_order,
+        {} if error is None else {own: error},
     )
 
 
@@ -587,14 +672,11 @@ def _bare_copy(picture: Image.Image) -> Image.Image:
 
 
 def _with_shared_pictures(side: Side) -> Side:
-    return Side(
-        tuple(
-            replace(panel, picture=_PICTURES.get(panel.picture))
-            if isinstance(panel, Crop)
-            else panel
-            for panel in side.panels
-        )
+    panels = tuple(
+        replace(panel, picture=_PICTURES.get(panel.picture)) if isinstance(panel, Crop) else panel
+        for panel in side.panels
     )
+    return replace(side, panels=panels)
 
 
 # Explanations of one picture, with several captions for example, share one copy.

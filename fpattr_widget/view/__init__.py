@@ -25,7 +25,7 @@ from ._settings import (
     ViewSettings,
     check_switch,
 )
-from ._state import computed_state, ledger_state, pictures_of, state_so_far, subject_state
+from ._state import computed_state, ledger_state, pictures_of, state_so_far, subject_state, title_of
 
 __all__ = [
     "CHOICES",
@@ -56,4 +56,5 @@ __all__ = [
     "pictures_of",
     "state_so_far",
     "subject_state",
+    "title_of",
 ]

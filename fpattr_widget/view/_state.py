@@ -12,7 +12,9 @@ from ..pairs import FeaturePairs, Ledger
 from ._encoded import Encoded
 from ._protocol import (
     AnyPanel,
+    FoldState,
     LedgerState,
+    LedgerTermState,
     PictureState,
     SentenceState,
     SideState,
@@ -40,26 +42,25 @@ def pictures_of(pairs: FeaturePairs) -> list[Image.Image]:
     return [panel.picture for panel in panels if isinstance(panel, Crop)]
 
 
+def title_of(pairs: FeaturePairs) -> str:
+    """Return what a page of an explanation is called: its captions."""
+    panels = (*pairs.rows.panels, *pairs.columns.panels)
+    captions = [panel.caption for panel in panels if isinstance(panel, Sentence)]
+    return " · ".join(captions) or "Pictures"
+
+
 def ledger_state(ledger: Ledger) -> LedgerState:
     """Return a ledger as it travels."""
-    return LedgerState(
-        similarity=ledger.similarity,
-        pairs=ledger.pairs,
-        rows_only=ledger.caption_only,
-        columns_only=ledger.image_only,
-        baseline=ledger.baseline,
-        residual=ledger.residual,
-        unit_scale=1.0,
-        terms=[],
-    )
+    terms = [cast(LedgerTermState, asdict(term)) for term in ledger.terms]
+    return cast(LedgerState, {**asdict(ledger), "terms": terms})
 
 
 def _side(side: Side, encode: Callable[[Image.Image], Encoded]) -> SideState:
-    weights = (1.0,) * len(side.panels)
-    panels = [
-        _panel(panel, weight, encode) for panel, weight in zip(side.panels, weights, strict=True)
-    ]
-    return SideState(panels=panels, folds=[])
+    weighted = zip(side.panels, side.weights, strict=True)
+    return SideState(
+        panels=[_panel(panel, weight, encode) for panel, weight in weighted],
+        folds=[FoldState(name=fold.name, features=list(fold.features)) for fold in side.folds],
+    )
 
 
 def _panel(panel: Panel, weight: float, encode: Callable[[Image.Image], Encoded]) -> AnyPanel:

@@ -1,7 +1,7 @@
 """The anywidget: its state, and the messages between Python and the page."""
 
 import os
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib.resources import files
@@ -94,6 +94,9 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
         Whether the picture keeps its colour under a map.
     level
         What a chip of the caption is: ``"words"``, or the tokenizer's ``"tokens"``.
+    fold
+        Whether words of several captions that stand in the same place are shown
+        as one: what the captions of a difference share then nearly cancels.
     report_hover
         Whether ``hovered`` is kept up to date.
     editable
@@ -507,12 +510,11 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
         )
 
 
-def _numbered(pairs: FeaturePairs) -> tuple[range, list[int]] | None:
+def _numbered(pairs: FeaturePairs) -> tuple[Sequence[int], Sequence[int]] | None:
     """Return the features that tokens and patches are, ``None`` without a caption and a picture."""
     if [panel.kind for side in (pairs.rows, pairs.columns) for panel in side.panels] != _CAPTIONED:
         return None
-    patches = [n for n, feature in enumerate(pairs.columns.features) if not feature.special]
-    return range(len(pairs.rows.features)), patches
+    return range(len(pairs.rows.features)), pairs.columns.visible
 
 
 def _is_held(widget: ipywidgets.Widget) -> bool:

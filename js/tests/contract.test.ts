@@ -6,7 +6,7 @@ import { decodeFloats, encodeFloats } from "../src/model/bytes";
 import { PROTOCOL, ROLES } from "../src/model/protocol";
 import { Selection } from "../src/model/selection";
 import { Store } from "../src/model/store";
-import { readSide } from "../src/parts/panels";
+import { readSides } from "../src/parts/panels";
 import * as colour from "../src/values/colour";
 import { brief, plain, signed } from "../src/values/format";
 import { addsUp, doesNotAddUp, TOLERATED, waterfall } from "../src/values/ledger";
@@ -91,7 +91,7 @@ test.each<LedgerCase>(contract("ledger").cases)("ledger: $what", ({ ledger, bar,
     return;
   }
   const inputs = both((side) => sidesOf()[side]?.panels ?? []);
-  const sides = both((side) => readSide(inputs[side], side, DEFAULTS));
+  const sides = readSides(inputs, [[], []], DEFAULTS);
   const { steps, end } = waterfall(
     { ...ledger, terms: [] },
     inputs,
@@ -211,8 +211,9 @@ describe("the protocol", () => {
   });
 
   test("says what is explained", () => {
-    const names = both((side) => readSide(sides[side]?.panels ?? [], side, DEFAULTS)).map(
-      ({ groups }) => groups.map(({ name }) => name),
+    const states = both((side) => sides[side]?.panels ?? []);
+    const names = readSides(states, [[], []], DEFAULTS).map(({ groups }) =>
+      groups.map(({ name }) => name),
     );
     expect(names).toEqual(cases.groups);
   });

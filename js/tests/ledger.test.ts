@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { readSide } from "../src/parts/panels";
+import { readSides } from "../src/parts/panels";
 import { addsUp, doesNotAddUp, madeOf, waterfall } from "../src/values/ledger";
 import { Pairs } from "../src/values/pairs";
 import { DEFAULTS } from "../src/values/settings";
@@ -35,7 +35,7 @@ type Inputs = Both<AnyPanel[]>;
 const BESIDE: Inputs = [[SENTENCE], [PICTURE]];
 
 function fall(ledger: LedgerState, inputs: Inputs, pairs = NO_PAIRS) {
-  const sides = both((side) => readSide(inputs[side], side, DEFAULTS));
+  const sides = readSides(inputs, [[], []], DEFAULTS);
   return waterfall(ledger, inputs, sides, pairs);
 }
 

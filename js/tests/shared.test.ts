@@ -122,10 +122,12 @@ test("two pictures on a side number their patches one after the other", async ()
   const both = { panels: [...picture.panels, ...picture.panels], folds: [] };
   const { root, model } = show(shared(), [red, both], [1, 2, 3, 4], { selected_columns: [1, 2] });
   expect(root.querySelectorAll(".fpattr-stage")).toHaveLength(2);
-  const outlines = [...root.querySelectorAll(".fpattr-over")].map((path) => path.getAttribute("d"));
+  const outlines = [...root.querySelectorAll(".fpattr-marks > .fpattr-over")].map((path) =>
+    path.getAttribute("d"),
+  );
   expect(outlines).toEqual(["M1 0L2 0L2 1L1 1Z", "M0 0L1 0L1 1L0 1Z"]);
   expect(root.querySelector(".fpattr-line")?.textContent).toMatch(
-    /^patch row 1, column 2 and patch row 1, column 1 × all words: \+5\.000/,
+    /^patch row 1, column 2 of the first picture and patch row 1, column 1 of the second picture × all words: \+5\.000/,
   );
   // Other panels in their place are other parts.
   model.update({ epoch: 2, sides: [red, picture], selected_columns: [], rows: null });

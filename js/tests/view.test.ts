@@ -27,7 +27,12 @@ beforeEach(() => {
       ]);
     },
   };
-  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(context as never);
+  const other = { clearRect() {}, putImageData() {} };
+  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation(function (
+    this: HTMLCanvasElement,
+  ) {
+    return (this.className === "fpattr-heat" ? context : other) as never;
+  });
 });
 
 afterEach(() => {
@@ -62,6 +67,8 @@ const known = (tokens = ALL) => {
   return { rows: encodeFloats(values) };
 };
 
+/** The time for which a map stays while the pointer is between two words. */
+const grace = () => new Promise((resolve) => setTimeout(resolve, 150));
 const frame = () => new Promise((resolve) => requestAnimationFrame(() => resolve(null)));
 
 async function point(type: string, target: Element, options: PointerEventInit = {}) {
@@ -165,6 +172,8 @@ describe("the pointer", () => {
     await point("pointermove", find(".fpattr-token[data-tokens='1']"));
     expect(pixels[5]?.[3]).toBeLessThan(0.85 * 255 * 0.5);
     await point("pointerleave", find(".fpattr-text"));
+    expect(root.dataset.shown).toBe("tokens:1"); // the next word may be near
+    await grace();
     expect(root.dataset.shown).toBe("");
     expect(pixels).toHaveLength(0);
     expect(find(".fpattr-stage").hasAttribute("data-map")).toBe(false);
@@ -221,18 +230,33 @@ describe("the pointer", () => {
   });
 });
 
-test("with both sides pinned the line reads their joint value, whatever is hovered", async () => {
+test("with both sides pinned the line reads their joint value; hovering previews over pins", async () => {
   const { root, find, stage } = show({
     ...known(),
     selected_rows: [4],
     selected_columns: [1, 2],
   });
-  await point("pointermove", stage, at(5));
+  const outlines = () =>
+    [...root.querySelectorAll(".fpattr-over")].map((path) => path.getAttribute("d"));
+  const pinned = "M0 0L2 0L2 1L0 1Z";
+  const joint = /^“,” × 2 patches: \+8\.300 · all patches \+26\.100$/;
   expect(root.dataset.shown).toBe("tokens:4 patches:0,1");
-  expect(find(".fpattr-line").textContent).toMatch(
-    /^“,” × 2 patches: \+8\.300 · all patches \+26\.100$/,
-  );
-  expect(find(".fpattr-over").getAttribute("d")).toBe("M0 0L2 0L2 1L0 1Z");
+  expect(find(".fpattr-line").textContent).toMatch(joint);
+  expect(outlines()).toEqual([null, pinned]);
+  await point("pointermove", stage, at(5));
+  expect(root.dataset.shown).toBe("tokens:4 patches:5");
+  expect(find(".fpattr-line").textContent).toMatch(/^“,” × patch row 2, column 3: \+4\.600/);
+  expect(outlines()).toEqual([pinned, "M2 1L3 1L3 2L2 2Z"]);
+  // On what is pinned all of it is shown, and only the value at the pointer is of one.
+  await point("pointermove", stage, at(1));
+  expect([root.dataset.shown, stage.dataset.readout]).toEqual(["tokens:4 patches:0,1", "+4.200"]);
+  await point("pointermove", find(".fpattr-token[data-tokens='5']"));
+  expect(root.dataset.shown).toBe("tokens:5 patches:0,1");
+  expect(find(".fpattr-token[data-tokens='4']").hasAttribute("data-pinned")).toBe(true);
+  await point("pointerleave", find(".fpattr-text"));
+  await grace();
+  expect(root.dataset.shown).toBe("tokens:4 patches:0,1");
+  expect(find(".fpattr-line").textContent).toMatch(joint);
 });
 
 describe("a picture of other proportions than its grid", () => {
@@ -525,6 +549,7 @@ describe("all words and places", () => {
       byWords += Number(chip.dataset.readout?.replace("−", "-"));
     }
     await point("pointerleave", find(".fpattr-text"));
+    await grace();
     let byPlaces = Number(find(".fpattr-special").dataset.number?.replace("−", "-"));
     for (const patch of [0, 1, 2, 3, 4, 5]) {
       await point("pointermove", stage, at(patch));

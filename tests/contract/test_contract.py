@@ -38,11 +38,6 @@ def contract(name: str) -> dict[str, Any]:
     return json.loads((HERE / f"{name}.json").read_text(encoding="utf-8"))
 
 
-# REMOVE: until Ledger has these names.
-OLD = {"rows_only": "caption_only", "columns_only": "image_only"}
-NEW = {old: new for new, old in OLD.items()}
-
-
 def number(value: float | str) -> float:
     """Return a number of which JSON may have no sign: ``"NaN"``, ``"-0"``."""
     return float(value)
@@ -83,16 +78,13 @@ def test_unknown_words():
 
 @pytest.mark.parametrize("case", contract("ledger")["cases"], ids=lambda case: case["what"])
 def test_ledger(case):
-    parts = fp.Ledger(**{OLD.get(k, k): v for k, v in case["ledger"].items()})
+    parts = fp.Ledger(**case["ledger"])
     assert ledger.adds_up(parts) == (case["bar"] is not None)
     if case["bar"] is None:
         assert " ".join(ledger.does_not_add_up(parts)) == case["sentence"]
         return
     bar = ledger.ledger_bar(parts)
-    said = [
-        [NEW.get(part.key, part.key), part.name, 100 * part.left, 100 * part.width]
-        for part in bar.parts
-    ]
+    said = [[part.key, part.name, 100 * part.left, 100 * part.width] for part in bar.parts]
     assert said == [[key, name, pytest.approx(left), pytest.approx(width)]
                     for key, name, left, width in case["bar"]["parts"]]  # fmt: skip
     ends = [100 * bar.zero, 100 * bar.total]
@@ -123,7 +115,7 @@ def test_colours():
     assert (cases["floor"], cases["coarse"]) == (colours.FLOOR, colours.COARSE)
     assert cases["tolerated"] == ledger.TOLERATED
     bar = ledger.ledger_bar(fp.Ledger(1.0, 0.2, 0.2, 0.2, 0.2, 0.2))
-    fills = {NEW.get(part.key, part.key): list(part.fill) for part in bar.parts}
+    fills = {part.key: list(part.fill) for part in bar.parts}
     assert fills == {key: theirs[name] for key, name in cases["ledger"].items()}
     for size, floor, end in cases["limits"]:
         assert colours.limit_of(size, floor) == end

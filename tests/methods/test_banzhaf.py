@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fpattr_widget as fp
-from fpattr_widget.methods import indicators, measure
+from fpattr_widget.methods import SideInputs, indicators, measure
 from fpattr_widget.methods.banzhaf import (
     all_coalitions,
     exact_banzhaf,
@@ -133,7 +133,8 @@ def test_the_towers_draw_apart(encoder, picture):
 
 def test_an_input_on_both_sides_is_drawn_for_twice(encoder):
     text = encoder.prepare(CAPTION, "text")
-    both = measure(encoder, fp.Banzhaf(samples=32), (text, text), (0, 0))
+    sides = SideInputs((text,)), SideInputs((text,))
+    both = measure(encoder, fp.Banzhaf(samples=32), sides, (0, 0))
     first, second = both._first._estimate.factors, both._second._estimate.factors
     assert first.shape == second.shape
     assert not np.array_equal(first, second)

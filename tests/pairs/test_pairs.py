@@ -85,7 +85,7 @@ def test_a_column_counts_special_positions_too_and_each_feature_once(encoder, pi
     everything = whole.feature_rows(range(len(whole.tokens)))
     expected = everything[:, [0, 3]].sum(1)
     for pairs in (whole, fresh(encoder, picture)):
-        np.testing.assert_allclose(pairs.feature_column([3, 0, 3]), expected, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(pairs.of_columns([3, 0, 3]), expected, rtol=0, atol=1e-6)
 
 
 def test_regions_are_the_same_before_and_after_the_rows(encoder, picture, whole):
@@ -297,10 +297,12 @@ def test_a_side_may_be_of_any_kind(tmp_path):
     np.testing.assert_array_equal(pairs.feature_rows(["tone"]), values[:2])
     np.testing.assert_array_equal(pairs.words().feature_rows([0]), values[:2].sum(0)[None])
     assert pairs.to_dataframe()["feature"].unique().tolist() == ["tone"]
-    assert "sentence, tones, 4 × 3 features" in repr(pairs)
-    for needs_a_picture in (lambda: pairs.matrix, lambda: pairs.save(tmp_path / "x.fpattr")):
-        with pytest.raises(fp.InputError, match="`pairs` have a tones where a crop is needed"):
-            needs_a_picture()
+    np.testing.assert_array_equal(pairs.matrix, values)
+    assert "'tone up', 4 tokens × tones, 3 features" in repr(pairs)
+    with pytest.raises(fp.InputError, match="`pairs` have a tones where a crop is needed"):
+        pairs.row("up")
+    with pytest.raises(fp.InputError, match=r"`pairs` cannot be saved .*a tones has no form"):
+        pairs.save(tmp_path / "x.fpattr")
     assert not list(tmp_path.iterdir())
     turned = fp.FeaturePairs(
         recorded(values.T, pairs.ledger), rows=pairs.columns, columns=pairs.rows, about=ABOUT

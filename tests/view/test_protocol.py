@@ -1,6 +1,7 @@
 """One contract: ``protocol.ts`` and Python have the same messages and the same state."""
 
 import re
+from dataclasses import fields as fields_of
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
@@ -9,6 +10,7 @@ import pytest
 import traitlets
 
 import fpattr_widget as fp
+from fpattr_widget.methods import LedgerTerm
 from fpattr_widget.view import _protocol as protocol
 from fpattr_widget.view._protocol import PROTOCOL, parse
 
@@ -102,10 +104,20 @@ def test_a_form_has_the_same_fields_on_both_sides(page, name):
     assert theirs == ours
 
 
-def test_what_travels_of_a_token_is_all_of_it():
+@pytest.mark.parametrize(
+    ("record", "form"),
+    [
+        (fp.Token, protocol.TokenState),
+        (fp.Ledger, protocol.LedgerState),
+        (LedgerTerm, protocol.LedgerTermState),
+    ],
+)
+def test_what_travels_of_a_record_is_all_of_it(record, form):
     """The state is made by ``asdict``, which no type checker follows."""
-    kinds = get_type_hints(fp.Token)
-    assert kinds == get_type_hints(protocol.TokenState)
+    kinds = {field.name: get_type_hints(record)[field.name] for field in fields_of(record)}
+    if record is fp.Ledger:
+        kinds["terms"] = list[protocol.LedgerTermState]
+    assert kinds == get_type_hints(form)
 
 
 def test_the_page_has_no_forms_of_its_own(page):

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._family import hugging_face_family, image_features, largest_block_list
+from .._family import Logits, hugging_face_family, image_features, largest_block_list
 from .._image import ImageTower
 from .._inputs import Inputs
 from .._last_block import attention_pooling, mean_pooling
@@ -63,6 +63,13 @@ def _text_tower(model: Any) -> TextTower:
     )
 
 
+def _logits(model: Any) -> Logits:
+    return Logits(1 / float(model.temperature), None)
+
+
 ALIGN = hugging_face_family(
-    "ALIGN", {"align": "AlignModel"}, lambda model: (_text_tower(model), _image_tower(model))
+    "ALIGN",
+    {"align": "AlignModel"},
+    lambda model: (_text_tower(model), _image_tower(model)),
+    _logits,
 )

@@ -220,7 +220,6 @@ function createMatrix(context: Context, matrix: Matrix): Shown {
     columns[j]?.features ?? [],
   ];
   const point = () => context.point(focusAt(row, column), null);
-  const leave = () => context.point(NOTHING, null);
   const pin = () => {
     const focus = focusAt(row, column);
     context.pinBoth(sameFocus(context.pinned(), focus) ? NOTHING : focus);
@@ -234,9 +233,9 @@ function createMatrix(context: Context, matrix: Matrix): Shown {
     point();
   };
   cells.addEventListener("pointermove", follow, { signal });
-  cells.addEventListener("pointerleave", leave, { signal });
+  cells.addEventListener("pointerleave", context.leave, { signal });
   cells.addEventListener("focus", () => cells.matches(":focus-visible") && point(), { signal });
-  cells.addEventListener("blur", leave, { signal });
+  cells.addEventListener("blur", context.leave, { signal });
   cells.addEventListener(
     "click",
     (event) => {
@@ -315,11 +314,10 @@ function unitOf({ store }: Context): number {
 function linkTo(context: Context, element: HTMLElement, focus: Focus): void {
   const { signal } = context;
   const show = () => context.point(focus, null);
-  const hide = () => context.point(NOTHING);
   const pin = () => context.pinBoth(sameFocus(context.pinned(), focus) ? NOTHING : focus);
   element.addEventListener("pointerenter", show, { signal });
-  element.addEventListener("pointerleave", hide, { signal });
+  element.addEventListener("pointerleave", context.leave, { signal });
   element.addEventListener("focus", show, { signal });
-  element.addEventListener("blur", hide, { signal });
+  element.addEventListener("blur", context.leave, { signal });
   element.addEventListener("click", pin, { signal });
 }

@@ -9,7 +9,7 @@ import type { Context, Part } from "./context";
 import { h, setAttributes, setStyle, setText } from "./dom";
 
 export function createLine(context: Context): Part {
-  const { store } = context;
+  const { store, state } = context;
   const element = h("div", { class: "fpattr-line", role: "status", "aria-live": "polite" });
   let said = "";
   return {
@@ -18,7 +18,7 @@ export function createLine(context: Context): Part {
       const { absence, pairs, news } = store;
       const { sides } = context;
       const pieces = line({
-        ...{ sides, look, news },
+        ...{ sides, look, news, touched: state.touched },
         why: WHY[absence],
         computing: absence === "computing",
         missing: pairs.rows - pairs.count,

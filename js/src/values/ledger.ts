@@ -5,6 +5,7 @@ import type { Pairs } from "./pairs";
 import type { AnyPanel, LedgerState, LedgerTermState } from "./shapes";
 import { type Both, both, otherThan, type Side, type SideIndex, sumAt, wordOf } from "./sides";
 import { largest, total } from "./sums";
+import { standingsOf, titleOf } from "./weights";
 
 /** Share of what the parts amount to, that a residual may have: beyond it nothing is explained. */
 export const TOLERATED = 0.5;
@@ -230,24 +231,16 @@ function termsOf({ terms }: LedgerState, inputs: Inputs, key: keyof LedgerTermSt
 }
 
 /** `first caption × second image`, of sides that have several parts. */
-function partsName([rows, columns]: Inputs, row: number, column: number): string {
+function partsName(inputs: Inputs, row: number, column: number): string {
+  const standings = standingsOf(inputs);
+  const name = (side: SideIndex, index: number): string => {
+    const [input, standing] = [inputs[side][index], standings[side]?.[index]];
+    return input && standing ? titleOf(NOUNS[input.kind], standing) : `part ${index + 1}`;
+  };
   const names: string[] = [];
-  if (rows.length > 1) names.push(partName(rows, row));
-  if (columns.length > 1) names.push(partName(columns, column));
+  if (inputs[0].length > 1) names.push(name(0, row));
+  if (inputs[1].length > 1) names.push(name(1, column));
   return names.join(" × ");
-}
-
-const ORDINALS = ["first", "second", "third", "fourth"];
-
-/** `second caption`, `caption 5`: how a part of a side is called. */
-function partName(parts: readonly AnyPanel[], index: number): string {
-  const kinds = parts.map(({ kind }) => kind);
-  const kind = kinds[index];
-  if (kind === undefined) return `part ${index + 1}`;
-  const place = kinds.slice(0, index).filter((other) => other === kind).length;
-  if (kinds.filter((other) => other === kind).length === 1) return NOUNS[kind];
-  const ordinal = ORDINALS[place];
-  return ordinal ? `${ordinal} ${NOUNS[kind]}` : `${NOUNS[kind]} ${place + 1}`;
 }
 
 /** `caption`, `first image`, `captions`, `second side`: how a side is called. */
