@@ -77,7 +77,7 @@ function createMaps(context: Context, maps: Maps): Shown {
     entries.length < of ? `The ${entries.length} strongest of ${of} ${words}` : `All ${words}`;
   const cells = entries.map((entry) => {
     const thumbs = fields.map(({ grid }) => createThumb(grid));
-    const name = h("bdi", { class: "fpattr-cell-name" }, entry.name);
+    const name = h("bdi", { class: "fpattr-cell-name" }, entry.text);
     const button = h(
       "button",
       { type: "button", class: "fpattr-cell", tabindex: -1 },
@@ -201,7 +201,7 @@ function createMatrix(context: Context, matrix: Matrix): Shown {
     cursor,
   );
   const heads = matrix.sides.map((entries, side) =>
-    entries.map(({ name }) => h("bdi", { class: "fpattr-head", "data-side": side }, name)),
+    entries.map(({ text }) => h("bdi", { class: "fpattr-head", "data-side": side }, text)),
   );
   const element = h("div", { class: "fpattr-matrix" }, ...heads.flat(), cells);
   setStyle(element, "--fpattr-rows", String(rows.length));

@@ -103,7 +103,8 @@ function readPicture(
 }
 
 function group(feature: number, name: string, special: boolean): Group {
-  return { features: [feature], name, special, listed: true };
+  const told = { name, text: name, which: "", whose: "" };
+  return { features: [feature], ...told, special, listed: true };
 }
 
 export function createPicture(context: Context, shown: Shown<PicturePanel>): PanelPart {

@@ -9,6 +9,8 @@ import { largest } from "./sums";
 /** A word, or words that stand in the same place of several sentences. */
 export interface Entry {
   readonly name: string;
+  /** The name where its place tells which of several of that name it is. */
+  readonly text: string;
   /** Features of its side. */
   readonly features: readonly number[];
 }
@@ -74,8 +76,12 @@ export function overviewOf(
 }
 
 /** What sentences of a side consist of: words that stand for each other are one. */
-function entriesOf({ panels }: Side, folds: readonly FoldState[]): readonly Entry[] {
-  if (folds.length > 0) return folds;
+function entriesOf({ panels, special }: Side, folds: readonly FoldState[]): readonly Entry[] {
+  if (folds.length > 0) {
+    return folds
+      .filter(({ features }) => !features.every((feature) => special[feature]))
+      .map(({ name, features }) => ({ name, text: name, features }));
+  }
   return panels
     .filter(({ state }) => state.kind === "sentence")
     .flatMap(({ groups }) => groups.filter(({ special, listed }) => listed && !special));
