@@ -27,7 +27,12 @@ beforeEach(() => {
       ]);
     },
   };
-  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(context as never);
+  const other = { clearRect() {}, putImageData() {} };
+  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation(function (
+    this: HTMLCanvasElement,
+  ) {
+    return (this.className === "fpattr-heat" ? context : other) as never;
+  });
 });
 
 afterEach(() => {
@@ -106,7 +111,7 @@ describe("untrusted text", () => {
     expect(root.querySelector("b, script")).toBeNull();
     expect(find(".fpattr-caption").textContent).toBe(`${bold} ${caption}`);
     expect(find(".fpattr-failure").textContent).toContain(evil);
-    expect(find(".fpattr-about").textContent).toBe(`${evil} · ${close}`);
+    expect(find(".fpattr-about > span").textContent).toBe(`${evil} · ${close}`);
     expect(find(".fpattr-special").textContent).toBe(bold);
     expect(find(".fpattr-line").textContent).toContain("<img src=x onerr");
     const names = [...root.querySelectorAll(".fpattr-name")].map((name) => name.textContent);
@@ -322,7 +327,7 @@ describe("settings", () => {
     const { model, root, find } = show({ ...known(), selected_rows: [1] });
     const panel = find(".fpattr-display");
     expect(panel.hidden).toBe(true);
-    find("[aria-expanded]").click();
+    find(".fpattr-tools [aria-expanded]").click();
     expect(panel.hidden).toBe(false);
     const limit = () => Number(find(".fpattr-heat").dataset.limit);
     expect(limit()).toBeCloseTo(5.6, 5);
@@ -402,33 +407,109 @@ const LEDGER = {
 };
 
 describe("the ledger", () => {
-  test("explains the part that is pointed at, in words and by fading the others", async () => {
-    const { root, find } = show({ ...known(), ledger: LEDGER, similarity: 0.5 });
-    await point("pointerenter", find(".fpattr-part[data-part=pairs]"), { bubbles: false });
-    const line = find(".fpattr-line");
-    // Of the model's own rows, which know nothing of this ledger.
-    expect(line.textContent).toMatch(
-      /^pairs: \+0\.400 = words × patches −20\.100 · words × CLS −3\.000 · BOS and EOS × patches \+40\.200 · BOS and EOS × CLS \+6\.000 · what words/,
+  const steps = (root: HTMLElement) =>
+    [...root.querySelectorAll<HTMLElement>(".fpattr-step")].map((step) =>
+      [...step.children].map(({ textContent }) => textContent).join(""),
     );
-    const faint = [...root.querySelectorAll<HTMLElement>(".fpattr-part[data-faint]")];
-    expect(faint.map((part) => part.dataset.part)).toEqual([
-      "rows_only",
-      "columns_only",
-      "baseline",
+
+  test("leads in signed steps to the similarity", () => {
+    const { root, find } = show({ ...known(), ledger: LEDGER, similarity: 0.5 });
+    expect(steps(root)).toEqual([
+      "+0.40pairs",
+      "+0.20caption alone",
+      "0.00image alone",
+      "−0.10baseline",
+      "= 0.50together",
     ]);
-    await point("pointerleave", find(".fpattr-part[data-part=pairs]"), { bubbles: false });
-    expect(line.textContent).toMatch(/^Hover/);
-    find(".fpattr-entry:nth-child(4)").focus();
-    await frame();
-    expect(line.textContent).toMatch(/^baseline: −0\.100/);
+    expect(find(".fpattr-ledger").getAttribute("aria-label")).toBe(
+      "Ledger: pairs +0.40, caption alone +0.20, image alone 0.00, baseline −0.10; together 0.50",
+    );
   });
 
-  test("says so where pairs do not add up to the similarity, and draws no bar", async () => {
+  test("is in the unit that Python names, with the digits that it needs", () => {
+    const ledger = { ...LEDGER, similarity: 50, pairs: 40, rows_only: 20, baseline: -10 };
+    const about = { unit_label: "difference of logits" };
+    const { root, find } = show({ ...known(), ledger, about, similarity: 50 });
+    expect(steps(root).at(-1)).toBe("= 50.0together");
+    expect(find(".fpattr-score").textContent).toBe("50.0difference of logits");
+  });
+
+  test("explains a step where the pointer or the focus is, until Escape", async () => {
+    const { root, find, model } = show({
+      ...known(),
+      ledger: LEDGER,
+      similarity: 0.5,
+      selected_rows: [1],
+    });
+    const tooltip = find("[role=tooltip]");
+    const [pairs, , , baseline] = root.querySelectorAll<HTMLElement>(".fpattr-step");
+    expect(tooltip.hidden).toBe(true);
+    await point("pointerenter", pairs as Element, { bubbles: false });
+    expect(tooltip.textContent).toMatch(/^pairs \+0\.40What words and patches add together/);
+    expect(pairs?.getAttribute("aria-describedby")).toBe(tooltip.id);
+    // The pointer may rest on the tooltip.
+    await point("pointerleave", pairs as Element, { bubbles: false, relatedTarget: tooltip });
+    expect(tooltip.hidden).toBe(false);
+    await point("pointerleave", tooltip, { bubbles: false, relatedTarget: root });
+    expect(tooltip.hidden).toBe(true);
+    baseline?.focus();
+    expect(tooltip.textContent).toMatch(/^baseline −0\.10/);
+    expect(pairs?.hasAttribute("aria-describedby")).toBe(false);
+    await press(baseline as Element, "Escape");
+    expect([tooltip.hidden, model.get("selected_rows")]).toEqual([true, [1]]);
+    await press(baseline as Element, "Escape");
+    expect(model.get("selected_rows")).toEqual([]);
+  });
+
+  test("stays, faint, while something else is computed", async () => {
+    const { root, find, model } = show({ ...known(), ledger: LEDGER, similarity: 0.5 });
+    expect(find(".fpattr-header").hasAttribute("data-stale")).toBe(false);
+    const before = steps(root);
+    model.update({ epoch: 2, sides: sidesOf({ text: "a snowman, blu" }) });
+    await frame();
+    expect(find(".fpattr-header").hasAttribute("data-stale")).toBe(true);
+    expect([steps(root), find(".fpattr-number").textContent]).toEqual([before, "0.50"]);
+    expect(find(".fpattr-ledger").getAttribute("aria-label")).toBe("Ledger: not computed yet");
+    model.update({ ledger: { ...LEDGER, pairs: 0.5, similarity: 0.6 }, similarity: 0.6 });
+    await frame();
+    expect(find(".fpattr-header").hasAttribute("data-stale")).toBe(false);
+    expect(steps(root)[0]).toBe("+0.50pairs");
+  });
+
+  test("says so where pairs do not add up to the similarity, and draws no step", async () => {
     const ledger = { ...LEDGER, pairs: 83.1, residual: -82.7 };
     const { root, find } = show({ ...known(), ledger, similarity: 0.5 });
-    expect(find(".fpattr-parts").textContent).toContain("do not add up to the similarity");
-    expect(find(".fpattr-bar").hidden).toBe(true);
-    expect(root.querySelector(".fpattr-part, .fpattr-entry")).toBeNull();
+    expect(find(".fpattr-ledger").textContent).toContain("do not add up to the similarity");
+    expect(root.querySelector(".fpattr-step")).toBeNull();
+  });
+});
+
+describe("the help", () => {
+  test("opens over the card, explains what is there, and gives the focus back", async () => {
+    const about = { layers: "text block 0", nodes: "text 4 nodes" };
+    const { find, root, model } = show({ ...known(), about, selected_rows: [1] });
+    const [button, help] = [find(".fpattr-ask"), find(".fpattr-help")];
+    expect([help.hidden, button.getAttribute("aria-expanded")]).toEqual([true, "false"]);
+    button.click();
+    expect([help.hidden, button.getAttribute("aria-expanded")]).toEqual([false, "true"]);
+    expect(document.activeElement).toBe(help);
+    const terms = [...help.querySelectorAll("dt")].map(({ textContent }) => textContent);
+    expect(terms).toContain("BOS, EOS and CLS");
+    expect(terms).not.toContain("PAD");
+    expect(help.textContent).toContain("text block 0 · text 4 nodes");
+    await press(help, "Escape");
+    expect([help.hidden, document.activeElement]).toEqual([true, button]);
+    expect(model.get("selected_rows")).toEqual([1]);
+    button.click();
+    await point("pointerdown", root);
+    expect(help.hidden).toBe(true);
+  });
+
+  test("explains padding where there is some", () => {
+    const tokens = tokensOf([["red", 0, 0, 3], "PAD", "PAD", "PAD"]);
+    const { find } = show({ sides: sidesOf({ text: "red", tokens }) });
+    find(".fpattr-ask").click();
+    expect(find(".fpattr-help").textContent).toContain("PAD can be the reddest");
   });
 });
 

@@ -1,7 +1,7 @@
 /** Panels of text: a sentence of chips to hover, drag over and walk through by keyboard. */
 
 import { NOTHING, on } from "../values/focus";
-import { brief, plural, readOut } from "../values/format";
+import { brief, readOut } from "../values/format";
 import type { Look } from "../values/look";
 import type { Settings } from "../values/settings";
 import type { FoldState, SentenceState } from "../values/shapes";
@@ -97,19 +97,15 @@ function panelOf(
     first,
     sentence: cut,
     standing,
-    groups: cut.chips.map((chip, i) => {
-      const which = [whichOf(cut, i), isShared(chip.text) ? title : ""].filter(Boolean).join(", ");
-      return groupOf(chip, first, which);
-    }),
+    groups: cut.chips.map((chip, i) =>
+      groupOf(chip, first, whichOf(cut, i), isShared(chip.text) ? title : ""),
+    ),
     aside: [],
     words: WORDS,
     scale: "sums",
     divided: isDivided(tokens),
     name,
-    tally: (features) => {
-      const special = own(features).every((token) => tokens[token]?.special);
-      return special ? name(features) : plural(features.length, WORDS.feature);
-    },
+    tally: (features) => (standing.summed ? name(features) : nameOf(own(features), cut, tokens)),
     cite: ({ features }) => name(features),
     remark: (features) =>
       own(features).some((token) => tokens[token]?.unknown) ? "the model has never seen it" : "",
@@ -117,10 +113,12 @@ function panelOf(
   };
 }
 
-function groupOf({ tokens, text, kind }: Chip, first: number, which: string): Group {
+function groupOf({ tokens, text, kind }: Chip, first: number, which: string, whose: string): Group {
+  const told = [which, whose].filter(Boolean).join(", ");
   return {
     features: tokens.map((token) => first + token),
-    name: which ? `${text} (${which})` : text,
+    name: told ? `${text} (${told})` : text,
+    ...{ text, which, whose },
     special: kind === "special",
     listed: kind !== "mark",
   };
