@@ -45,7 +45,8 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
   const { selection } = shared;
   // JupyterLab's shortcuts would take the arrow keys and Enter.
   const root = h("div", { class: "fpattr", "data-lm-suppress-shortcuts": "true" });
-  const state: ViewState = { ...AT_FIRST };
+  const coarse = window.matchMedia?.("(pointer: coarse)").matches ?? false;
+  const state: ViewState = { ...AT_FIRST, touched: coarse };
   const share = shared.scale.join(invalidate, signal);
   let epoch = store.subject.epoch;
   /** What the panels were read from. */

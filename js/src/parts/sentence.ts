@@ -220,7 +220,7 @@ export function createSentence(context: Context, shown: Shown<SentencePanel>): P
     drawn = panel.sentence;
     chips = drawn.chips;
     groups = panel.groups;
-    spans = chips.map((chip, i) => chipElement(chip, groups[i]?.features ?? []));
+    spans = chips.map((chip, i) => chipElement(chip, groups[i]?.features ?? [], panel.divided));
     text.replaceChildren();
     chips.forEach((chip, i) => {
       text.append(chip.before, spans[i] as HTMLElement);
@@ -261,6 +261,8 @@ export function createSentence(context: Context, shown: Shown<SentencePanel>): P
         "data-chosen": held === 0 ? undefined : held < features.length ? "part" : "whole",
         "data-pinned": pins > 0,
         "data-end": isPointed && pastMiddle(span),
+        "data-below":
+          isPointed && span.offsetTop > (spans[0]?.offsetTop ?? 0) + span.offsetHeight / 2,
         "data-readout": isPointed ? readOut(value) : undefined,
         "aria-selected": String(pins > 0),
         "aria-label": `${chip.text}${unseen}, ${said}`,
@@ -272,7 +274,7 @@ export function createSentence(context: Context, shown: Shown<SentencePanel>): P
   }
 }
 
-function chipElement(chip: Chip, features: readonly number[]): HTMLSpanElement {
+function chipElement(chip: Chip, features: readonly number[], divided: boolean): HTMLSpanElement {
   return h(
     "span",
     {
@@ -282,7 +284,7 @@ function chipElement(chip: Chip, features: readonly number[]): HTMLSpanElement {
       "data-tokens": features.join(),
       "data-unknown": chip.unknown,
       title: chip.unknown ? "The model has never seen this word" : undefined,
-      "data-split": chip.kind === "word" && chip.tokens.length > 1,
+      "data-split": divided && chip.kind === "word" && chip.tokens.length > 1,
       // An explicit direction keeps the name of a special token out of the sentence's own.
       dir: chip.kind === "special" ? "ltr" : undefined,
     },
