@@ -607,6 +607,86 @@ describe("all words and places", () => {
   });
 });
 
+describe("the overview", () => {
+  const cells = (root: HTMLElement) => [...root.querySelectorAll<HTMLElement>(".fpattr-cell")];
+
+  test("has a small map of each word after the first frame, on one scale", async () => {
+    const { root, find } = show({ ...known(), ledger: LEDGER });
+    expect(root.querySelector(".fpattr-cell")).toBeNull();
+    await frame();
+    await frame();
+    expect(cells(root).map(({ textContent }) => textContent)).toEqual(["a", "snowman", "red"]);
+    expect(cells(root)[2]?.getAttribute("aria-label")).toBe("red, all patches −32.100");
+    expect(find(".fpattr-overview > p").textContent).toBe("All wordsone scale, ±5.600");
+  });
+
+  test("is linked: a map is its word", async () => {
+    const { root, model, find } = show(known());
+    await frame();
+    await frame();
+    const [a, snowman] = cells(root) as [HTMLElement, HTMLElement];
+    await point("pointerenter", snowman, { bubbles: false });
+    expect(root.dataset.shown).toBe("tokens:2,3");
+    expect(snowman.hasAttribute("data-chosen")).toBe(true);
+    snowman.click();
+    await frame();
+    expect([model.get("selected_rows"), snowman.getAttribute("aria-pressed")]).toEqual([
+      [2, 3],
+      "true",
+    ]);
+    snowman.click();
+    await frame();
+    expect(model.get("selected_rows")).toEqual([]);
+    await point("pointermove", find(".fpattr-token[data-tokens='1']"));
+    expect([a, snowman].map((cell) => cell.hasAttribute("data-chosen"))).toEqual([true, false]);
+  });
+
+  test("is one stop of the Tab key; arrows walk through it", async () => {
+    const { root } = show(known());
+    await frame();
+    await frame();
+    const [a, snowman, red] = cells(root) as [HTMLElement, HTMLElement, HTMLElement];
+    const stops = () => cells(root).map(({ tabIndex }) => tabIndex);
+    expect(stops()).toEqual([0, -1, -1]);
+    a.focus();
+    await press(a, "ArrowRight");
+    expect([document.activeElement, root.dataset.shown]).toEqual([snowman, "tokens:2,3"]);
+    await press(snowman, "End");
+    expect(document.activeElement).toBe(red);
+    expect(stops()).toEqual([-1, -1, 0]);
+    await press(red, "ArrowRight");
+    expect(document.activeElement).toBe(red);
+  });
+
+  test("of two captions is a matrix whose cells can be pointed at and pinned", async () => {
+    const [text] = sidesOf();
+    const { root, find, model } = show();
+    model.update({ epoch: 2, sides: [text, text] as never, ...known() });
+    await frame();
+    await frame();
+    const heads = [...root.querySelectorAll<HTMLElement>(".fpattr-head")];
+    const words = ["a", "snowman", "red"];
+    expect(heads.map(({ textContent }) => textContent)).toEqual([...words, ...words]);
+    const matrix = find(".fpattr-cells");
+    matrix.getBoundingClientRect = () => new DOMRect(0, 0, 90, 90);
+    await point("pointermove", matrix, { clientX: 80, clientY: 40 });
+    expect(root.dataset.shown).toBe("tokens/1:2,3 tokens/2:5");
+    // Tokens 2 and 3 with column 5: 2.5 − 3.5.
+    expect(matrix.getAttribute("aria-label")).toMatch(/^snowman.* × red.*: −1\.000$/);
+    expect(heads.map((head) => head.hasAttribute("data-chosen"))).toEqual([
+      ...[false, true, false],
+      ...[false, false, true],
+    ]);
+    matrix.dispatchEvent(new MouseEvent("click", { clientX: 80, clientY: 40 }));
+    await frame();
+    expect([model.get("selected_rows"), model.get("selected_columns")]).toEqual([[2, 3], [5]]);
+    await press(matrix, "ArrowUp");
+    await press(matrix, "ArrowLeft");
+    await press(matrix, "Enter");
+    expect([model.get("selected_rows"), model.get("selected_columns")]).toEqual([[1], [2, 3]]);
+  });
+});
+
 describe("scales", () => {
   const faint = (...row: number[]) => ({
     sides: sidesOf({ text: "red", tokens: RED, grid: [1, 2] }),
@@ -623,6 +703,32 @@ describe("scales", () => {
     await frame();
     expect(ends()).toEqual(["words ±0.010", "patches ±0.0020"]);
     expect(pixels[0]?.[3]).toBe(Math.round(0.85 * 255));
+  });
+
+  test("each has its legend, as strong as it is used, with a mark where the pointer is", async () => {
+    const { find, root, model } = show({ ...faint(0, -0.02, 0.01), opacity: 0.5 });
+    const of = (name: string) => find(`[data-scale=${name}] > .fpattr-gradient`);
+    expect(of("patches").style.getPropertyValue("--fpattr-strength")).toBe("0.5");
+    expect(of("words").style.getPropertyValue("--fpattr-strength")).toBe("");
+    const mark = () => root.querySelector<HTMLElement>(".fpattr-here:not([hidden])");
+    expect(mark()).toBeNull();
+    const chip = find(".fpattr-token");
+    await point("pointermove", chip);
+    expect(mark()?.closest<HTMLElement>(".fpattr-end")?.dataset.scale).toBe("words");
+    // The word has −0.010, and no other has more.
+    expect(mark()?.style.left).toBe("0.0%");
+    expect(chip.hasAttribute("data-against")).toBe(true);
+    const [text] = sidesOf({ text: "red", tokens: RED });
+    model.update({ epoch: 2, sides: [text, text] as never, rows: null });
+    await frame();
+    const names = [...root.querySelectorAll<HTMLElement>(".fpattr-end")];
+    expect(names.map(({ dataset }) => dataset.scale)).toEqual(["words (first)", "words (second)"]);
+  });
+
+  test("in logits the floor is as many times as high", () => {
+    const ledger = { ...LEDGER, unit_scale: 100 };
+    const { find } = show({ ...faint(0, 0.2, 0.1), selected_rows: [0], ledger });
+    expect(Number(find(".fpattr-heat").dataset.limit)).toBe(1);
   });
 
   test("what a special chip has beyond the words' scale is marked, and has its number", async () => {
