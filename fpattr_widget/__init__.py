@@ -32,13 +32,23 @@ if TYPE_CHECKING:
         PatchTokenSimilarity,
     )
     from .pages import save_html, to_html
-    from .pairs import FeaturePairs, Ledger, attribute, load_pairs
-    from .widget import Explorer, PairsWidget, explain, explore
+    from .pairs import Classification, FeaturePairs, Ledger, attribute, load_pairs
+    from .widget import (
+        ClassificationView,
+        Explorer,
+        PairsWidget,
+        classify,
+        contrast,
+        explain,
+        explore,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Banzhaf",
+    "Classification",
+    "ClassificationView",
     "Dataset",
     "DualEncoder",
     "Explorer",
@@ -58,6 +68,8 @@ __all__ = [
     "TextTower",
     "Token",
     "attribute",
+    "classify",
+    "contrast",
     "datasets",
     "evaluate",
     "explain",
@@ -83,10 +95,13 @@ _NAMES_OF: dict[str, tuple[str, ...]] = {
         "PatchTokenSimilarity",
     ),
     "pages": ("save_html", "to_html"),
-    "pairs": ("FeaturePairs", "Ledger", "attribute", "load_pairs"),
+    "pairs": ("Classification", "FeaturePairs", "Ledger", "attribute", "load_pairs"),
     "scenes": (),
     "training": (),
-    "widget": ("Explorer", "PairsWidget", "explain", "explore"),
+    "widget": (
+        "ClassificationView", "Explorer", "PairsWidget", "classify", "contrast", "explain",
+        "explore",
+    ),
 }  # fmt: skip
 
 if not TYPE_CHECKING:  # with it, a type checker would accept any name

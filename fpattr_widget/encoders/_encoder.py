@@ -9,15 +9,16 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..checks import quoted
 from ..errors import InputError, ModelChanged
+from ..progress import report
 from ._cores import one_thread
 from ._family import Family, Logits
 from ._image import ImageLike, ImageTower
 from ._image_size import processor_of_size
-from ._inputs import Panel, Prepared
+from ._inputs import Inputs, Panel, Prepared
 from ._memory_budget import MemoryBudget
 from ._part import Part, require_finite
 from ._text import CaptionLike
@@ -27,6 +28,9 @@ from ._version import Version
 T = TypeVar("T")
 #: Block numbers of both towers, of each ``(text, image)``, or by the tower's name.
 Layer = int | tuple[int, int] | Mapping[str, int] | None
+
+# Inputs of equal shapes that are embedded at once.
+_BATCH = 32
 
 #: The default of the working memory that attributions may use, in bytes.
 MEMORY_LIMIT = 2**30
@@ -290,8 +294,7 @@ class DualEncoder:
         if not inputs:
             raise InputError(argument, "is an empty list", f"pass at least one {tower_name}")
         with self.steady(reading=False) as fixed:
-            embed = fixed.towers[tower_name].embed
-            embeddings = torch.cat([embed(each).float() for each in inputs])
+            embeddings = _in_batches(fixed.towers[tower_name].embed, inputs)
         require_finite(embeddings, self.name, tower_name)
         return nn.functional.normalize(embeddings, dim=-1).cpu().numpy()
 
@@ -351,7 +354,8 @@ class DualEncoder:
     @property
     def logits(self) -> Logits | None:
         """How the model makes logits of its cosines; ``None`` where it makes none."""
-        return self._current.logits
+        with self.steady(reading=False) as fixed:
+            return fixed._current.logits
 
     def require_logits(self, argument: str) -> Logits:
         """Return how the model makes logits, or raise an ``InputError`` for an argument."""
@@ -411,3 +415,24 @@ class DualEncoder:
             part.prepared.settings, part.tower.identify(part.inputs),
         )  # fmt: skip
         return self._current.measured[part.tower.name].get(key, compute)
+
+
+def _in_batches(embed: Callable[[Inputs], Tensor], inputs: Sequence[Inputs]) -> Tensor:
+    """Return the embeddings of inputs, those of equal shapes in batches, ``(n, K)`` float32."""
+    numbers_of: dict[Hashable, list[int]] = {}
+    for number, each in enumerate(inputs):
+        shape = tuple((name, tensor.shape, tensor.dtype) for name, tensor in sorted(each.items()))
+        numbers_of.setdefault(shape, []).append(number)
+    batches = [
+        numbers[start : start + _BATCH]
+        for numbers in numbers_of.values()
+        for start in range(0, len(numbers), _BATCH)
+    ]
+    embedded: dict[int, Tensor] = {}
+    for batch in batches:
+        if len(batches) > 1:
+            report(f"embedding: {len(embedded)} of {len(inputs)}")
+        names = inputs[batch[0]]
+        together = {name: torch.cat([inputs[number][name] for number in batch]) for name in names}
+        embedded.update(zip(batch, embed(together).float(), strict=True))
+    return torch.stack([embedded[number] for number in range(len(inputs))])

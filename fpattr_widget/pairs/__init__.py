@@ -2,6 +2,7 @@
 
 from ..methods import Ledger, Recorded
 from ._attribute import MethodLike, attribute
+from ._classification import REST, Classification, classified
 from ._document import About
 from ._load import load_pairs, without_picture
 from ._pairs import FeaturePairs
@@ -9,13 +10,16 @@ from ._picture_cache import PictureCache
 from ._table import table_columns
 
 __all__ = [
+    "REST",
     "About",
+    "Classification",
     "FeaturePairs",
     "Ledger",
     "MethodLike",
     "PictureCache",
     "Recorded",
     "attribute",
+    "classified",
     "load_pairs",
     "table_columns",
     "without_picture",

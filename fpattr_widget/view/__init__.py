@@ -11,7 +11,6 @@ from ._protocol import (
     Hello,
     InterruptedMessage,
     LedgerMessage,
-    LedgerState,
     Outgoing,
     ProgressMessage,
     RefusedMessage,
@@ -26,7 +25,7 @@ from ._settings import (
     ViewSettings,
     check_switch,
 )
-from ._state import computed_state, state_so_far, subject_state
+from ._state import computed_state, ledger_state, pictures_of, state_so_far, subject_state, title_of
 
 __all__ = [
     "CHOICES",
@@ -42,7 +41,6 @@ __all__ = [
     "Hello",
     "InterruptedMessage",
     "LedgerMessage",
-    "LedgerState",
     "Outgoing",
     "ProgressMessage",
     "RefusedMessage",
@@ -53,7 +51,10 @@ __all__ = [
     "computed_state",
     "encode",
     "encode_within",
+    "ledger_state",
     "parse",
+    "pictures_of",
     "state_so_far",
     "subject_state",
+    "title_of",
 ]

@@ -1,14 +1,18 @@
 """The linked notebook view, and the explorer around it."""
 
 from ..view import ViewOptions
-from ._explaining import explain
+from ._classification_view import ClassificationView, classify
+from ._explaining import contrast, explain
 from ._explorer import Explorer, explore
 from ._pairs_widget import PairsWidget
 
 __all__ = [
+    "ClassificationView",
     "Explorer",
     "PairsWidget",
     "ViewOptions",
+    "classify",
+    "contrast",
     "explain",
     "explore",
 ]

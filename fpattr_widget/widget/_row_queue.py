@@ -20,13 +20,13 @@ class SendInterrupted:
 class SendRows:
     """Compute rows and send them; those that are urgent at once."""
 
-    tokens: list[int]
+    rows: list[int]
     urgent: bool
 
 
 @dataclass(frozen=True)
 class SendRegion:
-    """Compute each token's attribution to a region, and send it."""
+    """Compute each row's attribution to a region, and send it."""
 
     identifier: int
     features: list[int]
@@ -64,16 +64,16 @@ class RowQueue:
         self._rows: OrderedDict[int, None] = OrderedDict()
         self._unfinished = False
 
-    def add_all(self, tokens: Iterable[int]) -> None:
+    def add_all(self, rows: Iterable[int]) -> None:
         """Request the ledger and these rows, in their order."""
         self.quiet = False
         self._ledger = True
-        self._rows.update(dict.fromkeys(tokens))
+        self._rows.update(dict.fromkeys(rows))
         self._unfinished = True
 
-    def add_urgent(self, tokens: list[int]) -> None:
+    def add_urgent(self, rows: list[int]) -> None:
         """Request rows before everything else, instead of those that were urgent until now."""
-        self._urgent = tokens
+        self._urgent = rows
         self._unfinished = True
 
     def add_region(self, identifier: int, features: list[int]) -> None:
@@ -99,7 +99,7 @@ class RowQueue:
         Parameters
         ----------
         ready
-            Which rows are cached, ``(tokens,)`` bool.
+            Which rows are cached, ``(rows,)`` bool.
         step
             Bound of the rows that are computed at once while none is urgent.
         """
@@ -107,9 +107,9 @@ class RowQueue:
         if self._interrupted:
             self._interrupted, job = False, SendInterrupted()
         elif self._urgent:
-            token = self._urgent.pop(0)
-            self._rows.pop(token, None)
-            job = SendRows([token], urgent=True)
+            row = self._urgent.pop(0)
+            self._rows.pop(row, None)
+            job = SendRows([row], urgent=True)
         elif self._region:
             job, self._region = self._region, None
         elif self._ledger:
@@ -123,8 +123,8 @@ class RowQueue:
     def _next_rows(self, ready: np.ndarray, step: int) -> list[int]:
         """Take rows that are all cached, or as many that are not as one step computes."""
         cached = ready[next(iter(self._rows))]
-        alike = takewhile(lambda token: ready[token] == cached, self._rows)
-        tokens = list(islice(alike, MOST_ROWS if cached else min(step, MOST_ROWS)))
-        for token in tokens:
-            del self._rows[token]
-        return tokens
+        alike = takewhile(lambda row: ready[row] == cached, self._rows)
+        rows = list(islice(alike, MOST_ROWS if cached else min(step, MOST_ROWS)))
+        for row in rows:
+            del self._rows[row]
+        return rows

@@ -3,8 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
-from typing import cast
 
 import numpy as np
 
@@ -16,9 +14,9 @@ from ..view import (
     FeaturesMessage,
     InterruptedMessage,
     LedgerMessage,
-    LedgerState,
     ProgressMessage,
     Result,
+    ledger_state,
 )
 from ._failures import failure_sentence
 from ._kernel import interrupts
@@ -89,16 +87,16 @@ class RowServer:
     def fill(self) -> None:
         """Send the ledger and every row, computing those that are missing."""
         with self._requesting():
-            self._queue.add_all(range(len(self._pairs.tokens)))
+            self._queue.add_all(range(len(self._pairs.ready)))
 
-    def ask_rows(self, tokens: list[int]) -> None:
+    def ask_rows(self, rows: list[int]) -> None:
         """Send these rows before all others."""
-        count = len(self._pairs.tokens)
+        count = len(self._pairs.ready)
         with self._requesting():
-            self._queue.add_urgent([token for token in tokens if 0 <= token < count])
+            self._queue.add_urgent([row for row in rows if 0 <= row < count])
 
     def ask_region(self, identifier: int, features: list[int]) -> None:
-        """Send each token's attribution to image features; a later request replaces an earlier one.
+        """Send each row's attribution to column features; a later request replaces an earlier one.
 
         Features that are no patches are never requested: the page waits for their rows.
         """
@@ -163,8 +161,8 @@ class RowServer:
             case SendInterrupted():
                 self._flush()
                 self._post(InterruptedMessage(type="interrupted", epoch=self.epoch))
-            case SendRows(tokens, urgent):
-                self._send_rows(tokens, urgent=urgent)
+            case SendRows(rows, urgent):
+                self._send_rows(rows, urgent=urgent)
             case SendRegion(identifier, features):
                 self._send_region(identifier, features)
             case SendLedger():
@@ -201,15 +199,15 @@ class RowServer:
             self._reported = now
             self._post(ProgressMessage(type="progress", epoch=self.epoch, message=message))
 
-    def _send_rows(self, tokens: list[int], *, urgent: bool) -> None:
+    def _send_rows(self, rows: list[int], *, urgent: bool) -> None:
         """Compute rows; send them if they are urgent, many, or the last were sent a while ago."""
         started = time.monotonic()
-        cached = self._pairs.ready[tokens].all()
-        self._pairs.feature_rows(tokens)
-        self._computed.extend(tokens)
+        cached = self._pairs.ready[rows].all()
+        self._pairs.feature_rows(rows)
+        self._computed.extend(rows)
         now = time.monotonic()
         if not cached:
-            self._rows_timed += len(tokens)
+            self._rows_timed += len(rows)
             self._seconds += now - started
             self._report_rows()
         if not urgent and not cached:
@@ -231,17 +229,17 @@ class RowServer:
 
     def _flush(self) -> None:
         """Send the rows that were computed and not sent yet."""
-        tokens, self._computed = self._computed, []
-        if tokens:
-            values = np.ascontiguousarray(self._pairs.feature_rows(tokens), dtype="<f4")
+        rows, self._computed = self._computed, []
+        if rows:
+            values = np.ascontiguousarray(self._pairs.feature_rows(rows), dtype="<f4")
             message = FeaturesMessage(
-                type="features", epoch=self.epoch, side=0, id=0, features=tokens
+                type="features", epoch=self.epoch, side=0, id=0, features=rows
             )
             self._post(message, values.tobytes())
         self._flushed = time.monotonic()
 
     def _send_ledger(self) -> None:
-        ledger = cast(LedgerState, asdict(self._pairs.ledger))
+        ledger = ledger_state(self._pairs.ledger)
         self._post(
             LedgerMessage(
                 type="ledger",

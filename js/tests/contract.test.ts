@@ -6,7 +6,7 @@ import { decodeFloats, encodeFloats } from "../src/model/bytes";
 import { PROTOCOL, ROLES } from "../src/model/protocol";
 import { Selection } from "../src/model/selection";
 import { Store } from "../src/model/store";
-import { readSide } from "../src/parts/panels";
+import { readSides } from "../src/parts/panels";
 import * as colour from "../src/values/colour";
 import { brief, plain, signed } from "../src/values/format";
 import { addsUp, doesNotAddUp, ledgerBar, TOLERATED } from "../src/values/ledger";
@@ -209,23 +209,24 @@ describe("the protocol", () => {
   });
 
   test("says what is explained", () => {
-    const names = both((side) => readSide(sides[side]?.panels ?? [], side, DEFAULTS)).map(
-      ({ groups }) => groups.map(({ name }) => name),
+    const states = both((side) => sides[side]?.panels ?? []);
+    const names = readSides(states, [[], []], DEFAULTS).map(({ groups }) =>
+      groups.map(({ name }) => name),
     );
     expect(names).toEqual(cases.groups);
   });
 
-  test("numbers pins as Python's users do", () => {
-    for (const { features, tokens, patches } of cases.numbering) {
+  test("has pins and what is pointed at as features of both sides", () => {
+    for (const { rows, columns } of cases.pins) {
       const model = new FakeModel({ sides, report_hover: true });
       const store = new Store(model);
       const selection = new Selection();
       store.bind(selection, new AbortController().signal);
-      selection.pin(features);
-      selection.point(features);
-      expect(model.get("selected_tokens")).toEqual(tokens);
-      expect(model.get("selected_patches")).toEqual(patches);
-      expect(model.get("hovered")).toEqual({ tokens, patches });
+      selection.pin([rows, columns]);
+      selection.point([rows, columns]);
+      expect(model.get("selected_rows")).toEqual(rows);
+      expect(model.get("selected_columns")).toEqual(columns);
+      expect(model.get("hovered")).toEqual({ rows, columns });
       store.close();
     }
   });

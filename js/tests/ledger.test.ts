@@ -3,12 +3,13 @@ import { expect, test } from "vitest";
 import { addsUp, doesNotAddUp, ledgerBar } from "../src/values/ledger";
 
 const part = fc.double({ min: -1, max: 1, noNaN: true });
+const UNIT = { unit_scale: 1, terms: [] };
 const ledger = fc
-  .record({ pairs: part, caption_only: part, image_only: part, baseline: part, residual: part })
+  .record({ pairs: part, rows_only: part, columns_only: part, baseline: part, residual: part })
   .map((parts) => ({
-    ...parts,
+    ...{ ...parts, ...UNIT },
     similarity:
-      parts.pairs + parts.caption_only + parts.image_only + parts.baseline + parts.residual,
+      parts.pairs + parts.rows_only + parts.columns_only + parts.baseline + parts.residual,
   }));
 
 test("lengths are in proportion, signs lie on their side of zero, nothing leaves the bar", () => {
@@ -36,7 +37,7 @@ test("lengths are in proportion, signs lie on their side of zero, nothing leaves
 });
 
 test("a residual that would read 0.00 is not drawn", () => {
-  const parts = { pairs: 1, caption_only: 0, image_only: 0, baseline: 0, similarity: 1 };
+  const parts = { ...UNIT, pairs: 1, rows_only: 0, columns_only: 0, baseline: 0, similarity: 1 };
   const keys = (residual: number) => ledgerBar({ ...parts, residual }).segments.map((s) => s.key);
   expect(keys(0.004)).not.toContain("residual");
   expect(keys(-0.02)).toContain("residual");
@@ -44,7 +45,7 @@ test("a residual that would read 0.00 is not drawn", () => {
 
 test("a ledger whose residual is no error does not pretend to add up", () => {
   const of = (pairs: number, baseline: number, residual: number) => ({
-    ...{ pairs, baseline, residual, caption_only: 0, image_only: 0 },
+    ...{ ...UNIT, pairs, baseline, residual, rows_only: 0, columns_only: 0 },
     similarity: pairs + baseline + residual,
   });
   expect(addsUp(of(0.3, 0.3, -0.29))).toBe(true);

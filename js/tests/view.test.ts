@@ -62,6 +62,8 @@ const known = (tokens = ALL) => {
   return { rows: encodeFloats(values) };
 };
 
+/** The time for which a map stays while the pointer is between two words. */
+const grace = () => new Promise((resolve) => setTimeout(resolve, 150));
 const frame = () => new Promise((resolve) => requestAnimationFrame(() => resolve(null)));
 
 async function point(type: string, target: Element, options: PointerEventInit = {}) {
@@ -96,7 +98,7 @@ describe("untrusted text", () => {
       sides: sidesOf({ text: caption, tokens, grid: [1, 1], names: [bold] }),
       about: { model: evil, method: close },
       rows: encodeFloats(Float32Array.of(1, 2, 3, 4, 5, 6)),
-      selected_tokens: [1],
+      selected_rows: [1],
     });
     model.receive({ type: "failure", epoch: 1, message: evil });
     await frame();
@@ -165,6 +167,8 @@ describe("the pointer", () => {
     await point("pointermove", find(".fpattr-token[data-tokens='1']"));
     expect(pixels[5]?.[3]).toBeLessThan(0.85 * 255 * 0.5);
     await point("pointerleave", find(".fpattr-text"));
+    expect(root.dataset.shown).toBe("tokens:1"); // the next word may be near
+    await grace();
     expect(root.dataset.shown).toBe("");
     expect(pixels).toHaveLength(0);
     expect(find(".fpattr-stage").hasAttribute("data-map")).toBe(false);
@@ -193,12 +197,12 @@ describe("the pointer", () => {
       await point("pointerup", stage, { ...at(to), ...options });
     };
     await drag(0, 4);
-    expect(model.get("selected_patches")).toEqual([0, 1, 3, 4]);
+    expect(model.get("selected_columns")).toEqual([1, 2, 4, 5]);
     await drag(2, 2, { shiftKey: true });
     await drag(0, 3, { altKey: true });
-    expect(model.get("selected_patches")).toEqual([1, 2, 4]);
+    expect(model.get("selected_columns")).toEqual([2, 3, 5]);
     await press(stage, "Escape");
-    expect(model.get("selected_patches")).toEqual([]);
+    expect(model.get("selected_columns")).toEqual([]);
     expect(root.dataset.shown).toBe("");
   });
 
@@ -212,27 +216,42 @@ describe("the pointer", () => {
     await point("pointerdown", a);
     await point("pointermove", a);
     await point("pointerup", a);
-    expect(model.get("selected_tokens")).toEqual([1, 2, 3, 4, 5]);
+    expect(model.get("selected_rows")).toEqual([1, 2, 3, 4, 5]);
     for (const expected of [[5], []]) {
       await point("pointerdown", red);
       await point("pointerup", red);
-      expect(model.get("selected_tokens")).toEqual(expected);
+      expect(model.get("selected_rows")).toEqual(expected);
     }
   });
 });
 
-test("with both sides pinned the line reads their joint value, whatever is hovered", async () => {
+test("with both sides pinned the line reads their joint value; hovering previews over pins", async () => {
   const { root, find, stage } = show({
     ...known(),
-    selected_tokens: [4],
-    selected_patches: [0, 1],
+    selected_rows: [4],
+    selected_columns: [1, 2],
   });
-  await point("pointermove", stage, at(5));
+  const outlines = () =>
+    [...root.querySelectorAll(".fpattr-over")].map((path) => path.getAttribute("d"));
+  const pinned = "M0 0L2 0L2 1L0 1Z";
+  const joint = /^“,” × 2 patches: \+8\.300 · all patches \+26\.100$/;
   expect(root.dataset.shown).toBe("tokens:4 patches:0,1");
-  expect(find(".fpattr-line").textContent).toMatch(
-    /^“,” × 2 patches: \+8\.300 · all patches \+26\.100$/,
-  );
-  expect(find(".fpattr-over").getAttribute("d")).toBe("M0 0L2 0L2 1L0 1Z");
+  expect(find(".fpattr-line").textContent).toMatch(joint);
+  expect(outlines()).toEqual([null, pinned]);
+  await point("pointermove", stage, at(5));
+  expect(root.dataset.shown).toBe("tokens:4 patches:5");
+  expect(find(".fpattr-line").textContent).toMatch(/^“,” × patch row 2, column 3: \+4\.600/);
+  expect(outlines()).toEqual([pinned, "M2 1L3 1L3 2L2 2Z"]);
+  // On what is pinned all of it is shown, and only the value at the pointer is of one.
+  await point("pointermove", stage, at(1));
+  expect([root.dataset.shown, stage.dataset.readout]).toEqual(["tokens:4 patches:0,1", "+4.200"]);
+  await point("pointermove", find(".fpattr-token[data-tokens='5']"));
+  expect(root.dataset.shown).toBe("tokens:5 patches:0,1");
+  expect(find(".fpattr-token[data-tokens='4']").hasAttribute("data-pinned")).toBe(true);
+  await point("pointerleave", find(".fpattr-text"));
+  await grace();
+  expect(root.dataset.shown).toBe("tokens:4 patches:0,1");
+  expect(find(".fpattr-line").textContent).toMatch(joint);
 });
 
 describe("a picture of other proportions than its grid", () => {
@@ -265,12 +284,12 @@ describe("the keyboard", () => {
     expect(active().textContent).toBe("a");
     expect(root.dataset.shown).toBe("tokens:1");
     await press(active(), "ArrowRight", { shiftKey: true });
-    expect(model.get("selected_tokens")).toEqual([1, 2, 3]);
+    expect(model.get("selected_rows")).toEqual([1, 2, 3]);
     await press(active(), "ArrowRight", { shiftKey: true });
-    expect(model.get("selected_tokens")).toEqual([1, 2, 3, 4]);
+    expect(model.get("selected_rows")).toEqual([1, 2, 3, 4]);
     await press(active(), "Enter");
     await press(active(), "Enter");
-    expect(model.get("selected_tokens")).toEqual([]);
+    expect(model.get("selected_rows")).toEqual([]);
     expect(root.querySelectorAll(".fpattr-token[tabindex='0']")).toHaveLength(1);
   });
 
@@ -291,7 +310,7 @@ describe("the keyboard", () => {
     await press(stage, "ArrowDown", { shiftKey: true });
     await press(stage, "ArrowRight", { shiftKey: true });
     await press(stage, "Enter");
-    expect(model.get("selected_patches")).toEqual([1, 2, 4, 5]);
+    expect(model.get("selected_columns")).toEqual([2, 3, 5, 6]);
   });
 });
 
@@ -300,7 +319,7 @@ describe("settings", () => {
     root.querySelector<HTMLElement>(`.fpattr-choice [data-value='${value}']`)?.click();
 
   test("are traits, which the panel changes and Python too", async () => {
-    const { model, root, find } = show({ ...known(), selected_tokens: [1] });
+    const { model, root, find } = show({ ...known(), selected_rows: [1] });
     const panel = find(".fpattr-display");
     expect(panel.hidden).toBe(true);
     find("[aria-expanded]").click();
@@ -329,7 +348,7 @@ describe("settings", () => {
   });
 
   test("one sign alone is painted and listed", async () => {
-    const { root, model } = show({ ...known(), selected_tokens: [1] });
+    const { root, model } = show({ ...known(), selected_rows: [1] });
     expect(pixels.every(([, , , alpha]) => (alpha ?? 0) > 0)).toBe(true);
     press(root, "for");
     await frame();
@@ -368,16 +387,18 @@ test("CLS can be looked at and pinned, and is no patch", async () => {
   await frame();
   expect(root.dataset.shown).toBe("specials:0");
   expect(Number(find(".fpattr-token[data-tokens='4']").dataset.value)).toBe(4);
-  expect(model.get("selected_patches")).toEqual([]);
+  expect(model.get("selected_columns")).toEqual([0]);
 });
 
 const LEDGER = {
   similarity: 0.5,
   pairs: 0.4,
-  caption_only: 0.2,
-  image_only: 0,
+  rows_only: 0.2,
+  columns_only: 0,
   baseline: -0.1,
   residual: 0,
+  unit_scale: 1,
+  terms: [],
 };
 
 describe("the ledger", () => {
@@ -391,8 +412,8 @@ describe("the ledger", () => {
     );
     const faint = [...root.querySelectorAll<HTMLElement>(".fpattr-part[data-faint]")];
     expect(faint.map((part) => part.dataset.part)).toEqual([
-      "caption_only",
-      "image_only",
+      "rows_only",
+      "columns_only",
       "baseline",
     ]);
     await point("pointerleave", find(".fpattr-part[data-part=pairs]"), { bubbles: false });
@@ -447,6 +468,7 @@ describe("all words and places", () => {
       byWords += Number(chip.dataset.readout?.replace("−", "-"));
     }
     await point("pointerleave", find(".fpattr-text"));
+    await grace();
     let byPlaces = Number(find(".fpattr-special").dataset.number?.replace("−", "-"));
     for (const patch of [0, 1, 2, 3, 4, 5]) {
       await point("pointermove", stage, at(patch));
@@ -485,10 +507,7 @@ describe("all words and places", () => {
     expect(cls?.querySelector(".fpattr-amount")?.textContent).toBe("+6.000");
     cls?.click();
     await frame();
-    expect([model.get("selected_tokens"), root.dataset.shown]).toEqual([
-      [6],
-      "tokens:6 specials:0",
-    ]);
+    expect([model.get("selected_rows"), root.dataset.shown]).toEqual([[6], "tokens:6 specials:0"]);
     expect(cls?.getAttribute("aria-pressed")).toBe("true");
   });
 
@@ -514,7 +533,7 @@ describe("scales", () => {
   });
 
   test("noise is faint: automatic scales end no lower than the floor, and the legend says where", async () => {
-    const { find, root, model } = show({ ...faint(0, 0.002, 0.001), selected_tokens: [0] });
+    const { find, root, model } = show({ ...faint(0, 0.002, 0.001), selected_rows: [0] });
     expect(Number(find(".fpattr-heat").dataset.limit)).toBe(0.01);
     expect(pixels[0]?.[3]).toBe(Math.round(0.85 * 255 * 0.2));
     const ends = () => [...root.querySelectorAll(".fpattr-end")].map((end) => end.textContent);
@@ -682,7 +701,7 @@ describe("the value at the pointer", () => {
     await point("pointermove", stage, at(1));
     // The column's sum: tokens 0 to 6 with alternating signs, plus two tenths each.
     expect(stage.dataset.readout).toBe("+3.200");
-    model.update({ selected_tokens: [4] });
+    model.update({ selected_rows: [4] });
     await frame();
     expect(stage.dataset.readout).toBe("+4.200");
     await point("pointerleave", stage, { bubbles: false });
@@ -695,12 +714,12 @@ describe("what Python is told", () => {
   test("hover stays in the page unless it is asked for", async () => {
     const { model, find, stage } = show(known());
     await point("pointermove", find(".fpattr-token[data-tokens='5']"));
-    expect(model.get("hovered")).toEqual({ tokens: [], patches: [] });
+    expect(model.get("hovered")).toEqual({ rows: [], columns: [] });
     model.update({ report_hover: true });
     await point("pointermove", stage, at(4));
-    expect(model.get("hovered")).toEqual({ tokens: [], patches: [4] });
+    expect(model.get("hovered")).toEqual({ rows: [], columns: [5] });
     await point("pointermove", find(".fpattr-token[data-tokens='5']"));
-    await vi.waitFor(() => expect(model.get("hovered")).toEqual({ tokens: [5], patches: [] }));
+    await vi.waitFor(() => expect(model.get("hovered")).toEqual({ rows: [5], columns: [] }));
     expect(model.saves).toHaveLength(2);
   });
 });
@@ -719,21 +738,21 @@ describe("touch", () => {
     expect([group.hidden, clear.hidden]).toEqual([true, true]);
     await tap(stage, at(0));
     expect([group.hidden, clear.hidden]).toEqual([false, false]);
-    expect(model.get("selected_patches")).toEqual([0]);
+    expect(model.get("selected_columns")).toEqual([1]);
     const choose = (value: string) =>
       root.querySelector<HTMLElement>(`.fpattr-pins [data-value='${value}']`)?.click();
     choose("add");
     await tap(stage, at(4));
     await tap(find(".fpattr-token[data-tokens='5']"));
     await tap(find(".fpattr-token[data-tokens='1']"));
-    expect(model.get("selected_patches")).toEqual([0, 4]);
-    expect(model.get("selected_tokens")).toEqual([1, 5]);
+    expect(model.get("selected_columns")).toEqual([1, 5]);
+    expect(model.get("selected_rows")).toEqual([1, 5]);
     choose("remove");
     await tap(stage, at(0));
-    expect(model.get("selected_patches")).toEqual([4]);
+    expect(model.get("selected_columns")).toEqual([5]);
     clear.click();
-    expect(model.get("selected_patches")).toEqual([]);
-    expect(model.get("selected_tokens")).toEqual([]);
+    expect(model.get("selected_columns")).toEqual([]);
+    expect(model.get("selected_rows")).toEqual([]);
   });
 });
 
@@ -889,7 +908,7 @@ describe("lifetime", () => {
     expect(model.listening).toBe(before);
     clean();
     expect(root.isConnected).toBe(false);
-    model.update({ selected_tokens: [1] });
+    model.update({ selected_rows: [1] });
     await frame();
     expect((el.firstElementChild as HTMLElement).dataset.shown).toBe("tokens:1");
   });

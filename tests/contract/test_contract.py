@@ -186,7 +186,7 @@ def test_what_is_explained_as_sides():
         grid=tuple(inputs["grid"]),
         special=inputs["image_special"],
     )
-    sides = subject_state(pairs, Encoded(b"PNG", "image/png"))["sides"]
+    sides = subject_state(pairs, lambda _: Encoded(b"PNG", "image/png"))["sides"]
     (picture,) = sides[1]["panels"]
     assert picture.pop("data") == b"PNG"
     assert sides == cases["sides"]

@@ -21,6 +21,7 @@ export function createLine(context: Context): Part {
       const pieces = line({
         ...{ sides, look, ledger, explained, news },
         split: explained === "pairs" ? splitOf(sides, pairs) : [],
+        touched: state.touched,
         why: WHY[absence],
         computing: absence === "computing",
         missing: pairs.rows - pairs.count,

@@ -1,12 +1,12 @@
 /** The ledger as a bar: parts that add up, on both sides of a zero line. Pure. */
 
 import { plain } from "./format";
-import type { LedgerState } from "./shapes";
+import type { LedgerState, LedgerTermState } from "./shapes";
 
 const PARTS = [
   ["pairs", "pairs", "what words and places of the picture contribute together"],
-  ["caption_only", "caption alone", "what the caption scores against an uninformative picture"],
-  ["image_only", "image alone", "what the picture scores against an uninformative caption"],
+  ["rows_only", "caption alone", "what the caption scores against an uninformative picture"],
+  ["columns_only", "image alone", "what the picture scores against an uninformative caption"],
   ["baseline", "baseline", "what uninformative caption and picture score together"],
   [
     "residual",
@@ -22,8 +22,8 @@ export const TOLERATED = 0.5;
 
 /** Whether a ledger's parts make up the similarity, but for an error. */
 export function addsUp(ledger: LedgerState): boolean {
-  const { pairs, caption_only, image_only, baseline, residual } = ledger;
-  const parts = [pairs, caption_only, image_only, baseline];
+  const { pairs, rows_only, columns_only, baseline, residual } = ledger;
+  const parts = [pairs, rows_only, columns_only, baseline];
   const size = parts.reduce((sum, part) => sum + Math.abs(part), 0);
   return Math.abs(residual) <= TOLERATED * size;
 }
@@ -37,7 +37,7 @@ export function doesNotAddUp({ pairs, residual }: LedgerState): string {
 }
 
 export interface Segment {
-  key: keyof LedgerState;
+  key: keyof LedgerTermState;
   name: string;
   value: number;
   explanation: string;

@@ -4,10 +4,11 @@ import { isNothing, listed, plural, signed } from "./format";
 import { addsUp, ledgerBar } from "./ledger";
 import type { Look } from "./look";
 import type { Pairs } from "./pairs";
-import type { LedgerState } from "./shapes";
+import type { LedgerState, LedgerTermState } from "./shapes";
 import {
   type Both,
   citeOf,
+  isDifference,
   nameOf,
   otherThan,
   remarkOf,
@@ -33,9 +34,11 @@ export interface LineInput {
   /** What the ledger's pairs are made of; see `splitOf`. */
   split: readonly Addend[];
   /** The part of the ledger that explains itself. */
-  explained: keyof LedgerState | null;
+  explained: keyof LedgerTermState | null;
   /** Why rows are missing, in words that begin with `not computed`; or that they are on their way. */
   why: string;
+  /** Whether the view was ever touched. */
+  touched: boolean;
   /** Whether missing rows are on their way. */
   computing: boolean;
   /** Number of rows that are missing altogether. */
@@ -44,13 +47,17 @@ export interface LineInput {
   news: string;
 }
 
-function idle({ sides, missing, computing, why, news, look }: LineInput): Piece[] {
+function idle({ sides, missing, computing, why, news, look, touched }: LineInput): Piece[] {
   if (news) return [{ text: news, kind: "news" }];
   if (missing === 0 || computing) {
     const either = (word: "hovered" | "dragged") =>
       [...new Set(sides.map((side) => wordOf(side, word, " or ")))].join(" or ");
-    const text = `Hover ${either("hovered")}. Drag to pin ${either("dragged")}; Escape clears.`;
-    return [{ text, kind: "aside" }];
+    const hint = touched
+      ? `Tap ${either("hovered")}. Press long, or tap twice, and drag to pin ${either("dragged")}.`
+      : `Hover ${either("hovered")}. Drag to pin ${either("dragged")}; Escape clears.`;
+    const pieces: Piece[] = [{ text: hint, kind: "aside" }];
+    const meaning = favour(sides, 1);
+    return meaning ? [...pieces, { text: ` Red is ${meaning}.` }] : pieces;
   }
   const all = look.sides[0].values.length;
   const when = why.slice("not computed".length);
@@ -60,6 +67,32 @@ function idle({ sides, missing, computing, why, news, look }: LineInput): Piece[
       ? `No values were computed${when}.`
       : `${missing} of ${rows} ${missing === 1 ? "was" : "were"} not computed${when}.`;
   return [{ text, kind: "aside" }];
+}
+
+/**
+ * What a value of a sign speaks for, where a side is a difference: `for the first caption against
+ * the second`; `""` where none is.
+ */
+export function favour(sides: Both<Side>, sign: number): string {
+  const [one, other] = sides.filter(isDifference);
+  if (one === undefined || sign === 0) return "";
+  const said = `for ${against(one, sign)}`;
+  return other ? `${said}, in ${against(other, 1)}` : said;
+}
+
+/** `the first caption against the second`: the parts of a sign, and the others. */
+function against({ parts }: Side, sign: number): string {
+  const named = (sign: number, others: boolean) => {
+    const of = parts.filter(({ weight }) => weight * sign > 0);
+    if (of.length === 1 && of[0]) return `the ${of[0].title}`;
+    if (others) return "the others";
+    return of.length > 0 ? `what is ${sign > 0 ? "added" : "taken away"}` : "nothing";
+  };
+  const few = (sign: number) => parts.filter(({ weight }) => weight * sign > 0).length === 1;
+  const [first, second] = [named(sign, few(-sign)), named(-sign, few(sign))];
+  const noun = first.slice(first.lastIndexOf(" "));
+  const short = second.endsWith(noun) ? second.slice(0, -noun.length) : second;
+  return `${first} against ${short}`;
 }
 
 interface Addend {
@@ -156,7 +189,10 @@ export function line(input: LineInput): Piece[] {
     head.push({ text: input.why, kind: "aside" });
     return news ? [...head, { text: ` · ${news}`, kind: "news" }] : head;
   }
-  return [...head, ...(joint ? together(input, value) : alone(input, subject))];
+  const pieces = joint ? together(input, value) : alone(input, subject);
+  const meaning = isNothing(value) ? "" : favour(sides, Math.sign(value));
+  if (meaning) pieces.splice(1, 0, { text: ` ${meaning}`, kind: "aside" });
+  return [...head, ...pieces];
 }
 
 /** Choices on both sides. */
