@@ -124,7 +124,9 @@ def reference_of(method: Method) -> HeldReference | None:
 
 def _setting(method: Method) -> str | None:
     """Return the name of the setting that holds the reference of images."""
-    own = [field.name for field in fields(method)] if is_dataclass(method) else []
+    if not is_dataclass(method):
+        return None
+    own = [field.name for field in fields(method)]
     return next((name for name in _SETTINGS if name in own), None)
 
 

@@ -84,8 +84,8 @@ def attribute(
         What the images are compared with, in place of the method's own reference: a picture of
         the same size, such as the picture before an edit of which ``first`` is the picture
         after. With ``r`` the picture before, contributions add up to ``g(x) − g(r)``, so that
-        the pairs and the caption alone add up to the change of the similarity. Also several
-        pictures, whose mean it is, and ``"blurred"`` or ``"zeros"``; see
+        the ledger's pairs and ``image_only`` add up to ``s(after, b) − s(before, b)``. Also
+        several pictures, whose mean it is, and ``"blurred"`` or ``"zeros"``; see
         :class:`IntegratedJacobians`. It concerns all images of both sides.
     processor
         See :func:`fpattr_widget.load_encoder`.
