@@ -10,8 +10,8 @@ from ._typeface import Typeface
 
 _NAMES: dict[str, tuple[str, Rgb]] = {
     "pairs": ("pairs", POSITIVE),
-    "caption_only": ("caption alone", GREYS[0]),
-    "image_only": ("image alone", GREYS[1]),
+    "rows_only": ("caption alone", GREYS[0]),
+    "columns_only": ("image alone", GREYS[1]),
     "baseline": ("baseline", GREYS[2]),
     "residual": ("residual", WHITE),
 }
@@ -73,7 +73,7 @@ def ledger_bar(ledger: Ledger) -> Bar:
 
 def adds_up(ledger: Ledger) -> bool:
     """Return whether a ledger's parts make up the similarity, but for an error."""
-    parts = ledger.pairs, ledger.caption_only, ledger.image_only, ledger.baseline
+    parts = ledger.pairs, ledger.rows_only, ledger.columns_only, ledger.baseline
     return abs(ledger.residual) <= TOLERATED * sum(map(abs, parts))
 
 

@@ -3,7 +3,7 @@
 from ._adapters import ProcessorLike
 from ._encoder import DualEncoder, Layer, Recipe
 from ._family import Family
-from ._image import ImageLike, ImageTower, PreparedImage
+from ._image import ImageLike, ImageTower, PreparedImage, check_picture_choice
 from ._image_files import open_image, read_image, run_processor
 from ._inputs import Crop, Feature, Inputs, Panel, Prepared, Sentence
 from ._last_block import (
@@ -20,11 +20,12 @@ from ._memory_budget import MemoryBudget
 from ._names import shared_name
 from ._part import Part
 from ._probes import Findings, Verdict, compare_jacobians
+from ._reference import PictureReference
 from ._registry import register_family
 from ._side import Fold, Side
 from ._sums import MOST_PARTS, Picture, Sum, Term, Text, as_sum, mean, ordered
 from ._text import CaptionLike, PreparedText, TextTower
-from ._tokens import Token, find_words, word_groups
+from ._tokens import Token, find_words, spelling, word_groups
 from ._tower import Arrangement, Split, Tower, check_choice
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Panel",
     "Part",
     "Picture",
+    "PictureReference",
     "Prepared",
     "PreparedImage",
     "PreparedText",
@@ -69,6 +71,7 @@ __all__ = [
     "as_sum",
     "attention_pooling",
     "check_choice",
+    "check_picture_choice",
     "compare_jacobians",
     "encoder_of",
     "find_words",
@@ -84,5 +87,6 @@ __all__ = [
     "sample_jacobian",
     "shared_encoder",
     "shared_name",
+    "spelling",
     "word_groups",
 ]

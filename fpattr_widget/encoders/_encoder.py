@@ -354,7 +354,8 @@ class DualEncoder:
     @property
     def logits(self) -> Logits | None:
         """How the model makes logits of its cosines; ``None`` where it makes none."""
-        return self._current.logits
+        with self.steady(reading=False) as fixed:
+            return fixed._current.logits
 
     def require_logits(self, argument: str) -> Logits:
         """Return how the model makes logits, or raise an ``InputError`` for an argument."""

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Sequence
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -18,7 +19,7 @@ from ..drawing import INK, INK_IN_THE_DARK, WHITE, css, pairs_png
 from ..errors import InputError
 from ..files import write_atomically
 from ..pairs import FeaturePairs, without_pictures
-from ..view import Encoded, computed_state, encode_within, subject_state
+from ..view import Encoded, computed_state, encode_within, pictures_of, subject_state, title_of
 
 Form = Literal["page", "fragment", "iframe"]
 
@@ -107,7 +108,7 @@ def to_html(
     if not explained:
         raise InputError("explained", "is empty", "pass pairs or a widget")
     if title is None:
-        title = _pairs_and_state(explained[0])[0].caption
+        title = title_of(_pairs_and_state(explained[0])[0])
     sections = [section(shown, strip_image) for shown in explained]
     if form == "fragment":
         return "\n".join([*sections, _tag("script", _script(), nonce), ""])
@@ -175,11 +176,12 @@ def section(shown: Explained, strip_image: bool = False) -> str:
     pairs, kept_state = _pairs_and_state(shown)
     if strip_image:
         pairs = without_pictures(pairs)
-    picture = encode_within(pairs.picture, _LARGEST_PICTURE)
-    state = {**subject_state(pairs, picture), **computed_state(pairs), **kept_state}
+    room = _LARGEST_PICTURE // max(1, len(pictures_of(pairs)))
+    subject = subject_state(pairs, partial(encode_within, size=room))
+    state = {**subject, **computed_state(pairs), **kept_state}
     drawing = _drawing(pairs)
     data = base64.b64encode(drawing.data).decode()
-    caption = html.escape(_encodable(pairs.caption), quote=True)
+    caption = html.escape(_encodable(title_of(pairs)), quote=True)
     return (
         f'<div data-fpattr><script type="application/json">{_json(state)}</script>'
         f'<img alt="{caption}" src="data:{drawing.media_type};base64,{data}"></div>'

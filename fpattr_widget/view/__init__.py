@@ -1,6 +1,7 @@
 """The view's data and protocol, without Jupyter."""
 
 from ._encoded import Encoded, encode, encode_within
+from ._pins import carried_pins
 from ._protocol import (
     EDIT_KINDS,
     PROTOCOL,
@@ -11,7 +12,6 @@ from ._protocol import (
     Hello,
     InterruptedMessage,
     LedgerMessage,
-    LedgerState,
     Outgoing,
     ProgressMessage,
     RefusedMessage,
@@ -26,7 +26,7 @@ from ._settings import (
     ViewSettings,
     check_switch,
 )
-from ._state import computed_state, state_so_far, subject_state
+from ._state import computed_state, ledger_state, pictures_of, state_so_far, subject_state, title_of
 
 __all__ = [
     "CHOICES",
@@ -42,18 +42,21 @@ __all__ = [
     "Hello",
     "InterruptedMessage",
     "LedgerMessage",
-    "LedgerState",
     "Outgoing",
     "ProgressMessage",
     "RefusedMessage",
     "Result",
     "ViewOptions",
     "ViewSettings",
+    "carried_pins",
     "check_switch",
     "computed_state",
     "encode",
     "encode_within",
+    "ledger_state",
     "parse",
+    "pictures_of",
     "state_so_far",
     "subject_state",
+    "title_of",
 ]

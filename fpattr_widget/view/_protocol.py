@@ -5,7 +5,7 @@ from types import UnionType
 from typing import Any, Literal, TypedDict, Union, cast, get_args, get_origin, get_type_hints
 
 #: Both ends have to speak the same one.
-PROTOCOL = 3
+PROTOCOL = 4
 
 About = dict[str, str]
 
@@ -36,11 +36,13 @@ class PanelState(TypedDict):
     """A part of a side that is shown by itself.
 
     Its ``features`` are numbered from 0 on; those that are none of its units,
-    such as BOS among words and CLS among patches, are ``special``.
+    such as BOS among words and CLS among patches, are ``special``. Its ``weight``
+    is what its part is multiplied by in the sum that its side is.
     """
 
     features: int
     special: list[int]
+    weight: float
 
 
 class SentenceState(PanelState):
@@ -64,10 +66,33 @@ class PictureState(PanelState):
 AnyPanel = SentenceState | PictureState
 
 
+class FoldState(TypedDict):
+    """Words of several sentences that stand in the same place."""
+
+    name: str
+    features: list[int]
+
+
 class SideState(TypedDict):
-    """One of the two inputs that are compared: panels, whose features follow each other."""
+    """One of the two sides that are compared: panels, whose features follow each other.
+
+    Where the side is a sum of sentences that share their wording, ``folds`` are
+    the words that stand for each other.
+    """
 
     panels: list[AnyPanel]
+    folds: list[FoldState]
+
+
+class LedgerTermState(TypedDict):
+    """What two parts of the sides add to a ledger: the fields of ``LedgerTerm``."""
+
+    similarity: float
+    pairs: float
+    rows_only: float
+    columns_only: float
+    baseline: float
+    residual: float
 
 
 class LedgerState(TypedDict):
@@ -75,17 +100,19 @@ class LedgerState(TypedDict):
 
     similarity: float
     pairs: float
-    caption_only: float
-    image_only: float
+    rows_only: float
+    columns_only: float
     baseline: float
     residual: float
+    unit_scale: float
+    terms: list[LedgerTermState]
 
 
 class HoveredState(TypedDict):
-    """What the pointer or the keyboard's cursor is on."""
+    """The features of each side that the pointer or the keyboard's cursor is on."""
 
-    tokens: list[int]
-    patches: list[int]
+    rows: list[int]
+    columns: list[int]
 
 
 # Both ways

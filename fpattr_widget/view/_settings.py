@@ -33,6 +33,8 @@ class ViewSettings:
         Whether the picture keeps its colour under a map.
     level
         What a chip of the caption is: ``"words"``, or the tokenizer's ``"tokens"``.
+    fold
+        Whether words of several captions that stand in the same place are shown as one.
     report_hover
         Whether ``hovered`` is kept up to date.
     editable
@@ -51,6 +53,7 @@ class ViewSettings:
     smooth: bool = False
     keep_colour: bool = False
     level: Level = "words"
+    fold: bool = False
     report_hover: bool = False
     editable: bool = False
 
@@ -69,6 +72,7 @@ class ViewOptions(TypedDict, total=False):
     smooth: bool
     keep_colour: bool
     level: Level
+    fold: bool
     report_hover: bool
     editable: bool
     precompute: bool

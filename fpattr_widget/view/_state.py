@@ -1,34 +1,69 @@
 """Pairs as the view's state: what is shown, and what was computed of it."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, cast
 
 import numpy as np
+from PIL import Image
 
-from ..encoders import Crop, Panel, Sentence
-from ..pairs import FeaturePairs
+from ..encoders import Crop, Panel, Sentence, Side
+from ..pairs import FeaturePairs, Ledger
 from ._encoded import Encoded
-from ._protocol import PictureState, SentenceState, TokenState
+from ._protocol import (
+    AnyPanel,
+    FoldState,
+    LedgerState,
+    LedgerTermState,
+    PictureState,
+    SentenceState,
+    SideState,
+    TokenState,
+)
 
 
-def subject_state(pairs: FeaturePairs, picture: Encoded) -> dict[str, Any]:
+def subject_state(pairs: FeaturePairs, encode: Callable[[Image.Image], Encoded]) -> dict[str, Any]:
     """Return the traits that say what is explained.
 
     Parameters
     ----------
     pairs
         What is explained.
-    picture
-        The encoded picture of its crop.
+    encode
+        Returns a picture as it travels; called for the picture of each crop.
     """
-    sides = [
-        {"panels": [_panel(panel, picture) for panel in side.panels]}
-        for side in (pairs.rows, pairs.columns)
-    ]
+    sides = [_side(side, encode) for side in (pairs.rows, pairs.columns)]
     return {"sides": sides, "about": pairs.provenance()}
 
 
-def _panel(panel: Panel, picture: Encoded) -> SentenceState | PictureState:
+def pictures_of(pairs: FeaturePairs) -> list[Image.Image]:
+    """Return the pictures of both sides' crops, in order."""
+    panels = (*pairs.rows.panels, *pairs.columns.panels)
+    return [panel.picture for panel in panels if isinstance(panel, Crop)]
+
+
+def title_of(pairs: FeaturePairs) -> str:
+    """Return what a page of an explanation is called: its captions."""
+    panels = (*pairs.rows.panels, *pairs.columns.panels)
+    captions = [panel.caption for panel in panels if isinstance(panel, Sentence)]
+    return " · ".join(captions) or "Pictures"
+
+
+def ledger_state(ledger: Ledger) -> LedgerState:
+    """Return a ledger as it travels."""
+    terms = [cast(LedgerTermState, asdict(term)) for term in ledger.terms]
+    return cast(LedgerState, {**asdict(ledger), "terms": terms})
+
+
+def _side(side: Side, encode: Callable[[Image.Image], Encoded]) -> SideState:
+    weighted = zip(side.panels, side.weights, strict=True)
+    return SideState(
+        panels=[_panel(panel, weight, encode) for panel, weight in weighted],
+        folds=[FoldState(name=fold.name, features=list(fold.features)) for fold in side.folds],
+    )
+
+
+def _panel(panel: Panel, weight: float, encode: Callable[[Image.Image], Encoded]) -> AnyPanel:
     """Return the state of a panel; another kind of panel is another branch."""
     features = panel.features
     special = [number for number, feature in enumerate(features) if feature.special]
@@ -37,14 +72,17 @@ def _panel(panel: Panel, picture: Encoded) -> SentenceState | PictureState:
             kind="sentence",
             features=len(features),
             special=special,
+            weight=weight,
             text=panel.caption,
             tokens=[cast(TokenState, asdict(token)) for token in panel.tokens],
         )
     assert isinstance(panel, Crop), panel.kind
+    picture = encode(panel.picture)
     return PictureState(
         kind="picture",
         features=len(features),
         special=special,
+        weight=weight,
         names=list(panel.special),
         grid=list(panel.grid),
         data=picture.data,
@@ -54,11 +92,11 @@ def _panel(panel: Panel, picture: Encoded) -> SentenceState | PictureState:
 
 def computed_state(pairs: FeaturePairs) -> dict[str, Any]:
     """Compute all numbers, and return the traits that hold them."""
-    rows = pairs.feature_rows(range(len(pairs.tokens)))
+    rows = pairs.feature_rows(range(len(pairs.rows.features)))
     ledger = pairs.ledger
     return {
         "about": pairs.provenance(),
-        "ledger": asdict(ledger),
+        "ledger": ledger_state(ledger),
         "similarity": ledger.similarity,
         "rows": np.ascontiguousarray(rows, dtype="<f4").tobytes(),
     }
@@ -73,5 +111,5 @@ def state_so_far(pairs: FeaturePairs) -> dict[str, Any]:
     if np.isfinite(rows).any():
         state["rows"] = np.ascontiguousarray(rows, dtype="<f4").tobytes()
     if ledger is not None:
-        state.update(ledger=asdict(ledger), similarity=ledger.similarity)
+        state.update(ledger=ledger_state(ledger), similarity=ledger.similarity)
     return state

@@ -1,7 +1,7 @@
 """The anywidget: its state, and the messages between Python and the page."""
 
 import os
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib.resources import files
@@ -25,10 +25,12 @@ from ..view import (
     RefusedMessage,
     ViewOptions,
     ViewSettings,
+    carried_pins,
     check_switch,
     computed_state,
     encode,
     parse,
+    pictures_of,
     state_so_far,
     subject_state,
 )
@@ -45,8 +47,9 @@ EditCallback = Callable[[str, Any], object]
 
 _SUBJECT = ("sides", "epoch", "about")
 _RESULTS = ("similarity", "ledger", "rows")
-_PINS = ("selected_tokens", "selected_patches")
+_PINS = ("selected_rows", "selected_columns")
 _KEPT = (*_PINS, *STANDALONE_SETTINGS)  # by a page without a kernel
+_CAPTIONED = ["sentence", "picture"]  # the panels of a caption and a picture
 _OTHER_VERSION = "This view was made by another version of fpattr_widget: run its cell again."
 
 
@@ -92,6 +95,9 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
         Whether the picture keeps its colour under a map.
     level
         What a chip of the caption is: ``"words"``, or the tokenizer's ``"tokens"``.
+    fold
+        Whether words of several captions that stand in the same place are shown
+        as one: what the captions of a difference share then nearly cancels.
     report_hover
         Whether ``hovered`` is kept up to date.
     editable
@@ -106,12 +112,15 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
     ----------
     pairs
         The :class:`~fpattr_widget.FeaturePairs` behind the view.
+    selected_rows, selected_columns
+        What is pinned: numbers of the features of each side, special ones such
+        as CLS among them. Set them to pin from Python.
     selected_tokens, selected_patches
-        What is pinned: token numbers, and patch numbers row by row. Set them
-        to pin from Python.
+        The same for a caption and a picture: token numbers, and patch numbers
+        row by row, which leave special positions out. Empty for other sides.
     hovered
-        ``{"tokens": [...], "patches": [...]}`` under the pointer or the
-        keyboard's cursor, while ``report_hover`` is on.
+        ``{"rows": [...], "columns": [...]}``: features of each side under the
+        pointer or the keyboard's cursor, while ``report_hover`` is on.
 
     Raises
     ------
@@ -135,9 +144,12 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
     ledger = traitlets.Dict().tag(sync=True, echo_update=False)
     rows = traitlets.Bytes().tag(sync=True, echo_update=False, from_json=_as_bytes)
     # The page owns these; Python may set them.
-    selected_tokens = traitlets.List(traitlets.Int()).tag(sync=True, echo_update=False)
-    selected_patches = traitlets.List(traitlets.Int()).tag(sync=True, echo_update=False)
+    selected_rows = traitlets.List(traitlets.Int()).tag(sync=True, echo_update=False)
+    selected_columns = traitlets.List(traitlets.Int()).tag(sync=True, echo_update=False)
     hovered: traitlets.Dict = traitlets.Dict().tag(sync=True, echo_update=False)
+    # These follow the pins, and set them; pages know nothing of them.
+    selected_tokens = traitlets.List(traitlets.Int())
+    selected_patches = traitlets.List(traitlets.Int())
 
     @lists_settings
     def __init__(self, pairs: FeaturePairs, **options: Unpack[ViewOptions]):
@@ -149,7 +161,7 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
         self._precompute = precompute
         self._edit_callbacks: list[EditCallback] = []
         self._server: RowServer | None = None
-        self._encoded: Encoded | None = None
+        self._encoded: list[Encoded] = []
         self._lifetime = Lifetime()
         self._patience = Patience()
         self._page_follows = True  # the page knows which pairs are shown now
@@ -157,7 +169,7 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
             **asdict(settings),
             **self._shown(pairs),
             epoch=1,
-            hovered={"tokens": [], "patches": []},
+            hovered={"rows": [], "columns": []},
         )
         self.on_msg(self._receive)
 
@@ -232,7 +244,9 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
         if ready.all():
             return ""
         why = self._failure or "pass `precompute=True` to compute all before the view is shown."
-        return f"{(~ready).sum()} of {len(ready)} tokens were not computed: {why}"
+        sentences = all(panel.kind == "sentence" for panel in self.pairs.rows.panels)
+        rows = "tokens" if sentences else "rows"
+        return f"{(~ready).sum()} of {len(ready)} {rows} were not computed: {why}"
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Draw the explanation into a file for a paper; computes what is missing.
@@ -287,7 +301,10 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
         self._keep(pairs, state_so_far(pairs))
 
     def show(self, pairs: FeaturePairs) -> None:
-        """Show other pairs in the same view, with nothing pinned; from any thread.
+        """Show other pairs in the same view; from any thread.
+
+        What is pinned stays pinned where it is still there: words by their text, patches if
+        the grid is the same.
 
         Parameters
         ----------
@@ -296,17 +313,22 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
         """
         shown = self._shown(pairs)
         empty: dict[str, Any] = {"similarity": None, "ledger": {}, "rows": b""}
-        empty.update({name: [] for name in _PINS})
         keys = (*_SUBJECT, *_RESULTS, *_PINS)
         with self._state_lock:
             if self._server is not None:
                 self._server.stop()
-            self.pairs = pairs
+            before, self.pairs = self.pairs, pairs
+            pins = {
+                "selected_rows": carried_pins(self.selected_rows, before.rows, pairs.rows),
+                "selected_columns": carried_pins(
+                    self.selected_columns, before.columns, pairs.columns
+                ),
+            }
             self._patience = Patience()
             self._page_follows = False
             with self.hold_sync():
                 with self.hold_trait_notifications():
-                    for name, value in {**empty, **shown, "epoch": self.epoch + 1}.items():
+                    for name, value in {**empty, **shown, **pins, "epoch": self.epoch + 1}.items():
                         self.set_trait(name, value)
                 # All of it: the page may hold values that Python has not received.
                 self._states_to_send.difference_update(keys)
@@ -362,10 +384,10 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
 
     def _shown(self, pairs: FeaturePairs) -> dict[str, Any]:
         """Return the traits that say what is shown."""
-        picture = encode(pairs.picture)
-        self._encoded = picture  # cached for other widgets for as long as it is shown
+        # Cached for other widgets for as long as they are shown.
+        self._encoded = [encode(picture) for picture in pictures_of(pairs)]
         computed = computed_state(pairs) if self._precompute or pairs.complete else {}
-        return {**subject_state(pairs, picture), **computed}
+        return {**subject_state(pairs, encode), **computed}
 
     def _serve(self) -> None:
         self._server = RowServer(self.pairs, self._post, self.epoch)
@@ -398,7 +420,7 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
             self._take_down(park=True)
             self.__dict__.pop("_repr_mimebundle_", None)  # it can be displayed again
             self._model_id = None
-            self._encoded = None
+            self._encoded = []
             self.set_trait("rows", b"")
             self.set_trait("sides", [])
 
@@ -448,14 +470,60 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
             for callback in list(self._edit_callbacks):
                 callback(kind, value)
 
-    @traitlets.validate("selected_tokens")
-    def _check_tokens(self, proposal: dict[str, Any]) -> list[int]:
-        return _existing(proposal["value"], "selected_tokens", "token", len(self.pairs.tokens))
+    @traitlets.validate("selected_rows", "selected_columns")
+    def _check_features(self, proposal: dict[str, Any]) -> list[int]:
+        trait: str = proposal["trait"].name
+        side = self.pairs.rows if trait == "selected_rows" else self.pairs.columns
+        return _existing(proposal["value"], trait, "feature", len(side.features))
 
-    @traitlets.validate("selected_patches")
-    def _check_patches(self, proposal: dict[str, Any]) -> list[int]:
-        count = sum(not feature.special for feature in self.pairs.columns.features)
-        return _existing(proposal["value"], "selected_patches", "patch", count)
+    @traitlets.validate("selected_tokens", "selected_patches")
+    def _check_numbers(self, proposal: dict[str, Any]) -> list[int]:
+        trait: str = proposal["trait"].name
+        if not proposal["value"]:
+            return []
+        numbered = _numbered(self.pairs)
+        if numbered is None:
+            other = "selected_rows" if trait == "selected_tokens" else "selected_columns"
+            raise traitlets.TraitError(
+                f"`{trait}` is for a caption and a picture: pass feature numbers to `{other}`."
+            )
+        tokens, patches = numbered
+        if trait == "selected_tokens":
+            return _existing(proposal["value"], trait, "token", len(tokens))
+        return _existing(proposal["value"], trait, "patch", len(patches))
+
+    @traitlets.observe(*_PINS, "sides")
+    def _follow_pins(self, _change: object) -> None:
+        self.selected_tokens, self.selected_patches = self._numbers_of_pins()
+
+    @traitlets.observe("selected_tokens", "selected_patches")
+    def _pin_by_numbers(self, change: dict[str, Any]) -> None:
+        numbered = _numbered(self.pairs)
+        if numbered is None:
+            return
+        is_rows = change["name"] == "selected_tokens"
+        features = numbered[0] if is_rows else numbered[1]
+        if change["new"] != self._numbers_of_pins()[0 if is_rows else 1]:
+            pins = [features[number] for number in change["new"]]
+            self.set_trait("selected_rows" if is_rows else "selected_columns", pins)
+
+    def _numbers_of_pins(self) -> tuple[list[int], list[int]]:
+        """Return what is pinned as token and patch numbers; nothing unless there are such."""
+        numbered = _numbered(self.pairs)
+        if numbered is None:
+            return [], []
+        tokens, patches = ({n: i for i, n in enumerate(features)} for features in numbered)
+        return (
+            [tokens[feature] for feature in self.selected_rows if feature in tokens],
+            [patches[feature] for feature in self.selected_columns if feature in patches],
+        )
+
+
+def _numbered(pairs: FeaturePairs) -> tuple[Sequence[int], Sequence[int]] | None:
+    """Return the features that tokens and patches are, ``None`` without a caption and a picture."""
+    if [panel.kind for side in (pairs.rows, pairs.columns) for panel in side.panels] != _CAPTIONED:
+        return None
+    return range(len(pairs.rows.features)), pairs.columns.visible
 
 
 def _is_held(widget: ipywidgets.Widget) -> bool:

@@ -3,8 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
-from typing import cast
 
 import numpy as np
 
@@ -16,9 +14,9 @@ from ..view import (
     FeaturesMessage,
     InterruptedMessage,
     LedgerMessage,
-    LedgerState,
     ProgressMessage,
     Result,
+    ledger_state,
 )
 from ._failures import failure_sentence
 from ._kernel import interrupts
@@ -241,7 +239,7 @@ class RowServer:
         self._flushed = time.monotonic()
 
     def _send_ledger(self) -> None:
-        ledger = cast(LedgerState, asdict(self._pairs.ledger))
+        ledger = ledger_state(self._pairs.ledger)
         self._post(
             LedgerMessage(
                 type="ledger",

@@ -10,14 +10,19 @@ import { h, setAttributes } from "./parts/dom";
 import { createHeader } from "./parts/header";
 import { createLegend } from "./parts/legend";
 import { createList } from "./parts/list";
-import { createPanel, readSide } from "./parts/panels";
+import { createOverview } from "./parts/overview";
+import { createPanel, readSides } from "./parts/panels";
 import { createPins } from "./parts/pins";
 import { createLine, createNews, createProgress, createTrouble } from "./parts/status";
 import { prefersDark, resolveTheme, watchTheme } from "./parts/theme";
 import { PAPERS, parseRgb } from "./values/colour";
-import { type Focus, isEmpty, NO_DRAFT, NOTHING, withSide } from "./values/focus";
+import { type Focus, isEmpty, NO_DRAFT, NOTHING, sameFocus, withSide } from "./values/focus";
+import { type Block, blocksOf, layoutOf } from "./values/layout";
 import { look } from "./values/look";
 import { type Both, both, SIDES, type Side, type SideIndex, shownOf } from "./values/sides";
+
+const GRACE = 120; // ms for which a map stays while the pointer is between two words
+const MANY = 5; // panels of a side above one another: more scroll
 
 /** What views have in common: those that are given the same choose together, and can be compared. */
 export interface Shared {
@@ -29,7 +34,8 @@ export interface Shared {
 interface Built {
   readonly kinds: string;
   readonly parts: readonly Part[];
-  readonly list: Part;
+  /** They have their room, and cost too much for the frame in which the view is first seen. */
+  readonly later: readonly Part[];
   /** Ends them. */
   readonly life: AbortController;
 }
@@ -39,14 +45,16 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
   const { selection } = shared;
   // JupyterLab's shortcuts would take the arrow keys and Enter.
   const root = h("div", { class: "fpattr", "data-lm-suppress-shortcuts": "true" });
-  const state: ViewState = { ...AT_FIRST };
+  const coarse = window.matchMedia?.("(pointer: coarse)").matches ?? false;
+  const state: ViewState = { ...AT_FIRST, touched: coarse };
   const share = shared.scale.join(invalidate, signal);
   let epoch = store.subject.epoch;
   /** What the panels were read from. */
   let read: unknown[] = [];
-  let sides = readSides();
+  let sides = readAll();
   let frame = 0;
   let afterwards = 0;
+  let leaving: ReturnType<typeof setTimeout> | undefined;
   let paper: Paper = PAPERS.light;
 
   store.bind(selection, signal);
@@ -61,6 +69,7 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
     () => {
       cancelAnimationFrame(frame);
       cancelAnimationFrame(afterwards);
+      clearTimeout(leaving);
       built.life.abort();
       root.remove();
     },
@@ -85,6 +94,7 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
       signal: life.signal,
       update,
       point,
+      leave,
       pin,
       pinBoth,
       pinned,
@@ -92,16 +102,19 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
     const header = createHeader(context);
     const progress = createProgress(context);
     const trouble = createTrouble(context);
-    const panels = SIDES.flatMap((side) => createPanels(context, side));
+    const panels = both((side) => createPanels(context, side));
     const display = createDisplay(context);
-    const tools = panels.flatMap((panel) => panel.tools);
+    const tools = panels.flat().flatMap((panel) => panel.tools);
     const legend = createLegend(context, ...tools, display.button);
-    const list = createList(context);
+    const later = [createOverview(context), createList(context)];
     const line = createLine(context);
     const news = createNews(context);
     const pins = createPins(context);
-    panels.at(-1)?.surface.after(legend.element, display.element);
-    const body = [...panels.map(({ element }) => element), list.element];
+    const blocks = blocksOf(sides).map((block) => blockElement(block, panels[block.side]));
+    // Beside the columns, which a map is on most often.
+    const columns = blocks.find(({ dataset }) => dataset.area === "columns");
+    columns?.append(legend.element, display.element);
+    const body = [...blocks, ...later.map(({ element }) => element)];
     root.replaceChildren(
       h(
         "div",
@@ -109,12 +122,12 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
         header.element,
         progress.element,
         trouble.element,
-        h("div", { class: "fpattr-body" }, ...body),
+        h("div", { class: "fpattr-body", "data-layout": layoutOf(sides) }, ...body),
         h("footer", { class: "fpattr-footer" }, line.element, news.element, pins.element),
       ),
     );
-    const parts = [header, progress, trouble, ...panels, display, legend, line, news, pins];
-    return { kinds: kindsOf(sides), parts, list, life };
+    const parts = [header, progress, trouble, ...panels.flat(), display, legend, line, news, pins];
+    return { kinds: kindsOf(sides), parts, later, life };
   }
 
   function createPanels(context: Context, side: SideIndex): PanelPart[] {
@@ -127,10 +140,28 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
     );
   }
 
-  function readSides(): Both<Side> {
+  function blockElement({ area, side, panels }: Block, parts: readonly PanelPart[]): HTMLElement {
+    const elements = panels.flatMap((index) => parts[index]?.element ?? []);
+    const kinds = new Set(sides[side].panels.map(({ state }) => state.kind));
+    return h(
+      "div",
+      { class: "fpattr-side", "data-area": area },
+      h(
+        "div",
+        {
+          class: "fpattr-panels",
+          "data-kind": kinds.size === 1 ? [...kinds][0] : "mixed",
+          "data-many": elements.length > MANY,
+        },
+        ...elements,
+      ),
+    );
+  }
+
+  function readAll(): Both<Side> {
     const { subject, settings } = store;
-    read = [subject, settings.level];
-    return both((side) => readSide(subject.sides[side], side, settings));
+    read = [subject, settings.level, settings.fold];
+    return readSides(subject.sides, subject.folds, settings);
   }
 
   function update(change: Partial<ViewState>): void {
@@ -139,8 +170,18 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
   }
 
   function point(focus: Focus, place?: typeof state.place): void {
+    clearTimeout(leaving);
     if (place !== undefined) update({ place });
     selection.point(focus);
+  }
+
+  function leave(): void {
+    clearTimeout(leaving);
+    update({ place: null });
+    const { hover } = selection;
+    leaving = setTimeout(() => {
+      if (sameFocus(selection.hover, hover)) selection.point(NOTHING);
+    }, GRACE);
   }
 
   /** What is there of a choice, which may have been made in another view. */
@@ -189,10 +230,14 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
       const { gesture, touched } = state;
       Object.assign(state, AT_FIRST, { gesture, touched });
     }
-    if (read[0] !== store.subject || read[1] !== store.settings.level) sides = readSides();
+    const { level, fold } = store.settings;
+    const now = [store.subject, level, fold];
+    if (now.some((value, i) => value !== read[i])) sides = readAll();
     if (built.kinds !== kindsOf(sides)) {
+      const folding = root.querySelector(".fpattr-fold:focus") !== null;
       built.life.abort();
       built = build();
+      if (folding) root.querySelector<HTMLElement>(".fpattr-fold")?.focus();
     }
     const resolved = resolveTheme(store.settings.theme, document.body, prefersDark().matches);
     setAttributes(root, { "data-theme": resolved.theme, "data-jupyter": resolved.jupyter });
@@ -201,15 +246,15 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
     paper = { ground: parseRgb(style.backgroundColor, ground), ink: parseRgb(style.color, ink) };
     const seen = look({
       ...{ sides, pairs: store.pairs, settings: store.settings },
+      unit: store.ledger?.unit_scale ?? 1,
       ...{ pins: pinned(), hover: within(selection.hover), draft: state.draft, place: state.place },
       along: (side, features) => store.along(side, features),
-      share: (side, size) => share.extend(side, size),
+      share: (side, kind, size) => share.extend(side, kind, size),
     });
     const shown = SIDES.flatMap((side) => shownOf(sides[side], seen.sides[side].chosen));
     root.dataset.shown = shown.join(" ");
     for (const part of built.parts) part.paint(seen);
-    // The list has its room, and costs too much for the frame in which the view is first seen.
-    if (afterwards) built.list.paint(seen);
+    if (afterwards) for (const part of built.later) part.paint(seen);
     else afterwards = requestAnimationFrame(invalidate);
   }
 }

@@ -54,9 +54,11 @@ export function sidesOf(changed: Partial<Inputs> = {}): SideState[] {
           kind: "sentence",
           features: tokens.length,
           special: tokens.flatMap(({ special }, i) => (special ? [i] : [])),
+          weight: 1,
           ...{ text, tokens },
         },
       ],
+      folds: [],
     },
     {
       panels: [
@@ -64,9 +66,11 @@ export function sidesOf(changed: Partial<Inputs> = {}): SideState[] {
           kind: "picture",
           features: names.length + rows * columns,
           special: names.map((_, i) => i),
+          weight: 1,
           ...{ names, grid, data, media_type },
         },
       ],
+      folds: [],
     },
   ];
 }
@@ -88,9 +92,9 @@ export class FakeModel implements Model {
       about: {},
       rows: null,
       epoch: 1,
-      selected_tokens: [],
-      selected_patches: [],
-      hovered: { tokens: [], patches: [] },
+      selected_rows: [],
+      selected_columns: [],
+      hovered: { rows: [], columns: [] },
       ...DEFAULTS,
       theme: "light",
       ...traits,

@@ -55,21 +55,21 @@ test("views that share a selection hover and pin together", async () => {
   await hover(one.root, ".fpattr-token");
   const shown = () => [one, other, alone].map(({ root }) => root.dataset.shown);
   expect(shown()).toEqual(["tokens:0", "tokens:0", ""]);
-  other.model.update({ selected_patches: [1] });
+  other.model.update({ selected_columns: [1] });
   await frame();
   expect(shown()).toEqual(["tokens:0 patches:1", "tokens:0 patches:1", ""]);
-  expect([one, alone].map(({ model }) => model.get("selected_patches"))).toEqual([[1], []]);
+  expect([one, alone].map(({ model }) => model.get("selected_columns"))).toEqual([[1], []]);
 });
 
 test("what is pinned in one view is cut to what is there in another", async () => {
   const both = shared();
   const one = show(both, sidesOf(), new Array(49).fill(1));
   const other = show(both, SIDES, [1, 2]);
-  one.model.update({ selected_tokens: [0, 5] });
+  one.model.update({ selected_rows: [0, 5] });
   await frame();
   expect([one, other].map(({ root }) => root.dataset.shown)).toEqual(["tokens:0,5", "tokens:0"]);
-  expect(other.model.get("selected_tokens")).toEqual([0]);
-  one.model.update({ selected_tokens: [] });
+  expect(other.model.get("selected_rows")).toEqual([0]);
+  one.model.update({ selected_rows: [] });
   await hover(one.root, ".fpattr-token[data-tokens='5']");
   expect([one, other].map(({ root }) => root.dataset.shown)).toEqual(["tokens:5", ""]);
   // What is not there is not asked for.
@@ -78,7 +78,7 @@ test("what is pinned in one view is cut to what is there in another", async () =
 
 test("views that share a scale end where the largest value of all is, while it is shown", async () => {
   const both = shared();
-  const one = show(both, SIDES, [1, 2], { selected_tokens: [0] });
+  const one = show(both, SIDES, [1, 2], { selected_rows: [0] });
   expect(one.limit()).toBe(2);
   const other = show(both, SIDES, [3, -8]);
   await frame();
@@ -92,16 +92,16 @@ test("views that share a scale end where the largest value of all is, while it i
 
 test("a map on its own scale is not on the shared one", async () => {
   const both = shared();
-  const one = show(both, SIDES, [1, 2], { selected_tokens: [0], scale: "own" });
+  const one = show(both, SIDES, [1, 2], { selected_rows: [0], scale: "own" });
   show(both, SIDES, [3, -8]);
   await frame();
   expect(one.limit()).toBe(2);
 });
 
 test("two texts are words beside words", async () => {
-  const [red = { panels: [] }] = SIDES;
+  const [red = { panels: [], folds: [] }] = SIDES;
   const tokens = tokensOf(["BOS", ["big", 0, 0, 3], ["dog", 1, 4, 7]]);
-  const [dog = { panels: [] }] = sidesOf({ text: "big dog", tokens });
+  const [dog = { panels: [], folds: [] }] = sidesOf({ text: "big dog", tokens });
   const { root, model } = show(shared(), [red, dog], [0.5, 1, -2]);
   const chips = () => [...root.querySelectorAll<HTMLElement>(".fpattr-token")];
   expect(chips().map((chip) => chip.textContent)).toEqual(["red", "BOS", "big", "dog"]);
@@ -112,23 +112,25 @@ test("two texts are words beside words", async () => {
   expect(line()).toBe(
     "“red” × all words: −1.000 · BOS +0.500 · together −0.500 · strongest word “dog”: −2.000",
   );
-  model.update({ selected_patches: [1] }); // the second that is not special
+  model.update({ selected_columns: [2] });
   await frame();
   expect(line()).toBe("“red” × “dog”: −2.000 · all words −1.000");
 });
 
 test("two pictures on a side number their patches one after the other", async () => {
-  const [red = { panels: [] }, picture = { panels: [] }] = SIDES;
-  const both = { panels: [...picture.panels, ...picture.panels] };
-  const { root, model } = show(shared(), [red, both], [1, 2, 3, 4], { selected_patches: [1, 2] });
+  const [red = { panels: [], folds: [] }, picture = { panels: [], folds: [] }] = SIDES;
+  const both = { panels: [...picture.panels, ...picture.panels], folds: [] };
+  const { root, model } = show(shared(), [red, both], [1, 2, 3, 4], { selected_columns: [1, 2] });
   expect(root.querySelectorAll(".fpattr-stage")).toHaveLength(2);
-  const outlines = [...root.querySelectorAll(".fpattr-over")].map((path) => path.getAttribute("d"));
+  const outlines = [...root.querySelectorAll(".fpattr-marks > .fpattr-over")].map((path) =>
+    path.getAttribute("d"),
+  );
   expect(outlines).toEqual(["M1 0L2 0L2 1L1 1Z", "M0 0L1 0L1 1L0 1Z"]);
   expect(root.querySelector(".fpattr-line")?.textContent).toMatch(
-    /^patch row 1, column 2 and patch row 1, column 1 × all words: \+5\.000/,
+    /^patch row 1, column 2 of the first picture and patch row 1, column 1 of the second picture × all words: \+5\.000/,
   );
   // Other panels in their place are other parts.
-  model.update({ epoch: 2, sides: [red, picture], selected_patches: [], rows: null });
+  model.update({ epoch: 2, sides: [red, picture], selected_columns: [], rows: null });
   await frame();
   expect(root.querySelectorAll(".fpattr-stage")).toHaveLength(1);
 });

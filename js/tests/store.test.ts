@@ -198,10 +198,12 @@ test("results of what was explained before do not pass for those of what is expl
   const ledger = {
     similarity: 1,
     pairs: 1,
-    caption_only: 0,
-    image_only: 0,
+    rows_only: 0,
+    columns_only: 0,
     baseline: 0,
     residual: 0,
+    unit_scale: 1,
+    terms: [],
   };
   model.receive({ type: "ledger", epoch: 1, ledger, similarity: 1, about: {} });
   vi.advanceTimersByTime(1000);
@@ -237,7 +239,7 @@ describe("without a kernel", () => {
     const alone = new Store(new Refusing());
     const selection = bound(alone);
     selection.pin([[1], []]);
-    expect(alone.model.get("selected_tokens")).toEqual([1]);
+    expect(alone.model.get("selected_rows")).toEqual([1]);
     expect(debug).toHaveBeenCalledTimes(2);
     alone.close();
     debug.mockRestore();
@@ -255,14 +257,14 @@ describe("pins", () => {
   test("are traits: ascending, saved when they change, and set from Python too", () => {
     const selection = bound(store);
     selection.pin([[3, 1, 3], [3]]);
-    expect(model.get("selected_tokens")).toEqual([1, 3]);
-    expect(model.get("selected_patches")).toEqual([2]);
+    expect(model.get("selected_rows")).toEqual([1, 3]);
+    expect(model.get("selected_columns")).toEqual([3]);
     expect(model.saves).toHaveLength(1);
     selection.pin([[1, 3], [3]]);
     expect(model.saves).toHaveLength(1);
     const changed = vi.fn();
     store.subscribe(changed, new AbortController().signal);
-    model.update({ selected_tokens: [2], selected_patches: [99, 4] });
+    model.update({ selected_rows: [2], selected_columns: [100, 5] });
     expect(changed).toHaveBeenCalled();
     expect(selection.pins).toEqual([[2], [5]]);
   });
@@ -276,19 +278,19 @@ describe("pins", () => {
     expect(other.pins).toEqual([[1], [2]]);
   });
 
-  test("that are special have no number in Python, and stay when Python pins others", () => {
+  test("may be special, which is saved too", () => {
     const selection = bound(store);
     selection.pin([[], [0, 2]]);
-    expect(model.get("selected_patches")).toEqual([1]);
-    model.update({ selected_patches: [4] });
-    expect(selection.pins).toEqual([[], [0, 5]]);
+    expect(model.get("selected_columns")).toEqual([0, 2]);
+    model.update({ selected_columns: [5] });
+    expect(selection.pins).toEqual([[], [5]]);
   });
 
   test("of what was explained before are not those of what is explained now", () => {
     const selection = bound(store);
     selection.pin([[1], [0, 2]]);
     selection.point([[3], []]);
-    model.update({ epoch: 2, selected_tokens: [2], selected_patches: [] });
+    model.update({ epoch: 2, selected_rows: [2], selected_columns: [] });
     expect([selection.pins, selection.hover]).toEqual([
       [[2], []],
       [[], []],
@@ -297,31 +299,31 @@ describe("pins", () => {
 });
 
 describe("what is pointed at", () => {
-  test("is told to Python where it asked for that, without special patches", () => {
+  test("is told to Python where it asked for that", () => {
     const selection = bound(store);
     selection.point([[1], []]);
-    expect(model.get("hovered")).toEqual({ tokens: [], patches: [] });
+    expect(model.get("hovered")).toEqual({ rows: [], columns: [] });
     model.update({ report_hover: true });
     selection.point([[6], [0, 3]]);
-    expect(model.get("hovered")).toEqual({ tokens: [6], patches: [2] });
+    expect(model.get("hovered")).toEqual({ rows: [6], columns: [0, 3] });
   });
 
   test("is what the model says, as of a view that is linked to it", () => {
     const selection = bound(store);
-    model.update({ hovered: { tokens: [2, 99], patches: [0] } });
+    model.update({ hovered: { rows: [2, 99], columns: [1] } });
     expect(selection.hover).toEqual([[2], [1]]);
   });
 });
 
 test("two models that share a selection have the same pins", () => {
-  const other = new FakeModel({ selected_tokens: [6] });
+  const other = new FakeModel({ selected_rows: [6] });
   const second = new Store(other);
   const selection = bound(store);
   selection.pin([[1], [2]]);
   second.bind(selection, new AbortController().signal);
-  expect(other.get("selected_tokens")).toEqual([1]);
-  other.update({ selected_tokens: [5] });
-  expect([selection.pins[0], model.get("selected_tokens")]).toEqual([[5], [5]]);
+  expect(other.get("selected_rows")).toEqual([1]);
+  other.update({ selected_rows: [5] });
+  expect([selection.pins[0], model.get("selected_rows")]).toEqual([[5], [5]]);
   second.close();
 });
 
@@ -329,10 +331,12 @@ test("the ledger goes into the model", () => {
   const ledger = {
     similarity: 0.5,
     pairs: 0.3,
-    caption_only: 0.1,
-    image_only: 0.1,
+    rows_only: 0.1,
+    columns_only: 0.1,
     baseline: 0,
     residual: 0,
+    unit_scale: 1,
+    terms: [],
   };
   const about = { model: "bundled", nodes: "8 nodes" };
   model.receive({ type: "ledger", epoch: 1, ledger, similarity: 0.5, about });

@@ -354,7 +354,7 @@ def idle(browser: Browser, amounts: Amounts) -> dict[str, Any]:
         for situation, act in (
             ("nothing chosen", lambda: None),
             ("word under a resting pointer", view.root.locator(".fpattr-token").nth(5).hover),
-            ("pinned", lambda: view.update(selected_tokens=[5], selected_patches=[40])),
+            ("pinned", lambda: view.pin([5], [40])),
         ):
             act()
             view.page.wait_for_timeout(before)

@@ -130,7 +130,7 @@ def at_widths(browser: Browser, folder: Path, _: Path) -> None:
             options = {"size": (width, 1000), "device_scale_factor": 2}
             with harness(browser, state, **options) as view:
                 loaded(view)
-                view.update(selected_tokens=[3, 4], selected_patches=[9, 10, 16])
+                view.pin([3, 4], [9, 10, 16])
                 view.wait_shown("tokens:3,4 patches:9,10,16")
                 view.page.screenshot(path=folder / f"{width}-{name}.png", full_page=True)
 
@@ -156,7 +156,7 @@ def in_situations(browser: Browser, folder: Path, _: Path) -> None:
         "display": (whole, lambda view: view.root.get_by_text("display").click()),
         "smooth-in-colour": (
             whole,
-            lambda view: view.update(smooth=True, keep_colour=True, selected_tokens=[3]),
+            lambda view: view.update(smooth=True, keep_colour=True, selected_rows=[3]),
         ),
         "print": (whole, on_paper),
     }
@@ -171,7 +171,7 @@ def in_situations(browser: Browser, folder: Path, _: Path) -> None:
 
 
 def on_paper(view: View) -> None:
-    view.update(selected_tokens=[3, 4])
+    view.pin([3, 4])
     view.page.emulate_media(media="print")
 
 

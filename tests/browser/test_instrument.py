@@ -82,14 +82,14 @@ def test_regions_grow_shrink_and_meet_a_span(view, pairs):
     drag(view, (0, 0), (0, 1))
     keyboard.up("Alt")
     region = [2, 6, 7, 8, 23]
-    assert view.get("selected_patches") == region
+    assert view.pins[1] == region
     words = view.root.locator(".fpattr-token[data-kind=word]")
     first, last = words.nth(1).bounding_box(), words.nth(2).bounding_box()
     view.page.mouse.move(first["x"] + 3, first["y"] + 9)
     view.page.mouse.down()
     view.page.mouse.move(last["x"] + 9, last["y"] + 9, steps=4)
     view.page.mouse.up()
-    assert view.get("selected_tokens") == [2, 3]
+    assert view.pins[0] == [2, 3]
     view.wait_shown("tokens:2,3 patches:" + ",".join(map(str, region)))
     expected = pairs.matrix[np.ix_([2, 3], region)].sum()
     assert value_in(line(view)) == pytest.approx(expected, abs=6e-4)
@@ -98,11 +98,11 @@ def test_regions_grow_shrink_and_meet_a_span(view, pairs):
     view.wait_painted()
     assert value_in(line(view)) == pytest.approx(expected, abs=6e-4)
     view.page.mouse.click(*middle(view, 3, 0))
-    assert view.get("selected_patches") == [18]
+    assert view.pins[1] == [18]
     view.page.mouse.click(*middle(view, 3, 0))
-    assert view.get("selected_patches") == []
+    assert view.pins[1] == []
     keyboard.press("Escape")
-    assert view.get("selected_tokens") == []
+    assert view.pins[0] == []
 
 
 def test_what_is_hovered_adds_up_to_the_ledger(browser):
@@ -132,15 +132,21 @@ def test_what_is_hovered_adds_up_to_the_ledger(browser):
         view.page.mouse.move(2, 2)
         view.wait_shown("")
         cls = number(view.root.locator(".fpattr-special").get_attribute("data-number"))
-        view.update(selected_patches=list(range(pairs.matrix.shape[1])))
+        view.pin(patches=list(range(pairs.matrix.shape[1])))
         view.wait_shown("patches:" + ",".join(map(str, range(64))))
         assert values_in(line(view))[0] + cls == pytest.approx(whole, abs=2e-3)
-        view.root.locator(".fpattr-entry", has_text="pairs").hover()
-        view.wait_painted()
-        total, *parts = values_in(line(view))
-        assert total == pytest.approx(whole, abs=6e-4)
-        assert sum(parts) == pytest.approx(whole, abs=2e-3)
-        assert line(view).startswith("pairs: +0.321 = words × patches +0.232 · words × CLS +0.089")
+        places, gathered = view.root.locator(".fpattr-step").all()[:2]
+        assert places.inner_text().split("\n") == ["+0.23", "words × patches"]
+        assert gathered.inner_text().split("\n") == ["+0.09", "words × CLS"]
+        assert pairs.matrix.sum() == pytest.approx(0.23, abs=6e-3)
+        assert pairs.image_special.sum() == pytest.approx(0.09, abs=6e-3)
+        gathered.hover()
+        tooltip = view.root.get_by_role("tooltip")
+        assert tooltip.inner_text().startswith("words × CLS +0.09")
+        # Explained at the pointer, and all of it can be seen.
+        box, step = tooltip.bounding_box(), gathered.bounding_box()
+        assert abs(box["y"] - step["y"] - step["height"]) < 2
+        assert box["x"] <= step["x"] + step["width"] / 2 <= box["x"] + box["width"]
         assert view.harness.errors == []
 
 
@@ -153,28 +159,28 @@ def test_everything_by_keyboard(view):
         page.keyboard.press("Tab")
     for key in ("Home", "ArrowRight", "ArrowRight", "Shift+ArrowRight"):
         page.keyboard.press(key)
-    assert view.get("selected_tokens") == [2, 3]
+    assert view.pins[0] == [2, 3]
     view.root.locator(".fpattr-stage").focus()
     for key in ("ArrowDown", "ArrowDown", "Shift+ArrowRight", "Shift+ArrowDown", "Enter"):
         page.keyboard.press(key)
-    assert view.get("selected_patches") == [6, 7, 12, 13]
+    assert view.pins[1] == [6, 7, 12, 13]
     for key in ("ArrowRight", "ArrowRight", "Shift+Enter"):
         page.keyboard.press(key)
-    assert view.get("selected_patches") == [6, 7, 12, 13, 15]
+    assert view.pins[1] == [6, 7, 12, 13, 15]
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Alt+Enter")
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Alt+Enter")
-    assert view.get("selected_patches") == [6, 7, 12, 15]
+    assert view.pins[1] == [6, 7, 12, 15]
     page.keyboard.press("Escape")
-    assert view.get("selected_patches") == view.get("selected_tokens") == []
+    assert view.pins == ([], [])
 
 
 def test_touch_does_what_the_mouse_does(browser, pairs):
     with harness(browser, state_of(pairs), width=420, size=(460, 900), has_touch=True) as view:
         touch = view.page.touchscreen
         touch.tap(*middle(view, 1, 1))
-        assert view.get("selected_patches") == [7]
+        assert view.pins[1] == [7]
         view.root.get_by_role("button", name="add").tap()
         session = view.page.context.new_cdp_session(view.page)
 
@@ -188,20 +194,20 @@ def test_touch_does_what_the_mouse_does(browser, pairs):
         send("touchMove", middle(view, 2, 4))
         send("touchMove", middle(view, 3, 4))
         send("touchEnd")
-        assert view.get("selected_patches") == [7, 15, 16, 21, 22]
+        assert view.pins[1] == [7, 15, 16, 21, 22]
         for word in ("dog", "beach"):
             view.root.locator(".fpattr-token", has_text=word).tap()
-        assert view.get("selected_tokens") == [3, 7]
+        assert view.pins[0] == [3, 7]
         view.root.get_by_role("button", name="remove").tap()
         view.root.locator(".fpattr-token", has_text="dog").tap()
-        assert view.get("selected_tokens") == [7]
+        assert view.pins[0] == [7]
         view.root.get_by_role("button", name="clear").tap()
-        assert view.get("selected_patches") == view.get("selected_tokens") == []
+        assert view.pins == ([], [])
         assert view.harness.errors == []
 
 
 def test_signs_opacity_and_smoothness_change_what_is_painted(view, pairs):
-    view.update(selected_tokens=[3])
+    view.pin([3])
     view.wait_shown("tokens:3")
     row = pairs.matrix[3].reshape(ROWS, COLUMNS)
     both = canvas(view)
@@ -217,7 +223,7 @@ def test_signs_opacity_and_smoothness_change_what_is_painted(view, pairs):
         assert np.abs(pixels[strong][:, :3].astype(int) - colour).max() <= 3
     view.root.locator(".fpattr-choice [data-value=both]").click()
 
-    view.root.locator("[aria-expanded]").click()
+    view.root.locator(".fpattr-tools [aria-expanded]").click()
     slider = view.root.get_by_role("slider")
     slider.focus()
     for _ in range(4):
@@ -236,7 +242,7 @@ def test_signs_opacity_and_smoothness_change_what_is_painted(view, pairs):
 
 def test_the_value_at_the_pointer_is_the_patch_s(view, pairs):
     stage = view.root.locator(".fpattr-stage")
-    view.update(selected_tokens=[3])
+    view.pin([3])
     for row, column in ((0, 0), (0, 5), (3, 5), (2, 2)):
         view.page.mouse.move(*middle(view, row, column))
         view.wait_painted()

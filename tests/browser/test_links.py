@@ -28,7 +28,7 @@ def test_a_pin_in_one_is_a_pin_in_the_other(link, open_notebook, lab):
         write_notebook(
             lab.root / "links.ipynb",
             TWO,
-            f"link = {link}((one, 'selected_tokens'), (other, 'selected_tokens'))",
+            f"link = {link}((one, 'selected_rows'), (other, 'selected_rows'))",
             "one",
             "other",
         )

@@ -126,7 +126,7 @@ def hover_patch(view: View) -> None:
 
 
 def pin_both(view: View) -> None:
-    view.update(selected_tokens=[3, 4], selected_patches=[9, 10, 16])
+    view.pin([3, 4], [9, 10, 16])
     view.wait_shown("tokens:3,4 patches:9,10,16")
 
 
@@ -152,7 +152,7 @@ def open_everything(view: View) -> None:
 
 def let_go(view: View) -> None:
     view.page.mouse.move(2, 2)
-    view.update(selected_tokens=[], selected_patches=[])
+    view.pin()
     view.wait_shown("")
 
 
@@ -216,7 +216,7 @@ def test_axe_finds_nothing_with_other_settings(browser, options):
         open_everything(view)
         assert in_both_themes(view) == NOTHING
         view.page.keyboard.press("Escape")
-        view.update(selected_tokens=[3, 4], selected_patches=[9])
+        view.pin([3, 4], [9])
         view.wait_shown("tokens:3,4 patches:9")
         assert in_both_themes(view) == NOTHING
 
@@ -278,7 +278,7 @@ def test_everything_has_room(open_view, name):
     enough = {width: [] for width in WIDTHS}
     with open_view(name) as view:
         assert on_all_widths(view) == enough
-        view.update(selected_tokens=[2, 3], selected_patches=[2, 3])
+        view.pin([2, 3], [2, 3])
         view.wait_shown("tokens:2,3 patches:2,3")
         show_failure(view)
         assert on_all_widths(view) == enough
@@ -368,7 +368,7 @@ def test_pointer_and_drag_wherever_it_is_put(open_view, states, shadow):
             )
             span = ",".join(map(str, range(start, stop + 1)))
             view.wait_shown(f"tokens:{span} patches:{region}")
-            assert view.get("selected_patches") == [int(i) for i in region.split(",")]
+            assert view.pins[1] == [int(i) for i in region.split(",")]
             view.page.keyboard.press("Escape")
             view.page.wait_for_function(
                 "r => !r.dataset.shown.includes('patches')", arg=view.root.element_handle()
@@ -431,7 +431,7 @@ def test_nothing_moves_by_itself_where_motion_is_reduced(open_view, name):
 
 def test_on_paper(open_view):
     with open_view("large", size=(718, 1000)) as view:
-        view.update(selected_tokens=[7, 8])
+        view.pin([7, 8])
         view.wait_shown("tokens:7,8")
         for scheme in ("light", "dark"):
             view.page.emulate_media(media="print", color_scheme=scheme)
@@ -615,6 +615,6 @@ def test_the_benchmark_measures(browser, states):
                 break
         assert asked == {"frames": 0, "timers": 0, "mutations": 0}
         view.page.evaluate("() => { setTimeout(() => 0); requestAnimationFrame(() => 0); }")
-        view.update(selected_tokens=[3])
+        view.pin([3])
         view.wait_painted()
         assert all(count > 0 for count in view.page.evaluate("() => probe.asked()").values())

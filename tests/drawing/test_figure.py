@@ -128,7 +128,7 @@ def test_maps_lie_over_the_whole_picture_whatever_its_proportions(size):
 )
 def test_bar_lengths_are_the_parts_of_the_ledger(ledger):
     figure = plot(made("a dog", ledger=ledger))
-    names = {"pairs": "pairs", "caption_only": "caption alone", "image_only": "image alone"}
+    names = {"pairs": "pairs", "rows_only": "caption alone", "columns_only": "image alone"}
     names |= {"baseline": "baseline", "residual": "residual"}
     shown = {key: getattr(ledger, key) for key in names}
     if abs(ledger.residual) < 0.005:

@@ -87,6 +87,21 @@ class View:
         """Set traits together, as if Python had."""
         self._call("update", json.dumps(packed(traits)))
 
+    def pin(self, tokens: Sequence[int] = (), patches: Sequence[int] = ()) -> None:
+        """Pin words and patches of a caption and a picture, and nothing else."""
+        columns = [self._specials + patch for patch in patches]
+        self.update(selected_rows=list(tokens), selected_columns=columns)
+
+    @property
+    def pins(self) -> tuple[list[int], list[int]]:
+        """The tokens and patches that are pinned."""
+        columns = self.get("selected_columns")
+        return self.get("selected_rows"), [column - self._specials for column in columns]
+
+    @property
+    def _specials(self) -> int:
+        return len(self.get("sides")[1]["panels"][0]["names"])
+
     def get(self, trait: str) -> Any:
         return unpacked(self._call("get", trait))
 

@@ -65,5 +65,5 @@ def test_what_a_widget_shows_is_kept():
     view = made("a dog").widget(theme="dark")
     view.selected_tokens = [1]
     state = json.loads(Page(fp.to_html(view, form="fragment")).texts["script"])
-    assert (state["theme"], state["selected_tokens"]) == ("dark", [1])
+    assert (state["theme"], state["selected_rows"]) == ("dark", [1])
     view.close()

@@ -270,6 +270,7 @@ def test_training_resumes_and_the_folder_is_an_ordinary_one(network, space, writ
     tower = _image_tower.image_tower(network, space, WIDTH)
     _folder.save(folder, tower, text, writer.vocabulary, {"steps": 6}, "a card\n")
     encoder = fp.load_encoder(folder)
+    assert encoder.logits.scale == pytest.approx(1 / _folder.TEMPERATURE, rel=1e-3)
     picture = photograph("cat").image
     pairs = fp.attribute(encoder, picture, "A golden-retriever, zorgle and a Crâne!")
     assert [token.text for token in pairs.tokens] == [
@@ -392,6 +393,7 @@ def test_a_chart_has_little_to_explain(shipped):
     assert abs(pairs.ledger.pairs) < 0.15
 
 
-def test_its_settings_are_those_of_the_recipe():
+def test_its_settings_are_those_of_the_recipe(shipped):
+    assert shipped.logits.scale == pytest.approx(1 / _folder.TEMPERATURE, rel=1e-3)
     assert json.loads((MODEL / "attribution.json").read_text()) == _folder.DEFAULTS
     assert _captions.LONGEST_CAPTION >= 32

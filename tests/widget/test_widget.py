@@ -232,9 +232,29 @@ def test_pins_are_put_in_order_and_those_that_do_not_exist_are_told(widget):
     assert (widget.selected_tokens, widget.selected_patches) == ([1, 3], [0, 8])
 
 
+def test_pins_are_features_of_both_sides_and_tokens_and_patches_follow_them():
+    pairs = made("a dog", 2, 3)
+    special = sum(feature.special for feature in pairs.columns.features)
+    assert special
+    view, said = pairs.widget(), []
+    view.observe(lambda change: said.append((change["name"], change["new"])), view.trait_names())
+    view.set_state({"selected_rows": [1], "selected_columns": [0, special + 4]})
+    assert (view.selected_tokens, view.selected_patches) == ([1], [4])
+    assert ("selected_patches", [4]) in said
+    assert view.selected_columns == [0, special + 4]
+    view.selected_patches = [5, 2]
+    assert view.selected_columns == [special + 2, special + 5]
+    view.selected_tokens = []
+    assert view.selected_rows == []
+    with pytest.raises(traitlets.TraitError, match="`selected_columns` holds 99: pass feature"):
+        view.selected_columns = [99]
+    assert not {"selected_tokens", "selected_patches"} & set(view.get_state())
+    view.close()
+
+
 def test_other_pairs_are_shown_in_the_same_view(widget, encoder, picture):
     widget.bake()
-    widget.selected_tokens, widget.theme = [1], "dark"
+    widget.selected_tokens, widget.selected_patches, widget.theme = [1, 2], [3], "dark"
     wire, before = Wire(widget), widget._server
     other = fp.attribute(encoder, picture.rotate(90), "a cat and a kite", METHOD, 1)
     assert before.wait(30)  # or some of its rows would be on the wire by now
@@ -245,9 +265,10 @@ def test_other_pairs_are_shown_in_the_same_view(widget, encoder, picture):
     assert state["epoch"] == widget.epoch == 2
     assert state["rows"] == b""
     assert state["ledger"] == {}
-    assert (state["similarity"], state["selected_tokens"], state["selected_patches"]) == (
-        None, [], [],
-    )  # fmt: skip
+    assert state["similarity"] is None
+    # "a" is there still, and every patch; "dog" is not.
+    assert (state["selected_rows"], state["selected_columns"]) == ([1], [4])
+    assert (widget.selected_tokens, widget.selected_patches) == ([1], [3])
     assert len(caption_of(state["sides"])["tokens"]) == len(other.tokens)
     assert widget.theme == "dark"
     assert widget.pairs is other
@@ -259,7 +280,7 @@ def test_other_pairs_are_shown_in_the_same_view(widget, encoder, picture):
 
 def test_what_the_page_pins_and_keeps_of_earlier_pairs_is_not_taken(widget, encoder, picture):
     widget.show(fp.attribute(encoder, picture, "a cat and a kite", METHOD, 1))
-    late = {"selected_tokens": [1], "rows": memoryview(b"1234"), "similarity": 0.5}
+    late = {"selected_rows": [1], "rows": memoryview(b"1234"), "similarity": 0.5}
     widget.set_state({**late, "theme": "dark"})
     assert (widget.selected_tokens, widget.rows, widget.similarity) == ([], b"", None)
     assert widget.theme == "dark"
@@ -314,8 +335,8 @@ def test_threads_that_show_and_pages_that_answer_do_not_disturb_each_other(encod
 
     def page():
         with contextlib.suppress(traitlets.TraitError):
-            view.set_state({"selected_tokens": [0, 2], "theme": "dark", "opacity": 0.5})
-        view.set_state({"theme": "light", "hovered": {"tokens": [1], "patches": []}})
+            view.set_state({"selected_rows": [0, 2], "theme": "dark", "opacity": 0.5})
+        view.set_state({"theme": "light", "hovered": {"rows": [1], "columns": []}})
 
     def cell():
         with view.hold_sync():

@@ -8,15 +8,15 @@ import { DEFAULTS, type Settings } from "../values/settings";
 import type { Bytes, LedgerState, SideState } from "../values/shapes";
 
 /** Both ends have to speak the same one. */
-export const PROTOCOL = 3;
+export const PROTOCOL = 4;
 
-/** Model, method, layers and nodes in words. */
+/** Model, method, layers, nodes and the unit, in words. */
 export type About = Record<string, string>;
 
 /** What the pointer or the keyboard's cursor is on, as Python's users see it. */
 export interface HoveredState {
-  tokens: number[];
-  patches: number[];
+  rows: number[];
+  columns: number[];
 }
 
 /** The synced state of a model. A type, not an interface, so that it has an index signature. */
@@ -29,10 +29,9 @@ export type Traits = Settings & {
   /** float32, little-endian, `(features of side 0, features of side 1)`; NaN rows are missing. */
   rows: Bytes;
   epoch: number;
-  /** Pinned features of side 0. */
-  selected_tokens: number[];
-  /** Pinned features of side 1, counted without the special ones. */
-  selected_patches: number[];
+  /** Pinned features of each side. */
+  selected_rows: number[];
+  selected_columns: number[];
   hovered: HoveredState;
 };
 
@@ -53,8 +52,8 @@ export const ROLES = {
   ledger: "painted",
   about: "painted",
   rows: "own",
-  selected_tokens: "own",
-  selected_patches: "own",
+  selected_rows: "own",
+  selected_columns: "own",
   hovered: "own",
   ...SETTING_ROLES,
 } as const satisfies { [K in keyof Traits]: K extends keyof Settings ? "setting" : Role };

@@ -4,8 +4,8 @@ import { type Focus, NOTHING } from "../values/focus";
 import { Pairs } from "../values/pairs";
 import { ascending, same } from "../values/sets";
 import { readSettings, type Settings } from "../values/settings";
-import type { AnyPanel, Bytes, LedgerState } from "../values/shapes";
-import { type Both, both, ordinaryOf, SIDES, type SideIndex, specialOf } from "../values/sides";
+import type { AnyPanel, Bytes, FoldState, LedgerState } from "../values/shapes";
+import { type Both, both, SIDES, type SideIndex, specialOf } from "../values/sides";
 import { decodeFloats, encodeFloats } from "./bytes";
 import { Listeners } from "./listeners";
 import { type Absence, Answers } from "./liveness";
@@ -32,12 +32,14 @@ export interface Subject {
   epoch: number;
   /** The panels of each side. */
   sides: Both<readonly AnyPanel[]>;
+  /** Words of a side's sentences that stand in the same place. */
+  folds: Both<readonly FoldState[]>;
   /** For each feature, whether it is special. */
   special: Both<readonly boolean[]>;
 }
 
 /** The traits that hold the pins of each side. */
-const PINS = ["selected_tokens", "selected_patches"] as const;
+const PINS = ["selected_rows", "selected_columns"] as const;
 /** ipywidgets tells these when the connection to the kernel comes or goes. */
 const CONNECTION = ["comm_live_update", "comm:close"] as const;
 const OTHER_VERSION =
@@ -99,8 +101,8 @@ export class Store {
   #listen(): void {
     const own: Record<With<"own">, () => void> = {
       rows: () => this.#merge(),
-      selected_tokens: () => this.#takePins(),
-      selected_patches: () => this.#takePins(),
+      selected_rows: () => this.#takePins(),
+      selected_columns: () => this.#takePins(),
       hovered: () => this.#takeHover(),
     };
     const others = {
@@ -367,32 +369,20 @@ export class Store {
 
   /** Pinned features of a side, as the model has them. */
   #pinsOf(side: SideIndex): number[] {
-    return this.#featuresOf(side, this.model.get(PINS[side]));
+    return this.#existing(side, this.model.get(PINS[side]));
   }
 
-  /** Features of a side by the numbers that Python's users know: special patches have none. */
-  #featuresOf(side: SideIndex, numbers: readonly number[] | undefined): number[] {
-    const numbered = this.#numbered(side);
-    return ascending((numbers ?? []).flatMap((number) => numbered[number] ?? []));
-  }
-
-  #numbersOf(side: SideIndex, features: readonly number[]): number[] {
-    const numbered = this.#numbered(side);
-    const numbers = new Map(numbered.map((feature, number) => [feature, number]));
-    return features.flatMap((feature) => numbers.get(feature) ?? []);
-  }
-
-  #numbered(side: SideIndex): readonly number[] {
-    const special = this.subject.special[side];
-    return side === 0 ? [...special.keys()] : ordinaryOf(special);
+  /** Features that are there, in order. */
+  #existing(side: SideIndex, features: readonly number[] | undefined): number[] {
+    const count = this.subject.special[side].length;
+    return ascending((features ?? []).filter((feature) => feature >= 0 && feature < count));
   }
 
   #writePins({ pins }: Selection): void {
     const changed = SIDES.filter((side) => {
-      const numbers = this.#numbersOf(side, pins[side]);
-      const before = this.#numbersOf(side, this.#pinsOf(side));
-      if (same(numbers, before)) return false;
-      this.#write(PINS[side], numbers);
+      const now = this.#existing(side, pins[side]);
+      if (same(now, this.#pinsOf(side))) return false;
+      this.#write(PINS[side], now);
       return true;
     });
     if (changed.length === 0) return;
@@ -406,12 +396,12 @@ export class Store {
     this.#notify();
   }
 
-  /** Give the model's pins to all selections; those that have no number there stay. */
+  /** Give the model's pins to all selections; features that other models alone have stay. */
   #sharePins(): void {
     for (const { selection } of this.#bound) {
       const pins = both((side) => {
-        const numbered = new Set(this.#numbered(side));
-        const others = selection.pins[side].filter((feature) => !numbered.has(feature));
+        const count = this.subject.special[side].length;
+        const others = selection.pins[side].filter((feature) => feature >= count);
         return [...others, ...this.#pinsOf(side)];
       });
       selection.pin(pins);
@@ -421,15 +411,15 @@ export class Store {
   /** Report to Python what the pointer is on, where it asked for that. */
   #reportHover({ hover }: Selection): void {
     if (!this.settings.report_hover) return;
-    const [tokens, patches] = both((side) => this.#numbersOf(side, hover[side]));
-    this.#hovered.call({ tokens, patches });
+    const [rows, columns] = both((side) => this.#existing(side, hover[side]));
+    this.#hovered.call({ rows, columns });
   }
 
   /** Point at what Python, or another view that is linked to this one, points at. */
   #takeHover(): void {
     if (this.#writing) return;
-    const { tokens, patches } = this.model.get("hovered") ?? {};
-    const hover: Focus = [this.#featuresOf(0, tokens), this.#featuresOf(1, patches)];
+    const { rows, columns } = this.model.get("hovered") ?? {};
+    const hover: Focus = [this.#existing(0, rows), this.#existing(1, columns)];
     for (const { selection } of this.#bound) selection.point(hover);
   }
 
@@ -460,6 +450,7 @@ function readSubject(model: Model): Subject {
   return {
     epoch: model.get("epoch") ?? 0,
     sides: panels,
+    folds: both((side) => sides[side]?.folds ?? []),
     special: both((side) => specialOf(panels[side])),
   };
 }

@@ -1,5 +1,6 @@
 /** What pointer and keyboard can do with panels. */
 
+import type { combine, Gesture } from "../values/gestures";
 import type { Grid } from "../values/region";
 import type { SideIndex } from "../values/sides";
 
@@ -25,7 +26,8 @@ export interface GridActions {
   /** Where the keyboard's cursor is; −1 before it was ever used. */
   cursor: number;
   hover(cell: number): void;
-  /** Features of the side that cells are, and the cells that are among features. */
+  /** Features of the side that cells are. */
   featuresOf(cells: readonly number[]): number[];
-  cellsOf(features: readonly number[]): number[];
+  /** What is pinned on the side after a gesture over cells; other panels' pins stay beside it. */
+  pin(change: typeof combine, cells: readonly number[], gesture: Gesture): number[];
 }

@@ -1,6 +1,6 @@
 /** Mouse, pen and touch on a line of chips: hover one, drag over some, click one. */
 
-import { draftOn, NO_DRAFT } from "../values/focus";
+import { draftOn, NO_DRAFT, NOTHING } from "../values/focus";
 import { combine, gestureOf, toggle } from "../values/gestures";
 import type { ChipActions } from "./actions";
 import type { Context } from "./context";
@@ -39,7 +39,8 @@ export function chipsPointer(
   listen("move", (event) => {
     if (start < 0) {
       const index = indexOf(event.target);
-      if (index < 0 || event.pointerType !== "touch") hover(index);
+      if (index < 0) context.leave();
+      else if (event.pointerType !== "touch") hover(index);
       return;
     }
     if (event.pointerId !== id) return;
@@ -58,11 +59,21 @@ export function chipsPointer(
     const change = moved ? combine : toggle;
     end();
     context.pin(side, change(context.pinned()[side], touched, gestureOf(event, state.gesture)));
+    if (moved) context.point(NOTHING); // what was dragged over is looked at, not where it began
   });
   listen("cancel", (event) => {
     if (event.pointerId !== id) return;
     end();
     context.update({ draft: NO_DRAFT });
   });
-  section.addEventListener("pointerleave", () => start < 0 && hover(-1), { signal });
+  section.addEventListener(
+    "pointerleave",
+    (event) => {
+      if (start >= 0) return;
+      // A finger that is lifted leaves, and what it tapped goes on saying its value.
+      if (event.pointerType === "touch") context.point(NOTHING);
+      else context.leave();
+    },
+    { signal },
+  );
 }

@@ -1,6 +1,6 @@
 /** Another picture in the place of this one: chosen, dropped or pasted. */
 
-import type { SideIndex } from "../values/sides";
+import { isEditable, type SideIndex } from "../values/sides";
 import type { Context, Part } from "./context";
 import { h, setAttributes, setText } from "./dom";
 import { bounded } from "./upload";
@@ -45,7 +45,7 @@ export function createChooser(context: Context, side: SideIndex, stage: HTMLElem
     "drop",
     (event) => {
       drag(event, false);
-      if (store.settings.editable) take(event.dataTransfer?.files);
+      if (editable()) take(event.dataTransfer?.files);
     },
     { signal },
   );
@@ -53,7 +53,7 @@ export function createChooser(context: Context, side: SideIndex, stage: HTMLElem
     "paste",
     (event) => {
       const files = event.clipboardData?.files;
-      if (!store.settings.editable || !files?.length) return;
+      if (!editable() || !files?.length) return;
       event.preventDefault();
       event.stopPropagation();
       take(files);
@@ -62,8 +62,12 @@ export function createChooser(context: Context, side: SideIndex, stage: HTMLElem
   );
   return { element, button, paint };
 
+  function editable(): boolean {
+    return store.settings.editable && isEditable(context.sides);
+  }
+
   function drag(event: DragEvent, over: boolean): void {
-    if (!store.settings.editable || !event.dataTransfer?.types.includes("Files")) return;
+    if (!editable() || !event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
     event.stopPropagation();
     setAttributes(stage, { "data-drop": over });
@@ -81,8 +85,8 @@ export function createChooser(context: Context, side: SideIndex, stage: HTMLElem
 
   function paint(): void {
     const reason = store.refused[side];
-    setAttributes(element, { hidden: !store.settings.editable });
-    setAttributes(button, { hidden: !store.settings.editable });
+    setAttributes(element, { hidden: !editable() });
+    setAttributes(button, { hidden: !editable() });
     setText(refused, reason);
     setAttributes(refused, { hidden: !reason });
   }

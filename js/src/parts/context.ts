@@ -7,8 +7,9 @@ import { NO_DRAFT } from "../values/focus";
 import type { Gesture } from "../values/gestures";
 import type { Look, Place } from "../values/look";
 import type { Settings } from "../values/settings";
-import type { LedgerState, PanelState } from "../values/shapes";
+import type { PanelState } from "../values/shapes";
 import type { Both, Panel, Side, SideIndex } from "../values/sides";
+import type { Standing } from "../values/weights";
 import type { Paper } from "./chip";
 
 /** What belongs to one view alone. */
@@ -19,8 +20,6 @@ export interface ViewState {
   gesture: Gesture;
   /** Whether the view was ever touched. */
   touched: boolean;
-  /** The part of the ledger that explains itself. */
-  explained: keyof LedgerState | null;
 }
 
 export const AT_FIRST: ViewState = {
@@ -28,7 +27,6 @@ export const AT_FIRST: ViewState = {
   draft: NO_DRAFT,
   gesture: "replace",
   touched: false,
-  explained: null,
 };
 
 export interface Context {
@@ -47,6 +45,8 @@ export interface Context {
   update(change: Partial<ViewState>): void;
   /** Take note of what the pointer, or the keyboard's cursor, is on. */
   point(focus: Focus, place?: Place | null): void;
+  /** Take note that the pointer left what it was on, unless it is on something else soon. */
+  leave(): void;
   /** Pin on one side, and end any drag. */
   pin(side: SideIndex, features: readonly number[]): void;
   /** Pin on both sides, and end any drag. */
@@ -73,8 +73,22 @@ export interface Shown<P extends Panel = Panel> {
   readonly now: P;
 }
 
+/** Where a panel stands among all. */
+export interface Among {
+  readonly side: SideIndex;
+  /** Number of its first feature on its side. */
+  readonly first: number;
+  readonly standing: Standing;
+  /** Whether another panel of its kind has something of this name too. */
+  isShared(name: string): boolean;
+}
+
 /** All that a view has to know of a kind of panel. */
 export interface PanelKind<S extends PanelState, P extends Panel = Panel> {
-  read(state: S, side: SideIndex, first: number, settings: Settings): P;
+  /** What one panel is called: `caption`. */
+  readonly noun: string;
+  /** What it shows, by the names that other panels may have too. */
+  names(state: S, settings: Settings): readonly string[];
+  read(state: S, among: Among, settings: Settings): P;
   create(context: Context, panel: Shown<P>): PanelPart;
 }

@@ -1,6 +1,6 @@
 /** Editing a text where it stands: what is typed is explained as it is typed. */
 
-import type { SideIndex } from "../values/sides";
+import { isEditable, type SideIndex } from "../values/sides";
 import type { Context, Part } from "./context";
 import { h, setAttributes, setText } from "./dom";
 
@@ -49,7 +49,7 @@ export function createEditor(context: Context, edited: Edited): Part {
   signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
 
   button.addEventListener("click", open, { signal });
-  shown.addEventListener("dblclick", () => store.settings.editable && open(), { signal });
+  shown.addEventListener("dblclick", () => editable() && open(), { signal });
   field.addEventListener("input", later, { signal });
   field.addEventListener("keydown", onKey, { signal });
   field.addEventListener("blur", keep, { signal });
@@ -63,6 +63,10 @@ export function createEditor(context: Context, edited: Edited): Part {
     fit();
     field.focus();
     field.select();
+  }
+
+  function editable(): boolean {
+    return store.settings.editable && isEditable(context.sides);
   }
 
   function shut(): void {
@@ -114,7 +118,7 @@ export function createEditor(context: Context, edited: Edited): Part {
   }
 
   function paint(): void {
-    setAttributes(element, { hidden: !store.settings.editable });
+    setAttributes(element, { hidden: !editable() });
     const { refused: reasons, subject } = store;
     const reason = reasons[side];
     setText(refused, reason);

@@ -57,10 +57,8 @@ export function gridKeyboard(context: Context, actions: GridActions): void {
   function pin(event: KeyboardEvent): void {
     const cells = chosen();
     anchor = -1;
-    const { side } = actions;
-    const before = actions.cellsOf(context.pinned()[side]);
-    const after = toggle(before, cells, gestureOf(event, context.state.gesture));
-    context.pin(side, actions.featuresOf(after));
+    const gesture = gestureOf(event, context.state.gesture);
+    context.pin(actions.side, actions.pin(toggle, cells, gesture));
   }
 
   function chosen(): number[] {

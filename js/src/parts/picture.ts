@@ -4,24 +4,22 @@ import { NOTHING, on } from "../values/focus";
 import { plural, readOut as reading, signed } from "../values/format";
 import type { Look, SideLook } from "../values/look";
 import { cellName, type Grid, outlinePath } from "../values/region";
+import { same } from "../values/sets";
 import type { PictureState } from "../values/shapes";
-import {
-  type Group,
-  otherThan,
-  type Panel,
-  type PanelWords,
-  type SideIndex,
-} from "../values/sides";
+import { type Group, otherThan, type Panel, type PanelWords } from "../values/sides";
+import { shownTitle, spokenTitle, titleOf } from "../values/weights";
 import type { GridActions } from "./actions";
 import { createChooser } from "./chooser";
-import type { Context, PanelKind, PanelPart, Shown } from "./context";
+import type { Among, Context, PanelKind, PanelPart, Shown } from "./context";
 import { h, setAttributes, setStyle, svg } from "./dom";
 import { gridKeyboard } from "./grid_keyboard";
 import { gridPointer } from "./grid_pointer";
-import { paintHeat } from "./heat_canvas";
+import { createHeading } from "./heading";
+import { paintHatch, paintHeat } from "./heat_canvas";
 import { showImage } from "./image";
 
 const WORDS: PanelWords = {
+  noun: "picture",
   feature: "patch",
   group: "patch",
   all: "patches",
@@ -38,18 +36,27 @@ export interface PicturePanel extends Panel {
 }
 
 export const PICTURE: PanelKind<PictureState, PicturePanel> = {
+  noun: WORDS.noun,
+  names: ({ names }) => names,
   read: readPicture,
   create: createPicture,
 };
 
-function readPicture(state: PictureState, side: SideIndex, first: number): PicturePanel {
+function readPicture(
+  state: PictureState,
+  { side, first, standing, isShared }: Among,
+): PicturePanel {
   const [rows = 0, columns = 0] = state.grid;
   const grid = { rows, columns };
   const firstPatch = first + state.names.length;
-  const special = state.names.map((name, i): Group => group(first + i, name, true));
+  const title = titleOf(WORDS.noun, standing);
+  const special = state.names.map((name, i): Group => {
+    return group(first + i, isShared(name) ? `${name} (${title})` : name, true);
+  });
   const patches = Array.from({ length: rows * columns }, (_, patch) =>
     group(firstPatch + patch, cellName(patch, grid), false),
   );
+  const whose = standing.count > 1 ? ` of the ${title}` : "";
   const namesAmong = (features: readonly number[]) =>
     features.flatMap((feature) => state.names[feature - first] ?? []);
   const patchesAmong = (features: readonly number[]) =>
@@ -60,6 +67,7 @@ function readPicture(state: PictureState, side: SideIndex, first: number): Pictu
     first,
     grid,
     firstPatch,
+    standing,
     groups: [...special, ...patches],
     aside: special,
     words: WORDS,
@@ -73,25 +81,30 @@ function readPicture(state: PictureState, side: SideIndex, first: number): Pictu
       else if (among.length > 1) {
         names.push(joint ? `${among.length} patches` : `region of ${among.length} patches`);
       }
-      return names.join(" and ");
+      return names.length > 0 ? names.join(" and ") + whose : "";
     },
     tally: (features) =>
-      namesAmong(features).join() || plural(patchesAmong(features).length, "patch", "patches"),
-    cite: ({ name }) => name,
+      (namesAmong(features).join() || plural(patchesAmong(features).length, "patch", "patches")) +
+      whose,
+    cite: ({ name, special }) => (special ? name : name + whose),
     remark: () => "",
     shown(features) {
       const among = patchesAmong(features);
       const names = features.filter((feature) => feature < firstPatch);
       const parts: string[] = [];
-      if (among.length > 0) parts.push(`patches:${among.join()}`);
-      if (names.length > 0) parts.push(`specials:${names.map((name) => name - first).join()}`);
+      const which = shownTitle(standing);
+      if (among.length > 0) parts.push(`patches${which}:${among.join()}`);
+      if (names.length > 0) {
+        parts.push(`specials${which}:${names.map((name) => name - first).join()}`);
+      }
       return parts;
     },
   };
 }
 
 function group(feature: number, name: string, special: boolean): Group {
-  return { features: [feature], name, special, listed: true };
+  const told = { name, text: name, which: "", whose: "" };
+  return { features: [feature], ...told, special, listed: true };
 }
 
 export function createPicture(context: Context, shown: Shown<PicturePanel>): PanelPart {
@@ -99,10 +112,14 @@ export function createPicture(context: Context, shown: Shown<PicturePanel>): Pan
   const { side } = shown.now;
   const image = showImage(() => context.update({}), signal);
   const canvas = h("canvas", { class: "fpattr-heat", "aria-hidden": "true" });
-  const layers = ["fpattr-under", "fpattr-over"].map((name) => svg("path", { class: name }));
+  const hatch = h("canvas", { class: "fpattr-hatch", "aria-hidden": "true" });
+  const outlined = () =>
+    ["fpattr-under", "fpattr-over"].map((name) => svg("path", { class: name }));
+  const [pins, layers] = [outlined(), outlined()];
   const marks = svg(
     "svg",
     { class: "fpattr-marks", preserveAspectRatio: "none", "aria-hidden": "true" },
+    svg("g", { class: "fpattr-aside" }, ...pins),
     ...layers,
   );
   const stage = h(
@@ -115,10 +132,12 @@ export function createPicture(context: Context, shown: Shown<PicturePanel>): Pan
     },
     image.element,
     canvas,
+    hatch,
     marks,
   );
   const chooser = createChooser(context, side, stage);
-  const element = h("figure", { class: "fpattr-picture" }, stage, chooser.element);
+  const heading = createHeading(context, shown);
+  const element = h("figure", { class: "fpattr-picture" }, heading.element, stage, chooser.element);
   let painted: unknown[] = [];
 
   const actions: GridActions = {
@@ -134,7 +153,14 @@ export function createPicture(context: Context, shown: Shown<PicturePanel>): Pan
       context.point(on(side, features), { side, features });
     },
     featuresOf: (patches) => patches.map((patch) => shown.now.firstPatch + patch),
-    cellsOf: (features) => patchesOf(shown.now, features),
+    pin(change, cells, gesture) {
+      const before = context.pinned()[side];
+      const own = patchesOf(shown.now, before);
+      const after = actions.featuresOf(change(own, cells, gesture));
+      if (gesture === "replace") return after;
+      const kept = new Set(actions.featuresOf(own));
+      return [...before.filter((feature) => !kept.has(feature)), ...after];
+    },
   };
   gridPointer(context, actions);
   gridKeyboard(context, actions);
@@ -158,19 +184,27 @@ export function createPicture(context: Context, shown: Shown<PicturePanel>): Pan
       "data-smooth": settings.smooth,
       "aria-label": label(panel, here, chosen),
     });
-    setStyle(canvas, "opacity", settings.opacity < 1 ? String(settings.opacity) : "");
+    for (const layer of [canvas, hatch]) {
+      setStyle(layer, "opacity", settings.opacity < 1 ? String(settings.opacity) : "");
+    }
     const { signs, smooth } = settings;
-    const { limit } = here;
+    const limit = here.limits.singles;
     const map = here.mapped && `${pairs.version} ${look.sides[otherThan(side)].chosen.join()}`;
     const next = [limit, signs, smooth, columns, rows, pairs, map];
     if (painted.length === 0 || next.some((value, i) => value !== painted[i])) {
       const values = here.values.subarray(firstPatch, firstPatch + rows * columns);
-      paintHeat(canvas, grid, here.mapped ? { map: values, limit, signs, smooth } : null);
+      const heat = here.mapped ? { map: values, limit, signs, smooth } : null;
+      paintHatch(hatch, grid, heat);
+      paintHeat(canvas, grid, heat);
       painted = next;
     }
     const path = outlinePath(chosen, grid);
     for (const layer of layers) setAttributes(layer, { d: path || undefined });
-    setAttributes(marks, { "data-pinned": patchesOf(panel, here.pinned).length > 0 });
+    const pinned = patchesOf(panel, here.pinned);
+    const aside = same(pinned, chosen) ? "" : outlinePath(pinned, grid);
+    for (const layer of pins) setAttributes(layer, { d: aside || undefined });
+    setAttributes(marks, { "data-pinned": pinned.length > 0 && !aside });
+    heading.paint(look);
     readOut(panel, look);
     chooser.paint(look);
   }
@@ -201,8 +235,10 @@ function patchesOf({ firstPatch, grid }: PicturePanel, features: readonly number
     .filter((patch) => patch >= 0 && patch < count);
 }
 
-function label({ grid, firstPatch }: PicturePanel, here: SideLook, chosen: number[]): string {
-  const size = `Picture of ${grid.rows} by ${grid.columns} patches`;
+function label(panel: PicturePanel, here: SideLook, chosen: number[]): string {
+  const { grid, firstPatch, standing } = panel;
+  const title = spokenTitle(WORDS.noun, standing);
+  const size = `${title}${title === "Picture" ? " of" : ":"} ${grid.rows} by ${grid.columns} patches`;
   const [only] = chosen;
   if (chosen.length !== 1 || only === undefined) return size;
   const value = here.mapped ? (here.values[firstPatch + only] ?? Number.NaN) : null;

@@ -24,7 +24,14 @@ export function createPins(context: Context): Part {
     { type: "button", class: "fpattr-button", title: "Let go of what is pinned (Escape)" },
     "clear",
   );
-  clear.addEventListener("click", () => context.pinBoth(NOTHING), { signal });
+  clear.addEventListener(
+    "click",
+    () => {
+      context.point(NOTHING, null);
+      context.pinBoth(NOTHING);
+    },
+    { signal },
+  );
   const element = h("div", { class: "fpattr-pins" }, gestures.element, clear);
   return {
     element,

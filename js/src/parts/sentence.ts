@@ -1,22 +1,34 @@
 /** Panels of text: a sentence of chips to hover, drag over and walk through by keyboard. */
 
 import { NOTHING, on } from "../values/focus";
-import { brief, plural, readOut } from "../values/format";
+import { brief, readOut } from "../values/format";
 import type { Look } from "../values/look";
 import type { Settings } from "../values/settings";
-import type { SentenceState } from "../values/shapes";
+import type { FoldState, SentenceState } from "../values/shapes";
 import { type Group, type Panel, type PanelWords, type SideIndex, sumAt } from "../values/sides";
-import { type Chip, isDivided, nameOf, neverSeen, type Sentence, sentence } from "../values/words";
+import { ALONE, shownTitle, spokenTitle, titleOf } from "../values/weights";
+import {
+  type Chip,
+  folded,
+  isDivided,
+  nameOf,
+  neverSeen,
+  type Sentence,
+  sentence,
+  whichOf,
+} from "../values/words";
 import type { ChipActions } from "./actions";
 import { paintValue, spoken } from "./chip";
 import { chipsKeyboard } from "./chips_keyboard";
 import { chipsPointer } from "./chips_pointer";
-import type { Context, PanelKind, PanelPart, Shown } from "./context";
+import type { Among, Context, PanelKind, PanelPart, Shown } from "./context";
 import { h, setAttributes, setText } from "./dom";
 import { createEditor } from "./editor";
+import { createHeading } from "./heading";
 import { createPieces } from "./pieces";
 
 const WORDS: PanelWords = {
+  noun: "caption",
   feature: "token",
   group: "word",
   all: "words",
@@ -31,45 +43,82 @@ export interface SentencePanel extends Panel {
 }
 
 export const SENTENCE: PanelKind<SentenceState, SentencePanel> = {
+  noun: WORDS.noun,
+  names: ({ text, tokens }, { level }) =>
+    sentence(text, tokens, level).chips.map((one) => one.text),
   read: readSentence,
   create: createSentence,
 };
 
-function readSentence(
-  state: SentenceState,
+function readSentence(state: SentenceState, among: Among, { level }: Settings): SentencePanel {
+  return panelOf(state, sentence(state.text, state.tokens, level), among);
+}
+
+/** Read sentences as one, whose words are those that stand in the same place. */
+export function readFolded(
+  states: readonly SentenceState[],
+  folds: readonly FoldState[],
   side: SideIndex,
-  first: number,
-  { level }: Settings,
 ): SentencePanel {
-  const { text, tokens } = state;
-  const cut = sentence(text, tokens, level);
+  const tokens = states.flatMap((state) => state.tokens);
+  const cut = folded(tokens, folds);
+  const special = tokens.flatMap((token, feature) => (token.special ? [feature] : []));
+  const words = cut.chips.filter(({ kind }) => kind !== "special");
+  const text = words
+    .map((chip) => chip.before + chip.text)
+    .join("")
+    .trim();
+  const whole = { features: tokens.length, special, weight: 1 };
+  const state: SentenceState = { kind: "sentence", ...whole, text, tokens };
+  const panel = panelOf(state, cut, {
+    ...{ side, first: 0, standing: ALONE },
+    isShared: () => false,
+  });
+  return { ...panel, divided: false };
+}
+
+function panelOf(
+  state: SentenceState,
+  cut: Sentence,
+  { side, first, standing, isShared }: Among,
+): SentencePanel {
+  const { tokens } = state;
+  const title = titleOf(WORDS.noun, standing);
+  const whose = (features: readonly number[]) =>
+    own(features).every((token) => isShared(cut.chips[cut.chipOf[token] ?? -1]?.text ?? ""))
+      ? ` of the ${title}`
+      : "";
+  const name = (features: readonly number[]) =>
+    nameOf(own(features), cut, tokens) + whose(features);
   const own = (features: readonly number[]) => features.map((feature) => feature - first);
   return {
     state,
     side,
     first,
     sentence: cut,
-    groups: cut.chips.map((chip) => groupOf(chip, first)),
+    standing,
+    groups: cut.chips.map((chip, i) =>
+      groupOf(chip, first, whichOf(cut, i), isShared(chip.text) ? title : ""),
+    ),
     aside: [],
     words: WORDS,
     scale: "sums",
     divided: isDivided(tokens),
-    name: (features) => nameOf(own(features), cut, tokens),
-    tally: (features) => {
-      const special = own(features).every((token) => tokens[token]?.special);
-      return special ? nameOf(own(features), cut, tokens) : plural(features.length, WORDS.feature);
-    },
-    cite: ({ name }) => `“${name}”`,
+    name,
+    tally: (features) => (standing.summed ? name(features) : nameOf(own(features), cut, tokens)),
+    cite: ({ features }) => name(features),
     remark: (features) =>
       own(features).some((token) => tokens[token]?.unknown) ? "the model has never seen it" : "",
-    shown: (features) => [`tokens:${own(features).join()}`],
+    shown: (features) => [`tokens${shownTitle(standing)}:${own(features).join()}`],
   };
 }
 
-function groupOf({ tokens, text, kind }: Chip, first: number): Group {
+function groupOf({ tokens, text, kind }: Chip, first: number, which: string, whose: string): Group {
+  const told = [which, whose].filter(Boolean).join(", ");
   return {
     features: tokens.map((token) => first + token),
-    name: text,
+    name: told ? `${text} (${told})` : text,
+    ...{ text, which, whose },
     special: kind === "special",
     listed: kind !== "mark",
   };
@@ -84,7 +133,6 @@ export function createSentence(context: Context, shown: Shown<SentencePanel>): P
     role: "listbox",
     "aria-multiselectable": "true",
     "aria-orientation": "horizontal",
-    "aria-label": "Caption",
   });
   const pieces = createPieces(context, side);
   const editor = createEditor(context, {
@@ -95,9 +143,11 @@ export function createSentence(context: Context, shown: Shown<SentencePanel>): P
     label: "Caption",
   });
   const note = h("p", { class: "fpattr-note fpattr-small", hidden: true });
+  const heading = createHeading(context, shown);
   const element = h(
     "section",
     { class: "fpattr-text" },
+    heading.element,
     text,
     editor.element,
     pieces.element,
@@ -170,7 +220,7 @@ export function createSentence(context: Context, shown: Shown<SentencePanel>): P
     drawn = panel.sentence;
     chips = drawn.chips;
     groups = panel.groups;
-    spans = chips.map((chip, i) => chipElement(chip, groups[i]?.features ?? []));
+    spans = chips.map((chip, i) => chipElement(chip, groups[i]?.features ?? [], panel.divided));
     text.replaceChildren();
     chips.forEach((chip, i) => {
       text.append(chip.before, spans[i] as HTMLElement);
@@ -179,14 +229,17 @@ export function createSentence(context: Context, shown: Shown<SentencePanel>): P
     const unseen = neverSeen(drawn);
     setText(note, unseen);
     setAttributes(note, { hidden: unseen === "" });
+    const title = spokenTitle(WORDS.noun, panel.standing);
+    const label = title === "Caption" ? title : `${title}: ${panel.state.text}`;
+    setAttributes(text, { "aria-label": label });
     tabStop(0);
   }
 
   function paint(look: Look): void {
     const panel = shown.now;
     if (drawn !== panel.sentence) draw(panel);
-    const { values, chosen: chosenHere, pinned: pinnedHere, limit } = look.sides[side];
-    const tinting = { limit, signs: store.settings.signs, paper: context.paper };
+    const { values, chosen: chosenHere, pinned: pinnedHere, limits } = look.sides[side];
+    const tinting = { limit: limits.sums, signs: store.settings.signs, paper: context.paper };
     const chosen = new Set(chosenHere);
     const pinned = new Set(pinnedHere);
     const { place } = context.state;
@@ -208,17 +261,20 @@ export function createSentence(context: Context, shown: Shown<SentencePanel>): P
         "data-chosen": held === 0 ? undefined : held < features.length ? "part" : "whole",
         "data-pinned": pins > 0,
         "data-end": isPointed && pastMiddle(span),
+        "data-below":
+          isPointed && span.offsetTop > (spans[0]?.offsetTop ?? 0) + span.offsetHeight / 2,
         "data-readout": isPointed ? readOut(value) : undefined,
         "aria-selected": String(pins > 0),
         "aria-label": `${chip.text}${unseen}, ${said}`,
       });
     });
+    heading.paint(look);
     pieces.paint(panel, look, tinting);
     editor.paint(look);
   }
 }
 
-function chipElement(chip: Chip, features: readonly number[]): HTMLSpanElement {
+function chipElement(chip: Chip, features: readonly number[], divided: boolean): HTMLSpanElement {
   return h(
     "span",
     {
@@ -228,7 +284,7 @@ function chipElement(chip: Chip, features: readonly number[]): HTMLSpanElement {
       "data-tokens": features.join(),
       "data-unknown": chip.unknown,
       title: chip.unknown ? "The model has never seen this word" : undefined,
-      "data-split": chip.kind === "word" && chip.tokens.length > 1,
+      "data-split": divided && chip.kind === "word" && chip.tokens.length > 1,
       // An explicit direction keeps the name of a special token out of the sentence's own.
       dir: chip.kind === "special" ? "ltr" : undefined,
     },

@@ -34,7 +34,11 @@ export function draftOn(side: SideIndex, features: readonly number[]): Draft {
   return side === 0 ? [features, null] : [null, features];
 }
 
-/** Per side: a drag comes first, then pins, then the pointer. */
+/** Per side: a drag comes first, then the pointer where it is beside the pins, then these. */
 export function focusOf(pins: Focus, hover: Focus, draft: Draft): Focus {
-  return both((side) => draft[side] ?? (pins[side].length > 0 ? pins[side] : hover[side]));
+  return both((side) => {
+    const pinned = new Set(pins[side]);
+    const beside = hover[side].some((feature) => !pinned.has(feature));
+    return draft[side] ?? (beside ? hover[side] : pins[side]);
+  });
 }

@@ -1,13 +1,11 @@
 /** Says in words what is being looked at. Pure. */
 
-import { isNothing, listed, plural, signed } from "./format";
-import { addsUp, ledgerBar } from "./ledger";
+import { isNothing, plural, signed } from "./format";
 import type { Look } from "./look";
-import type { Pairs } from "./pairs";
-import type { LedgerState } from "./shapes";
 import {
   type Both,
   citeOf,
+  isDifference,
   nameOf,
   otherThan,
   remarkOf,
@@ -29,13 +27,10 @@ export interface Piece {
 export interface LineInput {
   sides: Both<Side>;
   look: Look;
-  ledger: LedgerState | null;
-  /** What the ledger's pairs are made of; see `splitOf`. */
-  split: readonly Addend[];
-  /** The part of the ledger that explains itself. */
-  explained: keyof LedgerState | null;
   /** Why rows are missing, in words that begin with `not computed`; or that they are on their way. */
   why: string;
+  /** Whether the view was ever touched. */
+  touched: boolean;
   /** Whether missing rows are on their way. */
   computing: boolean;
   /** Number of rows that are missing altogether. */
@@ -44,13 +39,17 @@ export interface LineInput {
   news: string;
 }
 
-function idle({ sides, missing, computing, why, news, look }: LineInput): Piece[] {
+function idle({ sides, missing, computing, why, news, look, touched }: LineInput): Piece[] {
   if (news) return [{ text: news, kind: "news" }];
   if (missing === 0 || computing) {
     const either = (word: "hovered" | "dragged") =>
       [...new Set(sides.map((side) => wordOf(side, word, " or ")))].join(" or ");
-    const text = `Hover ${either("hovered")}. Drag to pin ${either("dragged")}; Escape clears.`;
-    return [{ text, kind: "aside" }];
+    const hint = touched
+      ? `Tap ${either("hovered")}. Press long, or tap twice, and drag to pin ${either("dragged")}.`
+      : `Hover ${either("hovered")}. Drag to pin ${either("dragged")}; Escape clears.`;
+    const pieces: Piece[] = [{ text: hint, kind: "aside" }];
+    const meaning = favour(sides, 1);
+    return meaning ? [...pieces, { text: ` Red is ${meaning}.` }] : pieces;
   }
   const all = look.sides[0].values.length;
   const when = why.slice("not computed".length);
@@ -60,6 +59,32 @@ function idle({ sides, missing, computing, why, news, look }: LineInput): Piece[
       ? `No values were computed${when}.`
       : `${missing} of ${rows} ${missing === 1 ? "was" : "were"} not computed${when}.`;
   return [{ text, kind: "aside" }];
+}
+
+/**
+ * What a value of a sign speaks for, where a side is a difference: `for the first caption against
+ * the second`; `""` where none is.
+ */
+export function favour(sides: Both<Side>, sign: number): string {
+  const [one, other] = sides.filter(isDifference);
+  if (one === undefined || sign === 0) return "";
+  const said = `for ${against(one, sign)}`;
+  return other ? `${said}, in ${against(other, 1)}` : said;
+}
+
+/** `the first caption against the second`: the parts of a sign, and the others. */
+function against({ parts }: Side, sign: number): string {
+  const named = (sign: number, others: boolean) => {
+    const of = parts.filter(({ weight }) => weight * sign > 0);
+    if (of.length === 1 && of[0]) return `the ${of[0].title}`;
+    if (others) return "the others";
+    return of.length > 0 ? `what is ${sign > 0 ? "added" : "taken away"}` : "nothing";
+  };
+  const few = (sign: number) => parts.filter(({ weight }) => weight * sign > 0).length === 1;
+  const [first, second] = [named(sign, few(-sign)), named(-sign, few(sign))];
+  const noun = first.slice(first.lastIndexOf(" "));
+  const short = second.endsWith(noun) ? second.slice(0, -noun.length) : second;
+  return `${first} against ${short}`;
 }
 
 interface Addend {
@@ -90,52 +115,8 @@ function sum(value: number, others: readonly Addend[]): Piece[] {
   return pieces;
 }
 
-/** A part of the ledger in words; nothing where no part is asked about. */
-function explanation({ ledger, explained, split }: LineInput): Piece[] {
-  const { segments } = ledger && addsUp(ledger) ? ledgerBar(ledger) : { segments: [] };
-  const part = segments.find(({ key }) => key === explained);
-  if (!part) return [];
-  const pieces: Piece[] = [
-    { text: part.name, kind: "name" },
-    { text: ": " },
-    { text: signed(part.value), kind: "value" },
-  ];
-  if (part.key === "pairs" && split.length > 1) {
-    const parts = split.map(({ name, value }) => `${name} ${signed(value)}`);
-    pieces.push({ text: ` = ${parts.join(" · ")}` });
-  }
-  return [...pieces, { text: ` · ${part.explanation}`, kind: "aside" }];
-}
-
-/** All pairs by what stands on their two sides: what is nothing is left out. */
-export function splitOf(sides: Both<Side>, pairs: Pairs): Addend[] {
-  if (!pairs.complete) return [];
-  const halves = (side: Side) => {
-    const special = side.groups.filter((group) => group.special);
-    const names = special.map(({ name }) => name);
-    return [
-      { name: wordOf(side, "all"), features: side.ordinary },
-      {
-        name: names.length <= MOST_ADDENDS ? listed(names) : "special positions",
-        features: special.flatMap(({ features }) => features),
-      },
-    ];
-  };
-  return halves(sides[0])
-    .flatMap((first) => {
-      const values = pairs.along(0, first.features);
-      return halves(sides[1]).map((second) => ({
-        name: `${first.name} × ${second.name}`,
-        value: sumAt(second.features, values),
-      }));
-    })
-    .filter(({ value }) => !isNothing(value));
-}
-
 export function line(input: LineInput): Piece[] {
   const { sides, look, news } = input;
-  const explained = explanation(input);
-  if (explained.length > 0) return explained;
   const chosen = SIDES.filter((side) => look.sides[side].chosen.length > 0);
   const [subject] = chosen;
   if (subject === undefined) return idle(input);
@@ -156,7 +137,10 @@ export function line(input: LineInput): Piece[] {
     head.push({ text: input.why, kind: "aside" });
     return news ? [...head, { text: ` · ${news}`, kind: "news" }] : head;
   }
-  return [...head, ...(joint ? together(input, value) : alone(input, subject))];
+  const pieces = joint ? together(input, value) : alone(input, subject);
+  const meaning = isNothing(value) ? "" : favour(sides, Math.sign(value));
+  if (meaning) pieces.splice(1, 0, { text: ` ${meaning}`, kind: "aside" });
+  return [...head, ...pieces];
 }
 
 /** Choices on both sides. */

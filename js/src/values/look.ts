@@ -4,8 +4,19 @@ import { type Draft, type Focus, focusOf } from "./focus";
 import { FLOOR, featureFloor, limitOf } from "./limits";
 import type { Pairs } from "./pairs";
 import type { Settings } from "./settings";
-import { type Both, both, otherThan, type Side, type SideIndex, sumAt, sumsOf } from "./sides";
+import {
+  type Both,
+  both,
+  otherThan,
+  type ScaleKind,
+  type Side,
+  type SideIndex,
+  sumAt,
+  sumsOf,
+} from "./sides";
 import { largest } from "./sums";
+
+const WORDS = 4; // that a short caption has
 
 /** Where the pointer, or the keyboard's cursor, stands: on a group of one side. */
 export interface Place {
@@ -23,9 +34,11 @@ export interface SideLook {
    * it is missing.
    */
   readonly values: Float64Array;
-  /** Whether the values are with a choice on the other side, and are there. */
+  /** Whether maps show the values: they are with a choice on the other side, and are there. */
   readonly mapped: boolean;
-  /** Where the colours end. */
+  /** Where the colours of sums and of single features end; panels of a kind share one. */
+  readonly limits: Readonly<Record<ScaleKind, number>>;
+  /** That of the sums, if the side has any. */
   readonly limit: number;
 }
 
@@ -39,6 +52,8 @@ export interface LookInput {
   sides: Both<Side>;
   pairs: Pairs;
   settings: Settings;
+  /** What a cosine of two inputs is multiplied by. */
+  unit: number;
   pins: Focus;
   hover: Focus;
   draft: Draft;
@@ -46,12 +61,14 @@ export interface LookInput {
   /** Sum over chosen features of a side, one number for each feature of the other. */
   along(side: SideIndex, features: readonly number[]): Float64Array;
   /** What a colour scale of several views has to show, of which this one shows `size`. */
-  share(side: SideIndex, size: number): number;
+  share(side: SideIndex, kind: ScaleKind, size: number): number;
 }
 
 export function look(input: LookInput): Look {
   const { sides, pairs, pins, place } = input;
   const focus = focusOf(pins, input.hover, input.draft);
+  // Where there are no words to show what everything is worth together, the maps do.
+  const wordless = sides.every(({ panels }) => panels.every(({ scale }) => scale === "singles"));
   const looks = both((side): SideLook => {
     const chosenThere = focus[otherThan(side)];
     const values =
@@ -59,33 +76,29 @@ export function look(input: LookInput): Look {
         ? input.along(otherThan(side), chosenThere)
         : pairs.totals(otherThan(side));
     const { ordinary } = sides[side];
-    const mapped = chosenThere.length > 0 && !Number.isNaN(values[ordinary[0] ?? 0] ?? Number.NaN);
+    const there = !Number.isNaN(values[ordinary[0] ?? 0] ?? Number.NaN);
+    const mapped = there && (chosenThere.length > 0 || wordless);
     const seen = { chosen: focus[side], pinned: pins[side], values, mapped };
-    return { ...seen, limit: scaleEnd(input, side, chosenThere, seen) };
+    const kinds = new Set(sides[side].panels.map(({ scale }) => scale));
+    const limits = {
+      sums: kinds.has("sums") ? endOfSums(input, side, chosenThere, seen) : 0,
+      singles: kinds.has("singles") ? endOfSingles(input, side, chosenThere, seen) : 0,
+    };
+    return { ...seen, limits, limit: kinds.has("sums") ? limits.sums : limits.singles };
   });
   return { sides: looks, atPlace: place && sumAt(place.features, looks[place.side].values) };
 }
 
-function scaleEnd(
-  input: LookInput,
-  side: SideIndex,
-  chosenThere: readonly number[],
-  seen: Pick<SideLook, "values" | "mapped">,
-): number {
-  const { panels } = input.sides[side];
-  return panels.some(({ scale }) => scale === "sums")
-    ? endOfSums(input, side, chosenThere, seen)
-    : endOfSingles(input, side, seen);
-}
-
 /** Of groups' sums; those of special groups count where there are no others. */
 function endOfSums(
-  { sides, share }: LookInput,
+  { sides, unit, share }: LookInput,
   side: SideIndex,
   chosenThere: readonly number[],
   { values }: Pick<SideLook, "values">,
 ): number {
-  const { groups } = sides[side];
+  const groups = sides[side].panels.flatMap((panel) =>
+    panel.scale === "sums" ? panel.groups : [],
+  );
   const there = sides[otherThan(side)];
   const ordinary = groups.filter(({ special }) => !special);
   const size = largest(sumsOf(ordinary, values)) || largest(sumsOf(groups, values));
@@ -93,19 +106,34 @@ function endOfSums(
     chosenThere.length > 0 && !chosenThere.some((feature) => there.special[feature])
       ? chosenThere.length
       : Number.POSITIVE_INFINITY;
-  const floor = Math.min(FLOOR, few * featureFloor(there.ordinary.length));
-  return limitOf(share(side, size), floor);
+  const floor = unit * Math.min(FLOOR, few * featureFloor(there.ordinary.length));
+  return limitOf(share(side, "sums", size), floor);
+}
+
+/**
+ * What a choice is worth beside a word: a patch among many is worth less, so that what two
+ * pictures have in common is seen patch by patch.
+ */
+function shareOf(sides: Both<Side>, side: SideIndex, chosenThere: readonly number[]): number {
+  const { panels, ordinary } = sides[otherThan(side)];
+  const patches = panels.every(({ scale }) => scale === "singles");
+  if (!patches || chosenThere.length === 0) return 1;
+  return Math.min(1, (WORDS * chosenThere.length) / Math.max(ordinary.length, 1));
 }
 
 /** Of single features. */
 function endOfSingles(
-  { sides, pairs, settings, share }: LookInput,
+  { sides, pairs, settings, unit, share }: LookInput,
   side: SideIndex,
+  chosenThere: readonly number[],
   { values, mapped }: Pick<SideLook, "values" | "mapped">,
 ): number {
-  const { ordinary } = sides[side];
-  const own = mapped ? largest(ordinary.map((feature) => values[feature] ?? 0)) : 0;
+  const ordinary = sides[side].panels.flatMap((panel) =>
+    panel.scale === "singles" ? panel.groups.filter(({ special }) => !special) : [],
+  );
+  const own = mapped ? largest(sumsOf(ordinary, values)) : 0;
   // A map's own scale is asked for to see weak maps, and has no floor; the legend tells its end.
   if (mapped && settings.scale === "own") return own;
-  return limitOf(share(side, Math.max(pairs.limit(), own)), featureFloor(ordinary.length));
+  const size = share(side, "singles", Math.max(pairs.limit(), own));
+  return limitOf(size, unit * featureFloor(ordinary.length) * shareOf(sides, side, chosenThere));
 }

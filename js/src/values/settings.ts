@@ -18,6 +18,8 @@ export type Settings = {
   smooth: boolean;
   keep_colour: boolean;
   level: Level;
+  /** Whether words of several sentences that stand in the same place are one. */
+  fold: boolean;
   /** Whether `hovered` is kept up to date. */
   report_hover: boolean;
   /** Whether the inputs can be changed in the view. */
@@ -32,6 +34,7 @@ export const DEFAULTS: Settings = {
   smooth: false,
   keep_colour: false,
   level: "words",
+  fold: false,
   report_hover: false,
   editable: false,
 };

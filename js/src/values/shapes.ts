@@ -10,6 +10,8 @@ export type Bytes = ArrayBufferView | ArrayBufferLike | null | undefined;
 export interface PanelState {
   features: number;
   special: number[];
+  /** What its part is multiplied by in the sum that its side is. */
+  weight: number;
 }
 
 /** A text; its features are its tokens. */
@@ -32,9 +34,19 @@ export interface PictureState extends PanelState {
 /** Every kind of panel that a view can show. */
 export type AnyPanel = SentenceState | PictureState;
 
-/** One of the two inputs that are compared: its panels, whose features follow each other. */
+/**
+ * One of the two sides that are compared: its panels, whose features follow each other, and where
+ * it is a sum of sentences that share their wording, the words that stand for each other.
+ */
 export interface SideState {
   panels: AnyPanel[];
+  folds: FoldState[];
+}
+
+/** Words of several sentences that stand in the same place: “dog / cat”, or the same word. */
+export interface FoldState {
+  name: string;
+  features: number[];
 }
 
 /**
@@ -54,8 +66,22 @@ export interface TokenState {
 export interface LedgerState {
   similarity: number;
   pairs: number;
-  caption_only: number;
-  image_only: number;
+  rows_only: number;
+  columns_only: number;
+  baseline: number;
+  residual: number;
+  /** What a cosine of two inputs is multiplied by. */
+  unit_scale: number;
+  /** Of each part of the rows with each of the columns: they add up to the ledger. */
+  terms: LedgerTermState[];
+}
+
+/** What two parts of the sides add to a ledger. */
+export interface LedgerTermState {
+  similarity: number;
+  pairs: number;
+  rows_only: number;
+  columns_only: number;
   baseline: number;
   residual: number;
 }

@@ -2,6 +2,7 @@
 
 import type { AnyPanel, PanelState } from "./shapes";
 import { total } from "./sums";
+import type { Standing } from "./weights";
 
 /** A side by its number: features of side 0 are the rows of the matrix, those of 1 its columns. */
 export type SideIndex = 0 | 1;
@@ -23,6 +24,10 @@ export interface Group {
   /** Numbers of its features on its side. */
   readonly features: readonly number[];
   readonly name: string;
+  /** The name is made of these: what it says, which of equal ones of its panel, whose it is. */
+  readonly text: string;
+  readonly which: string;
+  readonly whose: string;
   readonly special: boolean;
   /** Whether it is one of the strongest pairs' candidates. */
   readonly listed: boolean;
@@ -30,6 +35,8 @@ export interface Group {
 
 /** How a kind of panel calls what it shows. */
 export interface PanelWords {
+  /** What one panel is: `caption`. */
+  readonly noun: string;
   /** One feature, and one group that is not special. */
   readonly feature: string;
   readonly group: string;
@@ -42,18 +49,22 @@ export interface PanelWords {
   readonly dragged: string;
 }
 
+export type ScaleKind = "sums" | "singles";
+
 /** A panel as the pure parts of a view know it; each kind makes its own. */
 export interface Panel {
   readonly state: AnyPanel;
   readonly side: SideIndex;
   /** Number of its first feature on its side. */
   readonly first: number;
+  /** How it is told from others of its kind. */
+  readonly standing: Standing;
   readonly groups: readonly Group[];
   /** Special groups that the panel has no place for; the legend shows them. */
   readonly aside: readonly Group[];
   readonly words: PanelWords;
   /** Whether one colour scale is for the sums of groups, or for single features. */
-  readonly scale: "sums" | "singles";
+  readonly scale: ScaleKind;
   /** Whether the level of detail makes a difference. */
   readonly divided: boolean;
   /** How a choice of its features is called; `joint`: beside a choice on the other side. */
@@ -68,8 +79,18 @@ export interface Panel {
   shown(features: readonly number[]): string[];
 }
 
+/** A part of a sum: what it is called, and multiplied by. */
+export interface SumPart {
+  readonly title: string;
+  readonly weight: number;
+}
+
 export interface Side {
   readonly panels: readonly Panel[];
+  /** The parts of the sum that it is, which are its panels unless these are folded. */
+  readonly parts: readonly SumPart[];
+  /** Whether its words can be folded, and are. */
+  readonly fold: "possible" | "folded" | null;
   readonly groups: readonly Group[];
   /** For each feature, whether it is special. */
   readonly special: readonly boolean[];
@@ -77,10 +98,16 @@ export interface Side {
   readonly ordinary: readonly number[];
 }
 
-export function sideOf(panels: readonly Panel[]): Side {
+export function sideOf(
+  panels: readonly Panel[],
+  parts: readonly SumPart[],
+  fold: Side["fold"] = null,
+): Side {
   const special = specialOf(panels.map(({ state }) => state));
   return {
     panels,
+    parts,
+    fold,
     groups: panels.flatMap(({ groups }) => groups),
     special,
     ordinary: ordinaryOf(special),
@@ -133,6 +160,17 @@ export function wordOf(side: Side, word: keyof PanelWords, separator = " and "):
 export function citeOf(side: Side, group: Group): string {
   const panel = side.panels.find(({ groups }) => groups.includes(group));
   return panel?.cite(group) ?? group.name;
+}
+
+/** Whether its text or picture can be changed in the view: only a caption and a picture can. */
+export function isEditable(sides: Both<Side>): boolean {
+  const kinds = sides.map(({ panels }) => panels.map(({ state }) => state.kind).join());
+  return kinds.join() === "sentence,picture";
+}
+
+/** Whether a side is a sum of which parts are taken away. */
+export function isDifference({ parts }: Side): boolean {
+  return parts.some(({ weight }) => weight < 0);
 }
 
 function each<T>(

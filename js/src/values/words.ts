@@ -3,7 +3,8 @@
 import { CodePoints } from "./codepoints";
 import { listed } from "./format";
 import type { Level } from "./settings";
-import type { TokenState } from "./shapes";
+import type { FoldState, TokenState } from "./shapes";
+import { nth } from "./weights";
 
 export interface Chip {
   /** Indices of the tokens that make it up, in order. */
@@ -107,6 +108,37 @@ export function sentence(
   };
 }
 
+/**
+ * Several sentences as one: a chip for each fold. Tokens are those of all sentences, numbered one
+ * after the other.
+ */
+export function folded(tokens: readonly TokenState[], folds: readonly FoldState[]): Sentence {
+  const chips: Chip[] = [];
+  for (let i = 0; i < folds.length; ) {
+    const { name } = folds[i] as FoldState;
+    const of = (index: number) => folds[index]?.features.flatMap((token) => tokens[token] ?? []);
+    const special = (index: number) => of(index)?.every((token) => token.special) ?? false;
+    let stop = i + 1;
+    if (special(i)) while (folds[stop]?.name === name && special(stop)) stop++;
+    if (stop - i < RUN) stop = i + 1;
+    const mark = MARK.test(name) && !PICTOGRAPH.test(name);
+    const kind = special(i) ? "special" : mark ? "mark" : "word";
+    chips.push({
+      tokens: folds.slice(i, stop).flatMap(({ features }) => features),
+      text: stop - i > 1 ? `${name} ×${stop - i}` : name,
+      kind,
+      before: chips.length > 0 && kind !== "mark" ? " " : "",
+      unknown: of(i)?.some((token) => token.unknown) ?? false,
+    });
+    i = stop;
+  }
+  const chipOf: number[] = [];
+  chips.forEach((chip, index) => {
+    for (const token of chip.tokens) chipOf[token] = index;
+  });
+  return { chips, after: "", chipOf };
+}
+
 const NAMED = 3; // unknown words that are named
 
 /** Says which words the model does not know; nothing where there are none. */
@@ -119,7 +151,16 @@ export function neverSeen({ chips }: Sentence): string {
   return `The model has never seen ${listed(named)}: to it ${instead}.`;
 }
 
-/** How a set of tokens is called in a sentence: “dog”, “a red dog”, BOS, “dog” and “ball”. */
+/** `2nd`: which of several chips with the same text one is; nothing where it is the only one. */
+export function whichOf({ chips }: Sentence, index: number): string {
+  const text = chips[index]?.text;
+  const same = chips.flatMap((chip, i) => (chip.text === text ? [i] : []));
+  return same.length > 1 ? nth(same.indexOf(index) + 1) : "";
+}
+
+/**
+ * How a set of tokens is called in a sentence: “dog”, “a red dog”, BOS, “dog” and “ball”, “a” (2nd).
+ */
 export function nameOf(
   tokens: readonly number[],
   subject: Sentence,
@@ -130,9 +171,10 @@ export function nameOf(
   const touched = [...new Set(tokens.map((token) => chipOf[token] ?? 0))].sort((a, b) => a - b);
   const names: string[] = [];
   let quote = "";
+  let which = "";
   const flush = () => {
-    if (quote) names.push(`“${shorten(quote)}”`);
-    quote = "";
+    if (quote) names.push(`“${shorten(quote)}”${which && ` (${which})`}`);
+    quote = which = "";
   };
   let last = -2;
   for (const index of touched) {
@@ -150,6 +192,7 @@ export function nameOf(
       const joined = quote !== "" && last === index - 1;
       if (!joined) flush();
       quote = joined ? quote + chip.before + chip.text : chip.text;
+      which = joined ? "" : whichOf(subject, index);
     }
     last = index;
   }
