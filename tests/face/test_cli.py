@@ -99,7 +99,9 @@ def test_any_two_sides_are_explained(photos, capsys):
         ("explain", "--pictures", one, two, "--plus", one, "--unit", "cosine"): (
             picture(one), picture(two) + picture(one), "cosine",
         ),
-        ("contrast", one, "a dog", "a" * 300): (picture(one), text("a dog") - text("a" * 300), None),
+        ("contrast", one, "a dog", "a" * 300): (
+            picture(one), text("a dog") - text("a" * 300), None,
+        ),
         ("contrast", "a dog", one, two): (text("a dog"), picture(one) - picture(two), None),
         ("contrast", "--texts", "a dog", "a cat", "a ball"): (
             text("a dog"), text("a cat") - text("a ball"), None,
@@ -187,10 +189,22 @@ def test_no_word_of_either_side_becomes_a_formula(tmp_path, monkeypatch, recorde
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["contrast", "nothing.png", "a dog", "a cat"], "`contrast` has 0 files"),
-        (["contrast", "photo.png", "photo.png", "a cat"], "`contrast` has 2 files"),
-        (["contrast", "photo.png", "photo.png", "photo.png"], "`contrast` has 3 files"),
-        (["contrast", "a dog", "photo.png", "nothing.png"], "`contrast` has 1 files"),
+        (
+            ["contrast", "nothing.png", "a dog", "a cat"],
+            "`contrast` cannot tell captions from images (files: 0 of 3)",
+        ),
+        (
+            ["contrast", "photo.png", "photo.png", "a cat"],
+            "`contrast` cannot tell captions from images (files: 2 of 3)",
+        ),
+        (
+            ["contrast", "photo.png", "photo.png", "photo.png"],
+            "`contrast` cannot tell captions from images (files: 3 of 3)",
+        ),
+        (
+            ["contrast", "a dog", "photo.png", "nothing.png"],
+            "`contrast` cannot tell captions from images (files: 1 of 3)",
+        ),
         (["contrast", "photo.png", "a dog", ""], "`caption` (part 2 of 2)"),
         (["explain", "--pictures", "photo.png", "nothing.png"], "`image`"),
         (["explain", "photo.png", "a dog", "--minus", "a dog", "--unit", "cosine"], "`unit`"),
