@@ -13,8 +13,10 @@ def test_scenes_before_and_after_differ_in_one_box():
         changed = np.abs(before - after).max(2) > 0
         rows, columns = np.nonzero(changed)
         left, top, right, bottom = (128 * edge for edge in one.box)
-        assert left - 2 <= columns.min() and columns.max() <= right + 2
-        assert top - 2 <= rows.min() and rows.max() <= bottom + 2
+        assert left - 2 <= columns.min()
+        assert columns.max() <= right + 2
+        assert top - 2 <= rows.min()
+        assert rows.max() <= bottom + 2
         assert changed.mean() > 0.2 * (right - left) * (bottom - top) / 128**2
         assert one.old != one.new
 
