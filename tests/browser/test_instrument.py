@@ -48,7 +48,7 @@ def drag(view, first, last):
 
 def canvas(view) -> np.ndarray:
     view.wait_painted()
-    size, data = view.root.locator("canvas").evaluate(
+    size, data = view.root.locator("canvas.fpattr-heat").evaluate(
         """canvas => [[canvas.height, canvas.width], Array.from(canvas.getContext('2d')
             .getImageData(0, 0, canvas.width, canvas.height).data)]"""
     )
@@ -229,7 +229,7 @@ def test_signs_opacity_and_smoothness_change_what_is_painted(view, pairs):
     for _ in range(4):
         view.page.keyboard.press("ArrowLeft")
     assert view.get("opacity") == pytest.approx(0.8)
-    expect(view.root.locator("canvas")).to_have_css("opacity", "0.8")
+    expect(view.root.locator("canvas.fpattr-heat")).to_have_css("opacity", "0.8")
 
     view.root.locator(".fpattr-choice [data-value=smooth]").click()
     smooth = canvas(view)
