@@ -3,7 +3,7 @@
 from ._adapters import ProcessorLike
 from ._encoder import DualEncoder, Layer, Recipe
 from ._family import Family
-from ._image import ImageLike, ImageTower, PreparedImage
+from ._image import ImageLike, ImageTower, PreparedImage, check_picture_choice
 from ._image_files import open_image, read_image, run_processor
 from ._inputs import Crop, Feature, Inputs, Panel, Prepared, Sentence
 from ._last_block import (
@@ -20,6 +20,7 @@ from ._memory_budget import MemoryBudget
 from ._names import shared_name
 from ._part import Part
 from ._probes import Findings, Verdict, compare_jacobians
+from ._reference import PictureReference
 from ._registry import register_family
 from ._side import Fold, Side
 from ._sums import MOST_PARTS, Picture, Sum, Term, Text, as_sum, mean, ordered
@@ -50,6 +51,7 @@ __all__ = [
     "Panel",
     "Part",
     "Picture",
+    "PictureReference",
     "Prepared",
     "PreparedImage",
     "PreparedText",
@@ -69,6 +71,7 @@ __all__ = [
     "as_sum",
     "attention_pooling",
     "check_choice",
+    "check_picture_choice",
     "compare_jacobians",
     "encoder_of",
     "find_words",

@@ -13,9 +13,13 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ._image_files import Box, PictureLike, displayed_size, read_image, run_processor, seen_crop
 from ._inputs import Crop, Inputs, Prepared, repeat_inputs
-from ._tower import BATCH_FIRST, Arrangement, LastBlock, Tower, as_pair, check_choice
+from ._reference import PictureReference
+from ._tower import BATCH_FIRST, Arrangement, LastBlock, Tower, as_pair
 
 _WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+
+#: Standard deviation of the blur of a blurred reference, as a share of the shorter side.
+BLUR = 0.1
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,7 @@ class ImageTower(Tower):
     """
 
     argument = "image"
-    references = ("zeros",)
-    removals = ("zeros",)
+    references = removals = ("zeros", "blurred")
 
     def __init__(
         self,
@@ -265,10 +268,24 @@ class ImageTower(Tower):
         return PreparedImage(inputs, picture, crop)
 
     def reference(self, prepared: Prepared, kind: str) -> Inputs:
-        """Return the inputs of an image's reference: ``"zeros"``, which is the mean colour."""
+        """Return the inputs of an image's reference.
+
+        ``"zeros"`` is the mean colour. ``"blurred"`` is the image itself after a Gaussian blur
+        with a standard deviation of a tenth of its shorter side, 22 pixels of 224, as the game
+        of deletion is often played (Fong and Vedaldi, ICCV 2017, arXiv 1704.03296).
+        """
         self.check_reference(kind)
-        pixels = torch.zeros_like(prepared.inputs["pixel_values"])
-        return {**prepared.inputs, "pixel_values": pixels}
+        pixels = prepared.inputs["pixel_values"]
+        if kind == "blurred":
+            unpacked = self.unpacked(prepared.inputs)
+            blurred = _blurred(unpacked.to(torch.promote_types(pixels.dtype, torch.float32)))
+            blurred = self._packed(blurred.to(pixels.dtype), prepared.inputs)
+        else:
+            blurred = torch.zeros_like(pixels)
+        return {**prepared.inputs, "pixel_values": blurred}
+
+    def check_reference(self, kind: str) -> None:
+        check_picture_choice("image_reference", kind)
 
     def panel(self, prepared: Prepared, layer: int) -> Crop:
         assert isinstance(prepared, PreparedImage)
@@ -281,11 +298,16 @@ class ImageTower(Tower):
         (rows, columns), special = self._layout_of(prepared, layer)
         return np.arange(len(special), len(special) + rows * columns)
 
-    def check_removal(self, removal: str, model: str = "") -> None:
-        check_choice("patches", removal, self.removals)
+    def check_removal(self, removal: str | PictureReference, model: str = "") -> None:
+        check_picture_choice("patches", removal)
 
-    def masked(self, prepared: Prepared, layer: int, kept: Tensor, removal: str) -> Inputs:
-        """Return a batch of the image with only the kept patches; other pixels are zero."""
+    def masked(
+        self, prepared: Prepared, layer: int, kept: Tensor, removal: str | PictureReference
+    ) -> Inputs:
+        """Return a batch of the image with only the kept patches.
+
+        Other pixels are those of the removal: zeros, the blurred image's or another picture's.
+        """
         inputs = prepared.inputs
         grid, special = self._layout_of(prepared, layer)
         kept, pixels = kept[:, len(special) :], inputs["pixel_values"]
@@ -295,11 +317,62 @@ class ImageTower(Tower):
             sides = zip(pixels.shape[-2:], grid, self.patch or (1, 1), strict=True)
             row, column = (_patch_of_each_pixel(*side).to(kept.device) for side in sides)
             mask = kept[:, None, row[:, None] * grid[1] + column]
-        return {**repeat_inputs(inputs, len(kept)), "pixel_values": pixels * mask}
+        if isinstance(removal, str):
+            others = self.reference(prepared, removal)["pixel_values"]
+        else:
+            weighted = removal.inputs_for(prepared)
+            others = torch.stack([w * each["pixel_values"] for w, each in weighted]).sum(0)
+        shown = torch.where(mask, pixels, others)
+        return {**repeat_inputs(inputs, len(kept)), "pixel_values": shown}
+
+    def unpacked(self, inputs: Inputs) -> Tensor:
+        """Return the pixels as pictures, ``(1, channels, h, w)``."""
+        pixels = inputs["pixel_values"]
+        if not self.packed:
+            return pixels
+        rows, columns = inputs["spatial_shapes"][0].tolist()
+        tiles = pixels.unflatten(1, (rows, columns)).unflatten(-1, (*self._tile, self.channels))
+        return tiles.permute(0, 5, 1, 3, 2, 4).reshape(
+            1, self.channels, rows * self._tile[0], columns * self._tile[1]
+        )
+
+    def _packed(self, pictures: Tensor, inputs: Inputs) -> Tensor:
+        """Return pictures as the tower takes them; undoes ``unpacked``."""
+        if not self.packed:
+            return pictures
+        rows, columns = inputs["spatial_shapes"][0].tolist()
+        tiles = pictures.unflatten(3, (columns, self._tile[1])).unflatten(2, (rows, self._tile[0]))
+        return tiles.permute(0, 2, 4, 3, 5, 1).reshape(inputs["pixel_values"].shape)
+
+    @property
+    def _tile(self) -> tuple[int, int]:
+        return self.patch or (1, 1)
 
     def _layout_of(self, prepared: Prepared, layer: int) -> tuple[tuple[int, int], tuple[str, ...]]:
         # From the reference, whose states are cached for all pictures of the same size.
         return self.layout(self.reference(prepared, "zeros"), layer)
+
+
+def check_picture_choice(argument: str, value: object) -> None:
+    """Raise ``InputError`` if what replaces a picture is a name that image towers do not know."""
+    if isinstance(value, str) and value not in ImageTower.references:
+        names = ", ".join(map(repr, ImageTower.references))
+        raise InputError(argument, f"is {value!r}", f"pass {names} or a Picture")
+
+
+def _blurred(pictures: Tensor) -> Tensor:
+    """Return pictures ``(B, channels, h, w)`` after a strong blur; see ``ImageTower.reference``."""
+    height, width = pictures.shape[-2:]
+    deviation = BLUR * min(height, width)
+    down, across = (_gaussian(side, deviation).to(pictures) for side in (height, width))
+    return down @ pictures @ across.T
+
+
+def _gaussian(length: int, deviation: float) -> Tensor:
+    """Return the Gaussian means over a side, ``(length, length)``; those at the ends are cut."""
+    places = torch.arange(length, dtype=torch.float64)
+    weights = torch.exp(-((places[:, None] - places) ** 2) / (2 * deviation**2))
+    return weights / weights.sum(1, keepdim=True)
 
 
 def _patch_of_each_pixel(length: int, count: int, patch: int) -> Tensor:
@@ -378,13 +451,8 @@ def _covered(
 
 def _from_pixels(tower: ImageTower, inputs: Inputs, processor: Any) -> Image.Image:
     """Return the picture that preprocessed pixels show."""
-    pixels = inputs["pixel_values"][0].detach().float().cpu().numpy()
-    if tower.packed and tower.patch is not None:
-        grid = inputs["spatial_shapes"][0].tolist()
-        tiles = pixels.reshape(*grid, *tower.patch, tower.channels).transpose(0, 2, 1, 3, 4)
-        values = tiles.reshape(grid[0] * tower.patch[0], grid[1] * tower.patch[1], tower.channels)
-    else:
-        values = pixels.transpose(1, 2, 0)
+    pixels = tower.unpacked(inputs)[0].detach().float().cpu().numpy()
+    values = pixels.transpose(1, 2, 0)
     mean = getattr(processor, "image_mean", None)
     if mean is None:
         low, high = values.min(), values.max()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ._inputs import Inputs, Panel, Prepared
 from ._memory_budget import MemoryBudget
+from ._reference import PictureReference
 from ._tower import Split, Tower
 
 
@@ -64,11 +65,25 @@ class Part:
         """How the input is shown, with its features."""
         return self.tower.panel(self.prepared, self.layer)
 
-    def split(self, reference: str | None = None) -> Split:
-        """Return the tower cut at the layer, with a kind of reference or the default one."""
+    def split(self, reference: str | PictureReference | None = None) -> Split:
+        """Return the tower cut at the layer.
+
+        Parameters
+        ----------
+        reference
+            A kind of reference that the tower has, or pictures; ``None`` for the default kind.
+
+        Raises
+        ------
+        InputError
+            When the tower has no such reference, or a picture does not fit the input.
+        """
         kind = reference or self.default_reference
-        reference_inputs = self.tower.reference(self.prepared, kind)
-        return self.tower.split(self.inputs, reference_inputs, self.layer)
+        if isinstance(kind, str):
+            references = [(1.0, self.tower.reference(self.prepared, kind))]
+        else:
+            references = kind.inputs_for(self.prepared)
+        return self.tower.split(self.inputs, references, self.layer)
 
     def require_finite(self, embedding: Tensor) -> None:
         """Raise ``InputError`` if an embedding is not finite, or zero."""

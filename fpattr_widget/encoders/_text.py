@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ._blocks import Pass
 from ._inputs import Inputs, Prepared, Sentence, repeat_inputs
+from ._reference import PictureReference
 from ._tokens import Token, align_tokens, find_offsets
 from ._tower import BATCH_FIRST, Arrangement, LastBlock, Tower, check_choice
 
@@ -185,7 +186,7 @@ class TextTower(Tower):
         assert isinstance(prepared, PreparedText)
         return np.flatnonzero(prepared.content)
 
-    def check_removal(self, removal: str, model: str = "") -> None:
+    def check_removal(self, removal: str | PictureReference, model: str = "") -> None:
         check_choice("tokens", removal, self.removals)
         if removal == "mask" and not self.masks:
             raise InputError(
@@ -198,7 +199,9 @@ class TextTower(Tower):
     def default_removal(self) -> str:
         return "mask" if self.masks else "reference"
 
-    def masked(self, prepared: Prepared, layer: int, kept: Tensor, removal: str) -> Inputs:
+    def masked(
+        self, prepared: Prepared, layer: int, kept: Tensor, removal: str | PictureReference
+    ) -> Inputs:
         """Return a batch of the caption with only the kept tokens.
 
         Others are hidden by the attention mask, or replaced by those of the reference.

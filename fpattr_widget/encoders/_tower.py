@@ -5,7 +5,6 @@ A pass can begin at any block, with other states in the place of those that ente
 its description has given the model's own embedding and derivative (:mod:`._probes`).
 """
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager
@@ -24,6 +23,7 @@ from ._differentiable import HALF, differentiable, without_autocast
 from ._inputs import Inputs, Panel, Prepared, repeat_inputs
 from ._last_block import AttentionPooling, MeanPooling, agree, sample_jacobian
 from ._probes import Findings, Verdict, can_start_at_its_states, compare_jacobians, shares_inputs
+from ._reference import PictureReference, digest_of
 from ._twin import Twin
 
 #: Describes a tower's last block for one input; ``None`` where it cannot be described.
@@ -31,15 +31,8 @@ LastBlock = Callable[[Inputs], AttentionPooling | MeanPooling | None]
 
 # Readings that are cached: of references, and of the inputs explained last.
 _MOST_READINGS = 16
-
-
-def _digest(inputs: Inputs) -> bytes:
-    total = hashlib.blake2b(digest_size=16)
-    for name, value in sorted(inputs.items()):
-        values = value.detach().cpu().contiguous()
-        total.update(f"{name}{values.dtype}{tuple(values.shape)}".encode())
-        total.update(values.view(-1).view(torch.uint8).numpy().data)
-    return total.digest()
+# Mean states of several references that are cached.
+_MOST_MEANS = 4
 
 
 @dataclass(frozen=True)
@@ -190,6 +183,7 @@ class Tower(ABC):
         self._forward = encode
         self._arrangement = arrangement
         self._readings: LRUCache[Reading] = LRUCache(_MOST_READINGS)
+        self._means: LRUCache[Tensor] = LRUCache(_MOST_MEANS)
         self._twin: Twin | None = None
         self._device = torch.device("cpu")
         self._half = False
@@ -238,11 +232,13 @@ class Tower(ABC):
         """Return the indices of the features that can be removed."""
 
     @abstractmethod
-    def check_removal(self, removal: str, model: str = "") -> None:
+    def check_removal(self, removal: str | PictureReference, model: str = "") -> None:
         """Raise ``InputError`` unless features of ``model`` can be removed in this way."""
 
     @abstractmethod
-    def masked(self, prepared: Prepared, layer: int, kept: Tensor, removal: str) -> Inputs:
+    def masked(
+        self, prepared: Prepared, layer: int, kept: Tensor, removal: str | PictureReference
+    ) -> Inputs:
         """Return a batch of the input with only the kept features, ``(B, features)`` bool."""
 
     @property
@@ -305,18 +301,31 @@ class Tower(ABC):
     @staticmethod
     def identify(inputs: Inputs) -> Hashable:
         """Return a key that equal inputs share, and different ones do not."""
-        return _digest(inputs)
+        return digest_of(inputs)
 
     def features(self, inputs: Inputs, layer: int) -> Tensor:
         """Return the features that enter block ``layer``, ``(features, width)``."""
         return self._arrangement.pack(self.read(inputs, layer).states, inputs)[0]
 
-    def split(self, inputs: Inputs, reference: Inputs, layer: int) -> Split:
-        """Cut the tower at block ``layer`` for one input and its reference."""
+    def split(
+        self, inputs: Inputs, references: Sequence[tuple[float, Inputs]], layer: int
+    ) -> Split:
+        """Cut the tower at block ``layer`` for one input and its reference.
+
+        Parameters
+        ----------
+        inputs
+            The input.
+        references
+            Weights that add up to one, each with the inputs of a reference. The weighted mean
+            of the states that enter the layer is what the input is compared with.
+        layer
+            Number of the block.
+        """
         reading = self.read(inputs, layer)
         states = self.features(inputs, layer)
-        reference_states = self.features(reference, layer)
-        reference_at_last = self.read(reference, layer).last
+        reference_states = self._mean_features(references, layer)
+        reference_at_last = self.read(references[0][1], layer).last
         last = self.last_block(inputs) if self.last_block else None
         at_last = layer == len(self.blocks) - 1
         above = None if at_last else last
@@ -379,6 +388,20 @@ class Tower(ABC):
             return self._encode(repeat_inputs(inputs, count), count, current)
 
     # Inside
+
+    def _mean_features(self, references: Sequence[tuple[float, Inputs]], layer: int) -> Tensor:
+        """Return the weighted mean of the features that enter block ``layer``."""
+        if len(references) == 1:
+            return self.features(references[0][1], layer)
+
+        def mean() -> Tensor:
+            dtype = self.features(references[0][1], layer).dtype
+            precise = torch.promote_types(dtype, torch.float32)
+            terms = (weight * self.features(each, layer).to(precise) for weight, each in references)
+            return torch.stack(list(terms)).sum(0).to(dtype)
+
+        identity = tuple((weight, self.identify(each)) for weight, each in references)
+        return self._means.get((layer, identity), mean)
 
     def _everywhere(self, states: Tensor, inputs: Inputs, features: Sequence[int] | None) -> Tensor:
         """Return each feature's state at all features, ``(m, features, width)``."""
@@ -523,7 +546,7 @@ class Tower(ABC):
         return embedding
 
 
-def check_choice(argument: str, value: str, choices: Sequence[str]) -> None:
+def check_choice(argument: str, value: object, choices: Sequence[str]) -> None:
     """Raise ``InputError`` unless ``value`` is one of ``choices``."""
     if value not in choices:
         raise InputError(argument, f"is {value!r}", f"pass {' or '.join(map(repr, choices))}")

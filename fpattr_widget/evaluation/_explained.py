@@ -1,6 +1,5 @@
 """A sample as an encoder reads it, and as a setup explains it: all that a metric reads."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from ..encoders import DualEncoder, PreparedImage, PreparedText
 from ..errors import InputError
-from ..methods import Game, MaskedSimilarity, Method, game_of
+from ..methods import Game, MaskedSimilarity, Method, Removal, game_of
 from ..pairs import FeaturePairs
 from ._dataset import Box, Phrase, Sample
 from ._geometry import patches_in_boxes, seen_boxes
@@ -69,7 +68,7 @@ class PreparedSample:
         assert isinstance(text_input, PreparedText)
         assert isinstance(image_input, PreparedImage)
         self.text, self.image = text_input, image_input
-        self._games: dict[tuple[str, ...], Game] = {}
+        self._games: dict[tuple[object, ...], Game] = {}
 
     def targets(self, grid: tuple[int, int]) -> tuple[Target, ...]:
         """Return the phrases of which the model sees a token and a box.
@@ -109,9 +108,7 @@ class PreparedSample:
                 targets.append(Target(number, phrase, tokens, boxes, inside))
         return tuple(targets)
 
-    def masked(
-        self, layers: tuple[int, int], removal: Mapping[str, str] | None
-    ) -> MaskedSimilarity:
+    def masked(self, layers: tuple[int, int], removal: Removal | None) -> MaskedSimilarity:
         """Return the cosines of the sample with features removed; each input is encoded once.
 
         Parameters

@@ -10,7 +10,7 @@ import torch
 
 from ..encoders import DualEncoder, Layer, ModelLike, ProcessorLike, encoder_of
 from ..errors import InputError
-from ..methods import METHODS, Method
+from ..methods import METHODS, Method, for_encoder
 from ._dataset import Dataset
 from ._fingerprint import reading_of, weights_of
 from ._records import Records
@@ -137,10 +137,11 @@ def _setups(
     """Return a setup for each encoder, method and layer; a repeated one once."""
     setups: dict[SetupName, Setup] = {}
     for model, encoder in encoders.items():
-        for method in methods:
+        own_methods = [for_encoder(method, encoder) for method in methods]
+        for method in own_methods:
             method.check(encoder)
             for pair in _layers(encoder, method, layers):
-                name = SetupName(model, _method_name(method, methods), pair)
+                name = SetupName(model, _method_name(method, own_methods), pair)
                 setup = setups.setdefault(name, Setup(name, encoder, method))
                 if repr(setup.method) != repr(method):
                     raise InputError(

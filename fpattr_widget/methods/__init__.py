@@ -6,7 +6,7 @@ contributions of one input's features, and a line in ``METHODS`` and in ``choice
 
 from ..errors import InputError
 from ._contributions import Contributions, Method
-from ._game import Game, MaskedSimilarity, game_of
+from ._game import Game, MaskedSimilarity, Removal, game_of
 from ._interactions import (
     Grouped,
     Groups,
@@ -19,6 +19,7 @@ from ._interactions import (
 )
 from ._measure import UNITS, SideInputs, Unit, measure
 from ._product import Product
+from ._reference import ImageReference, for_encoder, in_words, reference_of, require_fit
 from .banzhaf import Banzhaf
 from .gradient_times_input import GradientTimesInput
 from .integrated_jacobians import IntegratedJacobians
@@ -61,6 +62,7 @@ __all__ = [
     "GradientTimesInput",
     "Grouped",
     "Groups",
+    "ImageReference",
     "IntegratedJacobians",
     "Interactions",
     "Ledger",
@@ -71,11 +73,16 @@ __all__ = [
     "PatchTokenSimilarity",
     "Product",
     "Recorded",
+    "Removal",
     "SideInputs",
     "Unit",
+    "for_encoder",
     "game_of",
+    "in_words",
     "indicators",
     "measure",
     "method_of",
+    "reference_of",
+    "require_fit",
     "singles",
 ]

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..encoders import DualEncoder, Part
+from ..encoders import DualEncoder, Part, PictureReference
 
 #: The cheaper alternative to most layers, in words.
 LATER_LAYER = "a later layer (−1 is the last)"
@@ -116,16 +116,16 @@ class Method(Protocol):
 class ReadsHiddenStates:
     """Base of methods that read features at a layer of the user's choice.
 
-    A setting such as ``text_reference`` names the kind of reference of the tower ``text``. A
-    tower without such a setting uses the encoder's default.
+    A setting such as ``text_reference`` holds the reference of the tower ``text``: its kind, or
+    pictures. A tower without such a setting uses the encoder's default.
     """
 
     reads_at = None
 
-    def reference(self, tower_name: str) -> str | None:
-        """Return the kind of reference for a tower; ``None`` for the encoder's default."""
-        kind: str | None = getattr(self, f"{tower_name}_reference", None)
-        return kind
+    def reference(self, tower_name: str) -> str | PictureReference | None:
+        """Return the reference for a tower; ``None`` for the encoder's default."""
+        held: str | PictureReference | None = getattr(self, f"{tower_name}_reference", None)
+        return held
 
     def cheaper_alternative(self, encoder: DualEncoder, layers: tuple[int, int] | None) -> str:
         last = encoder.resolve_layers(-1)
@@ -133,7 +133,7 @@ class ReadsHiddenStates:
 
     def check(self, encoder: DualEncoder) -> None:
         for name, tower in encoder.towers.items():
-            if (kind := self.reference(name)) is not None:
+            if isinstance(kind := self.reference(name), str):
                 tower.check_reference(kind)
 
 

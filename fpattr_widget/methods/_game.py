@@ -2,8 +2,8 @@
 
 The players are the content tokens, or the patches; special positions always stay. The
 game is that of FIxLIP (Baniecki et al., NeurIPS 2025, arXiv 2508.05430): a
-patch is removed by zeros in the preprocessed pixels, a token by the attention
-mask.
+patch is removed by zeros in the preprocessed pixels, or by the pixels of another
+reference; a token by the attention mask.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..encoders import DualEncoder, Part
+from ..encoders import DualEncoder, Part, PictureReference
 from ._memory import Portions, block_numbers
 
 #: The remedy when memory does not suffice for one encoding.
@@ -80,14 +80,19 @@ class Game:
         return vectors
 
 
-def check_removal(encoder: DualEncoder, removal: Mapping[str, str]) -> None:
+#: How features are removed, by the tower's name: a kind, or the pictures whose pixels replace
+#: those of patches.
+Removal = Mapping[str, str | PictureReference]
+
+
+def check_removal(encoder: DualEncoder, removal: Removal) -> None:
     """Raise ``InputError`` if an encoder's features cannot be removed in these ways."""
     for name, tower in encoder.towers.items():
         if name in removal:
             tower.check_removal(removal[name], encoder.name)
 
 
-def game_of(part: Part, removal: Mapping[str, str]) -> Game:
+def game_of(part: Part, removal: Removal) -> Game:
     """Return the game of an input's features.
 
     Parameters

@@ -38,11 +38,20 @@ class Path:
         self._limit = memory_limit
         self._form = form
         self._derivatives: dict[float, Tensor] = {}
-        if form is not None:
+        if torch.equal(split.states, split.reference):
+            self.reference = self.embedding  # without a rounding error between them
+        elif form is not None:
             self.reference = form.reference
         else:
             with torch.no_grad():
                 self.reference = at_least_float32(split.embed(split.reference[None])[0])
+
+    @property
+    def rounding(self) -> float:
+        """Four rounding errors of ``g(x)``, relative to ``‖g(x) − g(r)‖`` where that is less."""
+        change, size = float((self.embedding - self.reference).norm()), float(self.embedding.norm())
+        relative = max(1.0, size / change) if change else 1.0
+        return 4 * torch.finfo(self.split.states.dtype).eps * relative
 
     def seconds_of_a_pass(self) -> float:
         """Return how long a forward pass of the rest of the tower takes, by running one."""

@@ -1,15 +1,17 @@
 """Weighted Banzhaf interactions of tokens and patches, exact or sampled."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..encoders import DualEncoder, ImageTower, Part, TextTower, check_choice
+from ..encoders import DualEncoder, Part, PictureReference, TextTower, check_choice
 from ..errors import InputError
 from ._contributions import ExplicitContributions
-from ._game import Game, check_removal, game_of
+from ._game import Game, Removal, check_removal, game_of
+from ._reference import ImageReference, held_reference, in_words
 
 # The share of a game's variance that its best linear approximation is assumed to
 # explain, where samples are few. It affects the variance of the estimate alone.
@@ -61,11 +63,11 @@ class Banzhaf:
     samples: int = 1024
     seed: int = 0
     tokens: str = "mask"
-    patches: str = "zeros"
+    patches: ImageReference = "zeros"
 
     def __post_init__(self) -> None:
         check_choice("tokens", self.tokens, TextTower.removals)
-        check_choice("patches", self.patches, ImageTower.removals)
+        object.__setattr__(self, "patches", held_reference(self.patches, "patches"))
         if not isinstance(self.p, int | float) or not 0 < self.p < 1:
             raise InputError("p", f"is {self.p!r}", "pass a number between 0 and 1")
         for name, least in (("samples", 2), ("seed", 0)):
@@ -75,7 +77,7 @@ class Banzhaf:
 
     @property
     def label(self) -> str:
-        return f"Banzhaf interactions, p = {self.p:g}"
+        return f"Banzhaf interactions, p = {self.p:g}{in_words(self.patches)}"
 
     @property
     def reads_at(self) -> str:
@@ -88,9 +90,9 @@ class Banzhaf:
         check_removal(encoder, self.removal)
 
     @property
-    def removal(self) -> dict[str, str]:
+    def removal(self) -> Removal:
         """How features are removed, by the tower's name."""
-        return {"text": self.tokens, "image": self.patches}
+        return {"text": self.tokens, "image": cast(str | PictureReference, self.patches)}
 
     def measure(self, part: Part) -> "BanzhafContributions":
         game = game_of(part, self.removal)

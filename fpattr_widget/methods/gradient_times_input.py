@@ -6,6 +6,7 @@ from ..encoders import Part
 from ._contributions import ReadsHiddenStates
 from ._path import IntegratedContributions, Path
 from ._quadrature import AT_THE_INPUT
+from ._reference import ImageReference, held_reference, in_words
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,15 @@ class GradientTimesInput(ReadsHiddenStates):
     """
 
     text_reference: str | None = None
-    image_reference: str = "zeros"
+    image_reference: ImageReference = "zeros"
+
+    def __post_init__(self) -> None:
+        held = held_reference(self.image_reference, "image_reference")
+        object.__setattr__(self, "image_reference", held)
 
     @property
     def label(self) -> str:
-        return "gradient × input"
+        return f"gradient × input{in_words(self.image_reference)}"
 
     def measure(self, part: Part) -> IntegratedContributions:
         split = part.split(self.reference(part.tower.name))

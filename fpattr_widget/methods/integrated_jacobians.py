@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import torch
 
 from ..encoders import Part
 from ..errors import InputError
@@ -15,6 +14,7 @@ from ..progress import LONG, about, cheaper_hint, report
 from ._contributions import LATER_LAYER, ReadsHiddenStates
 from ._path import IntegratedContributions, Path, percent
 from ._quadrature import RULES, Quadrature
+from ._reference import ImageReference, held_reference, in_words
 
 _MOST_NODES = 256
 # Nodes at which derivatives are taken in one search, all counts together.
@@ -59,10 +59,13 @@ class IntegratedJacobians(ReadsHiddenStates):
         ``"exclip"``: BOS, one token of id 0, EOS, as in the published code;
         ``None``: the encoder's default.
     image_reference
-        ``"zeros"`` after preprocessing: the mean colour.
+        ``"zeros"`` after preprocessing: the mean colour; ``"blurred"``: the image itself after
+        a strong blur, with a standard deviation of a tenth of its shorter side; a ``Picture``
+        of the image's size, or several (a list, or ``mean([...])``), whose mean state at the
+        layer is the reference ``r``.
     tolerance
-        For ``steps="auto"``; raised to four rounding errors for weights of half
-        precision.
+        For ``steps="auto"``; raised to four rounding errors of the embeddings, for weights of
+        half precision and for references that are next to the input.
 
     Raises
     ------
@@ -73,7 +76,7 @@ class IntegratedJacobians(ReadsHiddenStates):
     steps: int | str = "auto"
     rule: str = "gauss-legendre"
     text_reference: str | None = None
-    image_reference: str = "zeros"
+    image_reference: ImageReference = "zeros"
     tolerance: float = 5e-3
 
     def __post_init__(self) -> None:
@@ -84,10 +87,12 @@ class IntegratedJacobians(ReadsHiddenStates):
             raise InputError("rule", f"is {self.rule!r}", f"pass one of {', '.join(RULES)}")
         if not 0 < self.tolerance < 1:
             raise InputError("tolerance", f"is {self.tolerance}", "pass a number between 0 and 1")
+        held = held_reference(self.image_reference, "image_reference")
+        object.__setattr__(self, "image_reference", held)
 
     @property
     def label(self) -> str:
-        return "integrated Jacobians"
+        return f"integrated Jacobians{in_words(self.image_reference)}"
 
     def measure(self, part: Part) -> IntegratedContributions:
         split = part.split(self.reference(part.tower.name))
@@ -95,7 +100,7 @@ class IntegratedJacobians(ReadsHiddenStates):
         rule = partial(Quadrature.of, self.rule)
         if self.steps != "auto":
             return path.integrate(rule(int(self.steps)))
-        tolerance = max(self.tolerance, 4 * torch.finfo(split.states.dtype).eps)
+        tolerance = max(self.tolerance, path.rounding)
         expected = part.expected_nodes if self.rule == "gauss-legendre" else None
         if expected is not None and path.residual(rule(expected)) <= tolerance:
             return path.integrate(rule(expected))

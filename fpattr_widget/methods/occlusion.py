@@ -2,14 +2,16 @@
 
 import threading
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..encoders import DualEncoder, ImageTower, Part, TextTower, check_choice
+from ..encoders import DualEncoder, Part, PictureReference, TextTower, check_choice
 from ._contributions import Deterministic
-from ._game import Game, check_removal, game_of
+from ._game import Game, Removal, check_removal, game_of
+from ._reference import ImageReference, held_reference, in_words
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,9 @@ class Occlusion:
         How a token is removed: ``"mask"``, by the attention mask, or
         ``"reference"``, by a token without meaning such as padding.
     patches
-        How a patch is removed: ``"zeros"`` after preprocessing, the mean
-        colour.
+        What replaces a patch's pixels: ``"zeros"`` after preprocessing, the mean colour;
+        ``"blurred"``, the image's own after a strong blur; or those of a ``Picture`` of the
+        image's size (of several, their mean). See :class:`IntegratedJacobians`.
 
     Raises
     ------
@@ -37,15 +40,15 @@ class Occlusion:
     """
 
     tokens: str = "mask"
-    patches: str = "zeros"
+    patches: ImageReference = "zeros"
 
     def __post_init__(self) -> None:
         check_choice("tokens", self.tokens, TextTower.removals)
-        check_choice("patches", self.patches, ImageTower.removals)
+        object.__setattr__(self, "patches", held_reference(self.patches, "patches"))
 
     @property
     def label(self) -> str:
-        return "occlusion"
+        return f"occlusion{in_words(self.patches)}"
 
     @property
     def reads_at(self) -> str:
@@ -58,9 +61,9 @@ class Occlusion:
         check_removal(encoder, self.removal)
 
     @property
-    def removal(self) -> dict[str, str]:
+    def removal(self) -> Removal:
         """How features are removed, by the tower's name."""
-        return {"text": self.tokens, "image": self.patches}
+        return {"text": self.tokens, "image": cast(str | PictureReference, self.patches)}
 
     def measure(self, part: Part) -> "OcclusionContributions":
         return OcclusionContributions(game_of(part, self.removal))

@@ -22,7 +22,17 @@ from ..encoders import (
     ordered,
 )
 from ..errors import InputError
-from ..methods import UNITS, Method, SideInputs, Unit, measure, method_of
+from ..methods import (
+    UNITS,
+    ImageReference,
+    Method,
+    SideInputs,
+    Unit,
+    for_encoder,
+    measure,
+    method_of,
+    require_fit,
+)
 from ._document import About
 from ._pairs import FeaturePairs
 
@@ -38,6 +48,7 @@ def attribute(
     layer: Layer = None,
     *,
     unit: Unit | None = None,
+    reference: ImageReference | None = None,
     processor: ProcessorLike = None,
 ) -> FeaturePairs:
     """Attribute the similarity of two sides, such as an image and a caption, to pairs of features.
@@ -69,6 +80,13 @@ def attribute(
         ``"difference"``: the weighted sum of the cosines of all pairs of inputs, the default
         where a side is a sum; or ``"logit"``: that times the model's own scale, so that the
         difference of two captions is the logarithm of the odds between them.
+    reference
+        What the images are compared with, in place of the method's own reference: a picture of
+        the same size, such as the picture before an edit of which ``first`` is the picture
+        after. With ``r`` the picture before, contributions add up to ``g(x) − g(r)``, so that
+        the ledger's pairs and ``image_only`` add up to ``s(after, b) − s(before, b)``. Also
+        several pictures, whose mean it is, and ``"blurred"`` or ``"zeros"``; see
+        :class:`IntegratedJacobians`. It concerns all images of both sides.
     processor
         See :func:`fpattr_widget.load_encoder`.
 
@@ -80,7 +98,8 @@ def attribute(
     Raises
     ------
     InputError
-        When the model, an input, the method, the layer or the unit cannot be used.
+        When the model, an input, the method, the layer, the unit or the reference cannot be
+        used.
     """
     chosen = method_of(method)
     if chosen.reads_at is not None and layer is not None:
@@ -92,11 +111,16 @@ def attribute(
         )
     sums = ordered(_as_side(first, Picture), _as_side(second, Text))
     encoder = encoder_of(model, processor)
+    chosen = for_encoder(chosen, encoder, reference)
     chosen.check(encoder)
     # If a tower's grid depends on the layer, other methods use that of its last block.
     layers = encoder.resolve_layers(layer if chosen.reads_at is None else -1)
     block_of = dict(zip(encoder.towers, layers, strict=True))
     inputs = tuple(_prepared(encoder, side.terms) for side in sums)
+    prepared = [one for side in inputs for one in side.inputs]
+    if reference is not None and all(one.tower_name != "image" for one in prepared):
+        raise InputError("reference", "is given, but neither side has an image", "leave it out")
+    require_fit(chosen, prepared)
     rows, columns = (
         Side(
             tuple(encoder.panel(one, block_of[one.tower_name]) for one in side.inputs),
@@ -107,7 +131,7 @@ def attribute(
     counted = _unit(unit, rows, columns)
     if counted == "logit":
         encoder.require_logits("unit")
-    used = {one.tower_name for side in inputs for one in side.inputs}
+    used = {one.tower_name for one in prepared}
     blocks = [f"{name} block {block}" for name, block in block_of.items() if name in used]
     first_inputs, second_inputs = inputs
     return FeaturePairs(

@@ -13,7 +13,7 @@ from ..encoders import (
     Sum,
     Text,
 )
-from ..methods import Unit
+from ..methods import ImageReference, Unit
 from ..pairs import MethodLike, attribute
 from ..view import ViewOptions
 from ._loading_card import loading_card
@@ -29,6 +29,7 @@ def explain(
     method: MethodLike = "integrated_jacobians",
     layer: Layer = None,
     unit: Unit | None = None,
+    reference: ImageReference | None = None,
     **options: Unpack[ViewOptions],
 ) -> PairsWidget:
     """Show which words of a caption met which patches of an image, or of any two sides.
@@ -39,7 +40,7 @@ def explain(
         An image and a caption, or ``Picture``, ``Text`` or sums of them on either side:
         ``explain(Text("a dog"), Text("a puppy"))``,
         ``explain("photo.jpg", Text("a dog") - Text("a cat"))``.
-    model, processor, method, layer, unit
+    model, processor, method, layer, unit, reference
         See :func:`attribute`.
     **options
         See :class:`PairsWidget`.
@@ -56,7 +57,16 @@ def explain(
         When an argument cannot be used.
     """
     with loading_card(model, second):
-        pairs = attribute(model, first, second, method, layer, unit=unit, processor=processor)
+        pairs = attribute(
+            model,
+            first,
+            second,
+            method,
+            layer,
+            unit=unit,
+            reference=reference,
+            processor=processor,
+        )
     return pairs.widget(**options)
 
 

@@ -327,7 +327,7 @@ def test_a_description_right_by_value_and_wrong_by_derivative_is_refused(picture
             (wrong.towers["image"], image.inputs, references[1]),
         ):
             tower.last_block = bent(tower, inputs, reference, size)
-            split = tower.split(inputs, reference, 2)
+            split = tower.split(inputs, [(1.0, reference)], 2)
             with torch.no_grad():
                 assert agree(split.last_block.embed(split.states[None])[0], split.embedding)
         way = IN_CLOSED_FORM if used else BY_DIFFERENTIATION

@@ -128,7 +128,7 @@ def assert_last_block_is_cut_short(
     last = tower.last_block(inputs) if tower.last_block else None
     if layer < 0 or not isinstance(last, AttentionPooling) or last.position is None:
         return
-    split = tower.split(inputs, reference, layer)
+    split = tower.split(inputs, [(1.0, reference)], layer)
     noise = torch.randn(3, *split.states.shape, generator=torch.Generator().manual_seed(1))
     states = split.reference + noise.to(split.states) * (split.states - split.reference)
     attention = next(part for name, part in tower.blocks[-1].named_children() if "att" in name)

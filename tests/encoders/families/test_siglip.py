@@ -40,7 +40,7 @@ def test_the_closed_form_keeps_a_mask(encoder):
     mask = torch.ones_like(inputs["input_ids"])
     mask[0, [2, 5]] = 0
     reference = {"input_ids": torch.ones_like(mask), "attention_mask": mask}
-    split = tower.split({**inputs, "attention_mask": mask}, reference, 1)
+    split = tower.split({**inputs, "attention_mask": mask}, [(1.0, reference)], 1)
     checks.assert_split_has_closed_form(split)
 
 

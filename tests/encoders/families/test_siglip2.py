@@ -76,7 +76,7 @@ def test_trimmed_is_padded(size, attention):
 
     reference = {**inputs, "pixel_values": torch.zeros_like(inputs["pixel_values"])}
     for layer in (0, last):
-        whole = tower.split(inputs, reference, layer)
+        whole = tower.split(inputs, [(1.0, reference)], layer)
         trimmed = encoder.part(image, layer).split("zeros")
         directions = torch.eye(len(whole.embedding), dtype=torch.float64)
         nodes = checks.Quadrature.of("gauss-legendre", 3)
