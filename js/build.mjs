@@ -7,7 +7,8 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-const LIMIT = 100_000; // bytes: every widget model and every page carries its own copy
+const LIMIT = 100_000; // bytes: every widget model carries its own copy
+const PAGE_LIMIT = 130_000; // of a page's script, which holds the styles too
 const SETTLED = 100; // milliseconds: saving a file makes several changes
 
 const source = (name) => fileURLToPath(new URL(`src/${name}`, import.meta.url));
@@ -55,7 +56,8 @@ async function buildAll() {
   };
   for (const [name, text] of Object.entries(built)) {
     const size = Buffer.byteLength(text);
-    if (size > LIMIT) throw new Error(`${name} is larger than ${LIMIT} bytes`);
+    const limit = name === "page.js" ? PAGE_LIMIT : LIMIT;
+    if (size > limit) throw new Error(`${name} is larger than ${limit} bytes`);
     await mkdir(dirname(output(name)), { recursive: true });
     await writeFile(output(name), text);
     console.log(`${name}  ${(size / 1000).toFixed(1)} kB`);

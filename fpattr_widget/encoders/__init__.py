@@ -25,7 +25,7 @@ from ._registry import register_family
 from ._side import Fold, Side
 from ._sums import MOST_PARTS, Picture, Sum, Term, Text, as_sum, mean, ordered
 from ._text import CaptionLike, PreparedText, TextTower
-from ._tokens import Token, find_words, word_groups
+from ._tokens import Token, find_words, spelling, word_groups
 from ._tower import Arrangement, Split, Tower, check_choice
 
 __all__ = [
@@ -87,5 +87,6 @@ __all__ = [
     "sample_jacobian",
     "shared_encoder",
     "shared_name",
+    "spelling",
     "word_groups",
 ]

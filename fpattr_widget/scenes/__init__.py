@@ -18,7 +18,16 @@ from ._captions import (
 from ._examples import Example, example, example_names
 from ._held_out import held_out
 from ._kinds import KINDS, TRAINED_KINDS, WITHHELD_KINDS, Kind
-from ._layout import GROUNDS, Scene, SceneObject, join, mirror, sample_quarters, sample_scene
+from ._layout import (
+    GROUNDS,
+    Scene,
+    SceneObject,
+    exchange,
+    join,
+    mirror,
+    sample_quarters,
+    sample_scene,
+)
 from ._render import Sprites, render, render_joined
 
 __all__ = [
@@ -37,6 +46,7 @@ __all__ = [
     "describe",
     "example",
     "example_names",
+    "exchange",
     "ground_named",
     "held_out",
     "join",

@@ -72,6 +72,31 @@ def mirror(scene: Scene) -> Scene:
     return Scene(tuple(objects), scene.ground, scene.texture)
 
 
+def exchange(scene: Scene, index: int, kind: str, aspect_ratios: dict[str, float]) -> Scene:
+    """Return the same scene with one object exchanged for one of another kind.
+
+    Parameters
+    ----------
+    scene
+        The scene.
+    index
+        Number of the object.
+    kind
+        Name of the kind that takes its place, as large as fits into its box.
+    aspect_ratios
+        Width over height of each kind's sprite, by name.
+    """
+    thing = scene.objects[index]
+    left, top, right, bottom = thing.box
+    ratio = aspect_ratios[kind]
+    width = min(right - left, ratio * (bottom - top))
+    (x, y), height = thing.centre, width / ratio
+    box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+    objects = list(scene.objects)
+    objects[index] = SceneObject(kind, box, thing.mirrored)
+    return Scene(tuple(objects), scene.ground, scene.texture)
+
+
 def sample_quarters(
     generator: np.random.Generator,
     aspect_ratios: dict[str, float],

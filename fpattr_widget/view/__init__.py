@@ -1,6 +1,7 @@
 """The view's data and protocol, without Jupyter."""
 
 from ._encoded import Encoded, encode, encode_within
+from ._pins import carried_pins
 from ._protocol import (
     EDIT_KINDS,
     PROTOCOL,
@@ -47,6 +48,7 @@ __all__ = [
     "Result",
     "ViewOptions",
     "ViewSettings",
+    "carried_pins",
     "check_switch",
     "computed_state",
     "encode",

@@ -25,6 +25,7 @@ from ..view import (
     RefusedMessage,
     ViewOptions,
     ViewSettings,
+    carried_pins,
     check_switch,
     computed_state,
     encode,
@@ -300,7 +301,10 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
         self._keep(pairs, state_so_far(pairs))
 
     def show(self, pairs: FeaturePairs) -> None:
-        """Show other pairs in the same view, with nothing pinned; from any thread.
+        """Show other pairs in the same view; from any thread.
+
+        What is pinned stays pinned where it is still there: words by their text, patches if
+        the grid is the same.
 
         Parameters
         ----------
@@ -309,17 +313,22 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
         """
         shown = self._shown(pairs)
         empty: dict[str, Any] = {"similarity": None, "ledger": {}, "rows": b""}
-        empty.update({name: [] for name in _PINS})
         keys = (*_SUBJECT, *_RESULTS, *_PINS)
         with self._state_lock:
             if self._server is not None:
                 self._server.stop()
-            self.pairs = pairs
+            before, self.pairs = self.pairs, pairs
+            pins = {
+                "selected_rows": carried_pins(self.selected_rows, before.rows, pairs.rows),
+                "selected_columns": carried_pins(
+                    self.selected_columns, before.columns, pairs.columns
+                ),
+            }
             self._patience = Patience()
             self._page_follows = False
             with self.hold_sync():
                 with self.hold_trait_notifications():
-                    for name, value in {**empty, **shown, "epoch": self.epoch + 1}.items():
+                    for name, value in {**empty, **shown, **pins, "epoch": self.epoch + 1}.items():
                         self.set_trait(name, value)
                 # All of it: the page may hold values that Python has not received.
                 self._states_to_send.difference_update(keys)

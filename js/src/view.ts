@@ -10,6 +10,7 @@ import { h, setAttributes } from "./parts/dom";
 import { createHeader } from "./parts/header";
 import { createLegend } from "./parts/legend";
 import { createList } from "./parts/list";
+import { createOverview } from "./parts/overview";
 import { createPanel, readSides } from "./parts/panels";
 import { createPins } from "./parts/pins";
 import { createLine, createNews, createProgress, createTrouble } from "./parts/status";
@@ -33,7 +34,8 @@ export interface Shared {
 interface Built {
   readonly kinds: string;
   readonly parts: readonly Part[];
-  readonly list: Part;
+  /** They have their room, and cost too much for the frame in which the view is first seen. */
+  readonly later: readonly Part[];
   /** Ends them. */
   readonly life: AbortController;
 }
@@ -43,7 +45,8 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
   const { selection } = shared;
   // JupyterLab's shortcuts would take the arrow keys and Enter.
   const root = h("div", { class: "fpattr", "data-lm-suppress-shortcuts": "true" });
-  const state: ViewState = { ...AT_FIRST };
+  const coarse = window.matchMedia?.("(pointer: coarse)").matches ?? false;
+  const state: ViewState = { ...AT_FIRST, touched: coarse };
   const share = shared.scale.join(invalidate, signal);
   let epoch = store.subject.epoch;
   /** What the panels were read from. */
@@ -103,7 +106,7 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
     const display = createDisplay(context);
     const tools = panels.flat().flatMap((panel) => panel.tools);
     const legend = createLegend(context, ...tools, display.button);
-    const list = createList(context);
+    const later = [createOverview(context), createList(context)];
     const line = createLine(context);
     const news = createNews(context);
     const pins = createPins(context);
@@ -111,6 +114,7 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
     // Beside the columns, which a map is on most often.
     const columns = blocks.find(({ dataset }) => dataset.area === "columns");
     columns?.append(legend.element, display.element);
+    const body = [...blocks, ...later.map(({ element }) => element)];
     root.replaceChildren(
       h(
         "div",
@@ -118,12 +122,12 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
         header.element,
         progress.element,
         trouble.element,
-        h("div", { class: "fpattr-body", "data-layout": layoutOf(sides) }, ...blocks, list.element),
+        h("div", { class: "fpattr-body", "data-layout": layoutOf(sides) }, ...body),
         h("footer", { class: "fpattr-footer" }, line.element, news.element, pins.element),
       ),
     );
     const parts = [header, progress, trouble, ...panels.flat(), display, legend, line, news, pins];
-    return { kinds: kindsOf(sides), parts, list, life };
+    return { kinds: kindsOf(sides), parts, later, life };
   }
 
   function createPanels(context: Context, side: SideIndex): PanelPart[] {
@@ -250,8 +254,7 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
     const shown = SIDES.flatMap((side) => shownOf(sides[side], seen.sides[side].chosen));
     root.dataset.shown = shown.join(" ");
     for (const part of built.parts) part.paint(seen);
-    // The list has its room, and costs too much for the frame in which the view is first seen.
-    if (afterwards) built.list.paint(seen);
+    if (afterwards) for (const part of built.later) part.paint(seen);
     else afterwards = requestAnimationFrame(invalidate);
   }
 }

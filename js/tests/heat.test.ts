@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { NEGATIVE, POSITIVE } from "../src/values/colour";
-import { heatPixels } from "../src/values/heat";
+import { hatchPixels, heatPixels } from "../src/values/heat";
 import type { Signs } from "../src/values/settings";
 
 const maps = fc
@@ -102,5 +102,39 @@ describe("smooth", () => {
       const [red] = pixel(data, x);
       if (alphas[x]) expect([POSITIVE[0], NEGATIVE[0]]).toContain(red);
     }
+  });
+});
+
+describe("hatch", () => {
+  const grid = { rows: 1, columns: 4 };
+  const heat = { map: Float64Array.of(1, -1, -0.5, -0.1), limit: 1, smooth: false };
+  /** The alphas of each cell that are not 0. */
+  const lines = (signs: Signs, smooth = false) => {
+    const { width, height, data } = hatchPixels(grid, { ...heat, signs, smooth }, 64);
+    expect([width, height]).toEqual([64, 16]);
+    const cells = [0, 1, 2, 3].map((): number[] => []);
+    for (let i = 0; i < width * height; i++) {
+      const alpha = data[4 * i + 3] ?? 0;
+      if (alpha > 0) cells[Math.floor((i % width) / 16)]?.push(alpha);
+    }
+    return cells;
+  };
+
+  test("lies over what is negative and can be seen, the stronger the clearer", () => {
+    const [positive, most, half, faint] = lines("both");
+    expect([positive, faint]).toEqual([[], []]);
+    // Lines, not a ground: a seventh of the cell.
+    expect(Math.abs((most?.length ?? 0) - (16 * 16) / 7)).toBeLessThan(3);
+    expect(half?.length).toBeGreaterThan(30);
+    expect(new Set(most)).toEqual(new Set([153]));
+    expect(half?.every((alpha) => Math.abs(alpha - 76.5) < 1)).toBe(true);
+  });
+
+  test("follows the signs that are shown, and values that run", () => {
+    expect(lines("for").flat()).toEqual([]);
+    expect(lines("against")[1]?.length).toBeGreaterThan(30);
+    const [positive, most] = lines("both", true);
+    expect(positive).toEqual([]);
+    expect(new Set(most).size).toBeGreaterThan(3);
   });
 });

@@ -23,7 +23,7 @@ test("half of the mass is carried, and by no more values than needed", () => {
 });
 
 const group = (name: string, features: number[], special = false): Group => ({
-  name,
+  ...{ name, text: name, which: "", whose: "" },
   features,
   special,
   listed: true,

@@ -27,7 +27,12 @@ beforeEach(() => {
       ]);
     },
   };
-  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(context as never);
+  const other = { clearRect() {}, putImageData() {} };
+  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation(function (
+    this: HTMLCanvasElement,
+  ) {
+    return (this.className === "fpattr-heat" ? context : other) as never;
+  });
 });
 
 afterEach(() => {
@@ -106,7 +111,7 @@ describe("untrusted text", () => {
     expect(root.querySelector("b, script")).toBeNull();
     expect(find(".fpattr-caption").textContent).toBe(`${bold} ${caption}`);
     expect(find(".fpattr-failure").textContent).toContain(evil);
-    expect(find(".fpattr-about").textContent).toBe(`${evil} · ${close}`);
+    expect(find(".fpattr-about > span").textContent).toBe(`${evil} · ${close}`);
     expect(find(".fpattr-special").textContent).toBe(bold);
     expect(find(".fpattr-line").textContent).toContain("<img src=x onerr");
     const names = [...root.querySelectorAll(".fpattr-name")].map((name) => name.textContent);
@@ -322,7 +327,7 @@ describe("settings", () => {
     const { model, root, find } = show({ ...known(), selected_rows: [1] });
     const panel = find(".fpattr-display");
     expect(panel.hidden).toBe(true);
-    find("[aria-expanded]").click();
+    find(".fpattr-tools [aria-expanded]").click();
     expect(panel.hidden).toBe(false);
     const limit = () => Number(find(".fpattr-heat").dataset.limit);
     expect(limit()).toBeCloseTo(5.6, 5);
@@ -402,33 +407,109 @@ const LEDGER = {
 };
 
 describe("the ledger", () => {
-  test("explains the part that is pointed at, in words and by fading the others", async () => {
-    const { root, find } = show({ ...known(), ledger: LEDGER, similarity: 0.5 });
-    await point("pointerenter", find(".fpattr-part[data-part=pairs]"), { bubbles: false });
-    const line = find(".fpattr-line");
-    // Of the model's own rows, which know nothing of this ledger.
-    expect(line.textContent).toMatch(
-      /^pairs: \+0\.400 = words × patches −20\.100 · words × CLS −3\.000 · BOS and EOS × patches \+40\.200 · BOS and EOS × CLS \+6\.000 · what words/,
+  const steps = (root: HTMLElement) =>
+    [...root.querySelectorAll<HTMLElement>(".fpattr-step")].map((step) =>
+      [...step.children].map(({ textContent }) => textContent).join(""),
     );
-    const faint = [...root.querySelectorAll<HTMLElement>(".fpattr-part[data-faint]")];
-    expect(faint.map((part) => part.dataset.part)).toEqual([
-      "rows_only",
-      "columns_only",
-      "baseline",
+
+  test("leads in signed steps to the similarity", () => {
+    const { root, find } = show({ ...known(), ledger: LEDGER, similarity: 0.5 });
+    expect(steps(root)).toEqual([
+      "+0.40pairs",
+      "+0.20caption alone",
+      "0.00image alone",
+      "−0.10baseline",
+      "= 0.50together",
     ]);
-    await point("pointerleave", find(".fpattr-part[data-part=pairs]"), { bubbles: false });
-    expect(line.textContent).toMatch(/^Hover/);
-    find(".fpattr-entry:nth-child(4)").focus();
-    await frame();
-    expect(line.textContent).toMatch(/^baseline: −0\.100/);
+    expect(find(".fpattr-ledger").getAttribute("aria-label")).toBe(
+      "Ledger: pairs +0.40, caption alone +0.20, image alone 0.00, baseline −0.10; together 0.50",
+    );
   });
 
-  test("says so where pairs do not add up to the similarity, and draws no bar", async () => {
+  test("is in the unit that Python names, with the digits that it needs", () => {
+    const ledger = { ...LEDGER, similarity: 50, pairs: 40, rows_only: 20, baseline: -10 };
+    const about = { unit_label: "difference of logits" };
+    const { root, find } = show({ ...known(), ledger, about, similarity: 50 });
+    expect(steps(root).at(-1)).toBe("= 50.0together");
+    expect(find(".fpattr-score").textContent).toBe("50.0difference of logits");
+  });
+
+  test("explains a step where the pointer or the focus is, until Escape", async () => {
+    const { root, find, model } = show({
+      ...known(),
+      ledger: LEDGER,
+      similarity: 0.5,
+      selected_rows: [1],
+    });
+    const tooltip = find("[role=tooltip]");
+    const [pairs, , , baseline] = root.querySelectorAll<HTMLElement>(".fpattr-step");
+    expect(tooltip.hidden).toBe(true);
+    await point("pointerenter", pairs as Element, { bubbles: false });
+    expect(tooltip.textContent).toMatch(/^pairs \+0\.40What words and patches add together/);
+    expect(pairs?.getAttribute("aria-describedby")).toBe(tooltip.id);
+    // The pointer may rest on the tooltip.
+    await point("pointerleave", pairs as Element, { bubbles: false, relatedTarget: tooltip });
+    expect(tooltip.hidden).toBe(false);
+    await point("pointerleave", tooltip, { bubbles: false, relatedTarget: root });
+    expect(tooltip.hidden).toBe(true);
+    baseline?.focus();
+    expect(tooltip.textContent).toMatch(/^baseline −0\.10/);
+    expect(pairs?.hasAttribute("aria-describedby")).toBe(false);
+    await press(baseline as Element, "Escape");
+    expect([tooltip.hidden, model.get("selected_rows")]).toEqual([true, [1]]);
+    await press(baseline as Element, "Escape");
+    expect(model.get("selected_rows")).toEqual([]);
+  });
+
+  test("stays, faint, while something else is computed", async () => {
+    const { root, find, model } = show({ ...known(), ledger: LEDGER, similarity: 0.5 });
+    expect(find(".fpattr-header").hasAttribute("data-stale")).toBe(false);
+    const before = steps(root);
+    model.update({ epoch: 2, sides: sidesOf({ text: "a snowman, blu" }) });
+    await frame();
+    expect(find(".fpattr-header").hasAttribute("data-stale")).toBe(true);
+    expect([steps(root), find(".fpattr-number").textContent]).toEqual([before, "0.50"]);
+    expect(find(".fpattr-ledger").getAttribute("aria-label")).toBe("Ledger: not computed yet");
+    model.update({ ledger: { ...LEDGER, pairs: 0.5, similarity: 0.6 }, similarity: 0.6 });
+    await frame();
+    expect(find(".fpattr-header").hasAttribute("data-stale")).toBe(false);
+    expect(steps(root)[0]).toBe("+0.50pairs");
+  });
+
+  test("says so where pairs do not add up to the similarity, and draws no step", async () => {
     const ledger = { ...LEDGER, pairs: 83.1, residual: -82.7 };
     const { root, find } = show({ ...known(), ledger, similarity: 0.5 });
-    expect(find(".fpattr-parts").textContent).toContain("do not add up to the similarity");
-    expect(find(".fpattr-bar").hidden).toBe(true);
-    expect(root.querySelector(".fpattr-part, .fpattr-entry")).toBeNull();
+    expect(find(".fpattr-ledger").textContent).toContain("do not add up to the similarity");
+    expect(root.querySelector(".fpattr-step")).toBeNull();
+  });
+});
+
+describe("the help", () => {
+  test("opens over the card, explains what is there, and gives the focus back", async () => {
+    const about = { layers: "text block 0", nodes: "text 4 nodes" };
+    const { find, root, model } = show({ ...known(), about, selected_rows: [1] });
+    const [button, help] = [find(".fpattr-ask"), find(".fpattr-help")];
+    expect([help.hidden, button.getAttribute("aria-expanded")]).toEqual([true, "false"]);
+    button.click();
+    expect([help.hidden, button.getAttribute("aria-expanded")]).toEqual([false, "true"]);
+    expect(document.activeElement).toBe(help);
+    const terms = [...help.querySelectorAll("dt")].map(({ textContent }) => textContent);
+    expect(terms).toContain("BOS, EOS and CLS");
+    expect(terms).not.toContain("PAD");
+    expect(help.textContent).toContain("text block 0 · text 4 nodes");
+    await press(help, "Escape");
+    expect([help.hidden, document.activeElement]).toEqual([true, button]);
+    expect(model.get("selected_rows")).toEqual([1]);
+    button.click();
+    await point("pointerdown", root);
+    expect(help.hidden).toBe(true);
+  });
+
+  test("explains padding where there is some", () => {
+    const tokens = tokensOf([["red", 0, 0, 3], "PAD", "PAD", "PAD"]);
+    const { find } = show({ sides: sidesOf({ text: "red", tokens }) });
+    find(".fpattr-ask").click();
+    expect(find(".fpattr-help").textContent).toContain("PAD can be the reddest");
   });
 });
 
@@ -526,6 +607,86 @@ describe("all words and places", () => {
   });
 });
 
+describe("the overview", () => {
+  const cells = (root: HTMLElement) => [...root.querySelectorAll<HTMLElement>(".fpattr-cell")];
+
+  test("has a small map of each word after the first frame, on one scale", async () => {
+    const { root, find } = show({ ...known(), ledger: LEDGER });
+    expect(root.querySelector(".fpattr-cell")).toBeNull();
+    await frame();
+    await frame();
+    expect(cells(root).map(({ textContent }) => textContent)).toEqual(["a", "snowman", "red"]);
+    expect(cells(root)[2]?.getAttribute("aria-label")).toBe("red, all patches −32.100");
+    expect(find(".fpattr-overview > p").textContent).toBe("All wordsone scale, ±5.600");
+  });
+
+  test("is linked: a map is its word", async () => {
+    const { root, model, find } = show(known());
+    await frame();
+    await frame();
+    const [a, snowman] = cells(root) as [HTMLElement, HTMLElement];
+    await point("pointerenter", snowman, { bubbles: false });
+    expect(root.dataset.shown).toBe("tokens:2,3");
+    expect(snowman.hasAttribute("data-chosen")).toBe(true);
+    snowman.click();
+    await frame();
+    expect([model.get("selected_rows"), snowman.getAttribute("aria-pressed")]).toEqual([
+      [2, 3],
+      "true",
+    ]);
+    snowman.click();
+    await frame();
+    expect(model.get("selected_rows")).toEqual([]);
+    await point("pointermove", find(".fpattr-token[data-tokens='1']"));
+    expect([a, snowman].map((cell) => cell.hasAttribute("data-chosen"))).toEqual([true, false]);
+  });
+
+  test("is one stop of the Tab key; arrows walk through it", async () => {
+    const { root } = show(known());
+    await frame();
+    await frame();
+    const [a, snowman, red] = cells(root) as [HTMLElement, HTMLElement, HTMLElement];
+    const stops = () => cells(root).map(({ tabIndex }) => tabIndex);
+    expect(stops()).toEqual([0, -1, -1]);
+    a.focus();
+    await press(a, "ArrowRight");
+    expect([document.activeElement, root.dataset.shown]).toEqual([snowman, "tokens:2,3"]);
+    await press(snowman, "End");
+    expect(document.activeElement).toBe(red);
+    expect(stops()).toEqual([-1, -1, 0]);
+    await press(red, "ArrowRight");
+    expect(document.activeElement).toBe(red);
+  });
+
+  test("of two captions is a matrix whose cells can be pointed at and pinned", async () => {
+    const [text] = sidesOf();
+    const { root, find, model } = show();
+    model.update({ epoch: 2, sides: [text, text] as never, ...known() });
+    await frame();
+    await frame();
+    const heads = [...root.querySelectorAll<HTMLElement>(".fpattr-head")];
+    const words = ["a", "snowman", "red"];
+    expect(heads.map(({ textContent }) => textContent)).toEqual([...words, ...words]);
+    const matrix = find(".fpattr-cells");
+    matrix.getBoundingClientRect = () => new DOMRect(0, 0, 90, 90);
+    await point("pointermove", matrix, { clientX: 80, clientY: 40 });
+    expect(root.dataset.shown).toBe("tokens/1:2,3 tokens/2:5");
+    // Tokens 2 and 3 with column 5: 2.5 − 3.5.
+    expect(matrix.getAttribute("aria-label")).toMatch(/^snowman.* × red.*: −1\.000$/);
+    expect(heads.map((head) => head.hasAttribute("data-chosen"))).toEqual([
+      ...[false, true, false],
+      ...[false, false, true],
+    ]);
+    matrix.dispatchEvent(new MouseEvent("click", { clientX: 80, clientY: 40 }));
+    await frame();
+    expect([model.get("selected_rows"), model.get("selected_columns")]).toEqual([[2, 3], [5]]);
+    await press(matrix, "ArrowUp");
+    await press(matrix, "ArrowLeft");
+    await press(matrix, "Enter");
+    expect([model.get("selected_rows"), model.get("selected_columns")]).toEqual([[1], [2, 3]]);
+  });
+});
+
 describe("scales", () => {
   const faint = (...row: number[]) => ({
     sides: sidesOf({ text: "red", tokens: RED, grid: [1, 2] }),
@@ -542,6 +703,32 @@ describe("scales", () => {
     await frame();
     expect(ends()).toEqual(["words ±0.010", "patches ±0.0020"]);
     expect(pixels[0]?.[3]).toBe(Math.round(0.85 * 255));
+  });
+
+  test("each has its legend, as strong as it is used, with a mark where the pointer is", async () => {
+    const { find, root, model } = show({ ...faint(0, -0.02, 0.01), opacity: 0.5 });
+    const of = (name: string) => find(`[data-scale=${name}] > .fpattr-gradient`);
+    expect(of("patches").style.getPropertyValue("--fpattr-strength")).toBe("0.5");
+    expect(of("words").style.getPropertyValue("--fpattr-strength")).toBe("");
+    const mark = () => root.querySelector<HTMLElement>(".fpattr-here:not([hidden])");
+    expect(mark()).toBeNull();
+    const chip = find(".fpattr-token");
+    await point("pointermove", chip);
+    expect(mark()?.closest<HTMLElement>(".fpattr-end")?.dataset.scale).toBe("words");
+    // The word has −0.010, and no other has more.
+    expect(mark()?.style.left).toBe("0.0%");
+    expect(chip.hasAttribute("data-against")).toBe(true);
+    const [text] = sidesOf({ text: "red", tokens: RED });
+    model.update({ epoch: 2, sides: [text, text] as never, rows: null });
+    await frame();
+    const names = [...root.querySelectorAll<HTMLElement>(".fpattr-end")];
+    expect(names.map(({ dataset }) => dataset.scale)).toEqual(["words (first)", "words (second)"]);
+  });
+
+  test("in logits the floor is as many times as high", () => {
+    const ledger = { ...LEDGER, unit_scale: 100 };
+    const { find } = show({ ...faint(0, 0.2, 0.1), selected_rows: [0], ledger });
+    expect(Number(find(".fpattr-heat").dataset.limit)).toBe(1);
   });
 
   test("what a special chip has beyond the words' scale is marked, and has its number", async () => {

@@ -167,9 +167,54 @@ def agreement(size: str, tokens: int, device: str) -> dict[str, float]:
     return found
 
 
+def contrasts(size: str, tokens: int, repeats: int) -> dict[str, Any]:
+    """Measure the map of a contrast of two captions beside a single explanation's.
+
+    Each repeat has a picture and captions that were never seen; further labels have the
+    picture of the contrast. All are measured in turns.
+    """
+    encoder = random_encoder(size)
+    found: dict[str, list[float]] = {}
+    for repeat in range(1 + repeats):
+        steps = one_contrast(encoder, tokens)
+        if repeat:
+            for name, taken in steps.items():
+                found.setdefault(name, []).append(taken)
+    return found
+
+
+def one_contrast(encoder: fp.DualEncoder, tokens: int) -> dict[str, float]:
+    """Return the seconds of each step, on new pictures and captions of a length."""
+    (image, ids), (other_image, first) = (random_inputs(encoder, tokens) for _ in range(2))
+    second, third = (random_inputs(encoder, tokens)[1] for _ in range(2))
+    text = encoder.prepare(third, "text").inputs
+
+    def whole(*sides: Any) -> np.ndarray:
+        pairs = fp.attribute(encoder, *sides)
+        return pairs.of_rows(range(len(pairs.rows.features)))
+
+    return {
+        "forward": seconds(forward(encoder, image, ids)),
+        "text pass": seconds(lambda: encoder.towers["text"].embed(text)),
+        "single": seconds(lambda: whole(image, ids)),
+        "contrast": seconds(lambda: whole(other_image, fp.Text(first) - fp.Text(second))),
+        "another label": seconds(lambda: whole(other_image, fp.Text(first) - fp.Text(third))),
+    }
+
+
+def prompts(size: str, tokens: int, parts: int) -> dict[str, Any]:
+    """Measure the memory of an explanation of a mean of captions, and its time."""
+    encoder = random_encoder(size)
+    image, _ = random_inputs(encoder, tokens)
+    captions = [fp.Text(random_inputs(encoder, tokens)[1]) for _ in range(parts)]
+    pairs = fp.attribute(encoder, image, fp.mean(captions))
+    taken = seconds(lambda: pairs.of_rows(range(len(pairs.rows.features))))
+    return {"seconds": taken, "peak": peak_gigabytes()}
+
+
 MEASUREMENTS: dict[str, Callable[..., dict[str, Any]]] = {
     measurement.__name__: measurement
-    for measurement in (default_layer, other_layer, side, residuals, agreement)
+    for measurement in (default_layer, other_layer, side, residuals, agreement, contrasts, prompts)
 }
 
 

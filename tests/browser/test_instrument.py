@@ -135,12 +135,18 @@ def test_what_is_hovered_adds_up_to_the_ledger(browser):
         view.pin(patches=list(range(pairs.matrix.shape[1])))
         view.wait_shown("patches:" + ",".join(map(str, range(64))))
         assert values_in(line(view))[0] + cls == pytest.approx(whole, abs=2e-3)
-        view.root.locator(".fpattr-entry", has_text="pairs").hover()
-        view.wait_painted()
-        total, *parts = values_in(line(view))
-        assert total == pytest.approx(whole, abs=6e-4)
-        assert sum(parts) == pytest.approx(whole, abs=2e-3)
-        assert line(view).startswith("pairs: +0.321 = words × patches +0.232 · words × CLS +0.089")
+        places, gathered = view.root.locator(".fpattr-step").all()[:2]
+        assert places.inner_text().split("\n") == ["+0.23", "words × patches"]
+        assert gathered.inner_text().split("\n") == ["+0.09", "words × CLS"]
+        assert pairs.matrix.sum() == pytest.approx(0.23, abs=6e-3)
+        assert pairs.image_special.sum() == pytest.approx(0.09, abs=6e-3)
+        gathered.hover()
+        tooltip = view.root.get_by_role("tooltip")
+        assert tooltip.inner_text().startswith("words × CLS +0.09")
+        # Explained at the pointer, and all of it can be seen.
+        box, step = tooltip.bounding_box(), gathered.bounding_box()
+        assert abs(box["y"] - step["y"] - step["height"]) < 2
+        assert box["x"] <= step["x"] + step["width"] / 2 <= box["x"] + box["width"]
         assert view.harness.errors == []
 
 
@@ -217,7 +223,7 @@ def test_signs_opacity_and_smoothness_change_what_is_painted(view, pairs):
         assert np.abs(pixels[strong][:, :3].astype(int) - colour).max() <= 3
     view.root.locator(".fpattr-choice [data-value=both]").click()
 
-    view.root.locator("[aria-expanded]").click()
+    view.root.locator(".fpattr-tools [aria-expanded]").click()
     slider = view.root.get_by_role("slider")
     slider.focus()
     for _ in range(4):

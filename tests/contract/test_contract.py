@@ -106,7 +106,8 @@ def test_colours():
         "ink": colours.INK, "muted": colours.MUTED, "edge": colours.EDGE, "quiet": colours.QUIET,
         **{f"part-{number}": grey for number, grey in enumerate(colours.GREYS, 1)},
     }  # fmt: skip
-    theirs = {**light, "positive": cases["positive"], "negative": cases["negative"]}
+    theirs = {name: cases[name] for name in ("positive", "negative")}
+    theirs |= light | cases["figure"]
     del theirs["for"], theirs["against"]
     assert {name: list(colour) for name, colour in ours.items()} == theirs
     assert list(colours.INK_IN_THE_DARK) == dark["ink"]
@@ -133,7 +134,8 @@ def test_colours():
 
 def test_colours_that_mean_something_are_written_once():
     cases = contract("colours")
-    meant = [cases["positive"], cases["negative"], *cases["light"].values(), cases["dark"]["ink"]]
+    meant = [cases["positive"], cases["negative"], *cases["light"].values()]
+    meant += [*cases["figure"].values(), cases["dark"]["ink"]]
     meant = [colour for colour in meant if colour != [255, 255, 255]]
     forms = {colours.css(tuple(colour)) for colour in meant}
     forms |= {", ".join(map(str, colour)) for colour in meant}

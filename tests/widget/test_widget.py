@@ -254,7 +254,7 @@ def test_pins_are_features_of_both_sides_and_tokens_and_patches_follow_them():
 
 def test_other_pairs_are_shown_in_the_same_view(widget, encoder, picture):
     widget.bake()
-    widget.selected_tokens, widget.theme = [1], "dark"
+    widget.selected_tokens, widget.selected_patches, widget.theme = [1, 2], [3], "dark"
     wire, before = Wire(widget), widget._server
     other = fp.attribute(encoder, picture.rotate(90), "a cat and a kite", METHOD, 1)
     assert before.wait(30)  # or some of its rows would be on the wire by now
@@ -265,9 +265,10 @@ def test_other_pairs_are_shown_in_the_same_view(widget, encoder, picture):
     assert state["epoch"] == widget.epoch == 2
     assert state["rows"] == b""
     assert state["ledger"] == {}
-    assert (state["similarity"], state["selected_rows"], state["selected_columns"]) == (
-        None, [], [],
-    )  # fmt: skip
+    assert state["similarity"] is None
+    # "a" is there still, and every patch; "dog" is not.
+    assert (state["selected_rows"], state["selected_columns"]) == ([1], [4])
+    assert (widget.selected_tokens, widget.selected_patches) == ([1], [3])
     assert len(caption_of(state["sides"])["tokens"]) == len(other.tokens)
     assert widget.theme == "dark"
     assert widget.pairs is other

@@ -1,6 +1,6 @@
 /** Showing a value as the background of a group of features. */
 
-import { css, inkOn, isBeyond, over, type Rgb, tint, wanted } from "../values/colour";
+import { css, inkOn, isAgainst, isBeyond, over, type Rgb, tint, wanted } from "../values/colour";
 import { exact, signed } from "../values/format";
 import type { Signs } from "../values/settings";
 import { setAttributes, setStyle } from "./dom";
@@ -18,7 +18,7 @@ export interface Tinting {
   paper: Paper;
 }
 
-/** Tint an element by a value, with text that can be read on it, and a mark where it is cut. */
+/** Tint an element by a value, with text that can be read on it, and marks where it is cut or is against. */
 export function paintValue(
   element: HTMLElement,
   value: number,
@@ -30,6 +30,7 @@ export function paintValue(
   setStyle(element, "color", text ? `rgb(${text.join(", ")})` : "");
   setAttributes(element, {
     "data-tinted": mark !== null,
+    "data-against": mark !== null && isAgainst(value, limit),
     "data-beyond": mark !== null && isBeyond(value, limit),
     "data-value": Number.isNaN(value) ? undefined : exact(value),
   });

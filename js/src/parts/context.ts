@@ -7,7 +7,7 @@ import { NO_DRAFT } from "../values/focus";
 import type { Gesture } from "../values/gestures";
 import type { Look, Place } from "../values/look";
 import type { Settings } from "../values/settings";
-import type { LedgerTermState, PanelState } from "../values/shapes";
+import type { PanelState } from "../values/shapes";
 import type { Both, Panel, Side, SideIndex } from "../values/sides";
 import type { Standing } from "../values/weights";
 import type { Paper } from "./chip";
@@ -20,8 +20,6 @@ export interface ViewState {
   gesture: Gesture;
   /** Whether the view was ever touched. */
   touched: boolean;
-  /** The part of the ledger that explains itself. */
-  explained: keyof LedgerTermState | null;
 }
 
 export const AT_FIRST: ViewState = {
@@ -29,7 +27,6 @@ export const AT_FIRST: ViewState = {
   draft: NO_DRAFT,
   gesture: "replace",
   touched: false,
-  explained: null,
 };
 
 export interface Context {

@@ -1,110 +1,148 @@
-/** The similarity, its ledger as a bar whose parts explain themselves, and what made it. */
+/** The similarity, the steps that lead to it, each of which explains itself, and what made it. */
 
-import type { About } from "../model/protocol";
-import { plain } from "../values/format";
-import { addsUp, doesNotAddUp, ledgerBar, type Segment } from "../values/ledger";
-import type { LedgerState } from "../values/shapes";
+import { fixed, plain } from "../values/format";
+import {
+  addsUp,
+  doesNotAddUp,
+  madeOf,
+  type Step,
+  type Waterfall,
+  waterfall,
+} from "../values/ledger";
 import type { Context, Part } from "./context";
 import { h, setAttributes, setStyle, setText } from "./dom";
+import { createHelp } from "./help";
+import { createTooltip } from "./tooltip";
+
+const UNIT = "cosine similarity"; // where a model of another version says nothing
 
 export function createHeader(context: Context): Part {
-  const { store, state, signal } = context;
+  const { store, signal } = context;
   const number = h("span", { class: "fpattr-number" });
-  const score = h(
-    "div",
-    { class: "fpattr-score" },
-    number,
-    h("span", { class: "fpattr-small" }, "cosine similarity"),
+  const unit = h("span", { class: "fpattr-small" });
+  const score = h("div", { class: "fpattr-score" }, number, unit);
+  const ledger = h("div", { class: "fpattr-ledger", role: "group" });
+  const made = h("span", {});
+  const help = createHelp(context);
+  const about = h("div", { class: "fpattr-about fpattr-small" }, made, help.button);
+  const tooltip = createTooltip(() => element, signal);
+  const element = h(
+    "header",
+    { class: "fpattr-header" },
+    score,
+    about,
+    ledger,
+    tooltip.element,
+    help.element,
   );
-  const bar = h("div", { class: "fpattr-bar" });
-  const entries = h("div", { class: "fpattr-parts" });
-  const ledger = h("div", { class: "fpattr-ledger", role: "group" }, bar, entries);
-  const about = h("div", { class: "fpattr-about fpattr-small" });
-  const element = h("header", { class: "fpattr-header" }, score, ledger, about);
-  let described: About | undefined;
-  let drawn: LedgerState | null | undefined;
+  let drawn: unknown[] = [];
   return { element, paint };
 
   function paint(): void {
-    setText(number, store.similarity === null ? "–" : plain(store.similarity));
-    if (described !== store.about) {
-      described = store.about;
-      about.replaceChildren(...aboutLines(described).map((text) => h("span", {}, text)));
-    }
-    if (drawn !== store.ledger) {
-      drawn = store.ledger;
-      draw(drawn);
-    }
-    setAttributes(ledger, { "data-explained": state.explained ?? undefined });
-    for (const part of ledger.querySelectorAll<HTMLElement>("[data-part]")) {
-      const faint = state.explained !== null && state.explained !== part.dataset.part;
-      setAttributes(part, { "data-faint": faint });
-    }
-  }
-
-  function draw(now: LedgerState | null): void {
-    bar.replaceChildren();
-    entries.replaceChildren();
-    if (!now) {
+    const { similarity, ledger: now, pairs, about, subject } = store;
+    setText(unit, unitOf());
+    setText(made, [about.model, about.method].filter(Boolean).join(" · "));
+    // While something else is computed, what was shown stays, faint.
+    setAttributes(element, { "data-stale": now === null });
+    help.paint();
+    const next = [now, similarity, context.sides, pairs.complete];
+    if (next.every((value, i) => value === drawn[i])) return;
+    drawn = next;
+    if (now === null) {
       setAttributes(ledger, { "aria-label": "Ledger: not computed yet" });
+      if (similarity !== null) setText(number, plain(similarity));
+      else if (number.textContent === "") setText(number, "–");
       return;
     }
-    setAttributes(bar, { hidden: !addsUp(now) });
-    if (!addsUp(now)) {
-      entries.append(doesNotAddUp(now));
+    tooltip.hide();
+    if (addsUp(now)) draw(waterfall(now, subject.sides, context.sides, pairs));
+    else {
+      setText(number, plain(now.similarity));
       setAttributes(ledger, { "aria-label": "Ledger" });
-      return;
+      ledger.replaceChildren(h("p", { class: "fpattr-small" }, doesNotAddUp(now)));
     }
-    const { segments, zero, sum } = ledgerBar(now);
-    const text = segments.map(({ name, value }) => `${name} ${plain(value)}`).join(", ");
-    setAttributes(ledger, { "aria-label": `Ledger: ${text}; together ${plain(now.similarity)}` });
-    bar.append(...segments.map(barPart));
-    entries.append(...segments.map(entry));
-    if (zero <= 0) return;
-    const mark = h("span", { class: "fpattr-zero", title: "zero" });
-    setStyle(mark, "left", `${zero}%`);
-    const title = `all parts together: ${plain(now.similarity)}`;
-    const end = h("span", { class: "fpattr-sum", title });
-    setStyle(end, "left", `${sum}%`);
-    bar.append(mark, end);
   }
 
-  function barPart(segment: Segment): HTMLElement {
-    const part = h("span", { class: "fpattr-part", ...markOf(segment) });
-    setStyle(part, "left", `${segment.left}%`);
-    setStyle(part, "width", `${segment.width}%`);
-    explainOn(part, segment);
-    return part;
+  function unitOf(): string {
+    return store.about.unit_label || UNIT;
   }
 
-  function entry(segment: Segment): HTMLElement {
-    const swatch = h("span", { class: "fpattr-swatch", ...markOf(segment) });
-    const button = h(
-      "button",
-      { type: "button", class: "fpattr-entry" },
-      swatch,
-      `${segment.name} ${plain(segment.value)}`,
-    );
-    explainOn(button, segment);
-    return button;
+  function draw(fall: Waterfall): void {
+    const { steps, end, decimals } = fall;
+    const text = steps.map(({ name, value }) => `${name} ${fixed(value, decimals, true)}`);
+    setText(number, fixed(end, decimals));
+    setAttributes(ledger, {
+      "aria-label": `Ledger: ${text.join(", ")}; together ${fixed(end, decimals)}`,
+    });
+    const last = column("sum", `= ${fixed(end, decimals)}`, "together", fall, end, [
+      bar(fall, 0, end, "fpattr-bar"),
+    ]);
+    tooltip.explain(last, () => [
+      title(`${unitOf()} ${fixed(end, decimals)}`),
+      "What all steps come to.",
+    ]);
+    ledger.replaceChildren(...steps.map((step) => stepColumn(step, fall)), last);
   }
 
-  function explainOn(target: HTMLElement, { key }: Segment): void {
-    const show = () => context.update({ explained: key });
-    const hide = () => context.update({ explained: null });
-    for (const type of ["pointerenter", "focus", "click"]) {
-      target.addEventListener(type, show, { signal });
+  function stepColumn(step: Step, fall: Waterfall): HTMLElement {
+    const { key, name, value, start, stop, up, explanation } = step;
+    const { decimals } = fall;
+    const bars = [bar(fall, start, stop, "fpattr-bar")];
+    if (up > 0) {
+      bars.unshift(
+        bar(fall, start, start + up, "fpattr-bar", "up"),
+        bar(fall, start + up, stop, "fpattr-bar", "down"),
+      );
     }
-    for (const type of ["pointerleave", "blur"]) target.addEventListener(type, hide, { signal });
+    const says = fixed(value, decimals, true);
+    const element = column(key, says, name, fall, stop, bars);
+    setAttributes(element, { "data-sign": value < 0 ? "negative" : "positive" });
+    tooltip.explain(element, () => {
+      const parts = madeOf(step, decimals);
+      const made = parts ? [h("span", { class: "fpattr-made" }, parts)] : [];
+      return [title(`${name} ${says}`), ...made, explanation];
+    });
+    return element;
   }
 }
 
-function markOf({ key, value }: Segment) {
-  return { "data-part": key, "data-sign": value < 0 ? "negative" : "positive" };
+function title(text: string): HTMLElement {
+  return h("strong", {}, text);
 }
 
-function aboutLines({ model, method, layers, nodes }: About): string[] {
-  return [[model, method], [layers], [nodes]]
-    .map((parts) => parts.filter(Boolean).join(" · "))
-    .filter(Boolean);
+/** A column of the waterfall; from its `level` a line leads to the next. */
+function column(
+  key: string,
+  value: string,
+  name: string,
+  fall: Waterfall,
+  level: number,
+  bars: HTMLElement[],
+): HTMLElement {
+  const lead = h("span", { class: "fpattr-lead" });
+  setStyle(lead, "top", top(fall, level));
+  const zero = h("span", { class: "fpattr-zero" });
+  setStyle(zero, "top", top(fall, 0));
+  return h(
+    "button",
+    { type: "button", class: "fpattr-step", "data-part": key },
+    h("span", { class: "fpattr-addend" }, value),
+    h("span", { class: "fpattr-plot", "aria-hidden": "true" }, zero, ...bars, lead),
+    h("span", { class: "fpattr-what" }, name),
+  );
+}
+
+function bar(fall: Waterfall, from: number, to: number, name: string, way = ""): HTMLElement {
+  const element = h("span", { class: name, "data-way": way || undefined });
+  setStyle(element, "top", top(fall, Math.max(from, to)));
+  setStyle(element, "height", `${share(fall, Math.abs(to - from))}%`);
+  return element;
+}
+
+function top(fall: Waterfall, value: number): string {
+  return `${share(fall, fall.high - value)}%`;
+}
+
+function share({ low, high }: Waterfall, length: number): number {
+  return Number(((100 * length) / (high - low || 1)).toFixed(3));
 }

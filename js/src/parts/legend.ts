@@ -2,23 +2,24 @@
 
 import { NOTHING, on } from "../values/focus";
 import { brief, signed } from "../values/format";
-import type { Look } from "../values/look";
+import type { Look, Place } from "../values/look";
 import { same } from "../values/sets";
+import type { Settings } from "../values/settings";
 import {
   type Both,
   type Group,
   otherThan,
   type PanelWords,
+  type ScaleKind,
   SIDES,
   type Side,
   type SideIndex,
   sumAt,
-  wordOf,
 } from "../values/sides";
 import { paintValue, spoken } from "./chip";
 import type { Context, Part } from "./context";
 import { choice } from "./controls";
-import { h, setAttributes, setText } from "./dom";
+import { h, setAttributes, setStyle, setText } from "./dom";
 
 interface SpecialChip {
   readonly side: SideIndex;
@@ -29,14 +30,8 @@ interface SpecialChip {
 /** `tools` are put at the end of the row. */
 export function createLegend(context: Context, ...tools: HTMLElement[]): Part {
   const { store, signal } = context;
-  const ends = SIDES.map((side) => end(wordOf(context.sides[side], "all")));
-  const names = ends.map(({ name }) => name).join(" and of ");
-  const scale = h(
-    "div",
-    { class: "fpattr-scale", title: `Where the colours of ${names} end` },
-    h("span", { class: "fpattr-gradient", "aria-hidden": "true" }),
-    ...ends.map(({ element }) => element),
-  );
+  const scales = scalesOf(context.sides).map(createScale);
+  const scale = h("div", { class: "fpattr-scale" }, ...scales.map(({ element }) => element));
   const signs = choice(
     "Signs that are shown",
     {
@@ -83,11 +78,10 @@ export function createLegend(context: Context, ...tools: HTMLElement[]): Part {
     specials.replaceChildren(...chips.map(({ element }) => element));
   }
 
-  function paint({ sides }: Look): void {
-    SIDES.forEach((side) => {
-      ends[side]?.show(sides[side].limit);
-    });
+  function paint(look: Look): void {
+    const { sides } = look;
     const { settings } = store;
+    for (const each of scales) each.paint(look, settings, context.state.place);
     signs.show(settings.signs);
     setAttributes(scale, { "data-signs": settings.signs });
     if (drawn !== context.sides) draw();
@@ -112,15 +106,55 @@ export function createLegend(context: Context, ...tools: HTMLElement[]): Part {
   }
 }
 
-/** `words ±0.110`: where a scale ends. */
-function end(name: string) {
+/** A scale of colours: of the sums that words show, or of single patches. */
+interface ScaleOf {
+  readonly side: SideIndex;
+  readonly kind: ScaleKind;
+  readonly name: string;
+}
+
+/** The scales of both sides; where both have the same, the name says whose it is. */
+function scalesOf(sides: Both<Side>): ScaleOf[] {
+  const scales = SIDES.flatMap((side) =>
+    (["sums", "singles"] as const).flatMap((kind): ScaleOf[] => {
+      const panels = sides[side].panels.filter(({ scale }) => scale === kind);
+      const name = [...new Set(panels.map(({ words }) => words.all))].join(" and ");
+      return name ? [{ side, kind, name }] : [];
+    }),
+  );
+  return scales.map((one) => {
+    const twice = scales.filter(({ name }) => name === one.name).length > 1;
+    return twice ? { ...one, name: `${one.name} (${one.side === 0 ? "first" : "second"})` } : one;
+  });
+}
+
+/** `words ±0.110`: the colours as they are used, where they end, and where the pointer is. */
+function createScale({ side, kind, name }: ScaleOf) {
   const limit = h("span", { class: "fpattr-limit" });
-  const element = h("span", { class: "fpattr-end", "data-scale": name }, `${name} `, limit);
+  const here = h("span", { class: "fpattr-here", hidden: true });
+  const gradient = h("span", { class: "fpattr-gradient", "aria-hidden": "true" }, here);
+  const element = h(
+    "span",
+    {
+      class: "fpattr-end",
+      "data-scale": name,
+      "data-kind": kind,
+      title: `Where the colours of ${name} end`,
+    },
+    gradient,
+    `${name} `,
+    limit,
+  );
   return {
-    name,
     element,
-    show(value: number): void {
-      setText(limit, value > 0 ? `±${signed(value).slice(1)}` : "–");
+    paint({ sides, atPlace }: Look, { opacity }: Settings, place: Place | null): void {
+      const end = sides[side].limits[kind];
+      setText(limit, end > 0 ? `±${signed(end).slice(1)}` : "–");
+      setStyle(gradient, "--fpattr-strength", kind === "singles" ? String(opacity) : "");
+      const pointed = place?.side === side && end > 0 ? (atPlace ?? Number.NaN) : Number.NaN;
+      const share = Math.min(1, Math.max(-1, pointed / end));
+      setAttributes(here, { hidden: Number.isNaN(share) });
+      if (!Number.isNaN(share)) setStyle(here, "left", `${(50 * (share + 1)).toFixed(1)}%`);
     },
   };
 }

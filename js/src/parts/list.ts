@@ -63,13 +63,16 @@ export function createList(context: Context): Part {
     longest: number,
   ): HTMLButtonElement {
     const { pairs } = store;
+    const { text, which, whose, special } = group;
+    const [rows, columns] = context.sides;
+    const told = [`↔ ${tallyOf(columns, features)}`, which, rows.panels.length > 1 ? whose : ""];
     const bar = h("span", { class: "fpattr-stick" });
     setStyle(bar, "inline-size", `${(100 * Math.abs(value)) / longest}%`);
     const button = h(
       "button",
       { type: "button", "data-sign": value < 0 ? "negative" : "positive" },
-      h("bdi", { class: "fpattr-name", "data-special": group.special }, group.name),
-      h("span", { class: "fpattr-count" }, `↔ ${tallyOf(context.sides[1], features)}`),
+      h("bdi", { class: "fpattr-name", "data-special": special }, text),
+      h("span", { class: "fpattr-count" }, told.filter(Boolean).join(" · ")),
       h("span", { class: "fpattr-sticks", "aria-hidden": "true" }, bar),
       h("span", { class: "fpattr-amount" }, signed(value)),
       h("span", { class: "fpattr-share" }, pairs.complete ? share(value, pairs.magnitude()) : ""),

@@ -15,7 +15,7 @@ import { h, setAttributes, setStyle, svg } from "./dom";
 import { gridKeyboard } from "./grid_keyboard";
 import { gridPointer } from "./grid_pointer";
 import { createHeading } from "./heading";
-import { paintHeat } from "./heat_canvas";
+import { paintHatch, paintHeat } from "./heat_canvas";
 import { showImage } from "./image";
 
 const WORDS: PanelWords = {
@@ -103,7 +103,8 @@ function readPicture(
 }
 
 function group(feature: number, name: string, special: boolean): Group {
-  return { features: [feature], name, special, listed: true };
+  const told = { name, text: name, which: "", whose: "" };
+  return { features: [feature], ...told, special, listed: true };
 }
 
 export function createPicture(context: Context, shown: Shown<PicturePanel>): PanelPart {
@@ -111,6 +112,7 @@ export function createPicture(context: Context, shown: Shown<PicturePanel>): Pan
   const { side } = shown.now;
   const image = showImage(() => context.update({}), signal);
   const canvas = h("canvas", { class: "fpattr-heat", "aria-hidden": "true" });
+  const hatch = h("canvas", { class: "fpattr-hatch", "aria-hidden": "true" });
   const outlined = () =>
     ["fpattr-under", "fpattr-over"].map((name) => svg("path", { class: name }));
   const [pins, layers] = [outlined(), outlined()];
@@ -130,6 +132,7 @@ export function createPicture(context: Context, shown: Shown<PicturePanel>): Pan
     },
     image.element,
     canvas,
+    hatch,
     marks,
   );
   const chooser = createChooser(context, side, stage);
@@ -181,14 +184,18 @@ export function createPicture(context: Context, shown: Shown<PicturePanel>): Pan
       "data-smooth": settings.smooth,
       "aria-label": label(panel, here, chosen),
     });
-    setStyle(canvas, "opacity", settings.opacity < 1 ? String(settings.opacity) : "");
+    for (const layer of [canvas, hatch]) {
+      setStyle(layer, "opacity", settings.opacity < 1 ? String(settings.opacity) : "");
+    }
     const { signs, smooth } = settings;
     const limit = here.limits.singles;
     const map = here.mapped && `${pairs.version} ${look.sides[otherThan(side)].chosen.join()}`;
     const next = [limit, signs, smooth, columns, rows, pairs, map];
     if (painted.length === 0 || next.some((value, i) => value !== painted[i])) {
       const values = here.values.subarray(firstPatch, firstPatch + rows * columns);
-      paintHeat(canvas, grid, here.mapped ? { map: values, limit, signs, smooth } : null);
+      const heat = here.mapped ? { map: values, limit, signs, smooth } : null;
+      paintHatch(hatch, grid, heat);
+      paintHeat(canvas, grid, heat);
       painted = next;
     }
     const path = outlinePath(chosen, grid);

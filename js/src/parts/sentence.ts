@@ -1,7 +1,7 @@
 /** Panels of text: a sentence of chips to hover, drag over and walk through by keyboard. */
 
 import { NOTHING, on } from "../values/focus";
-import { brief, plural, readOut } from "../values/format";
+import { brief, readOut } from "../values/format";
 import type { Look } from "../values/look";
 import type { Settings } from "../values/settings";
 import type { FoldState, SentenceState } from "../values/shapes";
@@ -64,7 +64,10 @@ export function readFolded(
   const cut = folded(tokens, folds);
   const special = tokens.flatMap((token, feature) => (token.special ? [feature] : []));
   const words = cut.chips.filter(({ kind }) => kind !== "special");
-  const text = words.map((chip) => chip.before + chip.text).join("").trim();
+  const text = words
+    .map((chip) => chip.before + chip.text)
+    .join("")
+    .trim();
   const whole = { features: tokens.length, special, weight: 1 };
   const state: SentenceState = { kind: "sentence", ...whole, text, tokens };
   const panel = panelOf(state, cut, {
@@ -94,19 +97,15 @@ function panelOf(
     first,
     sentence: cut,
     standing,
-    groups: cut.chips.map((chip, i) => {
-      const which = [whichOf(cut, i), isShared(chip.text) ? title : ""].filter(Boolean).join(", ");
-      return groupOf(chip, first, which);
-    }),
+    groups: cut.chips.map((chip, i) =>
+      groupOf(chip, first, whichOf(cut, i), isShared(chip.text) ? title : ""),
+    ),
     aside: [],
     words: WORDS,
     scale: "sums",
     divided: isDivided(tokens),
     name,
-    tally: (features) => {
-      const special = own(features).every((token) => tokens[token]?.special);
-      return special ? name(features) : plural(features.length, WORDS.feature);
-    },
+    tally: (features) => (standing.summed ? name(features) : nameOf(own(features), cut, tokens)),
     cite: ({ features }) => name(features),
     remark: (features) =>
       own(features).some((token) => tokens[token]?.unknown) ? "the model has never seen it" : "",
@@ -114,10 +113,12 @@ function panelOf(
   };
 }
 
-function groupOf({ tokens, text, kind }: Chip, first: number, which: string): Group {
+function groupOf({ tokens, text, kind }: Chip, first: number, which: string, whose: string): Group {
+  const told = [which, whose].filter(Boolean).join(", ");
   return {
     features: tokens.map((token) => first + token),
-    name: which ? `${text} (${which})` : text,
+    name: told ? `${text} (${told})` : text,
+    ...{ text, which, whose },
     special: kind === "special",
     listed: kind !== "mark",
   };
@@ -219,7 +220,7 @@ export function createSentence(context: Context, shown: Shown<SentencePanel>): P
     drawn = panel.sentence;
     chips = drawn.chips;
     groups = panel.groups;
-    spans = chips.map((chip, i) => chipElement(chip, groups[i]?.features ?? []));
+    spans = chips.map((chip, i) => chipElement(chip, groups[i]?.features ?? [], panel.divided));
     text.replaceChildren();
     chips.forEach((chip, i) => {
       text.append(chip.before, spans[i] as HTMLElement);
@@ -260,6 +261,8 @@ export function createSentence(context: Context, shown: Shown<SentencePanel>): P
         "data-chosen": held === 0 ? undefined : held < features.length ? "part" : "whole",
         "data-pinned": pins > 0,
         "data-end": isPointed && pastMiddle(span),
+        "data-below":
+          isPointed && span.offsetTop > (spans[0]?.offsetTop ?? 0) + span.offsetHeight / 2,
         "data-readout": isPointed ? readOut(value) : undefined,
         "aria-selected": String(pins > 0),
         "aria-label": `${chip.text}${unseen}, ${said}`,
@@ -271,7 +274,7 @@ export function createSentence(context: Context, shown: Shown<SentencePanel>): P
   }
 }
 
-function chipElement(chip: Chip, features: readonly number[]): HTMLSpanElement {
+function chipElement(chip: Chip, features: readonly number[], divided: boolean): HTMLSpanElement {
   return h(
     "span",
     {
@@ -281,7 +284,7 @@ function chipElement(chip: Chip, features: readonly number[]): HTMLSpanElement {
       "data-tokens": features.join(),
       "data-unknown": chip.unknown,
       title: chip.unknown ? "The model has never seen this word" : undefined,
-      "data-split": chip.kind === "word" && chip.tokens.length > 1,
+      "data-split": divided && chip.kind === "word" && chip.tokens.length > 1,
       // An explicit direction keeps the name of a special token out of the sentence's own.
       dir: chip.kind === "special" ? "ltr" : undefined,
     },

@@ -3,7 +3,7 @@
 import { WHY } from "../model/liveness";
 import type { Store } from "../model/store";
 import { plural } from "../values/format";
-import { line, type Piece, splitOf } from "../values/line";
+import { line, type Piece } from "../values/line";
 import type { Look } from "../values/look";
 import type { Context, Part } from "./context";
 import { h, setAttributes, setStyle, setText } from "./dom";
@@ -15,13 +15,10 @@ export function createLine(context: Context): Part {
   return {
     element,
     paint(look: Look) {
-      const { ledger, absence, pairs, news } = store;
+      const { absence, pairs, news } = store;
       const { sides } = context;
-      const { explained } = state;
       const pieces = line({
-        ...{ sides, look, ledger, explained, news },
-        split: explained === "pairs" ? splitOf(sides, pairs) : [],
-        touched: state.touched,
+        ...{ sides, look, news, touched: state.touched },
         why: WHY[absence],
         computing: absence === "computing",
         missing: pairs.rows - pairs.count,

@@ -33,6 +33,13 @@ export function wanted(value: number, signs: Signs): boolean {
   return signs === "both" || value > 0 === (signs === "for");
 }
 
+const FAINTEST = 0.2; // share of the limit: what is weaker looks like nothing anyway
+
+/** Whether a value needs a mark that tells it from positive ones without hue. */
+export function isAgainst(value: number, limit: number): boolean {
+  return limit > 0 && value <= -FAINTEST * limit;
+}
+
 /** Whether a value lies beyond the end of a scale, but for rounding. */
 export function isBeyond(value: number, limit: number): boolean {
   return limit > 0 && Math.abs(value) > limit * (1 + 1e-6);

@@ -22,9 +22,25 @@ export function brief(value: number): string {
 
 /** `0.85`, `−0.03`: two decimals, no plus. */
 export function plain(value: number): string {
+  return fixed(value, 2);
+}
+
+/**
+ * How many decimals numbers need that add up to `end`: two, fewer where the largest of them is
+ * large, and three where the end would read almost nothing.
+ */
+export function decimalsFor(end: number, largest: number): number {
+  if (largest >= 999.5) return 0;
+  if (largest >= 9.95) return 1;
+  return Math.abs(end) >= 0.0995 ? 2 : 3;
+}
+
+/** `0.31`, `−12.0`: so many decimals; a plus where `plus` asks for it. */
+export function fixed(value: number, decimals: number, plus = false): string {
   if (Number.isNaN(value)) return "–";
-  const text = Math.abs(value).toFixed(2);
-  return value < 0 && Number(text) > 0 ? MINUS + text : text;
+  const text = Math.abs(value).toFixed(decimals);
+  if (Number(text) === 0) return text;
+  return (value < 0 ? MINUS : plus ? "+" : "") + text;
 }
 
 /** `26%`, `<1%`: a share of what it is a part of, from 0 to 1. */

@@ -1,6 +1,6 @@
 /** A heat map as pixels: a flat square for each cell, or values that run into each other. */
 
-import { type Rgb, tint, wanted } from "./colour";
+import { isAgainst, type Rgb, tint, wanted } from "./colour";
 import type { Grid } from "./region";
 import type { Signs } from "./settings";
 
@@ -33,6 +33,30 @@ export function heatPixels(grid: Grid, { map, limit, signs, smooth }: Heat): Pix
     const mark = wanted(value, signs) ? tint(value, limit) : null;
     if (mark) put(data, 4 * i, mark.colour, mark.alpha);
   });
+  return { width, height, data };
+}
+
+const PERIOD = 7; // pixels from line to line
+const LINE = [255, 255, 255] as const;
+const STRONGEST_LINE = 0.6;
+
+/**
+ * Diagonal lines over what is negative, so that signs can be told without hue; the stronger the
+ * value, the clearer. `size`: pixels along the longer side, about.
+ */
+export function hatchPixels(grid: Grid, { map, limit, signs, smooth }: Heat, size: number): Pixels {
+  const k = Math.max(4, Math.round(size / Math.max(grid.rows, grid.columns, 1)));
+  const [width, height] = [grid.columns * k, grid.rows * k];
+  const data = new Uint8ClampedArray(4 * width * height);
+  const values = smooth ? between(map, grid, k) : null;
+  for (let y = 0; y < height; y++) {
+    for (let x = (PERIOD - (y % PERIOD)) % PERIOD; x < width; x += PERIOD) {
+      const cell = Math.floor(y / k) * grid.columns + Math.floor(x / k);
+      const value = (values ? values[y * width + x] : map[cell]) ?? 0;
+      if (!isAgainst(value, limit) || !wanted(value, signs)) continue;
+      put(data, 4 * (y * width + x), LINE, STRONGEST_LINE * Math.min(1, -value / limit));
+    }
+  }
   return { width, height, data };
 }
 

@@ -1,10 +1,7 @@
 /** Says in words what is being looked at. Pure. */
 
-import { isNothing, listed, plural, signed } from "./format";
-import { addsUp, ledgerBar } from "./ledger";
+import { isNothing, plural, signed } from "./format";
 import type { Look } from "./look";
-import type { Pairs } from "./pairs";
-import type { LedgerState, LedgerTermState } from "./shapes";
 import {
   type Both,
   citeOf,
@@ -30,11 +27,6 @@ export interface Piece {
 export interface LineInput {
   sides: Both<Side>;
   look: Look;
-  ledger: LedgerState | null;
-  /** What the ledger's pairs are made of; see `splitOf`. */
-  split: readonly Addend[];
-  /** The part of the ledger that explains itself. */
-  explained: keyof LedgerTermState | null;
   /** Why rows are missing, in words that begin with `not computed`; or that they are on their way. */
   why: string;
   /** Whether the view was ever touched. */
@@ -123,52 +115,8 @@ function sum(value: number, others: readonly Addend[]): Piece[] {
   return pieces;
 }
 
-/** A part of the ledger in words; nothing where no part is asked about. */
-function explanation({ ledger, explained, split }: LineInput): Piece[] {
-  const { segments } = ledger && addsUp(ledger) ? ledgerBar(ledger) : { segments: [] };
-  const part = segments.find(({ key }) => key === explained);
-  if (!part) return [];
-  const pieces: Piece[] = [
-    { text: part.name, kind: "name" },
-    { text: ": " },
-    { text: signed(part.value), kind: "value" },
-  ];
-  if (part.key === "pairs" && split.length > 1) {
-    const parts = split.map(({ name, value }) => `${name} ${signed(value)}`);
-    pieces.push({ text: ` = ${parts.join(" · ")}` });
-  }
-  return [...pieces, { text: ` · ${part.explanation}`, kind: "aside" }];
-}
-
-/** All pairs by what stands on their two sides: what is nothing is left out. */
-export function splitOf(sides: Both<Side>, pairs: Pairs): Addend[] {
-  if (!pairs.complete) return [];
-  const halves = (side: Side) => {
-    const special = side.groups.filter((group) => group.special);
-    const names = special.map(({ name }) => name);
-    return [
-      { name: wordOf(side, "all"), features: side.ordinary },
-      {
-        name: names.length <= MOST_ADDENDS ? listed(names) : "special positions",
-        features: special.flatMap(({ features }) => features),
-      },
-    ];
-  };
-  return halves(sides[0])
-    .flatMap((first) => {
-      const values = pairs.along(0, first.features);
-      return halves(sides[1]).map((second) => ({
-        name: `${first.name} × ${second.name}`,
-        value: sumAt(second.features, values),
-      }));
-    })
-    .filter(({ value }) => !isNothing(value));
-}
-
 export function line(input: LineInput): Piece[] {
   const { sides, look, news } = input;
-  const explained = explanation(input);
-  if (explained.length > 0) return explained;
   const chosen = SIDES.filter((side) => look.sides[side].chosen.length > 0);
   const [subject] = chosen;
   if (subject === undefined) return idle(input);

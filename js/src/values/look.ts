@@ -16,6 +16,8 @@ import {
 } from "./sides";
 import { largest } from "./sums";
 
+const WORDS = 4; // that a short caption has
+
 /** Where the pointer, or the keyboard's cursor, stands: on a group of one side. */
 export interface Place {
   side: SideIndex;
@@ -80,7 +82,7 @@ export function look(input: LookInput): Look {
     const kinds = new Set(sides[side].panels.map(({ scale }) => scale));
     const limits = {
       sums: kinds.has("sums") ? endOfSums(input, side, chosenThere, seen) : 0,
-      singles: kinds.has("singles") ? endOfSingles(input, side, seen) : 0,
+      singles: kinds.has("singles") ? endOfSingles(input, side, chosenThere, seen) : 0,
     };
     return { ...seen, limits, limit: kinds.has("sums") ? limits.sums : limits.singles };
   });
@@ -108,10 +110,22 @@ function endOfSums(
   return limitOf(share(side, "sums", size), floor);
 }
 
+/**
+ * What a choice is worth beside a word: a patch among many is worth less, so that what two
+ * pictures have in common is seen patch by patch.
+ */
+function shareOf(sides: Both<Side>, side: SideIndex, chosenThere: readonly number[]): number {
+  const { panels, ordinary } = sides[otherThan(side)];
+  const patches = panels.every(({ scale }) => scale === "singles");
+  if (!patches || chosenThere.length === 0) return 1;
+  return Math.min(1, (WORDS * chosenThere.length) / Math.max(ordinary.length, 1));
+}
+
 /** Of single features. */
 function endOfSingles(
   { sides, pairs, settings, unit, share }: LookInput,
   side: SideIndex,
+  chosenThere: readonly number[],
   { values, mapped }: Pick<SideLook, "values" | "mapped">,
 ): number {
   const ordinary = sides[side].panels.flatMap((panel) =>
@@ -121,5 +135,5 @@ function endOfSingles(
   // A map's own scale is asked for to see weak maps, and has no floor; the legend tells its end.
   if (mapped && settings.scale === "own") return own;
   const size = share(side, "singles", Math.max(pairs.limit(), own));
-  return limitOf(size, unit * featureFloor(ordinary.length));
+  return limitOf(size, unit * featureFloor(ordinary.length) * shareOf(sides, side, chosenThere));
 }

@@ -24,6 +24,10 @@ export interface Group {
   /** Numbers of its features on its side. */
   readonly features: readonly number[];
   readonly name: string;
+  /** The name is made of these: what it says, which of equal ones of its panel, whose it is. */
+  readonly text: string;
+  readonly which: string;
+  readonly whose: string;
   readonly special: boolean;
   /** Whether it is one of the strongest pairs' candidates. */
   readonly listed: boolean;
