@@ -582,19 +582,20 @@ def test_agreement_of_references_is_that_of_each_phrases_map(encoder):
 def test_real_maps_move_with_the_reference(encoder):
     """Through the front door; methods without a reference have no such number."""
     blurred = fp.IntegratedJacobians(steps=2, image_reference="blurred")
-    methods = [fp.IntegratedJacobians(steps=2), blurred, fp.Occlusion(), fp.PatchTokenSimilarity()]
-    report = fp.evaluate(
-        encoder, tiny(1), methods=methods, metrics="reference_agreement", progress=False
-    )
+    pictured = fp.Occlusion(patches=fp.Picture(picture(1)))
+    methods = [fp.IntegratedJacobians(steps=2), blurred, pictured, fp.PatchTokenSimilarity()]
+    metrics = ["reference_agreement", Faithfulness(masks=2)]  # whose masks show the picture
+    report = fp.evaluate(encoder, tiny(1), methods=methods, metrics=metrics, progress=False)
     assert report.skipped == ()
     runs = [run.method for run in report.runs]
     assert runs[:2] == ["integrated Jacobians", "integrated Jacobians, reference: blurred"]
-    scores = report.to_dataframe().sort_values("phrase")
+    scores = report.to_dataframe()
+    scores = scores[scores["metric"].str.startswith("agreement")].sort_values("phrase")
     by_run = {run: scores[scores["method"] == run] for run in runs}
     assert [set(own["metric"]) for own in by_run.values()] == [
         {"agreement with reference: blurred"},
         {"agreement with reference: zeros"},
-        {"agreement with reference: blurred"},
+        {"agreement with reference: blurred", "agreement with reference: zeros"},
         set(),
     ]
     maps = [
