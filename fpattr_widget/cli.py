@@ -32,7 +32,7 @@ def explain(arguments: argparse.Namespace) -> None:
     print(f"loading {arguments.model} …", file=sys.stderr)
     from . import attribute, load_encoder
     from .drawing import never_seen, unknown_words
-    from .pairs import without_pictures
+    from .pairs import without_picture
 
     encoder = load_encoder(arguments.model)
     pairs = attribute(
@@ -45,7 +45,7 @@ def explain(arguments: argparse.Namespace) -> None:
     if warning := never_seen(unknown_words(pairs.caption, pairs.tokens)):
         print(warning, file=sys.stderr)
     compute(pairs)
-    write(output, without_pictures(pairs) if arguments.strip_image else pairs, arguments)
+    write(output, without_picture(pairs) if arguments.strip_image else pairs, arguments)
     print(f"similarity {pairs.ledger.similarity:.3f}, written to {output}", file=sys.stderr)
 
 

@@ -18,7 +18,7 @@ from PIL import Image, features
 from ..drawing import INK, INK_IN_THE_DARK, WHITE, css, pairs_png
 from ..errors import InputError
 from ..files import write_atomically
-from ..pairs import FeaturePairs, without_pictures
+from ..pairs import FeaturePairs, without_picture
 from ..view import Encoded, computed_state, encode_within, pictures_of, subject_state, title_of
 
 Form = Literal["page", "fragment", "iframe"]
@@ -175,7 +175,7 @@ def section(shown: Explained, strip_image: bool = False) -> str:
     """Return what the page's script turns into the view of one explanation."""
     pairs, kept_state = _pairs_and_state(shown)
     if strip_image:
-        pairs = without_pictures(pairs)
+        pairs = without_picture(pairs)
     room = _LARGEST_PICTURE // max(1, len(pictures_of(pairs)))
     subject = subject_state(pairs, partial(encode_within, size=room))
     state = {**subject, **computed_state(pairs), **kept_state}

@@ -4,7 +4,7 @@ from ..methods import Ledger, Recorded
 from ._attribute import MethodLike, attribute
 from ._classification import REST, Classification, classified
 from ._document import About
-from ._load import load_pairs, without_pictures
+from ._load import load_pairs, without_picture
 from ._pairs import FeaturePairs
 from ._picture_cache import PictureCache
 from ._table import table_columns
@@ -22,5 +22,5 @@ __all__ = [
     "classified",
     "load_pairs",
     "table_columns",
-    "without_pictures",
+    "without_picture",
 ]
