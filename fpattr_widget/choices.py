@@ -22,6 +22,7 @@ MetricName = Literal[
     "faithfulness",
     "completeness",
     "agreement",
+    "reference_agreement",
 ]
 
 #: Data sets of the command line, with the files that each is read from; those in brackets

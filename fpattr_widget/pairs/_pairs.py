@@ -507,14 +507,26 @@ class FeaturePairs:
 
         return PairsWidget(self, **options)
 
-    def plot(self, *, tokens: Iterable[int] | None = None) -> "Figure":
+    def plot(
+        self,
+        *,
+        rows: Iterable[int] | None = None,
+        columns: Iterable[int] | None = None,
+        tokens: Iterable[int] | None = None,
+    ) -> "Figure":
         """Return a figure of these pairs for a paper; missing numbers are computed first.
+
+        Words with pictures are drawn as maps, words with words as a matrix, and two pictures
+        with the maps of what each met in the other.
 
         Parameters
         ----------
+        rows, columns
+            Numbers of features, such as ``pairs.rows.find("dog")`` and
+            ``pairs.columns.region(mask)``: the maps of words among them are shown, by default
+            those of the strongest words, and patches are outlined.
         tokens
-            Numbers of tokens whose words' maps are shown; by default those of the strongest
-            words.
+            Another name of ``rows``, where they are a caption.
 
         Returns
         -------
@@ -524,11 +536,16 @@ class FeaturePairs:
         Raises
         ------
         InputError
-            When there is no such token.
+            When there is no such feature, or both ``rows`` and ``tokens`` are given.
         """
         from ..drawing import plot
 
-        return plot(self, tokens)
+        if tokens is None:
+            return plot(self, rows, columns=columns)
+        if rows is not None:
+            raise InputError("tokens", "is another name of `rows`", "pass one of them")
+        self._sentence  # noqa: B018 - raises for other pairs
+        return plot(self, tokens, columns=columns, rows_name="tokens")
 
     # Inside
 
