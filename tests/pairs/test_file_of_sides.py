@@ -153,7 +153,7 @@ CHANGES = {
     "a picture less": (("columns",), lambda inputs: inputs[:1], "of other inputs"),
     "a picture turned": (("columns", 0, "grid"), [1, 7], "its values have the wrong shape"),
     "a patch more": (("columns", 0, "grid"), [2, 4], "its values have the wrong shape"),
-    "many patches": (("columns", 0, "grid"), [1 << 12, 1 << 12], "too many features"),
+    "many patches": (("columns", 0, "grid"), [1 << 10, 1 << 10], "too many features"),
     "trillions of patches": (("columns", 0, "grid"), [1 << 24, 1 << 24], "too many features"),
 }  # fmt: skip
 
