@@ -86,6 +86,13 @@ def photos(photo) -> tuple[str, str]:
     return photo, "farm.png"
 
 
+def test_another_picture_is_the_reference(photos):
+    one, two = photos
+    assert main(["explain", one, "a dog", "--reference", two, "-o", "it.fpattr", *SCENES]) == 0
+    expected = fp.attribute("scenes", one, "a dog", reference=two)
+    np.testing.assert_allclose(fp.load_pairs("it.fpattr").matrix, expected.matrix, atol=1e-5)
+
+
 def test_any_two_sides_are_explained(photos, capsys):
     """Each command computes what Python does, whatever the kinds of its inputs."""
     one, two = photos

@@ -438,7 +438,7 @@ def test_sides_that_cannot_be_explained_are_refused(encoder):
         ((fp.Picture("no.png") + fp.Picture(PICTURES[0]), "a dog"), {}, r"\(part 1 of 2\)"),
         ((PICTURES[0], [dog(), dog()]), {}, "`caption` is a list of inputs: add them"),
         ((PICTURES[0], dog()), {"unit": "percent"}, "`unit` is 'percent': pass one of 'cosine'"),
-        ((PICTURES[0], dog()), {"layer": {"audio": 1}}, "`layer` names the tower 'audio'"),
+        ((PICTURES[0], dog()), {"layer": {"sound": 1}}, "`layer` names the tower 'sound'"),
     ):
         with pytest.raises(fp.InputError, match=message):
             fp.attribute(encoder, *sides, **options)
