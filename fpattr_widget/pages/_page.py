@@ -39,7 +39,7 @@ class Shown(Protocol):
 
 Explained = FeaturePairs | Shown
 
-_LARGEST_PICTURE = 110_000  # bytes; with all else, a page stays below 400 kB
+_LARGEST_PICTURE = 85_000  # bytes; with all else, a page stays below 400 kB
 _NONCE = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _STYLE = Template("""
 :root { color-scheme: light dark; }
@@ -65,7 +65,7 @@ def to_html(
     title: str | None = None,
     nonce: str | None = None,
     strip_image: bool = False,
-    height: int = 840,
+    height: int = 920,
 ) -> str:
     """Return explanations as HTML: the same view as in a notebook, with nothing to load.
 

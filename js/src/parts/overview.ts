@@ -23,8 +23,6 @@ import { h, setAttributes, setStyle, setText } from "./dom";
 import { paintHatch, paintHeat } from "./heat_canvas";
 import { type ShownImage, showImage } from "./image";
 
-const LONG = 30; // words, from which on a caption is longer than its picture
-
 /** What stands in the overview, for one plan of it. */
 interface Shown {
   readonly element: HTMLElement;
@@ -57,11 +55,7 @@ export function createOverview(context: Context): Part {
       else shown = overview && createMatrix(context, overview);
       element.replaceChildren(heading, ...(shown ? [shown.element] : []));
       setText(title, shown?.title ?? "");
-      const long = overview?.kind === "maps" && overview.of > LONG;
-      setAttributes(element, {
-        ...{ hidden: shown === null, "aria-label": shown?.title },
-        "data-long": long,
-      });
+      setAttributes(element, { hidden: shown === null, "aria-label": shown?.title });
     }
     if (!shown) return;
     const values = [pairs.version, settings.signs, store.ledger];
