@@ -39,26 +39,31 @@ export function createOverview(context: Context): Part {
   const scale = h("span", { class: "fpattr-limit" });
   const heading = h("p", {}, title, scale);
   const element = h("section", { class: "fpattr-overview", hidden: true }, heading);
-  let planned: unknown[] = [];
+  let arranged: unknown[] = [];
   let painted: unknown[] = [];
   let shown: Shown | null = null;
+  // It has its room from the beginning; its values come later.
+  arrange();
   return { element, paint };
 
+  function arrange(): void {
+    const { pairs, subject } = store;
+    const now = [context.sides, pairs, pairs.complete];
+    if (now.every((value, i) => value === arranged[i])) return;
+    arranged = now;
+    painted = [];
+    const overview = overviewOf(context.sides, subject.folds, pairs);
+    if (overview?.kind === "maps") shown = createMaps(context, overview);
+    else shown = overview && createMatrix(context, overview);
+    element.replaceChildren(heading, ...(shown ? [shown.element] : []));
+    setText(title, shown?.title ?? "");
+    setAttributes(element, { hidden: shown === null, "aria-label": shown?.title });
+  }
+
   function paint(look: Look): void {
-    const { pairs, settings, subject } = store;
-    const plan = [context.sides, pairs, pairs.complete];
-    if (plan.some((value, i) => value !== planned[i])) {
-      planned = plan;
-      painted = [];
-      const overview = overviewOf(context.sides, subject.folds, pairs);
-      if (overview?.kind === "maps") shown = createMaps(context, overview);
-      else shown = overview && createMatrix(context, overview);
-      element.replaceChildren(heading, ...(shown ? [shown.element] : []));
-      setText(title, shown?.title ?? "");
-      setAttributes(element, { hidden: shown === null, "aria-label": shown?.title });
-    }
+    arrange();
     if (!shown) return;
-    const values = [pairs.version, settings.signs, store.ledger];
+    const values = [store.pairs.version, store.settings.signs, store.ledger];
     if (values.some((value, i) => value !== painted[i])) {
       painted = values;
       const limit = shown.fill();
