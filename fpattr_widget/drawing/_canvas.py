@@ -93,14 +93,17 @@ class Page:
         colour: Rgb = INK,
         weight: str = "normal",
         align: Literal["left", "center", "right"] = "left",
+        upright: bool = False,
     ) -> None:
-        """Write text literally, on the base line ``y``."""
+        """Write text literally, on the base line ``y``; upright, from there to the top."""
+        if not text:
+            return
         self._add(
             Text(
                 x, y, self.face.shown(text, weight), color=rgb(colour),
                 fontproperties=self.face.properties(size, weight), horizontalalignment=align,
                 verticalalignment="baseline", parse_math=False, usetex=False, antialiased=True,
-                rotation=0, clip_on=False,
+                rotation=90 if upright else 0, clip_on=False,
             )
         )  # fmt: skip
 
@@ -141,12 +144,20 @@ class Page:
         shape = Polygon(corners, facecolor=rgb(fill), edgecolor="none", linewidth=0, gid=name)
         self._add(shape)
 
-    def lines(self, segments: np.ndarray, colour: Rgb, width: float) -> None:
-        """Draw straight lines, ``(n, 2, 2)``, with ends that meet at corners."""
+    def lines(
+        self,
+        segments: np.ndarray,
+        colour: Rgb,
+        width: float,
+        *,
+        name: str | None = None,
+        ends: Literal["projecting", "butt"] = "projecting",
+    ) -> None:
+        """Draw straight lines, ``(n, 2, 2)``, by default with ends that meet at corners."""
         self._add(
             LineCollection(
                 list(segments), colors=[rgb(colour)], linewidths=width,
-                capstyle="projecting", linestyles="solid", antialiaseds=True,
+                capstyle=ends, linestyles="solid", antialiaseds=True, gid=name,
             )
         )  # fmt: skip
 

@@ -34,6 +34,7 @@ FLOOR = 0.01
 #: have a floor that is lower in proportion, so that their maps do not pale.
 COARSE = 64
 
+_FAINTEST = 0.2  # share of a limit: what is weaker looks like nothing anyway
 _READABLE = 4.5  # contrast of text and ground, WCAG 2.2
 _LUMA = (0.2126, 0.7152, 0.0722)
 GREYED = 0.72  # opacity of the picture under a map
@@ -73,6 +74,11 @@ def limit_of(size: float, floor: float) -> float:
 def is_beyond(value: float, limit: float) -> bool:
     """Return whether a value lies beyond the limit of a scale, up to rounding."""
     return limit > 0 and abs(value) > limit * (1 + 1e-6)
+
+
+def is_against(value: float, limit: float) -> bool:
+    """Return whether a value needs a mark that tells it from positive ones without hue."""
+    return limit > 0 and value <= -_FAINTEST * limit
 
 
 def tint(value: float, limit: float) -> Tint | None:

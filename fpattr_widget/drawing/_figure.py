@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from ..choices import FIGURE_ENDINGS
 from ..files import checked_ending, writable, write_atomically
 from ..pairs import FeaturePairs
-from ._content import Content, cached_content, described, full_content, shown_words, token_numbers
+from ._content import Content, cached_content, feature_numbers, full_content
+from ._items import described, shown_items
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -14,23 +15,29 @@ if TYPE_CHECKING:
 _PRINT_DPI = 200
 _SCREEN_DPI = 110
 
+Features = Sequence[int] | None
+
 
 def plot(
-    pairs: FeaturePairs, tokens: Iterable[int] | None = None, *, region: Sequence[int] = ()
+    pairs: FeaturePairs,
+    rows: Iterable[int] | None = None,
+    *,
+    columns: Iterable[int] | None = None,
+    rows_name: str = "rows",
 ) -> "Figure":
-    """Draw pairs: picture, caption, ledger, and the maps of some words.
+    """Draw pairs: pictures, captions, ledger, and maps of some words or a matrix of words.
 
     Parameters
     ----------
     pairs
         What to draw; computes what is missing.
-    tokens
-        Token numbers: the maps of these words are shown; of a word of which
-        only some tokens are given, the map of these tokens. By default the six
-        strongest words: those with the largest sum over the fewest patches
-        that carry half of a word's positive or negative mass.
-    region
-        Patch numbers, row by row, to outline.
+    rows, columns
+        Numbers of features. The maps of words among them are shown, of a word of which only
+        some tokens are given, the map of these tokens; patches are outlined. Where none are
+        given, maps are those of the six strongest words: those with the largest sum over
+        the fewest patches that carry half of a word's positive or negative mass.
+    rows_name
+        What the caller names ``rows``, for messages.
 
     Returns
     -------
@@ -40,24 +47,24 @@ def plot(
     Raises
     ------
     InputError
-        When there is no such token.
+        When there is no such feature.
     """
-    numbers = token_numbers(tokens, len(pairs.tokens))
-    return _drawn(full_content(pairs), numbers, region, _SCREEN_DPI)
+    chosen = _numbers(pairs, rows, columns, rows_name)
+    return _drawn(full_content(pairs), chosen, _SCREEN_DPI)
 
 
 def save_figure(
     pairs: FeaturePairs,
     path: Any,
-    tokens: Iterable[int] | None = None,
+    rows: Iterable[int] | None = None,
     *,
-    region: Sequence[int] = (),
+    columns: Iterable[int] | None = None,
 ) -> None:
     """Draw pairs into a file, the same bytes each time.
 
     Parameters
     ----------
-    pairs, tokens, region
+    pairs, rows, columns
         See :func:`plot`.
     path
         Of a ``.png`` (200 dots an inch), ``.svg`` or ``.pdf`` file; one that is
@@ -66,21 +73,24 @@ def save_figure(
     Raises
     ------
     InputError
-        When there is no such token, or the file cannot be written.
+        When there is no such feature, or the file cannot be written.
     """
     ending = checked_ending(path, FIGURE_ENDINGS)
     writable(path)  # raises before anything is computed
-    numbers = token_numbers(tokens, len(pairs.tokens))
+    chosen = _numbers(pairs, rows, columns)
     content = full_content(pairs)
-    write_atomically(path, _file(content, numbers, region, ending, _PRINT_DPI))
+    write_atomically(path, _file(content, chosen, ending, _PRINT_DPI))
 
 
 def pairs_png(
-    pairs: FeaturePairs, tokens: Iterable[int] | None = None, *, region: Sequence[int] = ()
+    pairs: FeaturePairs,
+    rows: Iterable[int] | None = None,
+    *,
+    columns: Iterable[int] | None = None,
 ) -> bytes:
     """Return the drawing as a PNG file for a screen; see :func:`plot`."""
-    numbers = token_numbers(tokens, len(pairs.tokens))
-    return _file(full_content(pairs), numbers, region, ".png", _SCREEN_DPI)
+    chosen = _numbers(pairs, rows, columns)
+    return _file(full_content(pairs), chosen, ".png", _SCREEN_DPI)
 
 
 def prepare() -> None:
@@ -90,9 +100,9 @@ def prepare() -> None:
 
 def pairs_png_so_far(
     pairs: FeaturePairs,
-    tokens: Sequence[int] | None = None,
+    rows: Features = None,
     *,
-    region: Sequence[int] = (),
+    columns: Features = None,
     why: str = "",
 ) -> bytes:
     """Return the drawing of the cached values of some pairs as a PNG; computes nothing.
@@ -101,39 +111,46 @@ def pairs_png_so_far(
     ----------
     pairs
         What to draw; a computation under way is not waited for.
-    tokens, region
+    rows, columns
         See :func:`plot`.
     why
-        Why words are missing, in a sentence, if that is known.
+        Why rows are missing, in a sentence, if that is known.
     """
-    return _file(cached_content(pairs, why), tokens, region, ".png", _SCREEN_DPI)
+    return _file(cached_content(pairs, why), (rows, columns), ".png", _SCREEN_DPI)
 
 
-def _drawn(
-    content: Content, tokens: Sequence[int] | None, region: Sequence[int], dpi: float
-) -> "Figure":
+def _numbers(
+    pairs: FeaturePairs,
+    rows: Iterable[int] | None,
+    columns: Iterable[int] | None,
+    rows_name: str = "rows",
+) -> tuple[Features, Features]:
+    """Return features counted from the start, or raise ``InputError``."""
+    what = "token" if rows_name == "tokens" else "feature"
+    return (
+        feature_numbers(rows, len(pairs.rows.features), rows_name, what),
+        feature_numbers(columns, len(pairs.columns.features), "columns", "feature"),
+    )
+
+
+def _drawn(content: Content, chosen: tuple[Features, Features], dpi: float) -> "Figure":
     # Imported here because importing matplotlib takes long.
     from ._sheet import default_settings, draw
 
+    rows, columns = chosen
     with default_settings():
-        return draw(content, shown_words(content, tokens), region, dpi=dpi)
+        return draw(content, shown_items(content, *chosen), rows or (), columns or (), dpi=dpi)
 
 
-def _file(
-    content: Content,
-    tokens: Sequence[int] | None,
-    region: Sequence[int],
-    ending: str,
-    dpi: float,
-) -> bytes:
+def _file(content: Content, chosen: tuple[Features, Features], ending: str, dpi: float) -> bytes:
     """Return a drawing's file, without metadata on its author, place or time."""
     from ._image_files import figure_png, pdf, svg
     from ._sheet import default_settings
 
     with default_settings():
-        figure = _drawn(content, tokens, region, dpi)
+        figure = _drawn(content, chosen, dpi)
         if ending == ".png":
             return figure_png(figure, light=dpi <= _SCREEN_DPI)
         if ending == ".svg":
-            return svg(figure, content.caption, described(content, shown_words(content, tokens)))
-        return pdf(figure, content.caption)
+            return svg(figure, content.title, described(content, shown_items(content, *chosen)))
+        return pdf(figure, content.title)

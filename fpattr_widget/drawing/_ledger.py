@@ -1,21 +1,32 @@
 """The similarity, and its ledger as one bar: parts that add up, on both sides of a zero line."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from ..methods import LedgerTerm
 from ..pairs import Ledger
 from ._canvas import Page
 from ._colours import GREYS, INK, MUTED, NEGATIVE, POSITIVE, QUIET, WHITE, Rgb
-from ._numbers import plain
+from ._content import Content
+from ._numbers import decimals_for, fixed, plain
+from ._parts import spread
 from ._typeface import Typeface
 
-_NAMES: dict[str, tuple[str, Rgb]] = {
-    "pairs": ("pairs", POSITIVE),
-    "rows_only": ("caption alone", GREYS[0]),
-    "columns_only": ("image alone", GREYS[1]),
-    "baseline": ("baseline", GREYS[2]),
-    "residual": ("residual", WHITE),
+_FILLS: Mapping[str, Rgb] = {
+    "pairs": POSITIVE,
+    "rows_only": GREYS[0],
+    "columns_only": GREYS[1],
+    "baseline": GREYS[2],
+    "residual": WHITE,
 }
-_VISIBLE = 0.005  # a smaller residual would read 0.00
+#: Of one caption and one image; see ``Content.ledger_names``.
+NAMES: Mapping[str, str] = {
+    "pairs": "pairs",
+    "rows_only": "caption alone",
+    "columns_only": "image alone",
+    "baseline": "baseline",
+    "residual": "residual",
+}
 
 #: Share of what the parts amount to, that a residual may have: beyond it
 #: nothing is explained.
@@ -28,6 +39,11 @@ _THICK = 7.0  # of the bar
 _LINE = 11.5
 _BETWEEN = 9.0  # entries
 _SWATCH = 5.5
+_TERM = 9.5  # height of a term's line
+_THIN = 4.5  # of its bar
+_ABOVE_TERMS = 8.0
+_MOST_TERMS = 6
+_SHARE = 0.5  # of the width that the terms' names may take
 
 
 @dataclass(frozen=True)
@@ -44,17 +60,30 @@ class Part:
 
 @dataclass(frozen=True)
 class Bar:
-    """The parts, and where zero and the similarity stand, as shares of the bar."""
+    """The parts, and where zero and the similarity stand, as shares of the bar; and its size."""
 
     parts: list[Part]
     zero: float
     total: float
+    size: float
 
 
-def ledger_bar(ledger: Ledger) -> Bar:
-    """Stack positive parts to the right of zero and negative ones to its left."""
-    values = {key: getattr(ledger, key) for key in _NAMES}
-    if abs(ledger.residual) < _VISIBLE:
+def ledger_bar(
+    ledger: Ledger | LedgerTerm, names: Mapping[str, str] = NAMES, decimals: int = 2
+) -> Bar:
+    """Stack positive parts to the right of zero and negative ones to its left.
+
+    Parameters
+    ----------
+    ledger
+        What is stacked.
+    names
+        Of its parts.
+    decimals
+        Of the numbers that are shown: a residual that would read zero is left out.
+    """
+    values = {key: getattr(ledger, key) for key in _FILLS}
+    if abs(ledger.residual) < 0.5 * 10**-decimals:
         del values["residual"]
     size = sum(map(abs, values.values())) or 1.0
     zero = sum(-value for value in values.values() if value < 0) / size
@@ -64,11 +93,9 @@ def ledger_bar(ledger: Ledger) -> Bar:
         width = abs(value) / size
         start = left - width if value < 0 else right
         left, right = (start, right) if value < 0 else (left, start + width)
-        name, fill = _NAMES[key]
-        if key == "pairs" and value < 0:
-            fill = NEGATIVE
-        parts.append(Part(key, name, value, fill, start, width))
-    return Bar(parts, zero, zero + ledger.similarity / size)
+        fill = NEGATIVE if key == "pairs" and value < 0 else _FILLS[key]
+        parts.append(Part(key, names[key], value, fill, start, width))
+    return Bar(parts, zero, zero + ledger.similarity / size, size)
 
 
 def adds_up(ledger: Ledger) -> bool:
@@ -85,29 +112,55 @@ def does_not_add_up(ledger: Ledger) -> tuple[str, str]:
     )
 
 
+@dataclass(frozen=True)
+class _Row:
+    """A bar of the drawing; ``title`` and ``number`` are empty for that of the whole."""
+
+    title: str
+    number: str
+    bar: Bar
+
+
 class LedgerBlock:
-    """The similarity to the left of its ledger.
+    """The similarity to the left of its ledger; for sums, the bars of their terms below it.
+
+    All bars are on one scale, so that it is seen what cancels.
 
     Parameters
     ----------
-    ledger
-        ``None`` if it is not computed.
+    content
+        What is drawn.
     face
         Of the text.
     available
         Width, in points.
     """
 
-    def __init__(self, ledger: Ledger | None, face: Typeface, available: float):
-        self._number = "–" if ledger is None else plain(ledger.similarity)
-        self._label = "cosine similarity" if ledger else "similarity not computed"
-        self._bar = ledger_bar(ledger) if ledger and adds_up(ledger) else None
+    def __init__(self, content: Content, face: Typeface, available: float):
+        ledger = content.ledger
+        self._label = content.unit_label if ledger else "similarity not computed"
+        self._bar: Bar | None = None
+        self._terms: list[_Row] = []
         self._warning: tuple[str, ...] = ()
-        if ledger and not self._bar:
-            self._warning = does_not_add_up(ledger)
+        self._note = ""
+        self._decimals = 2
+        if ledger is not None:
+            if content.is_sum or content.about.unit == "logit":
+                shown = (getattr(ledger, key) for key in ("similarity", *_FILLS))
+                self._decimals = decimals_for(shown)
+            if adds_up(ledger):
+                self._bar = ledger_bar(ledger, content.ledger_names, self._decimals)
+                self._take_terms(content, ledger)
+            else:
+                self._warning = does_not_add_up(ledger)
+        self._number = "–" if ledger is None else fixed(ledger.similarity, self._decimals)
         number = face.width(self._number, _NUMBER, "bold")
         self._score = max(number, face.width(self._label, _SMALL)) + 16
+        if self._terms:
+            titles = max(face.width(row.title + row.number, _SIZES[-1]) for row in self._terms)
+            self._score = max(self._score, min(titles + 14, _SHARE * available))
         self._bar_width = available - self._score
+        self._terms = [self._shortened(row, face) for row in self._terms]
         for self._size in _SIZES:
             self._entries, last = self._flow(face)
             if last == 0:
@@ -115,13 +168,32 @@ class LedgerBlock:
         else:
             self._size = _SMALL
             self._entries, last = self._flow(face)
-        self.height = max(30.0, 25.0 + _LINE * last)
+        below = _TERM * len(self._terms) + (_LINE if self._note else 0.0)
+        self.height = max(30.0, 25.0 + _LINE * last) + (below + _ABOVE_TERMS if below else 0.0)
+
+    def _take_terms(self, content: Content, ledger: Ledger) -> None:
+        """Choose the terms whose bars are drawn."""
+        names = content.term_names
+        most = _MOST_TERMS if len(ledger.terms) > _MOST_TERMS else len(ledger.terms)
+        chosen = spread([name.sign for name in names], most) if ledger.terms else []
+        for number in chosen:
+            term = ledger.terms[number]
+            bar = ledger_bar(term, content.ledger_names, self._decimals)
+            value = fixed(term.similarity, self._decimals)
+            self._terms.append(_Row(names[number].text, value, bar))
+        left_out = len(names) - len(chosen)
+        if left_out and len(names) > 1:
+            self._note = f"and {left_out} more terms" if chosen else f"the sum of {left_out} terms"
+
+    def _shortened(self, row: _Row, face: Typeface) -> _Row:
+        room = self._score - 14 - face.width(row.number, _SIZES[-1])
+        return replace(row, title=face.shortened(row.title, room, _SIZES[-1]))
 
     def _flow(self, face: Typeface) -> tuple[list[tuple[Part, str, float, int]], int]:
         """Return each part's name and where it stands, and the number of the last line."""
         entries, x, line = [], 0.0, 0
         for part in self._bar.parts if self._bar else ():
-            text = f"{part.name} {plain(part.value)}"
+            text = f"{part.name} {fixed(part.value, self._decimals)}"
             width = _SWATCH + 3.5 + face.width(text, self._size)
             if x and x + width > self._bar_width:
                 x, line = 0.0, line + 1
@@ -138,22 +210,20 @@ class LedgerBlock:
         if self._bar is None:
             return
         left, top = x + self._score, y + 3.5
+        rows = [self._bar, *(row.bar for row in self._terms)]
+        # One scale: the widest extent on either side of zero.
+        before = max(bar.zero * bar.size for bar in rows)
+        after = max((1 - bar.zero) * bar.size for bar in rows)
+        points = self._bar_width / (before + after)
+        zero = left + before * points
         page.box(left, top, self._bar_width, _THICK, fill=QUIET, radius=1)
-        for part in self._bar.parts:
-            start, width = left + part.left * self._bar_width, part.width * self._bar_width
-            edge = MUTED if part.key == "residual" else None
-            name = f"ledger-{part.key}"
-            page.box(
-                start, top, width, _THICK, fill=part.fill, edge=edge, edge_width=0.6, name=name
-            )
-        for part in self._bar.parts:  # a white line between parts
-            if part.left > 1e-6:
-                page.box(left + part.left * self._bar_width - 0.3, top, 0.6, _THICK, fill=WHITE)
-        zero = left + self._bar.zero * self._bar_width
+        self._draw_bar(page, self._bar, zero, top, _THICK, points, "ledger")
         page.box(zero - 0.6, top - 2.5, 1.2, _THICK + 5, fill=INK, name="ledger-zero")
-        tip, base = left + self._bar.total * self._bar_width, top + _THICK + 5
+        tip = zero + (self._bar.total - self._bar.zero) * self._bar.size * points
+        base = top + _THICK + 5
         corners = [(tip, base - 4), (tip - 3, base), (tip + 3, base)]
         page.polygon(corners, INK, "ledger-similarity")
+        lines = 0
         for part, text, entry, line in self._entries:
             row = y + 27.5 + _LINE * line
             edge = MUTED if part.key == "residual" else None
@@ -162,3 +232,43 @@ class LedgerBlock:
                 radius=1,
             )  # fmt: skip
             page.text(left + entry + _SWATCH + 3.5, row, text, self._size, colour=MUTED)
+            lines = max(lines, line)
+        start = y + max(30.0, 25.0 + _LINE * lines) + _ABOVE_TERMS
+        for number, term in enumerate(self._terms):
+            row = start + _TERM * number
+            page.text(x, row + 6, term.title, _SIZES[-1], colour=MUTED)
+            page.text(left - 6, row + 6, term.number, _SIZES[-1], colour=INK, align="right")
+            self._draw_bar(page, term.bar, zero, row + 1.5, _THIN, points, f"term-{number}")
+            page.box(zero - 0.3, row, 0.6, _TERM, fill=INK)
+        if self._note:
+            base = start + _TERM * len(self._terms) + 7
+            page.text(x, base, self._note, _SIZES[-1], colour=MUTED)
+
+    def _draw_bar(
+        self,
+        page: Page,
+        bar: Bar,
+        zero: float,
+        top: float,
+        thick: float,
+        points: float,
+        name: str,
+    ) -> None:
+        """Draw the parts of a bar, with white lines between them."""
+        placed = [
+            (
+                part,
+                zero + (part.left - bar.zero) * bar.size * points,
+                part.width * bar.size * points,
+            )
+            for part in bar.parts
+        ]
+        for part, left, width in placed:
+            edge = MUTED if part.key == "residual" else None
+            page.box(
+                left, top, width, thick, fill=part.fill, edge=edge, edge_width=0.6,
+                name=f"{name}-{part.key}",
+            )  # fmt: skip
+        for part, left, _ in placed:
+            if part.left > 1e-6:
+                page.box(left - 0.3, top, 0.6, thick, fill=WHITE)

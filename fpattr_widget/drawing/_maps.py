@@ -1,160 +1,182 @@
-"""Small multiples: the maps of some words over the greyed picture, all on one scale."""
+"""Small multiples: maps of some features over the greyed pictures of the other side."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
 
 import numpy as np
-from PIL import Image
 
 from ._canvas import Page
-from ._colours import EDGE, INK, MUTED, NEGATIVE, POSITIVE, WHITE, greyed, heat
+from ._colours import EDGE, MUTED, NEGATIVE, POSITIVE
 from ._content import Content
+from ._heat import draw_map, draw_region
+from ._items import Item
 from ._numbers import signed
-from ._sentence import Chip
+from ._pictures import Drawable, Key, boxes
 from ._typeface import Typeface
 
 GAP = 9.0
+_INNER_GAP = 2.0  # between the pictures of one item
 _TITLE = 11.0  # height of a title's line
 _BELOW = 8.0  # height of the line below it
 _SMALL = 6.0  # size of that
+_HEADING = 7.0
 _SIZES = (7.5, 7.0, 6.5, 6.0)
 _TALLEST = 124.0
+_MOST, _MOST_WIDE = 6, 3  # pictures side by side
+_FEWEST = 4  # places in a row, whose size is that of a map
+_WIDE = 1.7
+_NARROWEST = 60.0  # place for a picture, in points
 
 
 class MapsBlock:
-    """The maps of some words, in as many rows as are needed.
+    """The maps of some features, all on one scale, in as many rows as are needed.
 
     Parameters
     ----------
     content
         What is drawn.
-    words
+    items
         Whose maps.
-    picture
-        Under them, RGB.
-    edges
-        Of a region, in units of patches; see ``outline``.
+    drawn
+        The pictures.
     limit
         Of the scale.
     face
         Of the text.
     available
         Width, in points.
+    has_photographs
+        Whether the first place has the pictures as they are.
+    heading
+        A line above all.
     """
 
     def __init__(
         self,
         content: Content,
-        words: Sequence[Chip],
-        picture: Image.Image,
-        edges: np.ndarray,
+        items: Sequence[Item],
+        drawn: Mapping[Key, Drawable],
         limit: float,
         face: Typeface,
         available: float,
+        *,
+        has_photographs: bool = False,
+        heading: str = "",
     ):
-        self._content, self._words, self._edges = content, words, edges
-        self._limit, self._face = limit, face
-        self._grey = greyed(np.asarray(picture))
-        aspect = picture.width / picture.height
-        self._columns = _columns(len(words), aspect)
+        self._content, self._limit, self._face = content, limit, face
+        self._items: list[Item | None] = [None, *items] if has_photographs else list(items)
+        self._under = [
+            [one for one in drawn.values() if item is None or one.part.side != item.side]
+            for item in self._items
+        ]
+        self._heading = heading
+        self._columns = _columns(self._under, available)
         self._cell = (available - GAP * (self._columns - 1)) / self._columns
-        self._width = min(self._cell, _TALLEST * aspect)
-        self._map_height = self._width / aspect
+        self._places = [boxes(under, self._cell, _TALLEST, _INNER_GAP) for under in self._under]
         self._size = next((size for size in _SIZES if self._fit(size)), _SIZES[-1])
-        self._compositions = [self._composition(word) for word in words]
-        self._head = _TITLE + (_BELOW if any(self._compositions) else 0)
-        rows = ceil(len(words) / self._columns)
+        self._notes = list(map(self._notes_of, range(len(self._items))))
+        self._head = _TITLE + (_BELOW if any(map(any, self._notes)) else 0)
+        self._map_height = max(
+            (height for _, sizes, _ in self._places for _, height in sizes), default=0.0
+        )
+        rows = ceil(len(self._items) / self._columns)
         self.height = rows * (self._head + self._map_height) + max(rows - 1, 0) * GAP
+        self.height += _TITLE if heading else 0.0
 
     def draw(self, page: Page, x: float, y: float) -> None:
         """Draw it with its top left corner at a place."""
-        for number, word in enumerate(self._words):
+        drawn = 0
+        if self._heading:
+            page.text(x, y + 7, self._heading, _HEADING, colour=MUTED)
+            y += _TITLE
+        for number, item in enumerate(self._items):
             row, column = divmod(number, self._columns)
             left = x + column * (self._cell + GAP)
             top = y + row * (self._head + self._map_height + GAP)
-            self._draw_title(page, word, left, top + 7)
-            page.text(left, top + 7 + _BELOW, self._compositions[number], _SMALL, colour=MUTED)
-            frame = left, top + self._head, self._width, self._map_height
-            page.image(self._grey, *frame, name=f"under-{number}", smooth=True)
-            pixels = heat(self._content.map(word), self._limit)
-            page.image(pixels, *frame, name=f"map-{number}", smooth=False)
-            page.box(*frame, edge=EDGE, edge_width=0.4)
-            draw_region(page, self._edges, self._content.grid, *frame)
+            starts, sizes, width = self._places[number]
+            if item is None:
+                text = "the pictures" if len(self._under[number]) > 1 else "the picture"
+                page.text(left, top + 7, text, self._size, colour=MUTED)
+                for place, one in enumerate(self._under[number]):
+                    frame = left + starts[place], top + self._head, *sizes[place]
+                    name = "picture" if not place else f"picture-{place}"
+                    page.image(np.asarray(one.image), *frame, name=name, smooth=True)
+                    page.box(*frame, edge=EDGE, edge_width=0.4)
+                    draw_region(page, one.edges, one.part.grid, frame)
+                continue
+            self._draw_title(page, item, left, top + 7, width)
+            maps = self._content.maps(item.side, item.features)
+            for place, one in enumerate(self._under[number]):
+                corner = left + starts[place]
+                note = self._notes[number][place]
+                page.text(corner, top + 7 + _BELOW, note, _SMALL, colour=MUTED)
+                frame = corner, top + self._head, *sizes[place]
+                draw_map(
+                    page, maps[one.part.number], self._limit, frame, name=f"map-{drawn}",
+                    under=one.grey, under_name=f"under-{drawn}",
+                )  # fmt: skip
+                draw_region(page, one.edges, one.part.grid, frame)
+                drawn += 1
 
     def _fit(self, size: float) -> bool:
         """Return whether all titles fit, but for those that do not at the smallest size."""
         return all(
-            self._title_width(word, size) <= self._cell
-            or self._title_width(word, _SIZES[-1]) > self._cell
-            for word in self._words
+            self._title_width(item, size) <= self._cell
+            or self._title_width(item, _SIZES[-1]) > self._cell
+            for item in self._items
+            if item
         )
 
-    def _title_width(self, word: Chip, size: float) -> float:
-        value = self._face.width(signed(self._content.value(word)), size)
-        return self._face.width(word.text, size, _weight(word)) + 4 + value
+    def _title_width(self, item: Item, size: float) -> float:
+        value = self._face.width(signed(self._value(item)), size)
+        return self._face.width(item.title, size, _weight(item)) + 4 + value
 
-    def _composition(self, word: Chip) -> str:
-        """Return the parts of a word's value in the longest form that fits."""
-        others = self._content.others(word)
-        if not others:
+    def _value(self, item: Item) -> float:
+        return self._content.value(item.side, item.features)
+
+    def _notes_of(self, number: int) -> list[str]:
+        """Return a line for each picture of an item: what it adds, or what its sum is made of."""
+        item, under = self._items[number], self._under[number]
+        if item is None:
+            return []
+        if len(under) == 1:
+            return [self._composition(item)]
+        across = self._content.across(item.side, item.features)
+        return [signed(float(across[list(one.part.features)].sum())) for one in under]
+
+    def _composition(self, item: Item) -> str:
+        """Return the parts of an item's value in the longest form that fits."""
+        parts = self._content.composition(item.side, item.features)
+        if not parts:
             return ""
-        patches = signed(float(self._content.map(word).sum()))
+        (name, value), *others = parts
         rest = "".join(f" · {name} {signed(value)}" for name, value in others)
-        texts = f"patches {patches}{rest}", patches + rest
+        texts = f"{name} {signed(value)}{rest}", signed(value) + rest
         available = self._cell
         return next((text for text in texts if self._face.width(text, _SMALL) <= available), "")
 
-    def _draw_title(self, page: Page, word: Chip, x: float, base: float) -> None:
-        value = self._content.value(word)
+    def _draw_title(self, page: Page, item: Item, x: float, base: float, width: float) -> None:
+        value = self._value(item)
         number = signed(value)
-        weight, size = _weight(word), self._size
+        weight, size = _weight(item), self._size
         available = self._cell - self._face.width(number, size) - 4
-        name = self._face.shortened(word.text, available, size, weight)
+        name = self._face.shortened(item.title, available, size, weight)
         page.text(x, base, name, size, weight=weight)
         colour = POSITIVE if value > 0 else NEGATIVE if value < 0 else MUTED
-        # At the right end of the map, or of the title if that is wider.
+        # At the right end of the maps, or of the title if that is wider.
         title_width = self._face.width(name, size, weight) + 4 + self._face.width(number, size)
-        end = x + max(self._width, title_width)
-        page.text(end, base, number, size, colour=colour, align="right")
+        page.text(x + max(width, title_width), base, number, size, colour=colour, align="right")
 
 
-def _weight(word: Chip) -> str:
-    return "normal" if word.kind == "special" else "bold"
+def _weight(item: Item) -> str:
+    return "normal" if item.is_special else "bold"
 
 
-def outline(region: Sequence[int], grid: tuple[int, int]) -> np.ndarray:
-    """Return the border of a set of patches as straight lines, ``(n, 2, 2)`` of (x, y)."""
-    rows, columns = grid
-    inside = np.zeros((rows + 2, columns + 2), bool)
-    for patch in region:
-        inside[patch // columns + 1, patch % columns + 1] = True
-    segments = []
-    for y, x in np.argwhere(inside[1:, 1:-1] != inside[:-1, 1:-1]):
-        segments.append(((x, y), (x + 1, y)))
-    for y, x in np.argwhere(inside[1:-1, 1:] != inside[1:-1, :-1]):
-        segments.append(((x, y), (x, y + 1)))
-    return np.array(segments, float).reshape(-1, 2, 2)
-
-
-def draw_region(
-    page: Page,
-    edges: np.ndarray,
-    grid: tuple[int, int],
-    x: float,
-    y: float,
-    width: float,
-    height: float,
-) -> None:
-    """Draw an outline over a picture that stands in a frame."""
-    if not len(edges):
-        return
-    rows, columns = grid
-    placed = edges * (width / columns, height / rows) + (x, y)
-    page.lines(placed, INK, 2.0)
-    page.lines(placed, WHITE, 0.9)
-
-
-def _columns(count: int, aspect: float) -> int:
-    """Return how many maps stand side by side."""
-    most = 6 if aspect < 1.7 else 3
-    return max(min(count, most), min(4, most))
+def _columns(under: Sequence[Sequence[Drawable]], available: float) -> int:
+    """Return how many items stand side by side."""
+    together = max(map(len, under), default=1)
+    aspects = [one.aspect for some in under for one in some]
+    most = _MOST if not aspects or float(np.mean(aspects)) < _WIDE else _MOST_WIDE
+    most = min(most, int((available + GAP) / (_NARROWEST + GAP)))
+    most = max(1, most // together)
+    return max(min(len(under), most), min(-(-_FEWEST // together), most))

@@ -1,4 +1,7 @@
-"""The scales of the colours, and the model and method of the numbers."""
+"""The scales of the colours, what they say, and the model and method of the numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -7,6 +10,7 @@ from ..pairs import About
 from ._canvas import Page
 from ._colours import MUTED, QUIET, heat
 from ._content import Content
+from ._heat import draw_hatching
 from ._numbers import signed
 from ._sentence import listed
 from ._typeface import Typeface
@@ -15,71 +19,119 @@ _SIZE = 7.0
 _LINE = 11.0
 _SCALE = 70.0, 6.0  # width and height
 _STEPS = 64
+_SEPARATOR = " · "
 
 
-def provenance_line(about: About) -> str:
-    """Return model, method and layers on one line."""
-    parts = shared_name(about.model), about.method, about.layers
-    return " · ".join(part for part in parts if part)
+@dataclass(frozen=True)
+class Scale:
+    """A scale of colours: what it is of, and where it ends; 0 if nothing has its colours."""
+
+    name: str
+    limit: float
+
+
+def provenance_line(about: About, unit_label: str = "") -> str:
+    """Return model, method, layers and unit on one line."""
+    parts = shared_name(about.model), about.method, about.layers, unit_label
+    return _SEPARATOR.join(part for part in parts if part)
 
 
 class NotesBlock:
-    """The parts of all pairs, the scales, and below them the model and the method.
+    """The parts of all pairs, the scales and what red says; below, the model and the method.
 
     Parameters
     ----------
     content
         What is drawn.
-    limit
-        Of the scale of patches; zero if nothing is computed.
-    about
-        One line about the model.
+    scales
+        Of the maps.
     face
         Of the text.
     available
         Width, in points.
     """
 
-    def __init__(
-        self, content: Content, limit: float, about: str, face: Typeface, available: float
-    ):
-        self._limit, self._face = limit, face
-        texts = [_parts_line(content.split), _parts_line(content.short_split)]
-        fitting = (text for text in texts if face.width(text, _SIZE) <= available)
-        split = next(fitting, face.shortened(texts[-1], available, _SIZE))
-        self._split = split if len(content.split) > 1 else ""
-        self._ends = signed(-limit), signed(limit)
-        self._about = face.shortened(about, available, _SIZE)
-        patches = sum(face.width(text, _SIZE) for text in ("patches", *self._ends)) + _SCALE[0] + 14
-        chip_limit = content.chip_limit
-        summed = listed(["all patches", *filter(None, [content.beside_patches])])
-        end = f"±{signed(chip_limit)[1:]}"
-        texts = [f"words ({summed}) {end}", f"words {end}"]
-        fitting = (text for text in texts if patches + 14 + face.width(text, _SIZE) <= available)
-        self._words = next(fitting, "") if chip_limit else ""
-        self.height = _LINE * (1 + bool(limit) + bool(self._split))
+    def __init__(self, content: Content, scales: Sequence[Scale], face: Typeface, available: float):
+        self._face = face
+        splits = [content.split, content.short_split] if len(content.split) > 1 else []
+        texts = [_parts_line(parts) for parts in splits if len(parts) > 1]
+        line = _first_fitting(texts, face, available)
+        lines = [line or face.shortened(texts[-1], available, _SIZE)] if texts else []
+        if content.sense:
+            shorter = content.plain_sense
+            line = _first_fitting([content.sense, shorter], face, available)
+            lines.append(line or face.shortened(shorter, available, _SIZE))
+        self._lines = lines
+        self._scales = [scale for scale in scales if scale.limit]
+        about = provenance_line(content.about, content.unit_label)
+        self._about = [
+            face.shortened(line, available, _SIZE) for line in _wrapped(about, face, available)
+        ]
+        self._words = self._chip_line(content, available)
+        scale_lines = len(self._scales) or bool(self._words)
+        self.height = _LINE * (len(self._about) + scale_lines + len(self._lines))
+
+    def _chip_line(self, content: Content, available: float) -> str:
+        """Return where the scale of the words ends, in the longest form that fits."""
+        if not content.chip_limit or not content.captions:
+            return ""
+        end = f"±{signed(content.chip_limit)[1:]}"
+        sides = {part.side for part in content.captions}
+        names = [group.name for group in content.groups(1 - min(sides))]
+        whole = listed([f"all {names[0]}", *names[1:]]) if len(sides) == 1 else ""
+        texts = [f"words ({whole}) {end}", f"words {end}"] if whole else [f"words {end}"]
+        before = self._scales_width() if self._scales else 0.0
+        return _first_fitting(texts, self._face, available - before)
+
+    def _scales_width(self) -> float:
+        """Return the width of the scales with their names and ends, and of a gap after them."""
+        texts = [(one.name, signed(-one.limit), signed(one.limit)) for one in self._scales]
+        widths = [[self._face.width(text, _SIZE) for text in several] for several in texts]
+        return float(np.max(widths, axis=0).sum()) + _SCALE[0] + 28
 
     def draw(self, page: Page, x: float, y: float) -> None:
         """Draw it with its top left corner at a place."""
-        base = y + self.height - 2.5
-        page.text(x, base, self._about, _SIZE, colour=MUTED)
-        page.text(x, y + _LINE - 2.5, self._split, _SIZE, colour=MUTED)
-        if self._limit:
-            self._draw_scale(page, x, base - _LINE)
+        base = y + _LINE - 2.5
+        for line in self._lines:
+            page.text(x, base, line, _SIZE, colour=MUTED)
+            base += _LINE
+        end = x
+        for number, scale in enumerate(self._scales):
+            end = self._draw_scale(page, scale, x, base, number)
+            base += _LINE
+        if self._words:
+            page.text(end, base - _LINE * bool(self._scales), self._words, _SIZE, colour=MUTED)
+        for above, line in enumerate(reversed(self._about)):
+            page.text(x, y + self.height - 2.5 - _LINE * above, line, _SIZE, colour=MUTED)
 
-    def _draw_scale(self, page: Page, x: float, base: float) -> None:
-        low, high = self._ends
-        page.text(x, base, "patches", _SIZE, colour=MUTED)
-        x += self._face.width("patches", _SIZE) + 6
-        page.text(x, base, low, _SIZE, colour=MUTED)
-        x += self._face.width(low, _SIZE) + 4
+    def _draw_scale(self, page: Page, scale: Scale, x: float, base: float, number: int) -> float:
+        """Draw a scale with its ends and return where it ends."""
+        low, high = signed(-scale.limit), signed(scale.limit)
+        page.text(x, base, scale.name, _SIZE, colour=MUTED)
+        x += max(self._face.width(one.name, _SIZE) for one in self._scales) + 6
+        x += max(self._face.width(signed(-one.limit), _SIZE) for one in self._scales) + 4
+        page.text(x - 4, base, low, _SIZE, colour=MUTED, align="right")
         frame = x, base - _SCALE[1] + 0.4, *_SCALE
         page.box(*frame, fill=QUIET)
-        page.image(heat(np.linspace(-1, 1, _STEPS)[None], 1.0), *frame, name="scale", smooth=False)
+        values = np.linspace(-1, 1, _STEPS)[None]
+        name = "scale" if not number else f"scale-{number}"
+        page.image(heat(values, 1.0), *frame, name=name, smooth=False)
+        draw_hatching(page, values[:, : _STEPS // 2], 1.0, (*frame[:2], _SCALE[0] / 2, _SCALE[1]))
         x += _SCALE[0] + 4
         page.text(x, base, high, _SIZE, colour=MUTED)
-        x += self._face.width(high, _SIZE) + 14
-        page.text(x, base, self._words, _SIZE, colour=MUTED)
+        return x + self._face.width(high, _SIZE) + 14
+
+
+def _wrapped(line: str, face: Typeface, available: float) -> list[str]:
+    """Return a line in two where it does not fit, broken between its parts."""
+    first, rest = line.split(_SEPARATOR), list[str]()
+    while len(first) > 1 and face.width(_SEPARATOR.join(first), _SIZE) > available:
+        rest.insert(0, first.pop())
+    return [_SEPARATOR.join(parts) for parts in (first, rest) if parts]
+
+
+def _first_fitting(texts: Sequence[str], face: Typeface, available: float) -> str:
+    return next((text for text in texts if face.width(text, _SIZE) <= available), "")
 
 
 def _parts_line(parts: list[tuple[str, float]]) -> str:

@@ -1,5 +1,6 @@
 """Numbers as text: a real minus sign, a plus where the sign matters, two digits that count."""
 
+from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 from math import floor, isnan, log10
 
@@ -36,9 +37,20 @@ def is_nothing(value: float) -> bool:
 
 def plain(value: float) -> str:
     """Return ``0.85`` or ``−0.03``: two decimals, no plus."""
+    return fixed(value, 2)
+
+
+def decimals_for(values: Iterable[float]) -> int:
+    """Return how many decimals show two digits of the largest value: two to five."""
+    largest = max((abs(value) for value in values if not isnan(value)), default=0.0)
+    return 2 if largest < _TINY else min(max(2, 1 - floor(log10(largest))), 5)
+
+
+def fixed(value: float, decimals: int) -> str:
+    """Return ``0.85`` or ``−0.03``: so many decimals, no plus."""
     if isnan(value):
         return "–"
-    text = _fixed(abs(value), 2)
+    text = _fixed(abs(value), decimals)
     return _MINUS + text if value < 0 and float(text) > 0 else text
 
 

@@ -245,7 +245,7 @@ def _recognise(header: Header) -> tuple[int, str, str]:
 def _check_layout(document: Document, header: Header, pictures: Sequence[str]) -> None:
     """Raise ``DamagedError`` unless the arrays that the header lists fit the document."""
     entries = header.entries
-    sampled = any(name in entries for name in _ERRORS)
+    sampled = _ERRORS[0] in entries
     if set(entries) != {"values", *pictures, *(_ERRORS if sampled else ())}:
         raise DamagedError("its arrays are not those that belong")
     shapes = {"values": document.shape}

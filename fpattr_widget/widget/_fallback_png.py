@@ -48,8 +48,8 @@ def with_fallback_png(
 def draw_so_far(
     pairs: FeaturePairs,
     wait: Callable[[float], object],
-    tokens: list[int],
-    patches: list[int],
+    rows: list[int],
+    columns: list[int],
     why: Callable[[], str],
 ) -> bytes | None:
     """Return a PNG of the cached values of some pairs, ``None`` where it cannot be drawn.
@@ -60,7 +60,7 @@ def draw_so_far(
         What to draw.
     wait
         Waits for the worker, a number of seconds at most.
-    tokens, patches
+    rows, columns
         What is pinned.
     why
         Returns why the worker failed, if it did.
@@ -70,6 +70,6 @@ def draw_so_far(
         prepare()
         if not pairs.ready.all():
             wait(max(0.0, started + _PATIENCE - time.monotonic()))
-        return pairs_png_so_far(pairs, tokens or None, region=patches, why=why())
+        return pairs_png_so_far(pairs, rows or None, columns=columns or None, why=why())
     except Exception:  # the view has to be seen, whatever went wrong here
         return None

@@ -235,7 +235,7 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
         bytes or None
             ``None`` where nothing can be drawn.
         """
-        pins = self.selected_tokens, self.selected_patches
+        pins = self.selected_rows, self.selected_columns
         return draw_so_far(self.pairs, self._wait, *pins, lambda: self._failure)
 
     def left_out(self) -> str:
@@ -264,8 +264,8 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
         InputError
             When the file cannot be written.
         """
-        tokens = self.selected_tokens or None
-        save_figure(self.pairs, path, tokens, region=self.selected_patches)
+        rows, columns = self.selected_rows or None, self.selected_columns or None
+        save_figure(self.pairs, path, rows, columns=columns)
 
     def explanations(self) -> tuple[FeaturePairs, ...]:
         """Return the pairs that are shown."""

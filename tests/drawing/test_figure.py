@@ -50,6 +50,10 @@ def named(figure, name: str, kind: type = AxesImage):
     return found[0]
 
 
+def lines(figure, name: str) -> list[LineCollection]:
+    return [one for one in figure.findobj(LineCollection) if one.get_gid() == name]
+
+
 def texts(figure) -> list[str]:
     return [artist.get_text() for artist in figure.findobj(Text) if artist.get_text()]
 
@@ -106,8 +110,8 @@ def test_the_picture_is_there_in_its_own_colours(folder):
 def test_maps_lie_over_the_whole_picture_whatever_its_proportions(size):
     """A square grid over a picture that is none: its patches are rectangles."""
     pairs = made("a dog barks").over(Image.new("RGB", size))
-    figure = plot(pairs, region=[8])  # the second patch of the second row of seven
-    outlines = iter(figure.findobj(LineCollection)[::2])  # each is drawn dark, then light
+    figure = plot(pairs, columns=[1 + 8])  # the second patch of the second row of seven
+    outlines = iter(lines(figure, "region")[::2])  # each is drawn dark, then light
     for name in ("picture", "map-0", "map-1", "map-2"):
         left, right, bottom, top = named(figure, name).get_extent()
         width, height = right - left, bottom - top
@@ -295,12 +299,12 @@ def test_unknown_words_are_marked_and_told():
 
 def test_the_region_is_outlined():
     pairs = made("a dog", 2, 3)
-    figure = plot(pairs, region=[0, 1, 5])
-    lines = figure.findobj(LineCollection)
-    assert len(lines) == 2 * 3  # dark and light, on the picture and two maps
-    assert len(lines[0].get_segments()) == 6 + 4
+    figure = plot(pairs, columns=[1, 2, 6])
+    outlines = lines(figure, "region")
+    assert len(outlines) == 2 * 3  # dark and light, on the picture and two maps
+    assert len(outlines[0].get_segments()) == 6 + 4
     box = named(figure, "picture").get_extent()
-    corners = np.concatenate(lines[0].get_segments())
+    corners = np.concatenate(outlines[0].get_segments())
     np.testing.assert_allclose(corners.min(0), [box[0], box[3]])
     np.testing.assert_allclose(corners.max(0), [box[1], box[2]])
 
@@ -313,7 +317,7 @@ def test_odd_captions_and_grids_fit_and_warn_nobody(case, folder, caplog):
     endings = (".png",) if pairs.caption.isascii() else ENDINGS
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        figure = plot(pairs, region=[0])
+        figure = plot(pairs, columns=[1])
         data = [saved(pairs, folder, ending) for ending in endings]
     assert all(data)
     assert not [record for record in caplog.records if record.levelname != "INFO"]
@@ -472,11 +476,12 @@ def test_files_are_what_their_names_say(folder):
 @pytest.mark.parametrize("tokens", [[5], [-6], [], ["dog"], "dog", [1.5], 3, [None]])
 def test_wrong_tokens_are_told_in_a_sentence(tokens, folder):
     pairs = made("a dog runs")
-    for call in (
-        lambda: pairs.plot(tokens=tokens),
-        lambda: save_figure(pairs, folder / "x.png", tokens),
-    ):
-        with pytest.raises(fp.InputError, match=r"^`tokens` is .*: pass .* from 0 to 4\.$"):
+    calls = {
+        "tokens": lambda: pairs.plot(tokens=tokens),
+        "rows": lambda: save_figure(pairs, folder / "x.png", tokens),
+    }
+    for name, call in calls.items():
+        with pytest.raises(fp.InputError, match=rf"^`{name}` is .*: pass .* from 0 to 4\.$"):
             call()
     assert not list(folder.iterdir())
 
@@ -512,7 +517,8 @@ def test_nothing_is_computed_for_a_drawing_of_what_is_known(encoder, picture):
 
 
 def test_what_is_missing_is_said_and_has_no_colour():
-    from fpattr_widget.drawing._content import cached_content, shown_words
+    from fpattr_widget.drawing._content import cached_content
+    from fpattr_widget.drawing._items import shown_items
     from fpattr_widget.drawing._sheet import default_settings, draw
 
     pairs = made("a dog and a cat, too")
@@ -520,7 +526,7 @@ def test_what_is_missing_is_said_and_has_no_colour():
     pairs._ledger = None
     content = cached_content(pairs)
     with default_settings():
-        figure = draw(content, shown_words(content, None), dpi=100)
+        figure = draw(content, shown_items(content), dpi=100)
     assert "4 of 6 words were computed" in texts(figure)
     assert "precompute=True computes all before the view is shown" in texts(figure)
     assert "similarity not computed" in texts(figure)

@@ -92,11 +92,12 @@ def test_pins_are_drawn(view, tmp_path):
     plain = drawing(view)
     view.selected_tokens, view.selected_patches = [2, 3], [0, 1, 4]
     pinned = drawing(view)
-    assert pinned == pairs_png(view.pairs, [2, 3], region=[0, 1, 4]) != plain
+    patches = [view.pairs.columns.visible[number] for number in (0, 1, 4)]
+    assert pinned == pairs_png(view.pairs, [2, 3], columns=patches) != plain
     for ending in (".png", ".svg", ".pdf"):
         path, same = tmp_path / f"view{ending}", tmp_path / f"pairs{ending}"
         view.save(path)
-        save_figure(view.pairs, same, [2, 3], region=[0, 1, 4])
+        save_figure(view.pairs, same, [2, 3], columns=patches)
         assert path.read_bytes() == same.read_bytes()
     view.selected_tokens, view.selected_patches = [], []
     view.save(str(tmp_path / "view.svg"))
