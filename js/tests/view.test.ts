@@ -684,6 +684,22 @@ describe("the overview", () => {
     expect(document.activeElement).toBe(red);
   });
 
+  test("lets go of the pictures of what is shown no more", async () => {
+    let held = 0;
+    vi.spyOn(URL, "createObjectURL").mockImplementation(() => `blob:${++held}`);
+    vi.spyOn(URL, "revokeObjectURL").mockImplementation(() => void held--);
+    const { model, clean } = show({ sides: sidesOf({ data: GIF, media_type: "image/gif" }) });
+    for (let epoch = 2; epoch < 6; epoch++) {
+      const data = Uint8Array.from(GIF);
+      model.update({ epoch, sides: sidesOf({ data, media_type: "image/gif" }) });
+      await frame();
+      await frame();
+    }
+    expect(held).toBe(2); // the panel's and the overview's
+    clean();
+    expect(held).toBe(0);
+  });
+
   test("of two captions is a matrix whose cells can be pointed at and pinned", async () => {
     const [text] = sidesOf();
     const { root, find, model } = show();
