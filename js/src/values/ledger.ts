@@ -268,7 +268,7 @@ function explain(key: Step["key"], inputs: Inputs, sides: Both<Side>): string {
     case "pairs":
       return `What ${some} and ${others} add together. Every number that hovering shows is a share of it.`;
     case "special":
-      return "The same at positions that the model adds by itself, such as CLS: no words and no patches, but read like them.";
+      return "Pairs with positions that the model adds by itself, such as CLS: no words and no patches, but read like them.";
     case "rows_only":
       return `What ${first} ${changes(0)} by itself, with a reference that says nothing in place of ${second}.`;
     case "columns_only":
