@@ -210,7 +210,7 @@ const MOST_NAMES = 2; // special positions that are named one by one
 /** What is special on a side, and what is not. */
 function halves(side: Side) {
   const special = side.groups.filter((group) => group.special);
-  const names = [...new Set(special.map(({ name }) => name))];
+  const names = [...new Set(special.map(({ text }) => text))];
   return [
     { special: false, name: wordOf(side, "all"), features: side.ordinary },
     {
