@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import traitlets
 from PIL import Image
 from playwright.sync_api import Browser, Locator, expect
 
@@ -14,6 +15,7 @@ from fpattr_widget.pairs import About
 from tests.browser.test_view import LAYOUT, violations
 from tests.helpers.harness import Harness, View, open_harness, state_of
 from tests.helpers.made_pairs import tokens_of
+from tests.helpers.offline_page import offline
 from tests.helpers.painted import assert_painted, hover_patch
 from tests.helpers.recorded import recorded
 
@@ -52,6 +54,18 @@ SIDES = {
 }
 
 
+def made(name: str) -> tuple[fp.FeaturePairs, np.ndarray]:
+    """Return pairs of some sides, and their numbers."""
+    rows, columns = SIDES[name]
+    shape = len(rows.features), len(columns.features)
+    values = random.normal(0, 0.02, shape).astype(np.float32)
+    ledger = fp.Ledger(0.5, 0.2, 0.1, -0.1, 0.28, 0.02)
+    about = About("bundled", "by hand", "none", "difference")
+    return fp.FeaturePairs(
+        recorded(values, ledger), rows=rows, columns=columns, about=about
+    ), values
+
+
 class Shown:
     """A view of some sides, and its numbers."""
 
@@ -86,18 +100,11 @@ def show(page: Harness):
     opened: list[View] = []
 
     def show_(name: str) -> Shown:
-        rows, columns = SIDES[name]
-        values = random.normal(0, 0.02, (len(rows.features), len(columns.features)))
-        pairs = fp.FeaturePairs(
-            recorded(values, fp.Ledger(0.5, 0.2, 0.1, -0.1, 0.28, 0.02)),
-            rows=rows,
-            columns=columns,
-            about=About("bundled", "by hand", "none", "difference"),
-        )
+        pairs, values = made(name)
         page.page.set_viewport_size({"width": 1280, "height": 1100})
         page.page.mouse.move(2, 2)
         opened.append(page.show(state_of(pairs)))
-        shown = Shown(opened[-1], values.astype(np.float32))
+        shown = Shown(opened[-1], values)
         shown.view.wait_painted()
         return shown
 
@@ -226,17 +233,12 @@ def test_everything_has_room_and_a_name(show, name):
         shown.page.set_viewport_size({"width": width, "height": 1000})
         shown.view.wait_painted()
         found[width] = shown.view.root.evaluate(LAYOUT)
-        if width < 640:
-            tall = shown.view.root.locator(".fpattr-stage").evaluate_all(
-                "all => all.map(stage => stage.offsetHeight)"
-            )
-            assert max(tall, default=0) <= 500, width
     assert found == {width: [] for width in WIDTHS}
     if name in ("captions", "two pictures", "many"):  # it takes seconds
         assert violations(shown.page) == []
 
 
-def test_the_line_sticks_to_the_bottom_while_a_long_view_is_scrolled(show):
+def test_a_narrow_view_keeps_the_line_in_sight_and_leaves_half_to_the_picture(show):
     shown = show("captions")
     shown.page.set_viewport_size({"width": 390, "height": 600})
     shown.page.evaluate("scrollTo(0, 0)")
@@ -244,3 +246,30 @@ def test_the_line_sticks_to_the_bottom_while_a_long_view_is_scrolled(show):
     assert shown.view.root.bounding_box()["height"] > 700
     footer = shown.view.root.locator(".fpattr-footer").bounding_box()
     assert footer["y"] + footer["height"] == pytest.approx(600, abs=1)
+    shown.page.set_viewport_size({"width": 600, "height": 600})
+    shown.view.wait_painted()
+    assert shown.figure(0).locator(".fpattr-stage").bounding_box()["height"] <= 300
+
+
+def test_one_saved_page_holds_all_of_them(browser, tmp_path):
+    path = tmp_path / "sides.html"
+    saved = {name: made(name) for name in ("captions", "two pictures", "two sentences")}
+    views = {name: pairs.widget() for name, (pairs, _) in saved.items()}
+    views["captions"].selected_rows = [12]
+    views["two pictures"].selected_columns = [0, 2]
+    assert views["two pictures"].selected_patches == []
+    with pytest.raises(traitlets.TraitError, match="pass feature numbers to `selected_columns`"):
+        views["two pictures"].selected_patches = [1]
+    fp.save_html(path, *views.values())
+    for view in views.values():
+        view.close()
+    with offline(browser) as page:
+        page.goto(path.as_uri())
+        shown = page.locator(".fpattr")
+        expect(shown).to_have_count(3)
+        for index, pinned in enumerate(("tokens/2:5", "patches/2:1 specials/2:0", "")):
+            expect(shown.nth(index)).to_have_attribute("data-shown", pinned)
+        values = saved["two pictures"][1]
+        first = shown.nth(1).locator(".fpattr-picture").nth(0)
+        assert_painted(first, values[1:, [0, 2]].sum(1).reshape(GRID))
+        assert (page.errors, page.console, page.refused) == ([], [], [])
