@@ -10,6 +10,10 @@ MethodName = Literal[
     "patch_token_similarity",
 ]
 
+#: What a score is counted in: the cosine of two inputs (or of two normalised sums), the weighted
+#: sum of the inputs' cosines, or that times the model's own scale.
+Unit = Literal["cosine", "difference", "logit"]
+
 MetricName = Literal[
     "pointing_game",
     "pointing_energy",
@@ -18,6 +22,7 @@ MetricName = Literal[
     "faithfulness",
     "completeness",
     "agreement",
+    "reference_agreement",
 ]
 
 #: Data sets of the command line, with the files that each is read from; those in brackets

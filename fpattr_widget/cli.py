@@ -1,52 +1,110 @@
 """The command line.
 
-``fpattr-widget explain photo.jpg "a dog" -o explanation.html`` explains one image,
+``fpattr-widget explain photo.jpg "a dog" -o explanation.html`` explains an image and a caption,
+``fpattr-widget contrast photo.jpg "a dog" "a cat"`` why the one caption rather than the other,
 ``fpattr-widget evaluate scenes -o report.html`` judges a model on a data set.
 """
 
 import argparse
 import csv
 import io
+import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import fields
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from . import __version__
-from .choices import DATASET_FILES, FIGURE_ENDINGS, REPORT_ENDINGS, MethodName, MetricName
+from .choices import DATASET_FILES, FIGURE_ENDINGS, REPORT_ENDINGS, MethodName, MetricName, Unit
 from .errors import InputError
 
 # The rest is imported where it is used, so that help appears without waiting for torch.
 if TYPE_CHECKING:
     from . import Dataset, FeaturePairs
+    from .encoders import Sum
 
 _STEP = 8  # rows computed between two updates of the progress bar
 
 
 def explain(arguments: argparse.Namespace) -> None:
-    """Explain an image and write it in the format that the output's ending names."""
+    """Explain two sides and write them in the format that the output's ending names."""
     output = _output(arguments.output, tuple(_WRITERS))
     write = _WRITERS[output.suffix.lower()]
+    first, second = arguments.sides(arguments)
     print(f"loading {arguments.model} …", file=sys.stderr)
     from . import attribute, load_encoder
-    from .drawing import never_seen, unknown_words
-    from .pairs import without_picture
+    from .pairs import without_pictures
 
-    encoder = load_encoder(arguments.model)
     pairs = attribute(
-        encoder,
-        arguments.image,
-        arguments.caption,
+        load_encoder(arguments.model),
+        first,
+        second,
         method=arguments.method,
         layer=arguments.layer,
+        unit=arguments.unit,
     )
-    if warning := never_seen(unknown_words(pairs.caption, pairs.tokens)):
-        print(warning, file=sys.stderr)
+    _warn_of_unknown_words(pairs)
     compute(pairs)
-    write(output, without_picture(pairs) if arguments.strip_image else pairs, arguments)
-    print(f"similarity {pairs.ledger.similarity:.3f}, written to {output}", file=sys.stderr)
+    write(output, without_pictures(pairs) if arguments.strip_image else pairs, arguments)
+    score = f"{pairs.unit_label} {pairs.ledger.similarity:.3f}"
+    print(f"{score}, written to {output}", file=sys.stderr)
+
+
+def _two_sides(arguments: argparse.Namespace) -> "tuple[Sum, Sum]":
+    """Return an input, and another one with what is added to it and taken away from it."""
+    first, second = _kinds(arguments, ("picture", "text"))
+    total = second(arguments.second)
+    for sign, value in arguments.others:
+        total = total + sign * second(value)
+    return first(arguments.first), total
+
+
+def _contrasted_sides(arguments: argparse.Namespace) -> "tuple[Sum, Sum]":
+    """Return an input, and the difference of two others."""
+    values = arguments.first, arguments.second, arguments.other
+    first, *others = map(os.path.isfile, values)
+    of_picture = first and not any(others)
+    of_caption = not first and all(others)
+    if not (of_picture or of_caption or arguments.texts or arguments.pictures):
+        raise InputError(
+            "contrast",
+            f"cannot tell captions from images (files: {first + sum(others)} of 3)",
+            "pass an image and two captions, or a caption and two images, or say that all "
+            "are --texts or --pictures",
+        )
+    one, rest = _kinds(arguments, ("text", "picture") if of_caption else ("picture", "text"))
+    return one(values[0]), rest(values[1]) - rest(values[2])
+
+
+def _kinds(
+    arguments: argparse.Namespace, otherwise: tuple[str, str]
+) -> "tuple[Callable[[str], Sum], Callable[[str], Sum]]":
+    """Return what makes inputs of the first side, and of the second."""
+    from . import Picture, Text
+
+    makers: dict[str, Callable[[str], Sum]] = {"picture": Picture, "text": Text}
+    if arguments.texts or arguments.pictures:
+        otherwise = ("text", "text") if arguments.texts else ("picture", "picture")
+    first, second = otherwise
+    return makers[first], makers[second]
+
+
+def _warn_of_unknown_words(pairs: "FeaturePairs") -> None:
+    from .drawing import never_seen, unknown_words
+    from .encoders import Sentence
+
+    panels = (*pairs.rows.panels, *pairs.columns.panels)
+    words = [
+        word
+        for panel in panels
+        if isinstance(panel, Sentence)
+        for word in unknown_words(panel.caption, panel.tokens)
+    ]
+    if warning := never_seen(list(dict.fromkeys(words))):
+        print(warning, file=sys.stderr)
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
@@ -115,15 +173,15 @@ def compute(pairs: "FeaturePairs") -> None:
 
     from .progress import listening
 
-    count = len(pairs.tokens)
+    count = len(pairs.rows.features)
     with (
-        tqdm(total=count, desc="attributing", unit="token", file=sys.stderr) as bar,
+        tqdm(total=count, desc="attributing", unit="row", file=sys.stderr) as bar,
         listening(lambda: False, bar.set_postfix_str),
     ):
         for start in range(0, count, _STEP):
-            tokens = range(start, min(start + _STEP, count))
-            pairs.feature_rows(tokens)
-            bar.update(len(tokens))
+            rows = range(start, min(start + _STEP, count))
+            pairs.feature_rows(rows)
+            bar.update(len(rows))
 
 
 def _write_html(path: Path, pairs: "FeaturePairs", arguments: argparse.Namespace) -> None:
@@ -146,14 +204,25 @@ def _write_npz(path: Path, pairs: "FeaturePairs", _: argparse.Namespace) -> None
     import numpy as np
 
     from .files import write_atomically
+    from .pairs import is_caption_and_picture, visible_features
 
-    arrays: dict[str, Any] = {
-        "matrix": pairs.matrix,
-        "image_special": pairs.image_special,
-        "grid": np.array(pairs.grid),
-        "tokens": np.array([token.text for token in pairs.tokens]),
-        **{f"ledger_{name}": np.float64(value) for name, value in asdict(pairs.ledger).items()},
-    }
+    arrays: dict[str, Any] = {"matrix": pairs.matrix, "unit": np.array(pairs.unit_label)}
+    if is_caption_and_picture(pairs.rows, pairs.columns):
+        arrays["image_special"] = pairs.image_special
+        arrays["grid"] = np.array(pairs.grid)
+        arrays["tokens"] = np.array([token.text for token in pairs.tokens])
+    else:
+        for side, name in ((pairs.rows, "row"), (pairs.columns, "column")):
+            known = visible_features(side, name)
+            arrays.update({key: np.array(values) for key, values in known.items()})
+    ledger = pairs.ledger
+    numbers = [field.name for field in fields(ledger) if field.name != "terms"]
+    arrays.update({f"ledger_{name}": np.float64(getattr(ledger, name)) for name in numbers})
+    if ledger.terms:
+        shape = len(pairs.rows.panels), len(pairs.columns.panels)
+        for field in fields(ledger.terms[0]):
+            of_terms = [getattr(term, field.name) for term in ledger.terms]
+            arrays[f"terms_{field.name}"] = np.array(of_terms).reshape(shape)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     write_atomically(path, buffer.getvalue())
@@ -167,14 +236,15 @@ def _write_csv(path: Path, pairs: "FeaturePairs", _: argparse.Namespace) -> None
     from .files import no_formula, write_atomically
     from .pairs import table_columns
 
-    values = pairs.feature_rows(range(len(pairs.tokens)))
-    columns = table_columns(pairs.tokens, pairs.columns.features, values)
+    values = pairs.feature_rows(range(len(pairs.rows.features)))
+    columns = table_columns(pairs.rows, pairs.columns, values)
     columns["attribution"] = [f"{value:.9g}" for value in values.flat]
-    columns["text"] = list(map(no_formula, columns["text"]))
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
     writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
+    for line in zip(*columns.values(), strict=True):
+        *features, number = line
+        writer.writerow([*map(no_formula, features), number])
     write_atomically(path, buffer.getvalue().encode("utf-8", "replace"))
 
 
@@ -201,35 +271,31 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
-    command = commands.add_parser("explain", help="explain an image and a caption in a file")
-    command.set_defaults(run=explain)
-    command.add_argument("image", help="a file")
-    command.add_argument("caption")
-    command.add_argument(
-        "-o",
-        "--output",
-        default="explanation.html",
-        help=f"its ending says what is written: {', '.join(_WRITERS)} (default: %(default)s)",
+    command = commands.add_parser(
+        "explain", help="explain an image and a caption, or any other two inputs, in a file"
     )
-    command.add_argument(
-        "--model",
-        default="bundled",
-        help="bundled, scenes, a Hugging Face id or a folder (default: %(default)s)",
+    command.set_defaults(run=explain, sides=_two_sides, others=[])
+    command.add_argument("first", metavar="image", help="a file")
+    command.add_argument("second", metavar="caption")
+    for name, sign, verb in (("--plus", 1, "add"), ("--minus", -1, "take away")):
+        command.add_argument(
+            name,
+            dest="others",
+            action="append",
+            type=partial(_signed, sign),
+            metavar="CAPTION",
+            help=f"{verb} another caption's embedding; may be repeated",
+        )
+    _add_options(command)
+    command = commands.add_parser(
+        "contrast",
+        help="explain why an image fits one caption rather than another, or a caption one image",
     )
-    command.add_argument(
-        "--method",
-        default="integrated_jacobians",
-        choices=get_args(MethodName),
-        help="default: %(default)s",
-    )
-    command.add_argument(
-        "--layer",
-        type=_layer,
-        help="the block whose input is split into features, -1 the last, or TEXT,IMAGE as in "
-        "--layer=-1,2 (default: the model's own)",
-    )
-    command.add_argument("--title", help="of an HTML page (default: the caption)")
-    command.add_argument("--strip-image", action="store_true", help="leave the picture out")
+    command.set_defaults(run=explain, sides=_contrasted_sides)
+    command.add_argument("first", help="an image's file, or a caption")
+    command.add_argument("second", help="what speaks for: a caption, or an image's file")
+    command.add_argument("other", help="what speaks against, of the same kind")
+    _add_options(command)
     command = commands.add_parser(
         "evaluate",
         help="judge how well a model's words find their objects",
@@ -277,6 +343,47 @@ def _parser() -> argparse.ArgumentParser:
         "--examples", type=int, default=6, help="worst examples on a page (default: %(default)s)"
     )
     return parser
+
+
+def _add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of commands that explain two sides."""
+    kinds = command.add_mutually_exclusive_group()
+    kinds.add_argument("--texts", action="store_true", help="all inputs are captions")
+    kinds.add_argument("--pictures", action="store_true", help="all inputs are images' files")
+    command.add_argument(
+        "-o",
+        "--output",
+        default="explanation.html",
+        help=f"its ending says what is written: {', '.join(_WRITERS)} (default: %(default)s)",
+    )
+    command.add_argument(
+        "--model",
+        default="bundled",
+        help="bundled, scenes, a Hugging Face id or a folder (default: %(default)s)",
+    )
+    command.add_argument(
+        "--method",
+        default="integrated_jacobians",
+        choices=get_args(MethodName),
+        help="default: %(default)s",
+    )
+    command.add_argument(
+        "--layer",
+        type=_layer,
+        help="the block whose input is split into features, -1 the last, or TEXT,IMAGE as in "
+        "--layer=-1,2 (default: the model's own)",
+    )
+    command.add_argument(
+        "--unit",
+        choices=get_args(Unit),
+        help="what the score is counted in (default: difference for sums, else cosine)",
+    )
+    command.add_argument("--title", help="of an HTML page (default: what is explained)")
+    command.add_argument("--strip-image", action="store_true", help="leave all pictures out")
+
+
+def _signed(sign: int, value: str) -> tuple[int, str]:
+    return sign, value
 
 
 def _layer_or_all(text: str) -> str | int | tuple[int, int]:

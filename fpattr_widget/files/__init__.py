@@ -2,6 +2,7 @@
 
 from ._atomic import checked_ending, checked_path, writable, write_atomically
 from ._container import (
+    LARGEST_TENSOR,
     LONGEST_HEADER,
     DamagedError,
     ForeignError,
@@ -17,6 +18,7 @@ from ._lock import alone
 from ._table import Table, markdown_text
 
 __all__ = [
+    "LARGEST_TENSOR",
     "LONGEST_HEADER",
     "DamagedError",
     "ForeignError",

@@ -4,6 +4,7 @@ A method is one file, with a frozen dataclass of settings whose ``measure(part)`
 contributions of one input's features, and a line in ``METHODS`` and in ``choices.MethodName``.
 """
 
+from ..choices import Unit
 from ..errors import InputError
 from ._contributions import Contributions, Method
 from ._game import Game, MaskedSimilarity, Removal, game_of
@@ -17,7 +18,7 @@ from ._interactions import (
     indicators,
     singles,
 )
-from ._measure import UNITS, SideInputs, Unit, measure
+from ._measure import UNITS, SideInputs, measure
 from ._product import Product
 from ._reference import ImageReference, for_encoder, in_words, reference_of, require_fit
 from .banzhaf import Banzhaf

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, get_args
+from typing import get_args
 
+from ..choices import Unit
 from ..encoders import DualEncoder, Prepared
 from ..errors import InputError
 from ._contributions import Contributions, Method
@@ -11,9 +12,7 @@ from ._interactions import Interactions
 from ._product import Product
 from ._sums import SummedContributions, lightened
 
-#: What a score is counted in: the cosine of two inputs (or of two normalised sums), the weighted
-#: sum of the inputs' cosines, or that times the model's own scale.
-Unit = Literal["cosine", "difference", "logit"]
+#: Everything that ``unit`` may be.
 UNITS: tuple[Unit, ...] = get_args(Unit)
 
 # A sum of unit vectors that is shorter than this share of its weights has no direction.

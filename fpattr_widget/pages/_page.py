@@ -18,8 +18,8 @@ from PIL import Image, features
 from ..drawing import INK, INK_IN_THE_DARK, WHITE, css, pairs_png
 from ..errors import InputError
 from ..files import write_atomically
-from ..pairs import FeaturePairs, without_picture
-from ..view import Encoded, computed_state, encode_within, pictures_of, subject_state, title_of
+from ..pairs import FeaturePairs, title_of, without_pictures
+from ..view import Encoded, computed_state, encode_within, pictures_of, subject_state
 
 Form = Literal["page", "fragment", "iframe"]
 
@@ -39,7 +39,7 @@ class Shown(Protocol):
 
 Explained = FeaturePairs | Shown
 
-_LARGEST_PICTURE = 110_000  # bytes; with all else, a page stays below 400 kB
+_LARGEST_PICTURE = 85_000  # bytes; with all else, a page stays below 400 kB
 _NONCE = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _STYLE = Template("""
 :root { color-scheme: light dark; }
@@ -65,7 +65,7 @@ def to_html(
     title: str | None = None,
     nonce: str | None = None,
     strip_image: bool = False,
-    height: int = 840,
+    height: int = 900,
 ) -> str:
     """Return explanations as HTML: the same view as in a notebook, with nothing to load.
 
@@ -83,11 +83,11 @@ def to_html(
         another page, as often as wanted. ``"iframe"``: a page inside another
         one, for hosts that change or strip what they are given.
     title
-        Of a page; by default the caption of the first explanation.
+        Of a page; by default what the first explanation is of, such as its caption.
     nonce
         For a server whose Content-Security-Policy asks for one.
     strip_image
-        Leave the picture out and keep the map.
+        Leave all pictures out and keep the maps.
     height
         Of an iframe, in CSS pixels, for it cannot adapt to its content.
 
@@ -108,7 +108,8 @@ def to_html(
     if not explained:
         raise InputError("explained", "is empty", "pass pairs or a widget")
     if title is None:
-        title = title_of(_pairs_and_state(explained[0])[0])
+        pairs, _ = _pairs_and_state(explained[0])
+        title = title_of(pairs.rows, pairs.columns)
     sections = [section(shown, strip_image) for shown in explained]
     if form == "fragment":
         return "\n".join([*sections, _tag("script", _script(), nonce), ""])
@@ -175,13 +176,13 @@ def section(shown: Explained, strip_image: bool = False) -> str:
     """Return what the page's script turns into the view of one explanation."""
     pairs, kept_state = _pairs_and_state(shown)
     if strip_image:
-        pairs = without_picture(pairs)
+        pairs = without_pictures(pairs)
     room = _LARGEST_PICTURE // max(1, len(pictures_of(pairs)))
     subject = subject_state(pairs, partial(encode_within, size=room))
     state = {**subject, **computed_state(pairs), **kept_state}
     drawing = _drawing(pairs)
     data = base64.b64encode(drawing.data).decode()
-    caption = html.escape(_encodable(title_of(pairs)), quote=True)
+    caption = html.escape(_encodable(title_of(pairs.rows, pairs.columns)), quote=True)
     return (
         f'<div data-fpattr><script type="application/json">{_json(state)}</script>'
         f'<img alt="{caption}" src="data:{drawing.media_type};base64,{data}"></div>'

@@ -10,13 +10,15 @@ from PIL import Image
 
 from ..encoders import MOST_PARTS, Crop, Panel, Sentence, Side, Token
 from ..files import DamagedError, parse_json
-from ..methods import Ledger, LedgerTerm, Recorded
+from ..methods import UNITS, Ledger, LedgerTerm, Recorded
 
-#: The most characters of each text.
-LONGEST_TEXT = 200_000
+# The most characters of each text.
+_LONGEST_TEXT = 200_000
 
-#: The largest count or index.
+# The largest count or index.
 _MOST = 1 << 24
+# The most features of a side: 128 pictures of 90 × 90 patches have fewer.
+_MOST_FEATURES = 1 << 20
 _NO_PICTURE = Image.new("L", (1, 1))
 
 
@@ -158,18 +160,13 @@ def read_document(written: str, version: int) -> Document:
         When a part is missing, unexpected, or not of the right kind.
     """
     value = parse_json(written.encode("utf-8", "surrogatepass"))
-    parts = _parts(_upgraded(value) if version < 3 else value, Document)
+    parts = _parts(_upgraded(value) if version < 3 else value, Document, "document")
     rows, columns = _side(parts["rows"]), _side(parts["columns"])
-    about = _parts(parts["about"], About)
-    ledger = _parts(parts["ledger"], Ledger)
-    terms = tuple(LedgerTerm(**_numbers(term, LedgerTerm)) for term in _list(ledger["terms"]))
-    if len(terms) not in (0, len(rows.panels) * len(columns.panels)):
-        raise DamagedError("its ledger has terms of other inputs")
     return Document(
         rows,
         columns,
-        About(**{name: _text(value) for name, value in about.items()}),
-        Ledger(**_numbers({**ledger, "terms": 0.0}, Ledger) | {"terms": terms}),
+        _about(parts["about"]),
+        _ledger(parts["ledger"], len(rows.panels), len(columns.panels)),
         _text(parts["nodes"]),
     )
 
@@ -178,6 +175,7 @@ def _upgraded(value: Any) -> dict[str, Any]:
     """Return a document of version 1 or 2 in the form of version 3."""
     names = {"caption", "tokens", "grid", "image_special", "about", "ledger", "nodes"}
     old = _with_names(value, names, "document")
+    # Only tokens that the tokenizer did not know said so.
     tokens = [
         {"unknown": False, **token} if isinstance(token, dict) else token
         for token in _list(old["tokens"])
@@ -206,32 +204,63 @@ def _upgraded(value: Any) -> dict[str, Any]:
     }
 
 
-def _parts(value: Any, kind: type) -> dict[str, Any]:
+def _parts(value: Any, kind: type, what: str) -> dict[str, Any]:
     """Return a JSON object that has exactly the fields of a dataclass."""
-    return _with_names(value, {field.name for field in fields(kind)}, kind.__name__.lower())
+    return _with_names(value, {field.name for field in fields(kind)}, what)
 
 
 def _with_names(value: Any, names: set[str], what: str) -> dict[str, Any]:
     if not isinstance(value, dict) or set(value) != names:
-        raise DamagedError(f"its {what} has missing or unknown fields")
+        verb = "have" if what.endswith("s") else "has"
+        raise DamagedError(f"its {what} {verb} missing or unknown fields")
     return value
 
 
-def _numbers(value: Any, kind: type) -> dict[str, Any]:
-    return {name: _number(part) for name, part in _parts(value, kind).items()}
+def _about(value: Any) -> About:
+    parts = _parts(value, About, "about")
+    about = About(**{name: _text(part) for name, part in parts.items()})
+    if about.unit not in UNITS:
+        raise DamagedError("its unit is unknown")
+    return about
+
+
+def _ledger(value: Any, row_parts: int, column_parts: int) -> Ledger:
+    parts = _parts(value, Ledger, "ledger")
+    terms = tuple(
+        LedgerTerm(**_numbers(_parts(term, LedgerTerm, "ledger"))) for term in _list(parts["terms"])
+    )
+    expected = row_parts * column_parts
+    if terms and (len(terms) != expected or expected == 1):
+        raise DamagedError("its ledger has terms of other inputs")
+    numbers = _numbers({name: part for name, part in parts.items() if name != "terms"})
+    if numbers["unit_scale"] <= 0:
+        raise DamagedError("its ledger has a scale that is not positive")
+    return Ledger(**numbers, terms=terms)
+
+
+def _numbers(parts: dict[str, Any]) -> dict[str, float]:
+    return {name: _number(part, "ledger") for name, part in parts.items()}
 
 
 def _side(value: Any) -> Side:
-    panels = _list(value)
-    if not 0 < len(panels) <= MOST_PARTS:
+    listed = _list(value)
+    if not 0 < len(listed) <= MOST_PARTS:
         raise DamagedError("its sides have no inputs, or too many")
-    weights = tuple(
-        _number(panel.get("weight")) if isinstance(panel, dict) else 0.0 for panel in panels
-    )
-    return Side(tuple(map(_panel, panels)), weights)
+    panels, weights = zip(*map(_weighted_panel, listed), strict=True)
+    # Counted before they are listed: a grid of a few digits may have trillions.
+    if sum(map(_feature_count, panels)) > _MOST_FEATURES:
+        raise DamagedError("its sides have too many features")
+    return Side(panels, weights)
 
 
-def _panel(value: Any) -> Panel:
+def _feature_count(panel: Sentence | Crop) -> int:
+    if isinstance(panel, Sentence):
+        return len(panel.tokens)
+    return len(panel.special) + panel.grid[0] * panel.grid[1]
+
+
+def _weighted_panel(value: Any) -> tuple[Sentence | Crop, float]:
+    """Return one input of a side, and its weight."""
     kind = value.get("kind") if isinstance(value, dict) else None
     if kind == Sentence.kind:
         parts = _with_names(value, {"kind", "weight", "caption", "tokens"}, "caption")
@@ -239,17 +268,19 @@ def _panel(value: Any) -> Panel:
         tokens = tuple(_token(token, caption) for token in _list(parts["tokens"]))
         if not tokens:
             raise DamagedError("it has no tokens")
-        return Sentence(caption, tokens)
-    if kind == Crop.kind:
+        panel: Sentence | Crop = Sentence(caption, tokens)
+    elif kind == Crop.kind:
         parts = _with_names(value, {"kind", "weight", "grid", "special"}, "picture")
         rows, columns = _list(parts["grid"], 2)
         special = tuple(_text(name) for name in _list(parts["special"]))
-        return Crop(_NO_PICTURE, (_count(rows, 1), _count(columns, 1)), special)
-    raise DamagedError("its inputs are of unknown kinds")
+        panel = Crop(_NO_PICTURE, (_count(rows, 1), _count(columns, 1)), special)
+    else:
+        raise DamagedError("its inputs are of unknown kinds")
+    return panel, _number(parts["weight"], "weights")
 
 
 def _token(value: Any, caption: str) -> Token:
-    parts = _parts(value, Token)
+    parts = _parts(value, Token, "tokens")
     word, start, stop, special = (parts[key] for key in ("word", "start", "stop", "special"))
     unknown = parts["unknown"]
     if type(special) is not bool or type(unknown) is not bool or (start is None) != (stop is None):
@@ -268,7 +299,7 @@ def _list(value: Any, count: int | None = None) -> list[Any]:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
         raise DamagedError("its texts are none, or too long")
     # Lone surrogates cannot be encoded in a page or a message.
     if any("\ud800" <= letter <= "\udfff" for letter in value):
@@ -282,7 +313,7 @@ def _count(value: Any, least: int, most: int = _MOST) -> int:
     return value
 
 
-def _number(value: Any) -> float:
+def _number(value: Any, where: str) -> float:
     if type(value) is not float or not isfinite(value):
-        raise DamagedError("its ledger holds what is no finite number")
+        raise DamagedError(f"its {where} hold what is no finite number")
     return value

@@ -1,19 +1,24 @@
-"""The file format of pairs, which can be read without the model or the original image.
+"""The file format of pairs, which can be read without the model or the original pictures.
 
-A file is in the safetensors format. Its metadata contain ``format``,
-``version``, a JSON document (``pairs``) and a checksum (``sha256``). Its
-tensors are ``values`` (row features, column features) float32,
-``picture_0``, ``picture_1``, …, PNG files of the rows' pictures and then the columns', and if
-contributions were sampled ``standard_error``, and ``error_of_words`` for sums over words.
-Versions 1 and 2 are of one caption and one ``picture``; 2 has unknown tokens.
+A file is in the safetensors format. Its metadata contain ``format``, ``version``, a JSON
+document (``pairs``) and a checksum (``sha256``). Its tensors are ``values``
+``(row features, column features)`` float32; ``picture_0``, ``picture_1``, …, PNG files of the
+rows' pictures and then of the columns'; and if contributions were sampled ``standard_error``,
+of the shape of ``values``, and ``error_of_words``, ``(words of the rows, words of the
+columns)``, where every feature of a picture counts as a word.
+
+The document has ``rows`` and ``columns``, lists of inputs with their ``weight``, ``kind`` and
+tokens or grid, ``about``, the ``ledger`` with its ``terms``, and ``nodes``. Versions 1 and 2 are
+of one caption and one ``picture``; in version 2 tokens may be ``unknown``.
 """
 
 import io
 import os
 import stat
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from math import prod
 from typing import BinaryIO
 
 import numpy as np
@@ -22,6 +27,7 @@ from PIL import Image
 from ..encoders import shared_name
 from ..errors import InputError
 from ..files import (
+    LARGEST_TENSOR,
     LONGEST_HEADER,
     DamagedError,
     ForeignError,
@@ -42,8 +48,9 @@ FORMAT = "fpattr_widget.pairs"
 VERSION = 3
 
 _GREY = (128, 128, 128)
-#: The most pixels of a picture; displayed ones have far fewer.
+# The most pixels of a picture, and of all pictures of a file; displayed ones have far fewer.
 _MOST_PIXELS = 1 << 24
+_MOST_PIXELS_IN_ALL = 1 << 26
 _MODES = ("RGB", "L")
 _PNG_SIZE = struct.Struct(">II")
 _ERRORS = ("standard_error", "error_of_words")
@@ -62,11 +69,11 @@ def save_contents(
         See :meth:`FeaturePairs.save`.
     """
     writable(path)
-    complete = with_grey_picture(contents()) if strip_image else contents()
+    complete = with_grey_pictures(contents()) if strip_image else contents()
     write_atomically(path, pack_contents(complete))
 
 
-def with_grey_picture(contents: Contents) -> Contents:
+def with_grey_pictures(contents: Contents) -> Contents:
     """Return contents with plain grey instead of pictures that may not be shared."""
     return contents.with_pictures(
         [Image.new("RGB", crop.picture.size, _GREY) for crop in contents.crops]
@@ -93,28 +100,25 @@ def pack_contents(contents: Contents) -> bytes:
     if recorded.sampled:
         for name, groups in zip(_ERRORS, _partitions(document), strict=True):
             tensors[name] = recorded.standard_error(*groups)
+    for name, crop in zip(_picture_names(document), contents.crops, strict=True):
+        tensors[name] = np.frombuffer(_png(crop.picture), np.uint8)
     try:
-        for number, crop in enumerate(contents.crops):
-            picture = crop.picture
-            if picture.mode not in _MODES:
-                picture = picture.convert("RGB")
-            _check_picture(picture)
-            tensors[_picture(number)] = np.frombuffer(_png(picture), np.uint8)
         written = document.dump()
-        _check(read_document(written, VERSION), tensors)
         if len(written) > LONGEST_HEADER // 3:
             raise DamagedError("there is too much text")
+        metadata = {
+            "format": FORMAT,
+            "version": str(VERSION),
+            "sha256": digest(written, tensors),
+            "pairs": written,
+        }
+        packed = pack(metadata, tensors)
+        _read(io.BytesIO(packed), len(packed))  # what is saved can be loaded
     except DamagedError as fault:
         raise InputError(
             "pairs", f"cannot be saved ({fault})", "attribute something simpler"
         ) from None
-    metadata = {
-        "format": FORMAT,
-        "version": str(VERSION),
-        "sha256": digest(written, tensors),
-        "pairs": written,
-    }
-    return pack(metadata, tensors)
+    return packed
 
 
 def read_contents(path: str | os.PathLike[str]) -> Contents:
@@ -193,12 +197,12 @@ def _read(file: BinaryIO, size: int) -> Contents:
     header = read_header(file, size)
     version, written, checksum = _recognise(header)
     document = read_document(written, version)
+    names = _picture_names(document, version)
+    _check_layout(document, header, names)
     tensors = read_tensors(file, header)
     if digest(written, tensors) != checksum:
         raise DamagedError("its checksum does not match")
-    if version < 3 and "picture" in tensors:
-        tensors[_picture(0)] = tensors.pop("picture")
-    _check(document, tensors)
+    _check_numbers(tensors)
     errors = {
         groups: tensors[name]
         for name, groups in zip(_ERRORS, _partitions(document), strict=True)
@@ -206,8 +210,7 @@ def _read(file: BinaryIO, size: int) -> Contents:
     }
     recorded = Recorded(tensors["values"], document.ledger, document.nodes, None, errors)
     contents = Contents(document.rows, document.columns, document.about, recorded)
-    names = map(_picture, range(document.pictures))
-    return contents.with_pictures([_decoded(tensors[name].tobytes()) for name in names])
+    return contents.with_pictures(_pictures([tensors[name].tobytes() for name in names]))
 
 
 def _partitions(document: Document) -> tuple[tuple[Groups, Groups], tuple[Groups, Groups]]:
@@ -217,9 +220,11 @@ def _partitions(document: Document) -> tuple[tuple[Groups, Groups], tuple[Groups
     return (singles(rows), singles(columns)), words
 
 
-def _picture(number: int) -> str:
-    """Return the name of a picture's array."""
-    return f"picture_{number}"
+def _picture_names(document: Document, version: int = VERSION) -> list[str]:
+    """Return the names of the pictures' arrays."""
+    if version < 3:
+        return ["picture"]
+    return [f"picture_{number}" for number in range(document.pictures)]
 
 
 def _recognise(header: Header) -> tuple[int, str, str]:
@@ -237,51 +242,65 @@ def _recognise(header: Header) -> tuple[int, str, str]:
     return int(version), metadata["pairs"], metadata["sha256"]
 
 
-def _check(document: Document, tensors: dict[str, np.ndarray]) -> None:
-    """Raise ``DamagedError`` unless the arrays fit the document."""
-    sampled = "standard_error" in tensors
-    pictures = [_picture(number) for number in range(document.pictures)]
-    if set(tensors) != {"values", *pictures, *(_ERRORS if sampled else ())}:
+def _check_layout(document: Document, header: Header, pictures: Sequence[str]) -> None:
+    """Raise ``DamagedError`` unless the arrays that the header lists fit the document."""
+    entries = header.entries
+    sampled = _ERRORS[0] in entries
+    if set(entries) != {"values", *pictures, *(_ERRORS if sampled else ())}:
         raise DamagedError("its arrays are not those that belong")
-    shapes = {"values": document.shape, _ERRORS[0]: document.shape, _ERRORS[1]: document.words}
+    shapes = {"values": document.shape}
+    if sampled:
+        shapes |= dict(zip(_ERRORS, (document.shape, document.words), strict=True))
     for name, shape in shapes.items():
-        array = tensors.get(name)
-        if array is None:
-            continue
-        if array.dtype != np.float32 or array.shape != shape:
+        if entries[name].dtype != "F32" or entries[name].shape != shape:
             raise DamagedError(f"its {name} have the wrong shape or type")
+    if any(entries[name].dtype != "U8" or len(entries[name].shape) != 1 for name in pictures):
+        raise DamagedError("its picture has the wrong shape or type")
+    if sum(prod(entries[name].shape) for name in pictures) > LARGEST_TENSOR:
+        raise DamagedError("its pictures are too large")
+
+
+def _check_numbers(tensors: Mapping[str, np.ndarray]) -> None:
+    """Raise ``DamagedError`` unless the arrays hold numbers that can be."""
+    for name in ("values", *_ERRORS):
+        array = tensors.get(name)
         # A standard error is infinite if there are too few samples to estimate it.
-        if not (np.isfinite(array) if name == "values" else array >= 0).all():
+        if array is not None and not (np.isfinite(array) if name == "values" else array >= 0).all():
             raise DamagedError(f"its {name} hold invalid numbers")
-    for name in pictures:
-        if tensors[name].dtype != np.uint8 or tensors[name].ndim != 1:
-            raise DamagedError("its picture has the wrong shape or type")
-
-
-def _check_picture(picture: Image.Image) -> None:
-    if picture.mode not in _MODES:
-        raise DamagedError("its picture is of another kind")
-    _check_size(*picture.size)
-
-
-def _check_size(width: int, height: int) -> None:
-    if not 0 < width * height <= _MOST_PIXELS:
-        raise DamagedError("its picture is too large")
 
 
 def _png(picture: Image.Image) -> bytes:
     """Return a PNG file of a picture's pixels, without its metadata."""
+    shown = picture if picture.mode in _MODES else picture.convert("RGB")
     buffer = io.BytesIO()
-    Image.frombytes(picture.mode, picture.size, picture.tobytes()).save(buffer, "PNG")
+    Image.frombytes(shown.mode, shown.size, shown.tobytes()).save(buffer, "PNG")
     return buffer.getvalue()
 
 
-def _decoded(data: bytes) -> Image.Image:
+def _pictures(encoded: Sequence[bytes]) -> list[Image.Image]:
+    """Return the pictures that untrusted PNG files hold; decode none if they are too large."""
+    pixels = [_pixels(data) for data in encoded]
+    if not all(0 < number <= _MOST_PIXELS for number in pixels):
+        raise DamagedError("its picture is too large")
+    if sum(pixels) > _MOST_PIXELS_IN_ALL:
+        raise DamagedError("its pictures are too large")
+    return [_decoded(data, number) for data, number in zip(encoded, pixels, strict=True)]
+
+
+def _pixels(data: bytes) -> int:
+    """Return how many pixels a PNG file announces, before Pillow, which may warn, opens it."""
     try:
-        # Before Pillow opens it, which would warn of a large one.
-        _check_size(*_PNG_SIZE.unpack_from(data, 16))
+        return prod(_PNG_SIZE.unpack_from(data, 16))
+    except struct.error:
+        raise DamagedError("its picture cannot be decoded") from None
+
+
+def _decoded(data: bytes, pixels: int) -> Image.Image:
+    try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
-            _check_picture(picture)
+            # A file may announce another size in a later chunk.
+            if picture.mode not in _MODES or prod(picture.size) != pixels:
+                raise DamagedError("its picture is of another kind")
             picture.load()
             return Image.frombytes(picture.mode, picture.size, picture.tobytes())
     except DamagedError:

@@ -1,8 +1,8 @@
-"""Complete pairs: loaded from a file, or with their picture removed."""
+"""Complete pairs: loaded from a file, or with their pictures removed."""
 
 import os
 
-from ._file import read_contents, with_grey_picture
+from ._file import read_contents, with_grey_pictures
 from ._pairs import FeaturePairs
 
 
@@ -31,6 +31,6 @@ def load_pairs(path: str | os.PathLike[str]) -> FeaturePairs:
     return FeaturePairs.from_contents(read_contents(path))
 
 
-def without_picture(pairs: FeaturePairs) -> FeaturePairs:
-    """Compute what is missing, and return the pairs with plain grey instead of their picture."""
-    return FeaturePairs.from_contents(with_grey_picture(pairs.compute_all()))
+def without_pictures(pairs: FeaturePairs) -> FeaturePairs:
+    """Compute what is missing, and return the pairs with plain grey instead of their pictures."""
+    return FeaturePairs.from_contents(with_grey_pictures(pairs.compute_all()))

@@ -15,7 +15,7 @@ from ..methods import Grouped, Groups, Interactions, Ledger, Recorded, indicator
 from ._document import About, Contents
 from ._file import save_contents
 from ._picture_cache import PictureCache
-from ._table import table_columns
+from ._table import attributes, labelled_array, table_columns
 
 if TYPE_CHECKING:
     import pandas
@@ -432,8 +432,8 @@ class FeaturePairs:
     def save(self, path: str | os.PathLike[str], *, strip_image: bool = False) -> None:
         """Save the pairs to a file that :func:`fpattr_widget.load_pairs` reads without a model.
 
-        Missing numbers are computed first. The file contains the caption, the
-        crop of the image that the model sees, without metadata, and the
+        Missing numbers are computed first. The file contains the captions, the
+        crops of the images that the model sees, without metadata, and the
         model's name without its folder; see :mod:`fpattr_widget.pairs._file`
         for the format. If saving is interrupted, an older file of that
         name stays as it was.
@@ -443,7 +443,7 @@ class FeaturePairs:
         path
             The file, such as ``"dog.fpattr"``.
         strip_image
-            Save plain grey of the same size instead of the picture.
+            Save plain grey of the same sizes instead of all pictures.
 
         Raises
         ------
@@ -453,23 +453,51 @@ class FeaturePairs:
         save_contents(self.compute_all, path, strip_image=strip_image)
 
     def to_dataframe(self) -> "pandas.DataFrame":
-        """Return one line for each (token, image feature) pair, as a pandas DataFrame."""
+        """Return one line for each pair of features, special positions included.
+
+        Returns
+        -------
+        pandas.DataFrame
+            For one caption and one image, the columns are ``token, text, feature, row, column,
+            attribution``: number and text of the token; ``"patch"`` or the name of a special
+            position, and the patch's place in the grid.
+
+            For all other sides, each side has these columns, with ``row_`` or ``column_``
+            before their names: ``part``, the number of the input, its ``weight`` and ``kind``
+            (``"sentence"`` or ``"picture"``); ``feature``, the feature's number as
+            :meth:`feature_rows` takes it, and its ``label``; where the side has captions,
+            ``start`` and ``stop`` of a token's characters; where it has images, ``grid_row``
+            and ``grid_column`` of a patch. The last column is ``attribution``.
+
+            Places are −1 where a feature has none. ``attrs`` has the inputs, the provenance and
+            the unit.
+        """
         import pandas
 
-        values = self.feature_rows(range(len(self.tokens)))
-        return pandas.DataFrame(table_columns(self.tokens, self.columns.features, values))
+        values = self.feature_rows(range(len(self._ready)))
+        frame = pandas.DataFrame(table_columns(self.rows, self.columns, values))
+        frame.attrs.update(attributes(self.rows, self.columns, self.provenance()))
+        return frame
 
     def to_xarray(self) -> "xarray.DataArray":
-        """Return the patch maps as an xarray DataArray with dimensions token, row, column."""
-        import xarray
+        """Return ``matrix`` with named dimensions.
 
-        return xarray.DataArray(
-            self.matrix.reshape(len(self.tokens), *self.grid),
-            dims=("token", "row", "column"),
-            coords={"text": ("token", [token.text for token in self.tokens])},
-            name="attribution",
-            attrs={"caption": self.caption, **self.provenance()},
-        )
+        Returns
+        -------
+        xarray.DataArray
+            For one caption and one image, the dimensions are ``token, row, column``, and ``text``
+            is a coordinate of the tokens.
+
+            For all other sides, they are ``row_feature`` and ``column_feature``, with the
+            columns of :meth:`to_dataframe` as coordinates; for a side that is one image, its
+            patches' ``row_grid_row, row_grid_column`` or ``column_grid_row,
+            column_grid_column``.
+
+            ``attrs`` has the inputs, the provenance and the unit, as texts and numbers that
+            ``to_netcdf`` can write.
+        """
+        matrix = self.matrix  # before the provenance, which knows the nodes then
+        return labelled_array(self.rows, self.columns, matrix, self.provenance())
 
     # The only imports from rooms above
 

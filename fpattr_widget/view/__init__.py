@@ -26,7 +26,7 @@ from ._settings import (
     ViewSettings,
     check_switch,
 )
-from ._state import computed_state, ledger_state, pictures_of, state_so_far, subject_state, title_of
+from ._state import computed_state, ledger_state, pictures_of, state_so_far, subject_state
 
 __all__ = [
     "CHOICES",
@@ -58,5 +58,4 @@ __all__ = [
     "pictures_of",
     "state_so_far",
     "subject_state",
-    "title_of",
 ]

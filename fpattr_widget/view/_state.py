@@ -42,13 +42,6 @@ def pictures_of(pairs: FeaturePairs) -> list[Image.Image]:
     return [panel.picture for panel in panels if isinstance(panel, Crop)]
 
 
-def title_of(pairs: FeaturePairs) -> str:
-    """Return what a page of an explanation is called: its captions."""
-    panels = (*pairs.rows.panels, *pairs.columns.panels)
-    captions = [panel.caption for panel in panels if isinstance(panel, Sentence)]
-    return " · ".join(captions) or "Pictures"
-
-
 def ledger_state(ledger: Ledger) -> LedgerState:
     """Return a ledger as it travels."""
     terms = [cast(LedgerTermState, asdict(term)) for term in ledger.terms]

@@ -17,7 +17,7 @@ import { createLine, createNews, createProgress, createTrouble } from "./parts/s
 import { prefersDark, resolveTheme, watchTheme } from "./parts/theme";
 import { PAPERS, parseRgb } from "./values/colour";
 import { type Focus, isEmpty, NO_DRAFT, NOTHING, sameFocus, withSide } from "./values/focus";
-import { type Block, blocksOf, layoutOf } from "./values/layout";
+import { type Block, blocksOf, isLong, layoutOf } from "./values/layout";
 import { look } from "./values/look";
 import { type Both, both, SIDES, type Side, type SideIndex, shownOf } from "./values/sides";
 
@@ -33,6 +33,7 @@ export interface Shared {
 /** The parts as they were built for panels of some kinds. */
 interface Built {
   readonly kinds: string;
+  readonly body: HTMLElement;
   readonly parts: readonly Part[];
   /** They have their room, and cost too much for the frame in which the view is first seen. */
   readonly later: readonly Part[];
@@ -114,7 +115,12 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
     // Beside the columns, which a map is on most often.
     const columns = blocks.find(({ dataset }) => dataset.area === "columns");
     columns?.append(legend.element, display.element);
-    const body = [...blocks, ...later.map(({ element }) => element)];
+    const body = h(
+      "div",
+      { class: "fpattr-body", "data-layout": layoutOf(sides) },
+      ...blocks,
+      ...later.map(({ element }) => element),
+    );
     root.replaceChildren(
       h(
         "div",
@@ -122,12 +128,12 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
         header.element,
         progress.element,
         trouble.element,
-        h("div", { class: "fpattr-body", "data-layout": layoutOf(sides) }, ...body),
+        body,
         h("footer", { class: "fpattr-footer" }, line.element, news.element, pins.element),
       ),
     );
     const parts = [header, progress, trouble, ...panels.flat(), display, legend, line, news, pins];
-    return { kinds: kindsOf(sides), parts, later, life };
+    return { kinds: kindsOf(sides), body, parts, later, life };
   }
 
   function createPanels(context: Context, side: SideIndex): PanelPart[] {
@@ -239,6 +245,7 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
       built = build();
       if (folding) root.querySelector<HTMLElement>(".fpattr-fold")?.focus();
     }
+    setAttributes(built.body, { "data-long": isLong(sides) });
     const resolved = resolveTheme(store.settings.theme, document.body, prefersDark().matches);
     setAttributes(root, { "data-theme": resolved.theme, "data-jupyter": resolved.jupyter });
     const { ground, ink } = PAPERS[resolved.theme];

@@ -58,6 +58,8 @@ describe("maps", () => {
     const pairs = pairsOf(many, (row) => [9, -size(row), 0]);
     expect(names(pairs)).toEqual([0, 2, 4, 6, 8, 10, 12, 14, 16, 17, 18, 19]);
     const unknown = new Pairs(both((side) => specialOf(many[side])));
+    unknown.write(11, Float32Array.of(0, 1, 0));
+    unknown.write(12, Float32Array.of(0, 5, 0));
     expect(names(unknown)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
   });
 

@@ -710,13 +710,13 @@ describe("scales", () => {
     const of = (name: string) => find(`[data-scale=${name}] > .fpattr-gradient`);
     expect(of("patches").style.getPropertyValue("--fpattr-strength")).toBe("0.5");
     expect(of("words").style.getPropertyValue("--fpattr-strength")).toBe("");
-    const mark = () => root.querySelector<HTMLElement>(".fpattr-here:not([hidden])");
-    expect(mark()).toBeNull();
+    const marks = () => [...root.querySelectorAll<HTMLElement>(".fpattr-here:not([hidden])")];
+    expect(marks()).toEqual([]);
     const chip = find(".fpattr-token");
     await point("pointermove", chip);
-    expect(mark()?.closest<HTMLElement>(".fpattr-end")?.dataset.scale).toBe("words");
     // The word has −0.010, and no other has more.
-    expect(mark()?.style.left).toBe("0.0%");
+    expect(marks().map(({ style }) => style.left)).toEqual(["0.0%"]);
+    expect(marks()[0]?.closest<HTMLElement>(".fpattr-end")?.dataset.scale).toBe("words");
     expect(chip.hasAttribute("data-against")).toBe(true);
     const [text] = sidesOf({ text: "red", tokens: RED });
     model.update({ epoch: 2, sides: [text, text] as never, rows: null });

@@ -63,7 +63,7 @@ def exchanges(number: int, seed: int = _SEED, size: int = 128) -> Iterator[Excha
     """Draw scenes of two to four objects, and exchange one of them."""
     sprites = Sprites()
     generator = np.random.default_rng(seed)
-    phrases = {kind.name: f"{kind.article} {kind.name}" for kind in KINDS}
+    phrases = {kind.name: f"{kind.article} {kind.name}" for kind in KINDS.values()}
     for scene, _ in held_out(number, sprites.aspect_ratios, seed=seed, objects=(2, 3, 4)):
         index = int(generator.integers(len(scene.objects)))
         there = {thing.kind for thing in scene.objects}

@@ -366,6 +366,44 @@ def reruns(record: dict[str, Any]) -> str:
     return f"A cell run {times} times more, memory of the kernel for each run – {said}."
 
 
+def of_contrasts(record: dict[str, Any]) -> str:
+    found = record["numbers"]
+    pointing = found["pointing"]
+    rows = [
+        (question, _said(score)) for question, score in pointing.items() if isinstance(score, dict)
+    ]
+    game = _table(
+        (
+            f"{found['scenes']} scenes, one object exchanged",
+            "strongest patch on it (95 % interval)",
+        ),
+        [*rows, ("a random patch", f"{pointing['chance']:.3f}")],
+    )
+    names = {
+        "single": "one caption's map",
+        "contrast": "a contrast of two captions",
+        "another label": "another label on the same picture",
+    }
+    costs = []
+    for size, one in found["costs"].items():
+        passed = statistics.median(one["times"]["forward"])
+        memory = [one["prompts"][parts]["peak"] for parts in ("1", "80")]
+        costs.append(
+            (
+                size,
+                *(f"{statistics.median(one['times'][name]) / passed:.2f}" for name in names),
+                " / ".join(f"{peak:.2f}" for peak in memory) + " GiB",
+            )
+        )
+    head = ("in forward passes of both towers", *names.values(), "peak memory, 1 / 80 prompts")
+    repeats = {len(one["times"]["forward"]) for one in found["costs"].values()}
+    return (
+        f"{game}\n\n{_table(head, costs)}\n\n({_machine(record)}; medians of "
+        f"{', '.join(map(str, sorted(repeats)))}; new pictures and captions of 14 tokens each time, "
+        "the map of all words together)"
+    )
+
+
 #: How each record is told, and the command that makes it.
 TABLES: dict[str, tuple[Callable[[dict[str, Any]], str], str]] = {
     "costs": (costs, "tests.benchmarks --only costs"),
@@ -373,6 +411,7 @@ TABLES: dict[str, tuple[Callable[[dict[str, Any]], str], str]] = {
     "nodes": (nodes, "tests.benchmarks --only nodes"),
     "methods": (of_methods, "tests.benchmarks.methods"),
     "view": (view, "tests.benchmarks.view"),
+    "contrasts": (of_contrasts, "tests.benchmarks.contrasts"),
     "reruns": (reruns, "tests.benchmarks.reruns"),
     "scenes": (of_scenes, "tests.benchmarks.grounding --only record"),
     "sanity": (sanity, "tests.benchmarks.grounding --only sanity"),

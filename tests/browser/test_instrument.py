@@ -48,7 +48,7 @@ def drag(view, first, last):
 
 def canvas(view) -> np.ndarray:
     view.wait_painted()
-    size, data = view.root.locator("canvas").evaluate(
+    size, data = view.root.locator(".fpattr-heat").evaluate(
         """canvas => [[canvas.height, canvas.width], Array.from(canvas.getContext('2d')
             .getImageData(0, 0, canvas.width, canvas.height).data)]"""
     )
@@ -93,10 +93,14 @@ def test_regions_grow_shrink_and_meet_a_span(view, pairs):
     view.wait_shown("tokens:2,3 patches:" + ",".join(map(str, region)))
     expected = pairs.matrix[np.ix_([2, 3], region)].sum()
     assert value_in(line(view)) == pytest.approx(expected, abs=6e-4)
-    # Pins win over what the pointer is on; a click on what is pinned alone lets go; Escape clears.
+    # Beside the pins the pointer previews, on them all of them are read.
     view.page.mouse.move(*middle(view, 3, 0))
-    view.wait_painted()
+    view.wait_shown("tokens:2,3 patches:18")
+    assert value_in(line(view)) == pytest.approx(pairs.matrix[[2, 3], 18].sum(), abs=6e-4)
+    view.page.mouse.move(*middle(view, 1, 1))
+    view.wait_shown("tokens:2,3 patches:" + ",".join(map(str, region)))
     assert value_in(line(view)) == pytest.approx(expected, abs=6e-4)
+    # A click on what is pinned alone lets go; Escape clears.
     view.page.mouse.click(*middle(view, 3, 0))
     assert view.pins[1] == [18]
     view.page.mouse.click(*middle(view, 3, 0))
@@ -229,7 +233,7 @@ def test_signs_opacity_and_smoothness_change_what_is_painted(view, pairs):
     for _ in range(4):
         view.page.keyboard.press("ArrowLeft")
     assert view.get("opacity") == pytest.approx(0.8)
-    expect(view.root.locator("canvas")).to_have_css("opacity", "0.8")
+    expect(view.root.locator(".fpattr-heat")).to_have_css("opacity", "0.8")
 
     view.root.locator(".fpattr-choice [data-value=smooth]").click()
     smooth = canvas(view)

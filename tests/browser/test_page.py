@@ -128,7 +128,7 @@ def test_a_picture_that_the_model_squeezes_has_its_own_proportions(browser, size
         page.mouse.move(2, 2)
         drag_region(view, (1, 2), (2, 5))
         wait_for_shown(view, "patches:" + ",".join(map(str, [*range(10, 14), *range(18, 22)])))
-        outline = view.locator("path.fpattr-over").bounding_box()
+        outline = view.locator(".fpattr-marks > .fpattr-over").bounding_box()
         stands = {"x": 2, "y": 1, "width": 4, "height": 2}
         for name, cells in stands.items():
             side = cell[name in ("y", "height")]

@@ -22,6 +22,8 @@ from fpattr_widget.evaluation.metrics import (
     InsertionDeletion,
     PointingEnergy,
     PointingGame,
+    ReferenceAgreement,
+    map_agreement,
 )
 from fpattr_widget.evaluation.metrics.agreement import rank_correlation
 from fpattr_widget.evaluation.metrics.faithfulness import correlation, explained_variance, together
@@ -30,10 +32,12 @@ from fpattr_widget.evaluation.metrics.insertion_deletion import area
 from fpattr_widget.evaluation.metrics.pointing_energy import energy
 from fpattr_widget.evaluation.metrics.pointing_game import hit
 from fpattr_widget.methods import MaskedSimilarity
+from fpattr_widget.methods._contributions import ExplicitContributions
 from fpattr_widget.methods._game import Game
 from tests.helpers.clip_by_hand import ByHand
 from tests.helpers.planted import (
     CAPTION,
+    DOG,
     NO_LEDGER,
     RED_BALL,
     cell,
@@ -42,6 +46,7 @@ from tests.helpers.planted import (
     phrase,
     picture,
     sample,
+    tiny,
 )
 from tests.helpers.recorded import like, pairs_of, recorded
 from tests.helpers.small_align import align, align_image
@@ -512,6 +517,97 @@ def test_agreement_looks_at_words_and_patches_alone(encoder):
     assert other.chance == 0
 
 
+@dataclasses.dataclass(frozen=True)
+class MovesWithTheReference:
+    """A method whose maps are known for each reference: the tokens' vectors are orthogonal."""
+
+    maps: SimpleNamespace = dataclasses.field(compare=False)
+    image_reference: object = "zeros"
+    label, reads_at = "planted", "nowhere"
+
+    def check(self, encoder):
+        """Do nothing."""
+
+    def cheaper_alternative(self, encoder, layers):
+        return ""
+
+    def measure(self, part):
+        vectors = torch.eye(8)
+        if part.tower.name == "image":
+            known = self.maps.zeros if self.image_reference == "zeros" else self.maps.other
+            maps = torch.from_numpy(known.reshape(8, 9).T.astype(np.float32))
+            vectors = torch.cat([torch.zeros(1, 8), maps])
+        return ExplicitContributions(vectors, torch.ones(8), torch.zeros(8), "")
+
+
+def test_agreement_of_references_is_that_of_each_phrases_map(encoder):
+    generator = np.random.default_rng(0)
+    own, other = generator.normal(size=(2, 8, 3, 3))
+    other[2] = np.exp(own[2])  # the dog's patches keep their order
+    method = MovesWithTheReference(SimpleNamespace(zeros=own, other=other))
+    scene = sample("one", phrase("dog", "dog", cell(0, 0)), phrase("red ball", "ball", cell(1, 1)))
+    pictured = fp.Picture(picture(1))
+    metric = ReferenceAgreement(("zeros", "blurred", pictured, picture(2)))
+    scores = metric.measure(explained_by(encoder, scene, method))
+    names = ["blurred", "another picture (3)", "another picture (4)"]
+    assert [score.metric for score in scores[::2]] == [
+        f"agreement with reference: {name}" for name in names
+    ]
+    dog, ball = scores[:2]
+    assert (dog.phrase, ball.phrase) == (0, 1)
+
+    def correlated(first, second):
+        return stats.spearmanr(first.ravel(), second.ravel()).statistic
+
+    assert dog.value == pytest.approx(1)
+    expected = correlated(own[5] + own[6], other[5] + other[6])
+    assert ball.value == pytest.approx(expected, abs=1e-6)
+    # By chance: with the caption's other tokens.
+    unrelated = [correlated(own[2], other[token]) for token in (1, 3, 4, 5, 6)]
+    assert dog.chance == pytest.approx(np.mean(unrelated), abs=1e-6)
+    unrelated = [correlated(own[5] + own[6], other[token]) for token in (1, 2, 3, 4)]
+    assert ball.chance == pytest.approx(np.mean(unrelated), abs=1e-6)
+    # Of two explanations, token by token.
+    first, second = (
+        fp.attribute(encoder, scene.image, CAPTION, method, reference=reference)
+        for reference in (None, "blurred")
+    )
+    by_token = [correlated(*maps) for maps in zip(own, other, strict=True)]
+    np.testing.assert_allclose(map_agreement(first, second), by_token, atol=1e-6)
+    shorter = fp.attribute(encoder, scene.image, "a dog", fp.Occlusion())
+    with pytest.raises(fp.InputError, match="`second` has a matrix of 4 × 9, and the first one of"):
+        map_agreement(first, shorter)
+
+
+def test_real_maps_move_with_the_reference(encoder):
+    """Through the front door; methods without a reference have no such number."""
+    blurred = fp.IntegratedJacobians(steps=2, image_reference="blurred")
+    pictured = fp.Occlusion(patches=fp.Picture(picture(1)))
+    methods = [fp.IntegratedJacobians(steps=2), blurred, pictured, fp.PatchTokenSimilarity()]
+    metrics = ["reference_agreement", Faithfulness(masks=2)]  # whose masks show the picture
+    report = fp.evaluate(encoder, tiny(1), methods=methods, metrics=metrics, progress=False)
+    assert report.skipped == ()
+    runs = [run.method for run in report.runs]
+    assert runs[:2] == ["integrated Jacobians", "integrated Jacobians, reference: blurred"]
+    scores = report.to_dataframe()
+    scores = scores[scores["metric"].str.startswith("agreement")].sort_values("phrase")
+    by_run = {run: scores[scores["method"] == run] for run in runs}
+    assert [set(own["metric"]) for own in by_run.values()] == [
+        {"agreement with reference: blurred"},
+        {"agreement with reference: zeros"},
+        {"agreement with reference: blurred", "agreement with reference: zeros"},
+        set(),
+    ]
+    maps = [
+        fp.attribute(encoder, picture(0), CAPTION, method).of_spans([DOG[1:], RED_BALL[1:]])
+        for method in methods[:2]
+    ]
+    expected = [rank_correlation(*each) for each in zip(*maps, strict=True)]
+    for run in runs[:2]:
+        np.testing.assert_allclose(by_run[run]["value"], expected, atol=1e-6)
+    assert (scores["value"].abs() < 1).all()
+
+
 # Settings, and towers whose grid depends on the layer
 
 
@@ -522,6 +618,7 @@ def test_agreement_looks_at_words_and_patches_alone(encoder):
         (Faithfulness, {"kept": 0.0}),
         (Faithfulness, {"kept": 1.0}),
         (Faithfulness, {"masks": 1}),
+        (ReferenceAgreement, {"references": ()}),
     ],
 )
 def test_settings_out_of_range_are_named(metric, setting):

@@ -3,6 +3,7 @@
 import csv
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,7 +13,9 @@ from PIL import Image
 
 import fpattr_widget as fp
 from fpattr_widget.cli import main
+from fpattr_widget.encoders import Side
 from fpattr_widget.scenes import example
+from tests.helpers.any_sides import COMBINATIONS, combined, pairs_of_sides, sentence
 
 pytestmark = pytest.mark.slow
 
@@ -59,6 +62,7 @@ def test_the_ending_says_what_is_written(photo, pairs, tmp_path, capsys):
         assert tuple(arrays["grid"]) == pairs.grid
         assert list(arrays["tokens"]) == [token.text for token in pairs.tokens]
         assert arrays["ledger_pairs"] == pytest.approx(pairs.ledger.pairs)
+        assert str(arrays["unit"]) == "cosine similarity"
     table = pairs.to_dataframe()
     with open("it.csv", newline="", encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
@@ -73,6 +77,146 @@ def test_the_ending_says_what_is_written(photo, pairs, tmp_path, capsys):
     np.testing.assert_array_equal(values, fp.load_pairs("it.fpattr").matrix.ravel())
     np.testing.assert_allclose(fp.load_pairs("it.fpattr").matrix, pairs.matrix, atol=1e-6)
     assert not [path for path in tmp_path.iterdir() if path.stem not in ("it", "photo")]
+
+
+@pytest.fixture
+def photos(photo) -> tuple[str, str]:
+    example("farm").image.save("farm.png")
+    return photo, "farm.png"
+
+
+def test_any_two_sides_are_explained(photos, capsys):
+    """Each command computes what Python does, whatever the kinds of its inputs."""
+    one, two = photos
+    text, picture = fp.Text, fp.Picture
+    commands = {
+        ("explain", one, "a dog", "--minus", "a cat", "--plus", "a ball", "--minus=-"): (
+            picture(one), text("a dog") - text("a cat") + text("a ball") - text("-"), None,
+        ),
+        ("explain", "--texts", "a dog", "a cat", "--unit", "logit"): (
+            text("a dog"), text("a cat"), "logit",
+        ),
+        ("explain", "--pictures", one, two, "--plus", one, "--unit", "cosine"): (
+            picture(one), picture(two) + picture(one), "cosine",
+        ),
+        ("contrast", one, "a dog", "a" * 300): (
+            picture(one), text("a dog") - text("a" * 300), None,
+        ),
+        ("contrast", "a dog", one, two): (text("a dog"), picture(one) - picture(two), None),
+        ("contrast", "--texts", "a dog", "a cat", "a ball"): (
+            text("a dog"), text("a cat") - text("a ball"), None,
+        ),
+        ("contrast", "--pictures", one, one, two): (
+            picture(one), picture(one) - picture(two), None,
+        ),
+    }  # fmt: skip
+    encoder = fp.load_encoder("scenes")
+    for command, (first, second, unit) in commands.items():
+        layer = "--layer=-1"
+        assert main([*command, layer, "-o", "it.fpattr", *SCENES]) == 0
+        loaded = fp.load_pairs("it.fpattr")
+        expected = fp.attribute(encoder, first, second, layer=-1, unit=unit)
+        np.testing.assert_allclose(loaded.matrix, expected.matrix, atol=1e-5)
+        assert (loaded.rows, loaded.columns) == (expected.rows, expected.columns)
+        assert loaded.about == expected.about
+        said = f"{expected.unit_label} {expected.ledger.similarity:.3f}, written to it.fpattr"
+        assert said in capsys.readouterr().err
+
+
+@pytest.fixture
+def recorded_pairs(monkeypatch) -> Callable[[fp.FeaturePairs], None]:
+    """Return what puts complete pairs in the place of those that a model would explain."""
+
+    def put(pairs: fp.FeaturePairs) -> None:
+        monkeypatch.setattr(fp, "attribute", lambda *_, **__: pairs)
+        monkeypatch.setattr(fp, "load_encoder", lambda _: None)
+
+    return put
+
+
+WRITTEN = ["explain", "--texts", "a", "b", "-o"]
+
+
+@pytest.mark.parametrize(("rows", "columns"), COMBINATIONS)
+def test_numbers_of_any_two_sides_are_written(rows, columns, tmp_path, monkeypatch, recorded_pairs):
+    monkeypatch.chdir(tmp_path)
+    pairs = combined(rows, columns)
+    recorded_pairs(pairs)
+    for ending in ("npz", "csv", "fpattr"):
+        assert main([*WRITTEN, f"it.{ending}"]) == 0
+    np.testing.assert_array_equal(fp.load_pairs("it.fpattr").matrix, pairs.matrix)
+    table = pairs.to_dataframe()
+    with open("it.csv", newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    assert list(lines[0]) == list(table.columns)
+    for name, column in table.items():
+        said = [line[name] for line in lines]
+        assert said == [str(value) for value in column] or np.array_equal(
+            np.array(said, column.dtype), column
+        )
+    with np.load("it.npz", allow_pickle=False) as arrays:
+        np.testing.assert_array_equal(arrays["matrix"], pairs.matrix)
+        assert str(arrays["unit"]) == pairs.unit_label
+        assert arrays["ledger_rows_only"] == pairs.ledger.rows_only
+        if (rows, columns) != ("caption", "picture"):
+            for name, side in (("row", pairs.rows), ("column", pairs.columns)):
+                assert tuple(arrays[f"{name}_feature"]) == side.visible
+                features = [side.features[number] for number in side.visible]
+                assert [*arrays[f"{name}_label"]] == [feature.label for feature in features]
+                weights = [side.weights[feature.part] for feature in features]
+                assert [*arrays[f"{name}_weight"]] == weights
+        terms = pairs.ledger.terms
+        assert ("terms_pairs" in arrays) == bool(terms)
+        if terms:
+            assert arrays["terms_pairs"].shape == (
+                len(pairs.rows.panels),
+                len(pairs.columns.panels),
+            )
+            assert list(arrays["terms_residual"].flat) == [term.residual for term in terms]
+
+
+def test_no_word_of_either_side_becomes_a_formula(tmp_path, monkeypatch, recorded_pairs):
+    monkeypatch.chdir(tmp_path)
+    recorded_pairs(pairs_of_sides(Side((sentence("=dog"),)), Side((sentence("a -cat"),))))
+    assert main([*WRITTEN, "it.csv"]) == 0
+    with open("it.csv", newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    assert {line["row_label"] for line in lines} == {"BOS", "'=", "dog", "EOS"}
+    assert {line["column_label"] for line in lines} == {"BOS", "a", "'-", "cat", "EOS"}
+    assert not any(line["attribution"].startswith("'") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (
+            ["contrast", "nothing.png", "a dog", "a cat"],
+            "`contrast` cannot tell captions from images (files: 0 of 3)",
+        ),
+        (
+            ["contrast", "photo.png", "photo.png", "a cat"],
+            "`contrast` cannot tell captions from images (files: 2 of 3)",
+        ),
+        (
+            ["contrast", "photo.png", "photo.png", "photo.png"],
+            "`contrast` cannot tell captions from images (files: 3 of 3)",
+        ),
+        (
+            ["contrast", "a dog", "photo.png", "nothing.png"],
+            "`contrast` cannot tell captions from images (files: 1 of 3)",
+        ),
+        (["contrast", "photo.png", "a dog", ""], "`caption` (part 2 of 2)"),
+        (["explain", "--pictures", "photo.png", "nothing.png"], "`image`"),
+        (["explain", "photo.png", "a dog", "--minus", "a dog", "--unit", "cosine"], "`unit`"),
+        (["explain", "photo.png", "a dog", *["--plus", "a"] * 128], "129 inputs"),
+    ],
+)
+def test_sides_that_cannot_be_used_are_told(photo, tmp_path, capsys, arguments, says):
+    assert main([*arguments, *SCENES]) == 2
+    err = capsys.readouterr().err.splitlines()[-1]
+    assert says in err
+    assert err.startswith("fpattr-widget: `")
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
 
 
 def test_model_method_and_layer_are_chosen(photo, saved_model, capsys):

@@ -4,13 +4,11 @@ import copy
 import io
 import json
 import os
-import re
 import resource
 import stat
 import sys
 import tempfile
 import threading
-import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +28,16 @@ from fpattr_widget.files._atomic import write_atomically
 from fpattr_widget.files._container import digest, pack
 from fpattr_widget.pairs import About, Ledger
 from fpattr_widget.pairs._file import pack_contents
+from tests.helpers.forged import (
+    Forged,
+    assert_one_sentence,
+    assert_same_sides,
+    bomb,
+    load,
+    png,
+    refused,
+    tried,
+)
 from tests.helpers.models import spelling_encoder
 from tests.helpers.recorded import like, pairs_of, recorded
 from tests.helpers.shown import picture_of
@@ -74,12 +82,10 @@ def state(pairs: fp.FeaturePairs) -> dict[str, object]:
 
 
 def assert_same(loaded: fp.FeaturePairs, original: fp.FeaturePairs) -> None:
-    """Compare everything, bit for bit; the original is complete."""
-    assert loaded.ready.all()
-    for name in ("caption", "tokens", "grid", "image_special_names", "about", "ledger"):
+    """Compare everything of a caption and a picture, bit for bit; the original is complete."""
+    assert_same_sides(loaded, original)
+    for name in ("caption", "tokens", "grid", "image_special_names"):
         assert getattr(loaded, name) == getattr(original, name), name
-    assert repr(loaded) == repr(original)
-    assert loaded.provenance() == original.provenance()
     assert loaded.picture.mode == original.picture.mode
     assert loaded.picture.tobytes() == original.picture.tobytes()
     for name in ("matrix", "image_special", "standard_error"):
@@ -109,12 +115,6 @@ def sampled() -> bytes:
     picture = Image.effect_mandelbrot((24, 24), (-2, -1, 1, 1), 9).convert("RGB")
     pairs = fp.attribute(spelling_encoder(), picture, "a good dog", METHODS["sampled"])
     return pack_contents(pairs.compute_all())
-
-
-def load(data: bytes, folder: Path, name: str = "x.fpattr") -> fp.FeaturePairs:
-    path = folder / name
-    path.write_bytes(data)
-    return fp.load_pairs(path)
 
 
 def test_everything_comes_back(original, tmp_path):
@@ -243,10 +243,11 @@ def test_the_file_is_safetensors(sampled, tmp_path):
     np.testing.assert_array_equal(tensors["values"], rows.values)
     np.testing.assert_array_equal(tensors["standard_error"][:, 1:], loaded.standard_error)
     np.testing.assert_array_equal(tensors["error_of_words"][:, 1:], loaded.words().standard_error)
-    assert Image.open(io.BytesIO(tensors["picture"].tobytes())).size == loaded.picture.size
+    assert Image.open(io.BytesIO(tensors["picture_0"].tobytes())).size == loaded.picture.size
     assert metadata["format"] == "fpattr_widget.pairs"
-    assert metadata["version"] == "1"
-    assert json.loads(metadata["pairs"])["caption"] == "a good dog"
+    assert metadata["version"] == "3"
+    (caption,) = json.loads(metadata["pairs"])["rows"]
+    assert (caption["caption"], caption["weight"]) == ("a good dog", 1.0)
 
 
 def test_a_stripped_picture_is_grey(plain, tmp_path):
@@ -427,32 +428,6 @@ def test_pairs_that_are_too_much_are_refused(tmp_path):
 # Files that are not what they should be.
 
 
-def assert_one_sentence(caught, said: str = "", named: str = "`path`") -> None:
-    message = str(caught.value)
-    assert type(caught.value) is fp.InputError
-    assert named in message
-    assert said in message
-    assert "\n" not in message
-    assert message.endswith(".")
-    assert not re.search(r"[.!?] ", message)
-    assert "/" not in message.replace("/none", "")
-
-
-def refused(data: bytes, folder: Path, said: str = "") -> str:
-    with pytest.raises(fp.InputError) as caught:
-        load(data, folder)
-    assert_one_sentence(caught, said)
-    assert "'x.fpattr'" in str(caught.value)
-    return str(caught.value)
-
-
-def tried(data: bytes, folder: Path) -> tuple[fp.FeaturePairs | None, str]:
-    try:
-        return load(data, folder), ""
-    except fp.InputError as error:
-        return None, str(error)
-
-
 def same_or_refused(data: bytes, whole: bytes, folder: Path) -> None:
     loaded, message = tried(data, folder)
     if loaded is None:
@@ -516,35 +491,6 @@ def test_a_flip_in_a_value_is_found(sampled, tmp_path):
         refused(bytes(data), tmp_path, "its checksum does not match")
 
 
-class Forged:
-    """A file taken apart, to be put together again with another content and a true checksum."""
-
-    def __init__(self, data: bytes):
-        self.tensors = {name: array.copy() for name, array in safetensors.numpy.load(data).items()}
-        length = int.from_bytes(data[:8], "little")
-        self.metadata = json.loads(data[8 : 8 + length])["__metadata__"]
-        self.document = json.loads(self.metadata["pairs"])
-
-    def sealed(self) -> bytes:
-        written = json.dumps(self.document)
-        metadata = {**self.metadata, "pairs": written, "sha256": digest(written, self.tensors)}
-        return pack(metadata, self.tensors)
-
-
-def png(size: tuple[int, int], mode: str = "RGB", **options: object) -> np.ndarray:
-    file = io.BytesIO()
-    Image.new(mode, size).save(file, "PNG", **options)
-    return np.frombuffer(file.getvalue(), np.uint8)
-
-
-def bomb(side: int) -> np.ndarray:
-    """Return a small file that tells of an enormous picture."""
-    small = bytearray(png((30, 30)).tobytes())
-    small[16:24] = side.to_bytes(4, "big") * 2
-    small[29:33] = zlib.crc32(small[12:29]).to_bytes(4, "big")
-    return np.frombuffer(bytes(small), np.uint8)
-
-
 def other_file(kind: str) -> np.ndarray:
     file = io.BytesIO()
     Image.new("RGB", (30, 30)).save(file, kind)
@@ -568,18 +514,18 @@ TENSORS = {
     "negative errors": ("standard_error", lambda a: a - 9),
     "NaN errors": ("error_of_words", lambda a: np.full_like(a, np.nan)),
     "errors of tokens": ("error_of_words", lambda a: np.ones((10, a.shape[1]), np.float32)),
-    "no picture": ("picture", lambda a: np.zeros(0, np.uint8)),
-    "half a picture": ("picture", lambda a: a[: len(a) // 2].copy()),
-    "a folded picture": ("picture", lambda a: a.reshape(1, -1)),
-    "a picture of floats": ("picture", lambda a: a.astype(np.float32)),
-    "noise": ("picture", lambda a: np.arange(500).astype(np.uint8)),
-    "a large picture": ("picture", lambda a: png((5000, 5000))),
-    "a bomb of text": ("picture", lambda a: text_bomb()),
-    "sixteen bits": ("picture", lambda a: png((30, 30), "I;16")),
-    "a palette": ("picture", lambda a: png((30, 30), "P")),
-    "transparent": ("picture", lambda a: png((30, 30), "RGBA")),
-    "a TIFF": ("picture", lambda a: other_file("TIFF")),
-    "a JPEG": ("picture", lambda a: other_file("JPEG")),
+    "no picture": ("picture_0", lambda a: np.zeros(0, np.uint8)),
+    "half a picture": ("picture_0", lambda a: a[: len(a) // 2].copy()),
+    "a folded picture": ("picture_0", lambda a: a.reshape(1, -1)),
+    "a picture of floats": ("picture_0", lambda a: a.astype(np.float32)),
+    "noise": ("picture_0", lambda a: np.arange(500).astype(np.uint8)),
+    "a large picture": ("picture_0", lambda a: png((5000, 5000))),
+    "a bomb of text": ("picture_0", lambda a: text_bomb()),
+    "sixteen bits": ("picture_0", lambda a: png((30, 30), "I;16")),
+    "a palette": ("picture_0", lambda a: png((30, 30), "P")),
+    "transparent": ("picture_0", lambda a: png((30, 30), "RGBA")),
+    "a TIFF": ("picture_0", lambda a: other_file("TIFF")),
+    "a JPEG": ("picture_0", lambda a: other_file("JPEG")),
 }
 
 
@@ -596,11 +542,11 @@ def test_wrong_arrays_are_refused(sampled, tmp_path, what):
 def test_a_bomb_is_refused_undecoded(sampled, tmp_path, side):
     """Pillow warns of the second and refuses the third."""
     forged = Forged(sampled)
-    forged.tensors["picture"] = bomb(side)
+    forged.tensors["picture_0"] = bomb(side)
     refused(forged.sealed(), tmp_path, "its picture is too large")
 
 
-@pytest.mark.parametrize("name", ["values", "picture", "standard_error", "error_of_words"])
+@pytest.mark.parametrize("name", ["values", "picture_0", "standard_error", "error_of_words"])
 def test_a_missing_array_is_refused(sampled, tmp_path, name):
     forged = Forged(sampled)
     del forged.tensors[name]
@@ -634,6 +580,8 @@ WRONG = [
     "",
     "x" * 300_000,
     "\ud83d",
+    float("nan"),
+    1 << 24,
     [],
     {},
     [[]],
@@ -676,7 +624,20 @@ def test_wrong_parts_of_the_document_are_refused_or_harmless(plain, tmp_path, wr
     assert number > 30
 
 
-@pytest.mark.parametrize("path", [("caption",), ("grid",), ("about", "model"), ("ledger", "pairs")])
+PARTS = [
+    ("rows",),
+    ("rows", 0, "caption"),
+    ("rows", 0, "weight"),
+    ("rows", 0, "tokens", 2, "unknown"),
+    ("columns", 0, "grid"),
+    ("about", "model"),
+    ("about", "unit"),
+    ("ledger", "pairs"),
+    ("ledger", "terms"),
+]
+
+
+@pytest.mark.parametrize("path", PARTS)
 def test_missing_and_further_parts_are_refused(plain, tmp_path, path):
     forged, more = Forged(plain), Forged(plain)
     inner = forged.document
@@ -686,13 +647,13 @@ def test_missing_and_further_parts_are_refused(plain, tmp_path, path):
     del inner[path[-1]]
     outer["more"] = 1
     for changed in (forged, more):
-        refused(changed.sealed(), tmp_path, "has missing or unknown fields")
+        refused(changed.sealed(), tmp_path, "missing or unknown fields")
 
 
 def test_tokens_outside_the_caption_are_refused(plain, tmp_path):
     for change in ({"stop": 99}, {"start": 5, "stop": 3}, {"start": None}, {"special": 1}):
         forged = Forged(plain)
-        forged.document["tokens"][2].update(change)
+        forged.document["rows"][0]["tokens"][2].update(change)
         refused(forged.sealed(), tmp_path, "which is damaged (its ")
 
 
@@ -706,27 +667,63 @@ def test_a_version_that_is_none_is_refused(plain, tmp_path, version):
 def test_a_newer_version_is_refused(plain, tmp_path):
     """Whatever else has changed in it."""
     forged = Forged(plain)
-    forged.metadata = {"format": forged.metadata["format"], "version": "3"}
+    forged.metadata = {"format": forged.metadata["format"], "version": "4"}
     forged.tensors = {"other": np.zeros(3, np.float32)}
     data = pack(forged.metadata, forged.tensors)
     refused(data, tmp_path, "a newer version of fpattr_widget saved: update fpattr_widget")
 
 
-def test_files_from_before_unknown_tokens_are_read(plain, tmp_path):
-    """And files without such tokens are written as they were then."""
-    forged = Forged(plain)
-    assert forged.metadata["version"] == "1"
-    assert not any("unknown" in token for token in forged.document["tokens"])
-    assert not any(token.unknown for token in load(forged.sealed(), tmp_path).tokens)
+def of_version(version: int, data: bytes) -> Forged:
+    """Return the file of a caption and a picture as an older version of the package wrote it."""
+    forged = Forged(data)
+    new = forged.document
+    (caption,), (picture,) = new["rows"], new["columns"]
+    for token in caption["tokens"]:
+        if version == 1 or not token["unknown"]:
+            del token["unknown"]
+    ledger = dict(new["ledger"])
+    assert (ledger.pop("unit_scale"), ledger.pop("terms")) == (1.0, [])
+    ledger["caption_only"], ledger["image_only"] = (
+        ledger.pop("rows_only"),
+        ledger.pop("columns_only"),
+    )
+    forged.document = {
+        "caption": caption["caption"],
+        "tokens": caption["tokens"],
+        "grid": picture["grid"],
+        "image_special": picture["special"],
+        "about": {name: new["about"][name] for name in ("model", "method", "layers")},
+        "ledger": ledger,
+        "nodes": new["nodes"],
+    }
+    forged.metadata["version"] = str(version)
+    forged.tensors["picture"] = forged.tensors.pop("picture_0")
+    return forged
 
 
-def test_unknown_tokens_come_back_from_a_file_of_the_second_version(tmp_path):
+def test_files_of_older_versions_are_read(sampled, tmp_path):
+    """And written as they are written now; ``tests/files`` has files that were really written."""
+    for version in (1, 2):
+        old = of_version(version, sampled)
+        loaded = load(old.sealed(), tmp_path)
+        assert pack_contents(loaded.compute_all()) == sampled
+        old.tensors["picture_0"] = old.tensors["picture"]
+        refused(old.sealed(), tmp_path, "its arrays are not those that belong")
+        newer = Forged(sampled)
+        newer.metadata["version"] = str(version)
+        refused(newer.sealed(), tmp_path, "its document has missing or unknown fields")
+
+
+def test_unknown_tokens_come_back_also_from_a_file_of_the_second_version(tmp_path):
     contents = made().compute_all()
-    first, second, third = contents.sentence.tokens
+    (sentence,) = contents.rows.panels
+    first, second, third = sentence.tokens
     tokens = (first, replace(second, unknown=True), third)
-    rows = Side((replace(contents.sentence, tokens=tokens),))
-    forged = Forged(pack_contents(replace(contents, rows=rows)))
-    assert forged.metadata["version"] == "2"
+    rows = Side((replace(sentence, tokens=tokens),))
+    data = pack_contents(replace(contents, rows=rows))
+    assert load(data, tmp_path).tokens == tokens
+    forged = of_version(2, data)
+    assert [token.get("unknown") for token in forged.document["tokens"]] == [None, True, None]
     assert load(forged.sealed(), tmp_path).tokens == tokens
     forged.document["tokens"][1]["unknown"] = 1
     refused(forged.sealed(), tmp_path, "which is damaged (its tokens")
@@ -786,7 +783,7 @@ def test_wrong_headers_are_refused(tmp_path, what):
         ("values", {"shape": [0, 1 << 62]}),
         ("values", {"dtype": "F64"}),
         ("values", {"dtype": "F16"}),
-        ("picture", {"dtype": "F32"}),
+        ("picture_0", {"dtype": "F32"}),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(plain, tmp_path, name, changes):
@@ -795,21 +792,33 @@ def test_shapes_that_do_not_fit_are_refused(plain, tmp_path, name, changes):
     header[name].update(changes)
     written = json.dumps(header).encode()
     data = len(written).to_bytes(8, "little") + written + plain[8 + length :]
-    refused(data, tmp_path, "its header is not in order")
+    refused(data, tmp_path, "is damaged (its ")
 
 
 def test_a_huge_file_is_refused_unread(plain, tmp_path):
     """Sparse: it would be as large in memory."""
     forged = Forged(plain)
-    size = 1 << 40
-    tensor = {"dtype": "F32", "shape": [1 << 19, 1 << 19], "data_offsets": [0, size]}
-    header = json.dumps({"__metadata__": forged.metadata, "values": tensor}).encode()
+    picture = {**forged.document["columns"][0], "grid": [1 << 8, 1 << 9], "special": []}
+    forged.document.update(rows=[picture], columns=[picture])
+    forged.metadata["pairs"] = json.dumps(forged.document)
+    features = 1 << 17
+    size = 4 * features**2
+    values = {"dtype": "F32", "shape": [features, features], "data_offsets": [0, size]}
+    pictures = {
+        f"picture_{number}": {"dtype": "U8", "shape": [1], "data_offsets": [place, place + 1]}
+        for number, place in ((0, size), (1, size + 1))
+    }
     path = tmp_path / "x.fpattr"
-    path.write_bytes(len(header).to_bytes(8, "little") + header)
-    os.truncate(path, 8 + len(header) + size)
-    with pytest.raises(fp.InputError) as caught:
-        fp.load_pairs(path)
-    assert_one_sentence(caught, "it holds more than pairs can")
+    for entries, said in (
+        ({"values": values, **pictures}, "it holds more than pairs can"),
+        ({"values": values}, "its arrays are not those that belong"),
+    ):
+        header = json.dumps({"__metadata__": forged.metadata, **entries}).encode()
+        path.write_bytes(len(header).to_bytes(8, "little") + header)
+        os.truncate(path, 8 + len(header) + max(e["data_offsets"][1] for e in entries.values()))
+        with pytest.raises(fp.InputError) as caught:
+            fp.load_pairs(path)
+        assert_one_sentence(caught, said)
 
 
 def test_places_that_cannot_be_read_are_named(tmp_path):

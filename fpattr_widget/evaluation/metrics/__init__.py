@@ -16,6 +16,7 @@ from .grid_pointing_game import GridPointingGame
 from .insertion_deletion import InsertionDeletion
 from .pointing_energy import PointingEnergy
 from .pointing_game import PointingGame
+from .reference_agreement import ReferenceAgreement, map_agreement
 
 METRICS: dict[str, type[Metric]] = {
     "pointing_game": PointingGame,
@@ -25,6 +26,7 @@ METRICS: dict[str, type[Metric]] = {
     "faithfulness": Faithfulness,
     "completeness": Completeness,
     "agreement": Agreement,
+    "reference_agreement": ReferenceAgreement,
 }
 
 __all__ = [
@@ -38,6 +40,8 @@ __all__ = [
     "MetricTraits",
     "PointingEnergy",
     "PointingGame",
+    "ReferenceAgreement",
     "Score",
+    "map_agreement",
     "phrase_scores",
 ]

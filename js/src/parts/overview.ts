@@ -23,6 +23,7 @@ import { h, setAttributes, setStyle, setText } from "./dom";
 import { paintHatch, paintHeat } from "./heat_canvas";
 import { type ShownImage, showImage } from "./image";
 
+
 /** What stands in the overview, for one plan of it. */
 interface Shown {
   readonly element: HTMLElement;

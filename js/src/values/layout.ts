@@ -25,6 +25,14 @@ export function layoutOf([rows, columns]: Both<Side>): Layout {
   return rows.panels.length === 2 ? "between" : "across";
 }
 
+const LONG = 160; // characters of sentences beside which a picture is low
+
+/** Whether the rows are so long that there is room under the columns. */
+export function isLong([rows]: Both<Side>): boolean {
+  const texts = rows.panels.map(({ state }) => (state.kind === "sentence" ? state.text.length : 0));
+  return texts.reduce((sum, length) => sum + length, 0) > LONG;
+}
+
 /** The blocks of a layout, in the order in which they are read. */
 export function blocksOf(sides: Both<Side>): Block[] {
   const whole = (side: SideIndex): Block => ({
