@@ -129,6 +129,21 @@ class Content:
         """Whether all rows are computed, so that maps of a whole side can be drawn."""
         return bool(np.isfinite(self._totals[1]).all())
 
+    @property
+    def shows_totals(self) -> bool:
+        """Whether the whole of a side is shown over the other's pictures."""
+        return self.has_totals and not self.is_caption_on_picture
+
+    @property
+    def shows_photographs_below(self) -> bool:
+        """Whether the pictures as they are stand beside the small maps.
+
+        Otherwise they stand above: two, for which there is room beside the text, and those of
+        both sides.
+        """
+        count = len(self.drawn_pictures(0)) + len(self.drawn_pictures(1))
+        return self.shows_totals and not self.is_of_pictures and count != 2
+
     # Sums
 
     def across(self, side: int, features: Sequence[int]) -> np.ndarray:

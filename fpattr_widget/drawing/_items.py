@@ -157,11 +157,12 @@ def _strength(content: Content, item: Item) -> float:
 
 
 def _most(content: Content) -> int:
-    """Return how many maps there is room for: one place is the pictures', unless they are alone."""
+    """Return how many maps there is room for: one place may be the pictures'."""
     if content.is_caption_on_picture:
         return _MOST
     together = max(len(content.drawn_pictures(side)) for side in (0, 1))
-    return max(1, min(_MOST, _MOST_ROWS * (_MOST // together)) - 1)
+    places = min(_MOST, _MOST_ROWS * (_MOST // together))
+    return places - 1 if content.shows_photographs_below else places
 
 
 def _strongest(content: Content, items: Sequence[Item], most: int) -> list[Item]:

@@ -107,16 +107,6 @@ def boxes(
     return starts, sizes, x - gap
 
 
-def shows_totals(content: Content) -> bool:
-    """Return whether the whole of a side is shown over the other's pictures."""
-    return content.has_totals and not content.is_caption_on_picture
-
-
-def shows_photographs_below(content: Content) -> bool:
-    """Return whether the pictures as they are stand beside the small maps."""
-    return shows_totals(content) and not content.is_of_pictures
-
-
 class PicturesBlock:
     """The pictures; each above its map of the whole other side, unless it is a plain one.
 
@@ -151,8 +141,8 @@ class PicturesBlock:
         self._content, self._limit, self._face = content, limit, face
         self._drawn = list(drawn.values())
         self._items = [item for item in items if item.is_region]
-        self._has_maps = shows_totals(content)
-        self._has_photographs = not shows_photographs_below(content)
+        self._has_maps = content.shows_totals
+        self._has_photographs = not content.shows_photographs_below
         if len(self._drawn) == 1:
             self._starts = [0.0]
             self._sizes = [_fitted(self._drawn[0].aspect, side)]
