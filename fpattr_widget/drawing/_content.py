@@ -14,12 +14,22 @@ from ..errors import InputError
 from ..pairs import About, FeaturePairs, Ledger
 from ._colours import FLOOR, limit_of, patch_floor
 from ._numbers import is_nothing
-from ._parts import CaptionPart, PicturePart, captions_of, pictures_of, sign_of, weight_in_words
+from ._parts import (
+    CaptionPart,
+    PicturePart,
+    captions_of,
+    first_of_each_sign,
+    pictures_of,
+    sign_of,
+    weight_in_words,
+)
 from ._sentence import Chip, listed
 
 _LONGEST = 60  # characters of an argument that an error quotes
 _MOST_NAMED = 2  # special positions that are listed by name
 _HOW = "precompute=True computes all before the view is shown"
+_MOST_PICTURES = 4  # of a side that are drawn, where the other has none
+_MOST_OF_BOTH = 2
 _MOST_IN_TITLE = 6  # parts of a side that a title names
 _ORDINALS = "first", "second"
 
@@ -94,6 +104,11 @@ class Content:
         """Return a side's pictures."""
         return [part for part in self.pictures if part.side == side]
 
+    def drawn_pictures(self, side: int) -> list[PicturePart]:
+        """Return a side's pictures that are drawn: the first few."""
+        most = _MOST_OF_BOTH if self.is_of_pictures else _MOST_PICTURES
+        return first_of_each_sign(self.pictures_on(side), most)
+
     @property
     def is_sum(self) -> bool:
         """Whether a side is more than one input as it is."""
@@ -113,6 +128,21 @@ class Content:
     def has_totals(self) -> bool:
         """Whether all rows are computed, so that maps of a whole side can be drawn."""
         return bool(np.isfinite(self._totals[1]).all())
+
+    @property
+    def shows_totals(self) -> bool:
+        """Whether the whole of a side is shown over the other's pictures."""
+        return self.has_totals and not self.is_caption_on_picture
+
+    @property
+    def shows_photographs_below(self) -> bool:
+        """Whether the pictures as they are stand beside the small maps.
+
+        Otherwise they stand above: two, for which there is room beside the text, and those of
+        both sides.
+        """
+        count = len(self.drawn_pictures(0)) + len(self.drawn_pictures(1))
+        return self.shows_totals and not self.is_of_pictures and count != 2
 
     # Sums
 
@@ -339,10 +369,7 @@ class Content:
         negative = [part for part in parts if part.weight < 0]
         if not (len(positive) == len(negative) == 1) or min(self.sides[1 - side].weights) < 0:
             return self.plain_sense
-        names = [
-            f"“{part.name}”" if isinstance(part, CaptionPart) else part.name_in_text
-            for part in (*positive, *negative)
-        ]
+        names = [part.name_in_text for part in (*positive, *negative)]
         return f"red: for {names[0]} against {names[1]} · blue: the reverse"
 
     @cached_property

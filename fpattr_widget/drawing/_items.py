@@ -98,7 +98,7 @@ def _patches(content: Content, side: int) -> set[int]:
 
 
 def _word(content: Content, part: CaptionPart, chip: Chip) -> Item:
-    sign = f"{sign_of(part.weight)} " if len(content.captions_on(part.side)) > 1 else ""
+    sign = f"{sign_of(part.weight)} " if content.sides[part.side].is_sum else ""
     is_special = chip.kind == "special"
     return Item(part.side, tuple(part.features(chip)), sign + chip.text, is_special)
 
@@ -157,11 +157,12 @@ def _strength(content: Content, item: Item) -> float:
 
 
 def _most(content: Content) -> int:
-    """Return how many maps there is room for: one place is the pictures', unless they are alone."""
+    """Return how many maps there is room for: one place may be the pictures'."""
     if content.is_caption_on_picture:
         return _MOST
-    together = min(max(len(content.pictures_on(side)) for side in (0, 1)), _MOST)
-    return max(1, min(_MOST, _MOST_ROWS * (_MOST // together)) - 1)
+    together = max(len(content.drawn_pictures(side)) for side in (0, 1))
+    places = min(_MOST, _MOST_ROWS * (_MOST // together))
+    return places - 1 if content.shows_photographs_below else places
 
 
 def _strongest(content: Content, items: Sequence[Item], most: int) -> list[Item]:
@@ -185,7 +186,7 @@ def _strongest(content: Content, items: Sequence[Item], most: int) -> list[Item]
 
 def _regions(content: Content) -> list[Item]:
     """Return the strongest parts of the rows' pictures, apart from each other and numbered."""
-    windows = [window for part in content.pictures_on(0) for window in _windows(part)]
+    windows = [window for part in content.drawn_pictures(0) for window in _windows(part)]
     strengths = {}
     for window in windows:
         item = Item(0, window.features, "", is_region=True)

@@ -88,7 +88,7 @@ def axis_of(content: Content, side: int) -> Axis:
         entries = [
             Entry(fold.name, fold.features, specials.issuperset(fold.features), 0) for fold in folds
         ]
-        groups = [f"{len(captions)} captions, word by word"]
+        groups = [f"{('rows', 'columns')[side]}: {len(captions)} captions, word by word"]
     else:
         drawn = [part for part in drawn_captions(content) if part.side == side]
         entries = [
@@ -243,8 +243,9 @@ class MatrixBlock:
             if text and members:
                 width = members[-1] + self._width - members[0]
                 shown = self._face.shortened(text, max(width, 40.0), _LABEL)
-                page.text(members[0], y + 7, shown, _LABEL, colour=MUTED)
-                page.box(members[0], y + 8.8, width, 0.5, fill=EDGE)
+                base = y + self._over_rows + 7
+                page.text(members[0], base, shown, _LABEL, colour=MUTED)
+                page.box(members[0], base + 1.8, width, 0.5, fill=EDGE)
         for number, text in enumerate(self._rows.groups):
             members = [
                 top
@@ -254,7 +255,7 @@ class MatrixBlock:
             if not text or not members:
                 continue
             if len(text) > _LONG_MARK:
-                page.text(x, members[0] - 4, text, _LABEL, colour=MUTED)
+                page.text(x, y + 7, text, _LABEL, colour=MUTED)
                 continue
             page.text(x, members[0] + self._height / 2 + 2.6, text, _LABEL, colour=MUTED)
             height = members[-1] + self._height - members[0]

@@ -20,6 +20,7 @@ _LINE = 11.0
 _SCALE = 70.0, 6.0  # width and height
 _STEPS = 64
 _SEPARATOR = " · "
+_SURE = 0.97  # of the width: letters of small type may be drawn a little wider than measured
 
 
 @dataclass(frozen=True)
@@ -53,20 +54,19 @@ class NotesBlock:
 
     def __init__(self, content: Content, scales: Sequence[Scale], face: Typeface, available: float):
         self._face = face
+        available *= _SURE
         splits = [content.split, content.short_split] if len(content.split) > 1 else []
         texts = [_parts_line(parts) for parts in splits if len(parts) > 1]
         line = _first_fitting(texts, face, available)
-        lines = [line or face.shortened(texts[-1], available, _SIZE)] if texts else []
-        if content.sense:
-            shorter = content.plain_sense
-            line = _first_fitting([content.sense, shorter], face, available)
-            lines.append(line or face.shortened(shorter, available, _SIZE))
+        lines = [line] if line else _wrapped(texts[-1], face, available) if texts else []
+        senses = [text for text in (content.sense, content.plain_sense) if text]
+        if senses:
+            line = _first_fitting(senses, face, available)
+            lines += [line] if line else _wrapped(senses[-1], face, available)
         self._lines = lines
         self._scales = [scale for scale in scales if scale.limit]
         about = provenance_line(content.about, content.unit_label)
-        self._about = [
-            face.shortened(line, available, _SIZE) for line in _wrapped(about, face, available)
-        ]
+        self._about = _wrapped(about, face, available)
         self._words = self._chip_line(content, available)
         scale_lines = len(self._scales) or bool(self._words)
         self.height = _LINE * (len(self._about) + scale_lines + len(self._lines))
@@ -127,7 +127,8 @@ def _wrapped(line: str, face: Typeface, available: float) -> list[str]:
     first, rest = line.split(_SEPARATOR), list[str]()
     while len(first) > 1 and face.width(_SEPARATOR.join(first), _SIZE) > available:
         rest.insert(0, first.pop())
-    return [_SEPARATOR.join(parts) for parts in (first, rest) if parts]
+    lines = [_SEPARATOR.join(parts) for parts in (first, rest) if parts]
+    return [face.shortened(one, available, _SIZE) for one in lines]
 
 
 def _first_fitting(texts: Sequence[str], face: Typeface, available: float) -> str:

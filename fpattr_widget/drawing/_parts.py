@@ -60,6 +60,11 @@ class CaptionPart:
         """The caption, to name this part in a line."""
         return " ".join(self.caption.split()) or "empty caption"
 
+    @property
+    def name_in_text(self) -> str:
+        """The caption in quotation marks."""
+        return f"“{' '.join(self.caption.split())}”"
+
     def features(self, chip: Chip) -> list[int]:
         """Return a chip's features on this side."""
         return [self.first + token for token in chip.tokens]

@@ -13,15 +13,12 @@ from ._content import Content
 from ._heat import Frame, draw_map, draw_region, outline
 from ._items import Item
 from ._numbers import signed
-from ._parts import PicturePart, first_of_each_sign, weight_in_words
+from ._parts import PicturePart, weight_in_words
 from ._typeface import Typeface
 
 _FINEST = 4  # pixels of a picture to a point
 _LARGEST = 222.0  # side of a square picture, in points
-_MOST = 4  # pictures of a side, where the other has none
-_MOST_OF_BOTH = 2
 _GAP = 9.0  # between pictures
-_SIDE_GAP = 14.0  # between those of the two sides
 _HEAD = 12.0
 _SIZE = 7.5
 _TAG = 6.0  # size of the number at a part of a picture
@@ -69,10 +66,9 @@ def drawables(content: Content, regions: Sequence[set[int]]) -> dict[Key, Drawab
     regions
         Of each side, features of which those that are patches are outlined.
     """
-    both = content.pictures_on(0) and content.pictures_on(1)
     drawn = {}
     for side in (0, 1):
-        for part in first_of_each_sign(content.pictures_on(side), _MOST_OF_BOTH if both else _MOST):
+        for part in content.drawn_pictures(side):
             inside = [
                 patch - part.patches.start for patch in regions[side] if patch in part.patches
             ]
@@ -111,16 +107,6 @@ def boxes(
     return starts, sizes, x - gap
 
 
-def shows_totals(content: Content) -> bool:
-    """Return whether the whole of a side is shown over the other's pictures."""
-    return content.has_totals and not content.is_caption_on_picture
-
-
-def shows_photographs_below(content: Content) -> bool:
-    """Return whether the pictures as they are stand beside the small maps."""
-    return shows_totals(content) and not content.is_of_pictures
-
-
 class PicturesBlock:
     """The pictures; each above its map of the whole other side, unless it is a plain one.
 
@@ -155,8 +141,8 @@ class PicturesBlock:
         self._content, self._limit, self._face = content, limit, face
         self._drawn = list(drawn.values())
         self._items = [item for item in items if item.is_region]
-        self._has_maps = shows_totals(content)
-        self._has_photographs = not shows_photographs_below(content)
+        self._has_maps = content.shows_totals
+        self._has_photographs = not content.shows_photographs_below
         if len(self._drawn) == 1:
             self._starts = [0.0]
             self._sizes = [_fitted(self._drawn[0].aspect, side)]

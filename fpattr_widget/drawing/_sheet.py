@@ -15,7 +15,7 @@ from ._ledger import LedgerBlock
 from ._maps import MapsBlock
 from ._matrix import MatrixBlock
 from ._notes import NotesBlock, Scale, provenance_line
-from ._pictures import PicturesBlock, drawables, shows_photographs_below
+from ._pictures import PicturesBlock, drawables
 from ._typeface import Typeface
 
 _WIDTH = 504.0  # 7 inches
@@ -66,7 +66,7 @@ def draw(
     whole, single = _limits(content, items)
     scales = _scales(content, whole, single, has_items=bool(items))
     width = _WIDTH - 2 * _MARGIN
-    has_photographs = bool(drawn) and shows_photographs_below(content)
+    has_photographs = bool(drawn) and content.shows_photographs_below
     matrix: MatrixBlock | None = None
     if content.captions_on(0) and content.captions_on(1):
         matrix = MatrixBlock(content, face, width, chosen)

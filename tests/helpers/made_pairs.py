@@ -1,9 +1,12 @@
 """Pairs of made-up numbers."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from PIL import Image
 
 import fpattr_widget as fp
+from fpattr_widget.encoders import Crop, Sentence, Side
 from fpattr_widget.encoders._tokens import word_spans
 from fpattr_widget.pairs import About, FeaturePairs
 from tests.helpers.recorded import pairs_of, recorded
@@ -49,3 +52,44 @@ def made(
         grid=(rows, columns),
         about=About(model, "integrated Jacobians", "text block 0 · image block 2"),
     )
+
+
+#: A part of a side: a caption, or the grid of a picture.
+PartLike = str | tuple[int, int]
+
+
+def made_sides(
+    rows: Mapping[PartLike, float] | Sequence[tuple[PartLike, float]],
+    columns: Mapping[PartLike, float] | Sequence[tuple[PartLike, float]],
+    *,
+    values: np.ndarray | None = None,
+    ledger: fp.Ledger = LEDGER,
+    unit: str = "difference",
+    about: About | None = None,
+) -> FeaturePairs:
+    """Return pairs of two sides, each of parts with their weights, that are known already."""
+    sides = [_side(rows), _side(columns)]
+    shape = tuple(len(side.features) for side in sides)
+    if values is None:
+        values = np.random.default_rng(sum(shape)).normal(0, 0.02, shape)
+    own = About("bundled", "integrated Jacobians", "text block 0", unit)
+    return fp.FeaturePairs(
+        recorded(values, ledger, "4 nodes"), rows=sides[0], columns=sides[1], about=about or own
+    )
+
+
+def _side(parts: Mapping[PartLike, float] | Sequence[tuple[PartLike, float]]) -> Side:
+    listed = list(parts.items()) if isinstance(parts, Mapping) else list(parts)
+    return Side(
+        tuple(_panel(part, number) for number, (part, _) in enumerate(listed)),
+        tuple(weight for _, weight in listed),
+    )
+
+
+def _panel(part: PartLike, number: int) -> Sentence | Crop:
+    if isinstance(part, str):
+        return Sentence(part, tuple(tokens_of(part)))
+    noise = np.random.default_rng(number).integers(0, 255, (*part, 3), np.uint8)
+    size = 32 * part[1], 32 * part[0]
+    picture = Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC)
+    return Crop(picture, part, ("CLS",))
