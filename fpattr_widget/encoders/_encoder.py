@@ -4,7 +4,7 @@ import copy
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -342,10 +342,22 @@ class DualEncoder:
         InputError
             When the tower cannot take it.
         """
+        tower = self.towers[tower_name]
+        # Not the encoder itself: inputs may outlive it, and several share a model.
+        origin = id(self.model), self.image_size
         if isinstance(value, Prepared):
+            if value.tower_name != tower_name or value.origin not in (None, origin):
+                kind = (
+                    "for another model" if value.tower_name == tower_name else "for another tower"
+                )
+                raise InputError(
+                    tower.argument,
+                    f"was prepared for another {other}",
+                    f"pass {tower.argument}s as they are, or as {self.name!r} prepares them",
+                )
             return value
-        processor = self.processors.get(tower_name)
-        return self.towers[tower_name].prepare(value, processor, self.device, self.dtype)
+        prepared = tower.prepare(value, self.processors.get(tower_name), self.device, self.dtype)
+        return replace(prepared, origin=origin)
 
     def identify(self, prepared: Prepared) -> Hashable:
         """Return a key that equal inputs of a tower share, and different ones do not."""

@@ -1,7 +1,7 @@
 """Prepared inputs of towers, and how they are shown: panels and features."""
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from PIL import Image
@@ -28,10 +28,13 @@ class Prepared:
         Name of the tower.
     inputs
         The tower's inputs, a batch of one.
+    origin
+        Identifies the encoder that prepared it.
     """
 
     inputs: Inputs
     tower_name: ClassVar[str]
+    origin: Hashable = field(default=None, kw_only=True, compare=False, repr=False)
 
     @property
     def settings(self) -> Hashable:

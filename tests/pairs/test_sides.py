@@ -444,6 +444,18 @@ def test_sides_that_cannot_be_explained_are_refused(encoder):
             fp.attribute(encoder, *sides, **options)
 
 
+def test_sides_of_two_models_are_refused(encoder):
+    other = random_encoder(1)
+    prepared = other.prepare(PICTURES[0], "image")
+    fp.attribute(other, prepared, dog())
+    with pytest.raises(fp.InputError, match="`image` was prepared for another model: pass images"):
+        fp.attribute(encoder, prepared, dog())
+    with pytest.raises(fp.InputError, match=r"`caption` \(part 2 of 2\) was prepared for another"):
+        fp.attribute(encoder, PICTURES[0], dog() - fp.Text(other.prepare("a cat", "text")))
+    with pytest.raises(fp.InputError, match="`image` was prepared for another tower"):
+        fp.attribute(encoder, encoder.prepare("a cat", "text"), dog())
+
+
 def test_layers_may_be_named_by_tower(encoder):
     pairs = fp.attribute(encoder, dog(), fp.Text("a cat"), layer={"text": 0})
     assert pairs.about.layers == "text block 0"
