@@ -347,9 +347,7 @@ class DualEncoder:
         origin = id(self.model), self.image_size
         if isinstance(value, Prepared):
             if value.tower_name != tower_name or value.origin not in (None, origin):
-                kind = (
-                    "for another model" if value.tower_name == tower_name else "for another tower"
-                )
+                other = "model" if value.tower_name == tower_name else "tower"
                 raise InputError(
                     tower.argument,
                     f"was prepared for another {other}",
