@@ -45,6 +45,7 @@ def explain(arguments: argparse.Namespace) -> None:
         method=arguments.method,
         layer=arguments.layer,
         unit=arguments.unit,
+        reference=arguments.reference,
     )
     _warn_of_unknown_words(pairs)
     compute(pairs)
@@ -377,6 +378,11 @@ def _add_options(command: argparse.ArgumentParser) -> None:
         "--unit",
         choices=get_args(Unit),
         help="what the score is counted in (default: difference for sums, else cosine)",
+    )
+    command.add_argument(
+        "--reference",
+        metavar="IMAGE",
+        help="what images are compared with: a file, zeros or blurred (default: the method's own)",
     )
     command.add_argument("--title", help="of an HTML page (default: what is explained)")
     command.add_argument("--strip-image", action="store_true", help="leave all pictures out")

@@ -18,6 +18,9 @@ PanelType = TypeVar("PanelType")
 
 # Share of a caption's words that have to be another's too, for the two to be folded.
 _LEAST_SHARED = 0.5
+# The most words of a caption that is folded: aligning takes the square of their number, and a
+# file may hold captions of any length.
+_LONGEST_FOLDED = 300
 # Different words of one fold that are named.
 _NAMED = 3
 
@@ -239,7 +242,7 @@ def folded_words(side: Side) -> tuple[Fold, ...]:
     -------
     tuple of Fold
         In reading order; each feature is in one of them. Empty where the side is not made of
-        several captions, or they share less than half of their words.
+        several captions, they share less than half of their words, or one is too long.
     """
     captions = [
         _words(panel, offset)
@@ -247,6 +250,8 @@ def folded_words(side: Side) -> tuple[Fold, ...]:
         if isinstance(panel, Sentence)
     ]
     if len(captions) < 2 or len(captions) < len(side.panels):
+        return ()
+    if max(map(len, captions)) > _LONGEST_FOLDED:
         return ()
     first, *others = captions
     # Words at the place of each of the first caption's, and those that stand before it alone.

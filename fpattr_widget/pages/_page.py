@@ -65,7 +65,7 @@ def to_html(
     title: str | None = None,
     nonce: str | None = None,
     strip_image: bool = False,
-    height: int = 900,
+    height: int = 920,
 ) -> str:
     """Return explanations as HTML: the same view as in a notebook, with nothing to load.
 

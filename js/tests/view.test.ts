@@ -505,6 +505,30 @@ describe("the help", () => {
     expect(help.hidden).toBe(true);
   });
 
+  test("tells a difference from a sum, folded or not, and unknown words where there are some", async () => {
+    const [text, image] = sidesOf();
+    const part = (weight: number) => ({ ...text?.panels[0], weight });
+    const sides = (weights: number[]) =>
+      [{ panels: weights.map(part), folds: [{ name: "a", features: [1, 8] }] }, image] as never;
+    const { find, model } = show({ sides: sides([1, 1]) });
+    const said = () => {
+      if (find(".fpattr-help").hidden) find(".fpattr-ask").click();
+      return find(".fpattr-help").textContent;
+    };
+    expect(said()).toContain("Red raises the score");
+    expect(said()).not.toContain("Dotted word");
+    for (const fold of [false, true]) {
+      model.update({ epoch: fold ? 3 : 2, sides: sides([1, -1]), fold });
+      await frame();
+      expect(said()).toContain("Red speaks for what is added");
+      expect(said()).toContain("how far it went up and came back");
+    }
+    const tokens = RED.map((token) => ({ ...token, unknown: true }));
+    model.update({ epoch: 4, sides: sidesOf({ text: "red", tokens }) });
+    await frame();
+    expect(said()).toContain("Dotted word");
+  });
+
   test("explains padding where there is some", () => {
     const tokens = tokensOf([["red", 0, 0, 3], "PAD", "PAD", "PAD"]);
     const { find } = show({ sides: sidesOf({ text: "red", tokens }) });
@@ -610,11 +634,13 @@ describe("all words and places", () => {
 describe("the overview", () => {
   const cells = (root: HTMLElement) => [...root.querySelectorAll<HTMLElement>(".fpattr-cell")];
 
-  test("has a small map of each word after the first frame, on one scale", async () => {
+  test("has a small map of each word, on one scale, painted after the first frame", async () => {
     const { root, find } = show({ ...known(), ledger: LEDGER });
-    expect(root.querySelector(".fpattr-cell")).toBeNull();
+    const width = () => find<HTMLCanvasElement>(".fpattr-colours").width;
+    expect([cells(root).length, width()]).toEqual([3, 300]); // as a canvas is that has nothing
     await frame();
     await frame();
+    expect(width()).toBe(3);
     expect(cells(root).map(({ textContent }) => textContent)).toEqual(["a", "snowman", "red"]);
     expect(cells(root)[2]?.getAttribute("aria-label")).toBe("red, all patches −32.100");
     expect(find(".fpattr-overview > p").textContent).toBe("All wordsone scale, ±5.600");
@@ -656,6 +682,22 @@ describe("the overview", () => {
     expect(stops()).toEqual([-1, -1, 0]);
     await press(red, "ArrowRight");
     expect(document.activeElement).toBe(red);
+  });
+
+  test("lets go of the pictures of what is shown no more", async () => {
+    let held = 0;
+    vi.spyOn(URL, "createObjectURL").mockImplementation(() => `blob:${++held}`);
+    vi.spyOn(URL, "revokeObjectURL").mockImplementation(() => void held--);
+    const { model, clean } = show({ sides: sidesOf({ data: GIF, media_type: "image/gif" }) });
+    for (let epoch = 2; epoch < 6; epoch++) {
+      const data = Uint8Array.from(GIF);
+      model.update({ epoch, sides: sidesOf({ data, media_type: "image/gif" }) });
+      await frame();
+      await frame();
+    }
+    expect(held).toBe(2); // the panel's and the overview's
+    clean();
+    expect(held).toBe(0);
   });
 
   test("of two captions is a matrix whose cells can be pointed at and pinned", async () => {

@@ -399,8 +399,8 @@ def of_contrasts(record: dict[str, Any]) -> str:
     repeats = {len(one["times"]["forward"]) for one in found["costs"].values()}
     return (
         f"{game}\n\n{_table(head, costs)}\n\n({_machine(record)}; medians of "
-        f"{', '.join(map(str, sorted(repeats)))}; new pictures and captions of 14 tokens each time, "
-        "the map of all words together)"
+        f"{', '.join(map(str, sorted(repeats)))}; new pictures and captions of 14 tokens each "
+        "time, the map of all words together)"
     )
 
 

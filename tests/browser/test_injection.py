@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[2]
 ELEMENTS = [
     "html", "head", "meta", "title", "style", "body", "h1", "div", "script",
     "img", "iframe", "p", "span", "button", "ol", "li", "section", "figure",
-    "canvas", "svg", "path", "header", "footer", "bdi", "textarea", "input", "label",
+    "canvas", "svg", "g", "path", "header", "footer", "bdi", "textarea", "input", "label",
+    "dl", "dt", "dd", "strong",
 ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 import fpattr_widget as fp
 from fpattr_widget.cli import main
 from fpattr_widget.encoders import Side
+from fpattr_widget.pairs import title_of
 from fpattr_widget.scenes import example
 from tests.helpers.any_sides import COMBINATIONS, combined, pairs_of_sides, sentence
 
@@ -83,6 +84,13 @@ def test_the_ending_says_what_is_written(photo, pairs, tmp_path, capsys):
 def photos(photo) -> tuple[str, str]:
     example("farm").image.save("farm.png")
     return photo, "farm.png"
+
+
+def test_another_picture_is_the_reference(photos):
+    one, two = photos
+    assert main(["explain", one, "a dog", "--reference", two, "-o", "it.fpattr", *SCENES]) == 0
+    expected = fp.attribute("scenes", one, "a dog", reference=two)
+    np.testing.assert_allclose(fp.load_pairs("it.fpattr").matrix, expected.matrix, atol=1e-5)
 
 
 def test_any_two_sides_are_explained(photos, capsys):
@@ -173,6 +181,23 @@ def test_numbers_of_any_two_sides_are_written(rows, columns, tmp_path, monkeypat
                 len(pairs.columns.panels),
             )
             assert list(arrays["terms_residual"].flat) == [term.residual for term in terms]
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns"), [("captions", "pictures"), ("caption", "other caption")]
+)
+def test_any_two_sides_are_shown(rows, columns, tmp_path, monkeypatch, recorded_pairs):
+    monkeypatch.chdir(tmp_path)
+    pairs = combined(rows, columns)
+    recorded_pairs(pairs)
+    for ending in ("html", "png", "svg", "pdf"):
+        assert main([*WRITTEN, f"it.{ending}", "--strip-image"]) == 0
+    page = Path("it.html").read_text()
+    assert f"<h1>{title_of(pairs.rows, pairs.columns)}</h1>" in page
+    with Image.open("it.png") as image:
+        image.load()
+    assert "a dog runs" in Path("it.svg").read_text()
+    assert Path("it.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_no_word_of_either_side_becomes_a_formula(tmp_path, monkeypatch, recorded_pairs):

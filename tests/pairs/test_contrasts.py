@@ -94,4 +94,4 @@ def test_what_did_not_change_contributes_nothing(bundled):
     assert difference.ledger.similarity == pytest.approx(change, abs=1e-4)
     found = aligned.ledger
     assert found.similarity == pytest.approx(bundled.similarity(after, "a dog"), abs=1e-4)
-    assert found.pairs + found.rows_only == pytest.approx(change, abs=0.01)
+    assert found.pairs + found.columns_only == pytest.approx(change, abs=0.002)

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
 import fpattr_widget as fp
+from fpattr_widget.encoders import Side
 from fpattr_widget.methods import UNITS, LedgerTerm
 from fpattr_widget.pairs._file import pack_contents
-from tests.helpers.any_sides import COMBINATIONS, SIDES, combined, pairs_of_sides, sides
+from tests.helpers.any_sides import COMBINATIONS, SIDES, combined, pairs_of_sides, sentence, sides
 from tests.helpers.forged import (
     Forged,
     assert_one_sentence,
@@ -152,7 +153,7 @@ CHANGES = {
     "a picture less": (("columns",), lambda inputs: inputs[:1], "of other inputs"),
     "a picture turned": (("columns", 0, "grid"), [1, 7], "its values have the wrong shape"),
     "a patch more": (("columns", 0, "grid"), [2, 4], "its values have the wrong shape"),
-    "many patches": (("columns", 0, "grid"), [1 << 12, 1 << 12], "too many features"),
+    "many patches": (("columns", 0, "grid"), [1 << 10, 1 << 10], "too many features"),
     "trillions of patches": (("columns", 0, "grid"), [1 << 24, 1 << 24], "too many features"),
 }  # fmt: skip
 
@@ -166,6 +167,18 @@ def test_wrong_sides_are_refused(whole, tmp_path, what):
         part = part[key]
     part[last] = value(copy.deepcopy(part[last])) if callable(value) else value
     refused(forged.sealed(), tmp_path, said)
+
+
+#: Two captions that are folded, and two that are too long.
+LONG = [["ab " * words, "ab " * words] for words in (200, 300)]
+
+
+def test_long_captions_of_a_file_are_not_aligned(monkeypatch):
+    """A view would wait for hours for what a file of a few megabytes can hold."""
+    short, long = (Side(tuple(map(sentence, captions))) for captions in LONG)
+    assert len(short.folds) == 202
+    monkeypatch.setattr("fpattr_widget.encoders._side.SequenceMatcher", None)
+    assert long.folds == ()
 
 
 def test_terms_of_single_inputs_are_refused(tmp_path):

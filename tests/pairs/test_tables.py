@@ -39,6 +39,15 @@ def test_each_line_names_both_features(rows, columns):
     if (rows, columns) == ("caption", "picture"):
         assert list(frame) == OF_TWO_KINDS
         assert frame.attrs["caption"] == "a dog runs"
+        tokens, positions = pairs.tokens, pairs.columns.features
+        for number, line in enumerate(frame.itertuples(index=False)):
+            token, position = divmod(number, len(positions))
+            feature = positions[position]
+            assert (line.token, line.text) == (token, tokens[token].text)
+            assert (line.feature, (line.row, line.column)) == (
+                feature.label,
+                feature.place or (-1, -1),
+            )
         return
     expected = []
     for name, side in (("row", pairs.rows), ("column", pairs.columns)):

@@ -23,7 +23,6 @@ import { h, setAttributes, setStyle, setText } from "./dom";
 import { paintHatch, paintHeat } from "./heat_canvas";
 import { type ShownImage, showImage } from "./image";
 
-
 /** What stands in the overview, for one plan of it. */
 interface Shown {
   readonly element: HTMLElement;
@@ -35,31 +34,41 @@ interface Shown {
 }
 
 export function createOverview(context: Context): Part {
-  const { store } = context;
+  const { store, signal } = context;
   const title = h("span", {});
   const scale = h("span", { class: "fpattr-limit" });
   const heading = h("p", {}, title, scale);
   const element = h("section", { class: "fpattr-overview", hidden: true }, heading);
-  let planned: unknown[] = [];
+  let arranged: unknown[] = [];
   let painted: unknown[] = [];
   let shown: Shown | null = null;
+  /** Of what is shown: its pictures are let go when something else is. */
+  let life = new AbortController();
+  signal.addEventListener("abort", () => life.abort(), { once: true });
+  // It has its room from the beginning; its values come later.
+  arrange();
   return { element, paint };
 
+  function arrange(): void {
+    const { pairs, subject } = store;
+    const now = [context.sides, pairs, pairs.complete];
+    if (now.every((value, i) => value === arranged[i])) return;
+    arranged = now;
+    painted = [];
+    life.abort();
+    life = new AbortController();
+    const overview = overviewOf(context.sides, subject.folds, pairs);
+    if (overview?.kind === "maps") shown = createMaps(context, overview, life.signal);
+    else shown = overview && createMatrix(context, overview, life.signal);
+    element.replaceChildren(heading, ...(shown ? [shown.element] : []));
+    setText(title, shown?.title ?? "");
+    setAttributes(element, { hidden: shown === null, "aria-label": shown?.title });
+  }
+
   function paint(look: Look): void {
-    const { pairs, settings, subject } = store;
-    const plan = [context.sides, pairs, pairs.complete];
-    if (plan.some((value, i) => value !== planned[i])) {
-      planned = plan;
-      painted = [];
-      const overview = overviewOf(context.sides, subject.folds, pairs);
-      if (overview?.kind === "maps") shown = createMaps(context, overview);
-      else shown = overview && createMatrix(context, overview);
-      element.replaceChildren(heading, ...(shown ? [shown.element] : []));
-      setText(title, shown?.title ?? "");
-      setAttributes(element, { hidden: shown === null, "aria-label": shown?.title });
-    }
+    arrange();
     if (!shown) return;
-    const values = [pairs.version, settings.signs, store.ledger];
+    const values = [store.pairs.version, store.settings.signs, store.ledger];
     if (values.some((value, i) => value !== painted[i])) {
       painted = values;
       const limit = shown.fill();
@@ -69,8 +78,8 @@ export function createOverview(context: Context): Part {
   }
 }
 
-function createMaps(context: Context, maps: Maps): Shown {
-  const { store, signal } = context;
+function createMaps(context: Context, maps: Maps, signal: AbortSignal): Shown {
+  const { store } = context;
   const { side, entries, fields, of } = maps;
   const there = otherThan(side);
   const words = wordOf(context.sides[side], "all");
@@ -95,7 +104,7 @@ function createMaps(context: Context, maps: Maps): Shown {
   setStyle(element, "--fpattr-across", String(fields.length));
   const images = fields.map((): ShownImage => showImage(() => dress(), signal));
   cells.forEach(({ entry, button }, index) => {
-    linkTo(context, button, on(side, entry.features));
+    linkTo(context, button, on(side, entry.features), signal);
     button.addEventListener("focus", () => rove(index), { signal });
     button.addEventListener("keydown", (event) => walk(event, index), { signal });
   });
@@ -182,8 +191,8 @@ function createThumb(grid: Grid) {
   };
 }
 
-function createMatrix(context: Context, matrix: Matrix): Shown {
-  const { store, signal } = context;
+function createMatrix(context: Context, matrix: Matrix, signal: AbortSignal): Shown {
+  const { store } = context;
   const [rows, columns] = matrix.sides;
   const grid: Grid = { rows: rows.length, columns: columns.length };
   const title = matrixTitle(context, matrix);
@@ -211,7 +220,7 @@ function createMatrix(context: Context, matrix: Matrix): Shown {
     labels.forEach((label, i) => {
       setStyle(label, side === 0 ? "grid-row" : "grid-column", String(i + 2));
       const entry = matrix.sides[side as 0 | 1][i] as Entry;
-      linkTo(context, label, on(side as 0 | 1, entry.features));
+      linkTo(context, label, on(side as 0 | 1, entry.features), signal);
     });
   });
   /** Where the keyboard is. */
@@ -312,8 +321,7 @@ function unitOf({ store }: Context): number {
 }
 
 /** Look at a choice while the pointer or the focus is on an element, and pin it by a click. */
-function linkTo(context: Context, element: HTMLElement, focus: Focus): void {
-  const { signal } = context;
+function linkTo(context: Context, element: HTMLElement, focus: Focus, signal: AbortSignal): void {
   const show = () => context.point(focus, null);
   const pin = () => context.pinBoth(sameFocus(context.pinned(), focus) ? NOTHING : focus);
   element.addEventListener("pointerenter", show, { signal });

@@ -50,9 +50,9 @@ function readPicture(
   const grid = { rows, columns };
   const firstPatch = first + state.names.length;
   const title = titleOf(WORDS.noun, standing);
-  const special = state.names.map((name, i): Group => {
-    return group(first + i, isShared(name) ? `${name} (${title})` : name, true);
-  });
+  const special = state.names.map((name, i) =>
+    group(first + i, name, true, isShared(name) ? title : ""),
+  );
   const patches = Array.from({ length: rows * columns }, (_, patch) =>
     group(firstPatch + patch, cellName(patch, grid), false),
   );
@@ -102,9 +102,9 @@ function readPicture(
   };
 }
 
-function group(feature: number, name: string, special: boolean): Group {
-  const told = { name, text: name, which: "", whose: "" };
-  return { features: [feature], ...told, special, listed: true };
+function group(feature: number, text: string, special: boolean, whose = ""): Group {
+  const name = whose ? `${text} (${whose})` : text;
+  return { features: [feature], ...{ name, text, which: "", whose }, special, listed: true };
 }
 
 export function createPicture(context: Context, shown: Shown<PicturePanel>): PanelPart {

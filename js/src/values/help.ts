@@ -1,7 +1,8 @@
 /** What a newcomer asks, and the answers. Pure. */
 
 import { listed } from "./format";
-import { type Both, SIDES, type Side, wordOf } from "./sides";
+import type { AnyPanel } from "./shapes";
+import { type Both, isDifference, SIDES, type Side, wordOf } from "./sides";
 
 /** A question in a word or two, and its answer. */
 export interface Entry {
@@ -9,17 +10,29 @@ export interface Entry {
   readonly text: string;
 }
 
+const REFERENCES = {
+  sentence: "a caption without words",
+  picture: "an even grey picture",
+} satisfies Record<AnyPanel["kind"], string>;
+
 const PADDING = /^PAD\b/;
 
 /** What there is to explain of these sides; `about` has layers and nodes in words. */
 export function help(sides: Both<Side>, about: Readonly<Record<string, string>>): Entry[] {
   const [some, others] = SIDES.map((side) => wordOf(sides[side], "group", " or "));
   const special = sides.flatMap(({ groups }) => groups.filter((group) => group.special));
-  const names = [...new Set(special.map(({ name }) => name))];
+  const names = [...new Set(special.map(({ text }) => text))];
   const added = names.filter((name) => !PADDING.test(name));
   const padded = names.length > added.length;
-  const differs = sides.some(({ panels }) => panels.some(({ state }) => state.weight < 0));
-  const sums = sides.some(({ panels }) => panels.length > 1);
+  const differs = sides.some(isDifference);
+  const sums = sides.some(({ parts }) => parts.length > 1);
+  const states = sides.flatMap(({ panels }) => panels.map(({ state }) => state));
+  const unknown = states.some(
+    (state) => state.kind === "sentence" && state.tokens.some((token) => token.unknown),
+  );
+  const references = Object.entries(REFERENCES)
+    .filter(([kind]) => states.some((state) => state.kind === kind))
+    .map(([, reference]) => reference);
   const entries: (Entry | false)[] = [
     {
       term: "Red, blue",
@@ -37,7 +50,7 @@ export function help(sides: Both<Side>, about: Readonly<Record<string, string>>)
     },
     {
       term: "Reference, baseline",
-      text: "Everything is measured against a reference that says nothing: a caption without words, an even grey picture, unless another was chosen. What two references score with each other is the baseline.",
+      text: `Everything is measured against a reference that says nothing: ${listed(references)}, unless another was chosen. What two references score with each other is the baseline.`,
     },
     added.length > 0 && {
       term: listed(added.slice(0, 4)),
@@ -47,7 +60,7 @@ export function help(sides: Both<Side>, about: Readonly<Record<string, string>>)
       term: "PAD",
       text: "Short captions are filled up to a fixed length, and this model reads the filling too: it may keep there what it has understood. So PAD can be the reddest of all.",
     },
-    {
+    unknown && {
       term: "Dotted word",
       text: "The model has never seen this word and reads an “unknown” in its place. Its map says nothing about the word.",
     },

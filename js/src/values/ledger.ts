@@ -210,7 +210,7 @@ const MOST_NAMES = 2; // special positions that are named one by one
 /** What is special on a side, and what is not. */
 function halves(side: Side) {
   const special = side.groups.filter((group) => group.special);
-  const names = [...new Set(special.map(({ name }) => name))];
+  const names = [...new Set(special.map(({ text }) => text))];
   return [
     { special: false, name: wordOf(side, "all"), features: side.ordinary },
     {
@@ -268,7 +268,7 @@ function explain(key: Step["key"], inputs: Inputs, sides: Both<Side>): string {
     case "pairs":
       return `What ${some} and ${others} add together. Every number that hovering shows is a share of it.`;
     case "special":
-      return "The same at positions that the model adds by itself, such as CLS: no words and no patches, but read like them.";
+      return "Pairs with positions that the model adds by itself, such as CLS: no words and no patches, but read like them.";
     case "rows_only":
       return `What ${first} ${changes(0)} by itself, with a reference that says nothing in place of ${second}.`;
     case "columns_only":

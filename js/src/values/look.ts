@@ -67,8 +67,10 @@ export interface LookInput {
 export function look(input: LookInput): Look {
   const { sides, pairs, pins, place } = input;
   const focus = focusOf(pins, input.hover, input.draft);
-  // Where there are no words to show what everything is worth together, the maps do.
+  // Where there are no words to show what everything is worth together, the maps do; and of a
+  // difference the whole map is what was asked for.
   const wordless = sides.every(({ panels }) => panels.every(({ scale }) => scale === "singles"));
+  const difference = sides.some(({ panels }) => panels.some(({ state }) => state.weight < 0));
   const looks = both((side): SideLook => {
     const chosenThere = focus[otherThan(side)];
     const values =
@@ -77,7 +79,7 @@ export function look(input: LookInput): Look {
         : pairs.totals(otherThan(side));
     const { ordinary } = sides[side];
     const there = !Number.isNaN(values[ordinary[0] ?? 0] ?? Number.NaN);
-    const mapped = there && (chosenThere.length > 0 || wordless);
+    const mapped = there && (chosenThere.length > 0 || wordless || difference);
     const seen = { chosen: focus[side], pinned: pins[side], values, mapped };
     const kinds = new Set(sides[side].panels.map(({ scale }) => scale));
     const limits = {
