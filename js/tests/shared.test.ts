@@ -106,6 +106,8 @@ test("two texts are words beside words", async () => {
   const chips = () => [...root.querySelectorAll<HTMLElement>(".fpattr-token")];
   expect(chips().map((chip) => chip.textContent)).toEqual(["red", "BOS", "big", "dog"]);
   expect(chips().map((chip) => Number(chip.dataset.value))).toEqual([-0.5, 0.5, 1, -2]);
+  const ends = [...root.querySelectorAll(".fpattr-end")].map((end) => end.textContent);
+  expect(ends).toEqual(["words (first) ±0.500", "words (second) ±2.000"]);
   const line = () => root.querySelector(".fpattr-line")?.textContent;
   expect(line()).toBe("Hover a word. Drag to pin a phrase; Escape clears.");
   await hover(root, ".fpattr-token");
