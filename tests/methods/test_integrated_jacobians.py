@@ -180,6 +180,9 @@ def test_graphs_are_kept_within_the_limit_only(encoder, picture):
     expected = roomy.along(direction)
     sizes = [graph.size for graph in roomy._graphs]
     assert len(sizes) == 1  # all nodes together: many more would fit
+    (graph,) = roomy._graphs
+    roomy.along(direction)
+    assert roomy._graphs[0] is graph  # which answers every direction
     # Each of three blocks keeps at least its queries, keys, values and both
     # layers of its MLP: 3 · 32 + 2 · 48 numbers a position.
     assert sizes[0] > 6 * 3 * 10 * (3 * 32 + 2 * 48) * 8

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from fpattr_widget.errors import InputError
 from fpattr_widget.methods import Grouped, Groups, Ledger, Product, Recorded, singles
 from fpattr_widget.methods._contributions import ExplicitContributions
 from fpattr_widget.methods._sums import SummedContributions
@@ -97,3 +98,11 @@ def test_a_sum_of_inputs_asks_each_for_no_more_than_is_its():
     np.testing.assert_allclose(errors, [0, 4 * 0.5 * 3, np.hypot(3 * (2 * 2 + 2), 4 * 0.5)])
     itself = SummedContributions([one, one], [1.0, -1.0])
     assert not itself.standard_error(np.ones((1, 4)), directions).any()
+
+
+def test_numbers_that_are_not_finite_are_refused():
+    vectors = torch.tensor([[1.0, 1.0], [1.0, torch.inf]])
+    side = ExplicitContributions(vectors, torch.ones(2), torch.zeros(2), "")
+    product = Product(side, side, ("text", "image"), nullcontext)
+    with pytest.raises(InputError, match="gives attributions that are not finite"):
+        product.rows(np.eye(2))
