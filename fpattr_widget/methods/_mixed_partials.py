@@ -136,18 +136,23 @@ class MixedPartials:
         return max(self._rows.steps, self._columns.steps)
 
     def rows(self, weights: np.ndarray) -> np.ndarray:
-        def compute() -> Tensor:
-            towards = self._from_rows(self._rows.nodes.tangents(weights))
-            return self._columns.nodes.along_at_nodes(towards)
-
-        return self._finite(compute)
+        return self._finite(lambda: self.row_sums(weights))
 
     def columns(self, weights: np.ndarray) -> np.ndarray:
-        def compute() -> Tensor:
-            towards = self._from_columns(self._columns.nodes.tangents(weights))
-            return self._rows.nodes.along_at_nodes(towards)
+        return self._finite(lambda: self.column_sums(weights))
 
-        return self._finite(compute)
+    def row_sums(self, weights: np.ndarray) -> Tensor:
+        """Return weighted sums of rows of ``f``, ``(m, n_rows)`` to ``(m, n_columns)``.
+
+        In the towers' own precision, and in no unit.
+        """
+        towards = self._from_rows(self._rows.nodes.tangents(weights))
+        return self._columns.nodes.along_at_nodes(towards)
+
+    def column_sums(self, weights: np.ndarray) -> Tensor:
+        """Return weighted sums of columns, ``(m, n_columns)`` to ``(m, n_rows)``."""
+        towards = self._from_columns(self._columns.nodes.tangents(weights))
+        return self._rows.nodes.along_at_nodes(towards)
 
     def ledger(self) -> Ledger:
         with self._guard():

@@ -10,8 +10,8 @@ from transformers import CLIPImageProcessor
 
 import fpattr_widget as fp
 from fpattr_widget.encoders.heads._llip_module import Llip, LlipSizes
-from fpattr_widget.training._model import new_tokenizer
 from tests.helpers import family_checks as checks
+from tests.helpers.families.openai_clip import VOCABULARY, simple
 
 CAPTION = "a red dog and a ball"
 LENGTH, SIDE = 12, 24
@@ -37,7 +37,7 @@ def llip(
         text_width=64,
         text_blocks=2,
         text_hidden=48,
-        vocabulary=len(new_tokenizer()),
+        vocabulary=VOCABULARY,
         longest=LENGTH,
         tokens=tokens,
         shared=16,
@@ -50,7 +50,7 @@ def llip(
 def processor() -> checks.Processor:
     crop = {"height": SIDE, "width": SIDE}
     return checks.Processor(
-        new_tokenizer(), CLIPImageProcessor(size={"shortest_edge": SIDE}, crop_size=crop)
+        simple, CLIPImageProcessor(size={"shortest_edge": SIDE}, crop_size=crop)
     )
 
 
