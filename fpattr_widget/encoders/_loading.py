@@ -1,6 +1,7 @@
 """Load an encoder by name, from a folder, or from a loaded module."""
 
 import copy
+import inspect
 import json
 import os
 import re
@@ -245,7 +246,8 @@ def _from_module(
 ) -> DualEncoder:
     model = unwrapped(model)
     family = family_of_module(model)
-    if head_settings and family.head is None:
+    takes = inspect.signature(family.head).parameters if family.head is not None else ()
+    if not set(head_settings) <= set(takes):
         raise _needs_no_scale(type(model).__name__)
     model = _converted(model, device, dtype)
     source = getattr(getattr(model, "config", None), "_name_or_path", "")
