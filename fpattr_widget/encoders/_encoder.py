@@ -93,7 +93,7 @@ class DualEncoder:
         own. The encoder's name includes it.
     head_settings
         For the head that makes the model's score of the towers' outputs, by name, such as
-        ``weight_scale``.
+        ``weight_scale``. The encoder's name includes them.
 
     Raises
     ------
@@ -114,14 +114,15 @@ class DualEncoder:
         image_size: int | None = None,
         head_settings: Mapping[str, Any] | None = None,
     ):
-        self.name = name if image_size is None else f"{name} at {image_size} pixels"
+        self.head_settings = dict(head_settings or {})
+        given = "".join(f" with {key}={value}" for key, value in self.head_settings.items())
+        self.name = name + given + ("" if image_size is None else f" at {image_size} pixels")
         self.model = model
         self._family = family
         self.processors = dict(processors or {})
         self.defaults = defaults or Defaults()
         self.memory_limit = memory_limit
         self.image_size = image_size
-        self._head_settings = dict(head_settings or {})
         #: Loads the encoder again in another process; ``None`` for a loaded module.
         self.recipe: Recipe | None = None
         # Held while the model is compared with its version; no other lock is taken meanwhile.
@@ -258,7 +259,7 @@ class DualEncoder:
             return version
 
     def _new_version(self) -> "Version":
-        return Version(self.model, self._family, self.image_size, self._head_settings)
+        return Version(self.model, self._family, self.image_size, self.head_settings)
 
     @property
     def _current(self) -> "Version":

@@ -20,7 +20,7 @@ from tests.helpers.families import llip
 
 pytestmark = pytest.mark.slow
 
-SCALE, STEPS = 0.5, 2
+SCALE, STEPS = 0.5, 3  # two nodes would weigh the same
 METHOD = fp.IntegratedJacobians(steps=STEPS)
 
 
@@ -152,7 +152,7 @@ def test_pairs_are_the_score_s_mixed_second_derivatives(use_norm, splits, pictur
                 assert float(part.abs().max()) > 1e-4  # neither is nothing
             ledger = found.ledger()
             assert ledger.pairs == pytest.approx(float((routing + match).sum()), abs=1e-10)
-            # Two nodes are too few to close it, and what is left is named.
+            # Three nodes are too few to close it, and what is left is named.
             corners = corner_values(score, hand)
             assert ledger.baseline == pytest.approx(corners[3], abs=1e-10)
             assert ledger.rows_only == pytest.approx(corners[1] - corners[3], abs=1e-10)
@@ -362,7 +362,11 @@ TEXT, IMAGE = fp.Text("a dog"), np.zeros((24, 24, 3), np.uint8)
 @pytest.mark.parametrize(
     ("sides", "options", "message"),
     [
-        ((TEXT, TEXT), {}, "`inputs` are two sides of one kind, or mixed, but 'Llip' reads"),
+        (
+            (TEXT, TEXT),
+            {},
+            "`inputs` are two sides of one kind, or mixed, but 'Llip with",
+        ),
         ((fp.Picture(IMAGE), fp.Picture(IMAGE)), {}, "`inputs` are two sides of one kind"),
         ((fp.Picture(IMAGE) + TEXT, TEXT), {}, "`inputs` are two sides of one kind, or mixed"),
         ((IMAGE, TEXT - TEXT), {"unit": "cosine"}, "a sum has no embedding of its own"),

@@ -71,13 +71,15 @@ class LlipSizes:
         positions, _ = weights["visual.positional_embedding"].shape
         _, _, patch, _ = weights["visual.conv1.weight"].shape
         mixture, _ = weights["visual.class_embedding"].shape
+        if mixture != tokens:
+            raise ValueError(f"{tokens} keys of {mixture} mixture tokens")
         vocabulary, text_width = weights["token_embedding.weight"].shape
         return LlipSizes(
             image_width=image_width,
             image_blocks=_count_blocks(weights, f"visual.{_BLOCKS}"),
             image_hidden=len(weights[f"visual.{_BLOCKS}0.mlp.c_fc.weight"]),
             patch=patch,
-            grid=round((positions - mixture) ** 0.5),
+            grid=round((positions - tokens) ** 0.5),
             text_width=text_width,
             text_blocks=_count_blocks(weights, _BLOCKS),
             text_hidden=len(weights[f"{_BLOCKS}0.mlp.c_fc.weight"]),

@@ -70,6 +70,12 @@ def test_the_score_and_its_read_outs_are_the_model_s(encoder, picture):
     assert alike.effective_tokens == pytest.approx(3)
 
 
+def test_one_caption_reads_an_image(encoder, picture):
+    ids = encoder.prepare(llip.CAPTION, "text").inputs["input_ids"]
+    with pytest.raises(fp.InputError, match="`caption`"):
+        encoder.read_out(picture, ids.repeat(2, 1))
+
+
 def test_it_is_explained_at_every_layer(encoder, picture):
     assert repr(encoder).count("3 image blocks (the last by automatic differentiation)") == 1
     assert repr(encoder).count("2 text blocks (the last in closed form)") == 1
@@ -135,7 +141,7 @@ def test_labels_are_told_apart_by_the_model_s_own_logits(encoder, picture):
     assert list(found.probabilities) == pytest.approx(1 / (1 + np.exp(-found.logits)))
     contrast = found.contrast(method=fp.IntegratedJacobians(steps=2))
     assert contrast.ledger.similarity == pytest.approx(found.logits[0] - found.logits[1], abs=1e-4)
-    with pytest.raises(fp.InputError, match="`template` has 2 templates, but 'Llip' reads"):
+    with pytest.raises(fp.InputError, match="`template` has 2 templates, but 'Llip with"):
         fp.classify(picture, ["dog", "cat"], template=["{}", "a {}"], model=encoder)
     with pytest.raises(fp.InputError, match="reads an image by a caption, and embeds none"):
         encoder.embed_image([picture])
@@ -162,7 +168,7 @@ def test_a_checkpoint_is_read(tmp_path, picture, prefix, older, use_norm, has_bi
     tokenizer = {"tokenizer": llip.processor().tokenizer}
     read = fp.load_encoder(path, processor=tokenizer, weight_scale=SCALE)
     expected = fp.load_encoder(own, processor=llip.processor(), weight_scale=SCALE)
-    assert read.name == "llip.pt"
+    assert read.name == "llip.pt with weight_scale=0.5"
     assert not read.model.training
     # The pixels too, although the checkpoint names no preprocessing.
     assert read.similarity(picture, llip.CAPTION) == pytest.approx(
@@ -236,6 +242,8 @@ def broken(name: str) -> Any:
             weights["q_proj"] = torch.zeros(64, 8)
         case "dimensions":
             weights["k_proj"] = torch.zeros(64, 8)
+        case "patches too":  # a variant that mixes its patches, which none published does
+            weights["k_proj"] = weights["v_proj"] = torch.zeros(12, 64, 16)
         case "heads":
             for projection in ("k_proj", "v_proj"):
                 weights[projection] = torch.zeros(3, 64, 12)
@@ -257,6 +265,7 @@ def broken(name: str) -> Any:
         ("strange", r"holds unknown weights \(visual.proj\)"),
         ("shape", r"has weights q_proj of shape \(64, 8\) and not \(64, 16\)"),
         ("dimensions", "has weights of shapes that no Llip has"),
+        ("patches too", "has weights of shapes that no Llip has"),
         ("heads", "has 12 dimensions, which 8 heads do not divide"),
         ("other", r"'llip.pt' holds weights of no family .* \(Llip\): pass a loaded module"),
         ("numbers", "'llip.pt' holds no weights by name"),
