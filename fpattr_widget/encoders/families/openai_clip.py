@@ -36,6 +36,7 @@ def resblock_text_tower(
     *,
     embedding: Callable[[Any], Tensor] = lambda output: output,
     tail: Callable[[Tensor], Tensor] | None = None,
+    pools: str | None = None,
 ) -> TextTower:
     """Return the text tower of a model with OpenAI's text modules.
 
@@ -54,6 +55,8 @@ def resblock_text_tower(
     tail
         What the tower does with the pooled state ``(B, width)`` after the last block, if that
         is not to normalise and to project it.
+    pools
+        Which position is pooled; ``None`` for what the model's own attributes say.
 
     Raises
     ------
@@ -62,7 +65,7 @@ def resblock_text_tower(
     """
     blocks = text.transformer.resblocks
     longest = len(text.positional_embedding)
-    pools = getattr(text, "text_pool_type", getattr(text, "pool_type", "argmax"))
+    pools = pools or getattr(text, "text_pool_type", getattr(text, "pool_type", "argmax"))
     if pools == "none" or getattr(text, "cls_emb", None) is not None:
         raise InputError(
             "model",

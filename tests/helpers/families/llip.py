@@ -44,7 +44,9 @@ def llip(
         use_norm=use_norm,
         has_bias=has_bias,
     )
-    return checks.far_from_linear(Llip(sizes), dtype, scale=scale, seed=seed)
+    model = Llip(sizes)
+    model.pool_type = "first"  # which is not how a text is pooled; the authors' class has it too
+    return checks.far_from_linear(model, dtype, scale=scale, seed=seed)
 
 
 def processor() -> checks.Processor:
