@@ -25,7 +25,7 @@ from ._reference import PictureReference
 from ._registry import register_family
 from ._side import Fold, Side
 from ._sums import MOST_PARTS, Picture, Sum, Term, Text, as_sum, mean, ordered
-from ._text import CaptionLike, PreparedText, TextTower
+from ._text import CaptionLike, PreparedText, TextTower, names_picture
 from ._tokens import Token, find_words, spelling, word_groups
 from ._tower import Arrangement, Split, Tower, check_choice
 from .heads import LlipHead, Mixture
@@ -87,6 +87,7 @@ __all__ = [
     "load_encoder",
     "mean",
     "mean_pooling",
+    "names_picture",
     "open_image",
     "ordered",
     "read_image",

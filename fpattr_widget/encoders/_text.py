@@ -267,10 +267,15 @@ def _from_string(
     return caption, ids, align_tokens(caption, offsets, _roles(tokenizer, ids, marks), unknown)
 
 
+def names_picture(text: str) -> bool:
+    """Return whether a text ends as the names of picture files do."""
+    return _PICTURE.fullmatch(text) is not None
+
+
 def _refuse_path(caption: str) -> None:
     """Raise if a caption is the path of a file, passed in the wrong place."""
     slash = "/" in caption or "\\" in caption
-    picture = _PICTURE.fullmatch(caption) is not None
+    picture = names_picture(caption)
     # Two slashes begin the name of a server, which is not contacted.
     local = (slash or picture) and "\0" not in caption and caption[:2] not in ("//", "\\\\")
     if (slash and picture) or (local and len(caption) < 1024 and os.path.isfile(caption)):

@@ -1,9 +1,8 @@
 """Labels with their probabilities, and the view of why one and not another."""
 
-from collections.abc import Container, Sequence
-from functools import partial
+from collections.abc import Sequence
 from html import escape
-from typing import Any, Unpack
+from typing import Unpack
 
 import ipywidgets
 import numpy as np
@@ -13,7 +12,7 @@ from ..encoders import CaptionLike, ImageLike, Layer, ModelLike, Picture, Proces
 from ..errors import InputError
 from ..pairs import REST, Classification, FeaturePairs, MethodLike, classified
 from ..view import ViewOptions
-from ._fallback_png import with_fallback_png
+from ._around_view import AroundView
 from ._loading_card import loading_card
 from ._pairs_widget import PairsWidget
 
@@ -34,7 +33,7 @@ _TABLE = (
 )
 
 
-class ClassificationView(ipywidgets.VBox):  # type: ignore[misc]
+class ClassificationView(AroundView):
     """The labels of a picture, and a linked view of why one rather than another.
 
     Two menus choose the labels; ``label`` and ``other`` are traits that do the same.
@@ -102,24 +101,6 @@ class ClassificationView(ipywidgets.VBox):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return f"ClassificationView({self.classification!r})"
-
-    def _repr_mimebundle_(
-        self,
-        include: Container[str] | None = None,
-        exclude: Container[str] | None = None,
-        **options: Any,
-    ) -> Any:
-        bundle = partial(super()._repr_mimebundle_, **options)
-        view = self.view
-        return with_fallback_png(bundle, include, exclude, view.draw_so_far, view.left_out)
-
-    def explanations(self) -> tuple[FeaturePairs, ...]:
-        """Return the pairs that are shown."""
-        return self.view.explanations()
-
-    def kept_state(self) -> dict[str, Any]:
-        """Return the settings and pins of the view, which a page of it keeps."""
-        return self.view.kept_state()
 
     def close(self) -> None:
         """Stop all work and take the view from the page."""

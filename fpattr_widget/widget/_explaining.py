@@ -12,6 +12,7 @@ from ..encoders import (
     ProcessorLike,
     Sum,
     Text,
+    names_picture,
 )
 from ..methods import ImageReference, Unit
 from ..pairs import MethodLike, attribute
@@ -91,8 +92,8 @@ def contrast(
     Parameters
     ----------
     first
-        An image, or a caption. A string is an image if it names a file or a bundled
-        photograph, and else a caption; ``Picture`` and ``Text`` leave no doubt.
+        An image, or a caption. A string is an image if it names a file, or ends as the names of
+        pictures do, and else a caption; ``Picture`` and ``Text`` leave no doubt.
     second, other
         Two captions beside an image, or two images beside a caption; ``Text`` and ``Picture``
         may be of the same kind as ``first``.
@@ -129,5 +130,5 @@ def _is_picture(value: Any) -> bool:
     if isinstance(value, Sum):
         return all(term.tower_name == "image" for term in value.terms)
     if isinstance(value, str):
-        return os.path.isfile(value)
+        return names_picture(value) or os.path.isfile(value)
     return True

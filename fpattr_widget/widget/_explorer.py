@@ -1,6 +1,6 @@
 """The explorer: controls around a view, to try images, captions, models and methods."""
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
@@ -16,11 +16,11 @@ from ..errors import InputError
 from ..methods import METHODS
 from ..pairs import FeaturePairs, MethodLike
 from ..view import EditKind, ViewOptions
+from ._around_view import AroundView
 from ._choice_queue import ChoiceQueue, Request
 from ._choices import CHOICES, Choice, Models, Outcome, culprits, explain_choice, fixed_place
 from ._examples import all_names, example, first, label, offered
 from ._failures import failure_for_readers, failure_sentence
-from ._fallback_png import with_fallback_png
 from ._menus import Field, Menu, ModelField, Option, both_layers
 from ._pairs_widget import PairsWidget
 from ._worker import StopOrder, Worker
@@ -32,7 +32,7 @@ _MAX_WIDTH = "1180px"  # as wide as the view grows
 _IN_VIEW: tuple[EditKind, ...] = ("image", "caption")
 
 
-class Explorer(ipywidgets.VBox):  # type: ignore[misc]
+class Explorer(AroundView):
     """An instrument for trying models: a view that can be edited, and menus around it.
 
     The caption is edited where it stands, and the picture changed by choosing,
@@ -130,17 +130,6 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     def __repr__(self) -> str:
         return f"Explorer({self.pairs!r})"
 
-    def _repr_mimebundle_(
-        self,
-        include: Container[str] | None = None,
-        exclude: Container[str] | None = None,
-        **options: Any,
-    ) -> Any:
-        bundle = partial(super()._repr_mimebundle_, **options)
-        return with_fallback_png(
-            bundle, include, exclude, self.view.draw_so_far, self.view.left_out
-        )
-
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the last change has been explained or refused.
 
@@ -157,14 +146,6 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         done = self._worker.wait_until(lambda: not self._is_busy, timeout)
         self._show_busy()
         return done
-
-    def explanations(self) -> tuple[FeaturePairs, ...]:
-        """Return the pairs that are shown."""
-        return (self.pairs,)
-
-    def kept_state(self) -> dict[str, Any]:
-        """Return the settings and pins of the view, which a page of it keeps."""
-        return self.view.kept_state()
 
     def close(self) -> None:
         """Stop all work and take the explorer from the page."""

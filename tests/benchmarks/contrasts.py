@@ -32,7 +32,7 @@ from fpattr_widget.evaluation._estimate import estimate
 from fpattr_widget.evaluation._geometry import patches_in_boxes
 from fpattr_widget.evaluation.metrics.pointing_game import hit
 from fpattr_widget.scenes import KINDS, TRAINED_KINDS, Sprites, exchange, held_out, render
-from tests.benchmarks.records import FOLDER, keep
+from tests.benchmarks.records import FOLDER, keep, read
 
 _SEED = 12
 _TOKENS = 14
@@ -135,26 +135,34 @@ def measured(name: str, **settings: Any) -> dict[str, Any]:
     return found
 
 
-def record(options: argparse.Namespace) -> dict[str, Any]:
-    """Measure everything."""
-    encoder = fp.load_encoder("scenes")
+def of_scenes(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the pointing game of exchanged objects."""
     drawn = list(exchanges(options.scenes))
-    found: dict[str, Any] = {"scenes": len(drawn), "pointing": pointing(encoder, drawn)}
-    for question, score in found["pointing"].items():
+    found = pointing(fp.load_encoder("scenes"), drawn)
+    for question, score in found.items():
         print(question, score["mean"] if isinstance(score, dict) else round(score, 3), flush=True)
-    found["costs"] = {}
+    return {"scenes": len(drawn), "pointing": found}
+
+
+def of_costs(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the times of contrasts and the memory of prompts, for each size of model."""
+    found = {}
     for size in options.sizes:
         times = measured("contrasts", size=size, tokens=_TOKENS, repeats=options.repeats)
         one = statistics.median(times["forward"])
         for name, values in times.items():
             print(f"{size}, {name}: {statistics.median(values) / one:.2f}", flush=True)
         memory = {
-            parts: measured("prompts", size=size, tokens=_TOKENS, parts=parts) for parts in (1, 80)
+            str(parts): measured("prompts", size=size, tokens=_TOKENS, parts=parts)
+            for parts in (1, 80)
         }
         for parts, numbers in memory.items():
             print(f"{size}, {parts} prompts: {numbers['peak']:.2f} GiB", flush=True)
-        found["costs"][size] = {"times": times, "prompts": memory}
-    return found
+        found[size] = {"times": times, "prompts": memory}
+    return {"costs": found}
+
+
+PARTS = {"scenes": of_scenes, "costs": of_costs}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -164,9 +172,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--scenes", type=int, default=300, help="pairs of scenes")
     parser.add_argument("--sizes", nargs="*", default=["ViT-B/32", "ViT-B/16"])
     parser.add_argument("--repeats", type=int, default=7, help="of what is timed")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--records", type=Path, default=FOLDER, help="where to keep the numbers")
     options = parser.parse_args(arguments)
-    keep("contrasts", record(options), options.records)
+    kept = read("contrasts", options.records)
+    found = kept["numbers"] if kept else {}
+    for name in options.only:
+        found |= PARTS[name](options)
+    keep("contrasts", found, options.records)
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def test_menus_choose_what_is_explained(notebook, view):
     wait_for_choice(page, "Image layer", "block 2 (default)")
     menu(page, "Image layer").select_option("block 1")
     wait_until(notebook, "explorer.layer == (0, 1) and not explorer.busy")
-    view.get_by_text("image block 1").wait_for()
+    wait_until(notebook, "explorer.pairs.about.layers.endswith('image block 1')")
     assert_linked(notebook, view, "boat")
 
     # Python is the same instrument.
@@ -142,6 +142,10 @@ def test_the_caption_is_edited_in_place(notebook, view):
     assert editor.is_hidden()
     wait_until(notebook, "explorer.caption == 'two dogs' and explorer.problems == {}")
     assert chosen(menu(notebook.page, "Example")) == "your own"
+    # The picture is the same, and what is pinned on it stays.
+    wait_until(notebook, f"explorer.view.selected_patches == {region}")
+    view.locator(".fpattr-stage").press("Escape")
+    wait_until(notebook, "explorer.view.selected_patches == []")
     assert_linked(notebook, view, "dogs")
 
 

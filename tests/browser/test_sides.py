@@ -12,12 +12,12 @@ from playwright.sync_api import Browser, Locator, expect
 import fpattr_widget as fp
 from fpattr_widget.encoders import Crop, Sentence, Side
 from fpattr_widget.pairs import About
-from tests.browser.test_view import LAYOUT, violations
 from tests.helpers.harness import Harness, View, open_harness, state_of
 from tests.helpers.made_pairs import tokens_of
 from tests.helpers.offline_page import offline
 from tests.helpers.painted import assert_painted, hover_patch
 from tests.helpers.recorded import recorded
+from tests.helpers.room import LAYOUT, violations
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -7,8 +7,6 @@ from pathlib import Path
 import nbformat
 import numpy as np
 
-from tests.helpers.shown import caption_of
-
 STATE = "application/vnd.jupyter.widget-state+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -44,7 +42,7 @@ def buffers(model: dict) -> dict[str, bytes]:
 
 
 def rows(model: dict) -> np.ndarray:
-    """Return a model's rows, ``(tokens, features)`` with NaN where they are not known."""
-    count = caption_of(model["state"]["sides"])["features"]
+    """Return a model's rows, ``(row features, column features)``, NaN where they are missing."""
+    count = sum(panel["features"] for panel in model["state"]["sides"][0]["panels"])
     values = np.frombuffer(buffers(model).get("rows", b""), "<f4")
     return values.reshape(count, -1) if values.size else np.full((count, 1), np.nan)

@@ -36,7 +36,7 @@ def test_what_is_pointed_at_comes_first_and_once():
 def test_rows_that_are_there_go_together_and_others_by_steps():
     queue = RowQueue()
     queue.add_all(range(6))
-    rows = [job.tokens for job in all_jobs(queue, ready=(0, 1, 2), step=2)[1:-1]]
+    rows = [job.rows for job in all_jobs(queue, ready=(0, 1, 2), step=2)[1:-1]]
     assert rows == [[0, 1, 2], [3, 4], [5]]
 
 

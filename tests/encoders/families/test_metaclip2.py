@@ -79,8 +79,9 @@ def test_text_contributions_are_the_definition(encoder):
 
 def test_tokens_after_the_end_get_nothing(encoder, picture):
     ids = encoder.processors["text"](CAPTION, padding="max_length", max_length=20)["input_ids"]
+    reference = {"input_ids": torch.ones(1, 20, dtype=torch.long)}
     with_padding = encoder.towers["text"].split(
-        {"input_ids": torch.tensor([ids])}, {"input_ids": torch.ones(1, 20, dtype=torch.long)}, 1
+        {"input_ids": torch.tensor([ids])}, [(1.0, reference)], 1
     )
     checks.assert_split_has_closed_form(with_padding)
     nodes = checks.Quadrature.of("gauss-legendre", 2)
