@@ -19,6 +19,7 @@ from ..encoders import (
     Term,
     Text,
     as_sum,
+    check_choice,
     encoder_of,
     ordered,
 )
@@ -146,9 +147,9 @@ def attribute(
         for side in inputs
     )
     counted = _unit(unit, rows, columns)
-    how = HowRead(
-        _one_of("reading", reading, get_args(Reading)), _one_of("norms", norms, get_args(Norms))
-    )
+    check_choice("reading", reading, get_args(Reading))
+    check_choice("norms", norms, get_args(Norms))
+    how = HowRead(reading, norms)
     first_inputs, second_inputs = inputs
     check_reading(encoder, chosen, (first_inputs, second_inputs), counted, how)
     if counted == "logit":
@@ -199,12 +200,6 @@ def _prepared(encoder: DualEncoder, terms: Sequence[Term]) -> SideInputs:
             which = f"(part {number + 1} of {len(terms)})"
             raise InputError(error.argument, f"{which} {error.problem}", error.remedy) from error
     return SideInputs(tuple(prepared), tuple(term.weight for term in terms))
-
-
-def _one_of(argument: str, value: Any, choices: tuple[Any, ...]) -> Any:
-    if value not in choices:
-        raise InputError(argument, f"is {value!r}", f"pass one of {', '.join(map(repr, choices))}")
-    return value
 
 
 def _unit(unit: Unit | None, rows: Side, columns: Side) -> Unit:

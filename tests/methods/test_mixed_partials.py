@@ -376,8 +376,8 @@ TEXT, IMAGE = fp.Text("a dog"), np.zeros((24, 24, 3), np.uint8)
             r"`method` is Banzhaf interactions, p = 0.5, which explains products of two",
         ),
         ((IMAGE, "a"), {"method": "patch_token_similarity"}, "`method` is patch–token similarity"),
-        ((IMAGE, "a"), {"reading": "half"}, "`reading` is 'half': pass one of 'exact', 'match'"),
-        ((IMAGE, "a"), {"norms": "none"}, "`norms` is 'none': pass one of 'fixed', 'moving'"),
+        ((IMAGE, "a"), {"reading": "half"}, "`reading` is 'half': pass 'exact' or 'match'"),
+        ((IMAGE, "a"), {"norms": "none"}, "`norms` is 'none': pass 'fixed' or 'moving'"),
         ((IMAGE, "a"), {"reading": "frozen", "norms": "moving"}, "`norms` is 'moving', and with"),
         (
             (IMAGE, "a"),
