@@ -210,7 +210,7 @@ def test_without_a_choice_it_is_a_plain_dual_encoder(tokens, weight_scale, pictu
 
         names = tuple(map(str, range(tokens)))
         return (
-            resblock_text_tower(model, model, embedding=lambda output: output[1]),
+            resblock_text_tower(model, model, embedding=lambda output: output[1], pooled="argmax"),
             resblock_image_tower(model, embedding=mean, special=names),
         )
 

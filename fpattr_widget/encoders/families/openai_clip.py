@@ -36,7 +36,7 @@ def resblock_text_tower(
     *,
     embedding: Callable[[Any], Tensor] = lambda output: output,
     tail: Callable[[Tensor], Tensor] | None = None,
-    pools: str | None = None,
+    pooled: str | None = None,
 ) -> TextTower:
     """Return the text tower of a model with OpenAI's text modules.
 
@@ -55,7 +55,7 @@ def resblock_text_tower(
     tail
         What the tower does with the pooled state ``(B, width)`` after the last block, if that
         is not to normalise and to project it.
-    pools
+    pooled
         Which position is pooled; ``None`` for what the model's own attributes say.
 
     Raises
@@ -65,7 +65,8 @@ def resblock_text_tower(
     """
     blocks = text.transformer.resblocks
     longest = len(text.positional_embedding)
-    pools = pools or getattr(text, "text_pool_type", getattr(text, "pool_type", "argmax"))
+    said: str = getattr(text, "text_pool_type", getattr(text, "pool_type", "argmax"))
+    pools = said if pooled is None else pooled
     if pools == "none" or getattr(text, "cls_emb", None) is not None:
         raise InputError(
             "model",

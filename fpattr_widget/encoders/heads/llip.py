@@ -169,7 +169,7 @@ def _towers(model: Any) -> tuple[TextTower, ImageTower]:
     names = tuple(f"mixture {number + 1}" for number in range(len(model.visual.class_embedding)))
     return (
         # Its attribute `pool_type` is the images'.
-        resblock_text_tower(model, model, embedding=_flat, tail=tail, pools="argmax"),
+        resblock_text_tower(model, model, embedding=_flat, tail=tail, pooled="argmax"),
         resblock_image_tower(model, embedding=_flat, special=names),
     )
 
