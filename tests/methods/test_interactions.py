@@ -1,13 +1,16 @@
 """Interactions made of other things: of a matrix, of groups of rows, of two contributions."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
 
 import numpy as np
 import pytest
 import torch
 
+import fpattr_widget as fp
 from fpattr_widget.methods import Grouped, Groups, Ledger, Product, Recorded, singles
 from fpattr_widget.methods._contributions import ExplicitContributions
+from fpattr_widget.methods._interactions import finite_numbers
 
 GENERATOR = np.random.default_rng(0)
 VALUES = GENERATOR.normal(size=(4, 3)).astype(np.float32)
@@ -59,3 +62,21 @@ def test_the_errors_of_both_sides_add_up_as_of_independent_draws():
     error = product.standard_error(singles(4), singles(5))
     assert error.shape == (4, 5)
     assert error == pytest.approx(5.0 / 4)  # on the scale of both embeddings
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_told_and_graphs_are_released(value):
+    released: list[str] = []
+
+    def fail() -> np.ndarray:
+        raise MemoryError
+
+    def numbers(compute: Callable[[], np.ndarray], name: str) -> np.ndarray:
+        return finite_numbers(compute, nullcontext, lambda: released.append(name))
+
+    with pytest.raises(fp.InputError, match="`model` gives attributions that are not finite"):
+        numbers(lambda: np.array([1.0, value]), "not finite")
+    with pytest.raises(MemoryError):
+        numbers(fail, "failed")
+    assert numbers(lambda: np.array([1.0, 2.0]), "sound").dtype == np.float32
+    assert released == ["not finite", "failed"]
