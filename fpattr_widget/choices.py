@@ -14,6 +14,13 @@ MethodName = Literal[
 #: sum of the inputs' cosines, or that times the model's own scale.
 Unit = Literal["cosine", "difference", "logit"]
 
+#: How a score is read whose image embedding a caption makes: as it is; its part through what words
+#: meet, or through what they choose to read, which add up to it; or with that choice held fixed.
+Reading = Literal["exact", "match", "routing", "frozen"]
+
+#: Whether both embeddings' lengths are those of the input, or the nodes' own.
+Norms = Literal["fixed", "moving"]
+
 MetricName = Literal[
     "pointing_game",
     "pointing_energy",

@@ -3,6 +3,7 @@
 from ._adapters import ProcessorLike
 from ._encoder import DualEncoder, Layer, Recipe
 from ._family import Family
+from ._head import Head, both_embeddings, cosines, frozen_routing
 from ._image import ImageLike, ImageTower, PreparedImage, check_picture_choice
 from ._image_files import open_image, read_image, run_processor
 from ._inputs import Crop, Feature, Inputs, Panel, Prepared, Sentence
@@ -27,6 +28,7 @@ from ._sums import MOST_PARTS, Picture, Sum, Term, Text, as_sum, mean, ordered
 from ._text import CaptionLike, PreparedText, TextTower, names_picture
 from ._tokens import Token, find_words, spelling, word_groups
 from ._tower import Arrangement, Split, Tower, check_choice
+from .heads import LlipHead, Mixture
 
 __all__ = [
     "MOST_PARTS",
@@ -41,12 +43,15 @@ __all__ = [
     "Feature",
     "Findings",
     "Fold",
+    "Head",
     "ImageLike",
     "ImageTower",
     "Inputs",
     "Layer",
+    "LlipHead",
     "MeanPooling",
     "MemoryBudget",
+    "Mixture",
     "ModelLike",
     "Panel",
     "Part",
@@ -70,11 +75,14 @@ __all__ = [
     "agree",
     "as_sum",
     "attention_pooling",
+    "both_embeddings",
     "check_choice",
     "check_picture_choice",
     "compare_jacobians",
+    "cosines",
     "encoder_of",
     "find_words",
+    "frozen_routing",
     "is_loaded",
     "load_encoder",
     "mean",

@@ -16,6 +16,7 @@ from ..errors import InputError, ModelChanged
 from ..progress import report
 from ._cores import one_thread
 from ._family import Family, Logits
+from ._head import Head, cosines
 from ._image import ImageLike, ImageTower
 from ._image_size import processor_of_size
 from ._inputs import Inputs, Panel, Prepared
@@ -90,11 +91,15 @@ class DualEncoder:
     image_size
         Side in pixels of the pictures that the image tower takes; ``None`` for the model's
         own. The encoder's name includes it.
+    head_settings
+        For the head that makes the model's score of the towers' outputs, by name, such as
+        ``weight_scale``. The encoder's name includes them.
 
     Raises
     ------
     InputError
-        When the model or its image processor cannot be used at ``image_size``.
+        When the model or its image processor cannot be used at ``image_size``, or a setting of
+        its head is missing.
     """
 
     def __init__(
@@ -107,8 +112,11 @@ class DualEncoder:
         defaults: Defaults | None = None,
         memory_limit: int = MEMORY_LIMIT,
         image_size: int | None = None,
+        head_settings: Mapping[str, Any] | None = None,
     ):
-        self.name = name if image_size is None else f"{name} at {image_size} pixels"
+        self.head_settings = dict(head_settings or {})
+        given = "".join(f" with {key}={value}" for key, value in self.head_settings.items())
+        self.name = name + given + ("" if image_size is None else f" at {image_size} pixels")
         self.model = model
         self._family = family
         self.processors = dict(processors or {})
@@ -122,7 +130,7 @@ class DualEncoder:
         # before that of the pairs they derive from), a cached measurement's, a
         # cached reading's, the twin's.
         self._lock = threading.Lock()
-        self._version: Version | None = Version(model, family, image_size)
+        self._version: Version | None = self._new_version()
         self.memory_budget = MemoryBudget()
         self._fixed: Version | None = None
         self._origin = self  # kept by a copy that is fixed to a version
@@ -246,9 +254,12 @@ class DualEncoder:
             if version is None or not (
                 version.is_the_same() if reading else version.looks_the_same()
             ):
-                version = self._version = Version(self.model, self._family, self.image_size)
+                version = self._version = self._new_version()
             version.read()
             return version
+
+    def _new_version(self) -> "Version":
+        return Version(self.model, self._family, self.image_size, self.head_settings)
 
     @property
     def _current(self) -> "Version":
@@ -276,10 +287,59 @@ class DualEncoder:
 
     def similarity(self, image: ImageLike, caption: CaptionLike) -> float:
         """Return the cosine similarity of an image and a caption."""
-        return float(self.embed_image([image])[0] @ self.embed_text([caption])[0])
+        if self.head is None:
+            return float(self.embed_image([image])[0] @ self.embed_text([caption])[0])
+        return float(self.similarities(image, [caption])[0])
+
+    def similarities(self, image: ImageLike, captions: Sequence[CaptionLike]) -> np.ndarray:
+        """Return the cosine similarities of an image and several captions, ``(n,)`` float64."""
+        if self.head is None:
+            products: np.ndarray = self.embed_image([image])[0] @ self.embed_text(captions).T
+            return products.astype(np.float64)
+        outputs = self._outputs([image], "image"), self._outputs(captions, "text")
+        with self.steady(reading=False) as fixed, torch.no_grad():
+            assert fixed.head is not None
+            scores = cosines(fixed.head, *outputs)
+        return scores.cpu().numpy().astype(np.float64)
+
+    def read_out(self, image: ImageLike, caption: CaptionLike) -> Any:
+        """Return what the model's head read of an image for a caption.
+
+        Returns
+        -------
+        object
+            Of a Llip, :class:`~fpattr_widget.encoders.Mixture`.
+
+        Raises
+        ------
+        InputError
+            When the model has no head, or one without read-outs.
+        """
+        with self.steady(reading=False) as fixed, torch.no_grad():
+            read_out = getattr(fixed.head, "read_out", None)
+            if read_out is None:
+                raise InputError(
+                    "model",
+                    f"{self.name!r} has no head that reads an image by a caption",
+                    "pass a model that has one, such as a Llip",
+                )
+            (seen,), (read,) = self._outputs([image], "image"), self._outputs([caption], "text")
+            return read_out(seen, read)
 
     def embed_image(self, images: Sequence[ImageLike]) -> np.ndarray:
-        """Return the embeddings of images at unit length, ``(n, K)`` float32."""
+        """Return the embeddings of images at unit length, ``(n, K)`` float32.
+
+        Raises
+        ------
+        InputError
+            When an image cannot be used, or a caption decides what the model reads of it.
+        """
+        if self.head is not None:
+            raise InputError(
+                "model",
+                f"{self.name!r} reads an image by a caption, and embeds none by itself",
+                "pass both to `similarity`",
+            )
         return self._embed(images, "image")
 
     def embed_text(self, captions: Sequence[CaptionLike]) -> np.ndarray:
@@ -287,6 +347,14 @@ class DualEncoder:
         return self._embed(captions, "text")
 
     def _embed(self, values: Sequence[Any], tower_name: str) -> np.ndarray:
+        embeddings = self._outputs(values, tower_name)
+        with self.steady(reading=False) as fixed, torch.no_grad():
+            if fixed.head is not None:
+                embeddings = fixed.head.embed(embeddings)
+        return nn.functional.normalize(embeddings, dim=-1).float().cpu().numpy()
+
+    def _outputs(self, values: Sequence[Any], tower_name: str) -> Tensor:
+        """Return what a tower gives for several inputs, ``(n, K)`` float32."""
         argument = f"{self.towers[tower_name].argument}s"
         if isinstance(values, str):
             raise InputError(argument, "is one string", "pass a list of strings")
@@ -294,9 +362,9 @@ class DualEncoder:
         if not inputs:
             raise InputError(argument, "is an empty list", f"pass at least one {tower_name}")
         with self.steady(reading=False) as fixed:
-            embeddings = _in_batches(fixed.towers[tower_name].embed, inputs)
-        require_finite(embeddings, self.name, tower_name)
-        return nn.functional.normalize(embeddings, dim=-1).cpu().numpy()
+            outputs = _in_batches(fixed.towers[tower_name].embed, inputs)
+        require_finite(outputs, self.name, tower_name)
+        return outputs
 
     def resolve_layers(self, layer: Layer) -> tuple[int, int]:
         """Return the block numbers ``(text, image)`` of an argument ``layer``."""
@@ -367,6 +435,11 @@ class DualEncoder:
         with self.steady(reading=False) as fixed:
             return fixed._current.logits
 
+    @property
+    def head(self) -> Head | None:
+        """What makes the score of the towers' outputs; ``None`` where that is their cosine."""
+        return self._current.head
+
     def require_logits(self, argument: str) -> Logits:
         """Return how the model makes logits, or raise an ``InputError`` for an argument."""
         logits = self.logits
@@ -408,6 +481,7 @@ class DualEncoder:
                 nodes[place] if nodes and at_default else None,
                 self.memory_limit,
                 self.memory_budget,
+                read_by_head=fixed.head is not None,
             )
 
     def panel(self, prepared: Prepared, layer: int) -> Panel:

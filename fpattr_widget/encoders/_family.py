@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ._head import Head
 from ._inputs import Inputs
 from ._tower import Tower
 
@@ -53,6 +54,12 @@ class Family:
         loading by name; empty where there are none.
     logits
         Returns how such a model makes logits of cosines; ``None`` where it makes none.
+    head
+        Makes the head of such a module, where its score is no product of its towers' outputs;
+        called with the settings that the user passed, by name.
+    of_weights
+        Makes a module of a checkpoint's weights by name; returns ``None`` where they are of
+        another family. For families whose checkpoints are files of tensors alone.
     """
 
     name: str
@@ -60,6 +67,8 @@ class Family:
     towers: Callable[[Any], tuple[Tower, Tower]]
     classes: Mapping[str, str] = field(default_factory=dict)
     logits: Callable[[Any], Logits | None] = logits_of
+    head: Callable[..., Head] | None = None
+    of_weights: Callable[[Mapping[str, Tensor]], nn.Module | None] | None = None
 
 
 def hugging_face_family(

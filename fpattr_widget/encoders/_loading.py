@@ -1,10 +1,11 @@
 """Load an encoder by name, from a folder, or from a loaded module."""
 
 import copy
+import inspect
 import json
 import os
 import re
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.resources import as_file
@@ -19,10 +20,13 @@ from ..assets import MODEL_FOLDERS
 from ..errors import InputError
 from ._adapters import ProcessorLike, processors_of
 from ._cache import LRUCache
+from ._checkpoint import is_checkpoint, read_weights
+from ._differentiable import HALF
 from ._encoder import MEMORY_LIMIT, Defaults, DualEncoder
+from ._image import ImageTower
 from ._image_size import require_image_size
 from ._names import looks_like_path, shared_name
-from ._registry import class_of_config, family_of_module, unwrapped
+from ._registry import class_of_config, family_of_module, module_of_weights, unwrapped
 
 #: A model's folder may contain this file, with the layer and reference that suit it best.
 DEFAULTS_FILE = "attribution.json"
@@ -44,6 +48,7 @@ def load_encoder(
     dtype: torch.dtype | None = None,
     memory_limit: int = MEMORY_LIMIT,
     image_size: int | None = None,
+    weight_scale: float | None = None,
 ) -> DualEncoder:
     """Load a dual encoder.
 
@@ -51,11 +56,12 @@ def load_encoder(
     ----------
     model
         ``"bundled"``, which knows photographs; ``"scenes"``, which knows drawn
-        scenes; a Hugging Face model id, a local folder, or a loaded module.
-        Weights are read from safetensors alone; a model's own code is never
-        run.
+        scenes; a Hugging Face model id, a local folder, a loaded module, or a checkpoint of a
+        Llip (``"llip_b16_k32.pt"``).
+        Weights are read from safetensors, or as tensors alone from a checkpoint; a model's own
+        code is never run.
     processor
-        For a loaded module: its Hugging Face processor; any object with a
+        For a loaded module or a checkpoint: its Hugging Face processor; any object with a
         ``tokenizer`` and an ``image_processor``, or a dict of these; or the
         two as a tuple, in either order. Those of OpenAI's and
         OpenCLIP's packages work as well:
@@ -75,6 +81,11 @@ def load_encoder(
         Learnt positions are interpolated as by ``interpolate_pos_encoding=True`` in
         transformers, and a copy of the image processor is set to this size. ``None`` for the
         model's own.
+    weight_scale
+        For a Llip alone, where it has to be given: what the products of keys and query are
+        divided by before they route what is read of an image. It is part of no checkpoint: 5
+        in the published ViT-B/32, B/16, H/14 and G/14, and 1 in L/14. Infinity reads all
+        mixture tokens alike.
 
     Returns
     -------
@@ -84,8 +95,8 @@ def load_encoder(
     ------
     InputError
         When there is no model of this name, its family is not known, its
-        weights are integers, its image tower takes no pictures of ``image_size``, or an
-        argument cannot be used here.
+        weights are integers or incomplete, a Llip has no ``weight_scale``, its image tower
+        takes no pictures of ``image_size``, or an argument cannot be used here.
     """
     if isinstance(memory_limit, bool) or not isinstance(memory_limit, int) or memory_limit < 1:
         raise InputError("memory_limit", f"is {memory_limit!r}", "pass a number of bytes")
@@ -98,9 +109,28 @@ def load_encoder(
     _require_device(device)
     _require_floats(dtype)
     require_image_size(image_size)
+    head_settings = _head_settings(weight_scale)
     if isinstance(model, nn.Module):
         _require_derivatives(model)
-        return _from_module(model, processor, device, dtype, memory_limit, image_size)
+        return _from_module(
+            model, processor, device, dtype, memory_limit, image_size, head_settings
+        )
+    if is_checkpoint(model):
+        encoder = _from_checkpoint(
+            str(model), processor, device, dtype, memory_limit, image_size, head_settings
+        )
+        if processor is None:  # one need not be picklable
+            encoder.recipe = EncoderRecipe(
+                os.path.abspath(model),
+                None if device is None else str(device),
+                dtype,
+                memory_limit,
+                image_size,
+                weight_scale,
+            )
+        return encoder
+    if head_settings:
+        raise _needs_no_scale(str(model))
     if processor is not None:
         raise InputError(
             "processor",
@@ -129,7 +159,7 @@ class EncoderRecipe:
     model
         The name of a bundled model, a Hugging Face model id, or a folder's absolute path;
         not part of the ``repr``.
-    device, dtype, memory_limit, image_size
+    device, dtype, memory_limit, image_size, weight_scale
         See :func:`load_encoder`.
     """
 
@@ -138,6 +168,7 @@ class EncoderRecipe:
     dtype: torch.dtype | None
     memory_limit: int
     image_size: int | None = None
+    weight_scale: float | None = None
 
     def load(self) -> DualEncoder:
         """Load the encoder; raises as :func:`load_encoder` does."""
@@ -147,6 +178,7 @@ class EncoderRecipe:
             dtype=self.dtype,
             memory_limit=self.memory_limit,
             image_size=self.image_size,
+            weight_scale=self.weight_scale,
         )
 
 
@@ -210,9 +242,13 @@ def _from_module(
     dtype: torch.dtype | None,
     memory_limit: int,
     image_size: int | None,
+    head_settings: Mapping[str, Any],
 ) -> DualEncoder:
     model = unwrapped(model)
     family = family_of_module(model)
+    takes = inspect.signature(family.head).parameters if family.head is not None else ()
+    if not set(head_settings) <= set(takes):
+        raise _needs_no_scale(type(model).__name__)
     model = _converted(model, device, dtype)
     source = getattr(getattr(model, "config", None), "_name_or_path", "")
     return DualEncoder(
@@ -222,6 +258,64 @@ def _from_module(
         processors=processors_of(processor),
         memory_limit=memory_limit,
         image_size=image_size,
+        head_settings=head_settings,
+    )
+
+
+def _from_checkpoint(
+    path: str,
+    processor: Any,
+    device: str | torch.device | None,
+    dtype: torch.dtype | None,
+    memory_limit: int,
+    image_size: int | None,
+    head_settings: Mapping[str, Any],
+) -> DualEncoder:
+    name = os.path.basename(path)
+    module = module_of_weights(read_weights(path, name), name).eval()
+    target = torch.device(device or "cpu")
+    half = any(weight.dtype in HALF for weight in module.parameters())
+    widened = torch.float32 if half and target.type == "cpu" else None
+    module.to(device=target, dtype=dtype or widened)
+    encoder = DualEncoder(
+        name,
+        module,
+        family_of_module(module),
+        processors=processors_of(processor),
+        memory_limit=memory_limit,
+        image_size=image_size,
+        head_settings=head_settings,
+    )
+    if encoder.processors.get("image") is None:
+        encoder.processors["image"] = _clip_image_processor(encoder)
+    return encoder
+
+
+def _clip_image_processor(encoder: DualEncoder) -> Any:
+    """Return CLIP's preprocessing, which a checkpoint does not name, for an encoder's size."""
+    from transformers import CLIPImageProcessorPil
+
+    tower = encoder.towers["image"]
+    assert isinstance(tower, ImageTower)
+    assert tower.size is not None
+    height, width = tower.size
+    crop = {"height": height, "width": width}
+    return CLIPImageProcessorPil(size={"shortest_edge": min(tower.size)}, crop_size=crop)
+
+
+def _head_settings(weight_scale: float | None) -> dict[str, float]:
+    """Return the settings of a head that were given, or raise where one is out of its range."""
+    if weight_scale is None:
+        return {}
+    is_number = isinstance(weight_scale, int | float) and not isinstance(weight_scale, bool)
+    if not is_number or not weight_scale > 0:
+        raise InputError("weight_scale", f"is {weight_scale!r}", "pass a positive number")
+    return {"weight_scale": float(weight_scale)}
+
+
+def _needs_no_scale(name: str) -> InputError:
+    return InputError(
+        "weight_scale", f"is given, but {name!r} routes nothing by a caption", "leave it out"
     )
 
 

@@ -1,12 +1,14 @@
 """One input with its tower: all that a method needs to measure it."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
 from ._inputs import Inputs, Panel, Prepared
+from ._last_block import AttentionPooling
 from ._memory_budget import MemoryBudget
 from ._reference import PictureReference
 from ._tower import Split, Tower
@@ -38,6 +40,11 @@ class Part:
         Bytes of working memory.
     memory_budget
         Shared by all measurements that keep computation graphs.
+    read_by_head
+        Whether the score is made by a head of what the tower gives, whose length is no matter
+        then.
+    after
+        What follows the tower, ``(B, K)`` to ``(B, C)``; ``None`` where nothing does.
     """
 
     tower: Tower
@@ -49,6 +56,12 @@ class Part:
     expected_nodes: int | None
     memory_limit: int
     memory_budget: MemoryBudget
+    read_by_head: bool = False
+    after: Callable[[Tensor], Tensor] | None = None
+
+    def followed_by(self, after: Callable[[Tensor], Tensor]) -> "Part":
+        """Return the part with a function that makes of the tower's output an embedding."""
+        return replace(self, after=after, read_by_head=False)
 
     @property
     def inputs(self) -> Inputs:
@@ -83,7 +96,28 @@ class Part:
             references = [(1.0, self.tower.reference(self.prepared, kind))]
         else:
             references = kind.inputs_for(self.prepared)
-        return self.tower.split(self.inputs, references, self.layer)
+        split = self.tower.split(self.inputs, references, self.layer)
+        return split if self.after is None else _continued(split, self._followed)
+
+    def output(self) -> Tensor:
+        """Return what the tower gives for the input, ``(K,)``, in float32 or better."""
+        return _precise(self.tower.read(self.inputs, self.layer).embedding)[0]
+
+    def embed(self, inputs: Inputs) -> Tensor:
+        """Return the embeddings of other inputs of the tower, ``(B, K)``."""
+        return self.finish(self.tower.embed(inputs))
+
+    def embed_alone(self, features: Sequence[int]) -> Tensor:
+        """Return the embeddings of single features; see ``Tower.embed_alone``."""
+        return self.finish(self.tower.embed_alone(self.inputs, features))
+
+    def finish(self, outputs: Tensor) -> Tensor:
+        """Return the embeddings that follow from what the tower gives, ``(B, K)`` to ``(B, C)``."""
+        with torch.no_grad():
+            return self._followed(outputs)
+
+    def _followed(self, outputs: Tensor) -> Tensor:
+        return outputs if self.after is None else self.after(_precise(outputs))
 
     def require_finite(self, embedding: Tensor) -> None:
         """Raise ``InputError`` if an embedding is not finite, or zero."""
@@ -92,18 +126,38 @@ class Part:
     def unit_length(self, embeddings: Tensor) -> Tensor:
         """Return embeddings ``(m, K)`` scaled to unit length, in float32 or better.
 
-        A zero embedding stays zero.
+        A zero embedding stays zero. What a head reads is left as it is.
 
         Raises
         ------
         InputError
             When one of them is not finite.
         """
-        precise = torch.promote_types(embeddings.dtype, torch.float32)
-        embeddings = embeddings.to(precise)
+        embeddings = _precise(embeddings)
         if not bool(torch.isfinite(embeddings).all()):
             self.require_finite(embeddings)
-        return nn.functional.normalize(embeddings, dim=-1)
+        return embeddings if self.read_by_head else nn.functional.normalize(embeddings, dim=-1)
+
+
+def _precise(values: Tensor) -> Tensor:
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def _continued(split: Split, after: Callable[[Tensor], Tensor]) -> Split:
+    """Return a split with a function that follows the tower."""
+    last = split.last_block
+    described: AttentionPooling | None = None
+    if isinstance(last, AttentionPooling):
+        finish = last.finish
+        described = replace(last, finish=lambda mixed, state: after(finish(mixed, state)))
+    with torch.no_grad():
+        embedding = after(split.embedding[None])[0]
+    return replace(
+        split,
+        embedding=embedding,
+        embed=lambda features: after(split.embed(features)),
+        last_block=described,
+    )
 
 
 def require_finite(embedding: Tensor, model: str, tower_name: str) -> None:

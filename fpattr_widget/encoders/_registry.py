@@ -1,15 +1,17 @@
 """The registry of families."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import InputError
 from ._family import Family
 from .families import FAMILIES
+from .heads import HEADED_FAMILIES
 
-_FAMILIES: list[Family] = list(FAMILIES)
+_FAMILIES: list[Family] = [*HEADED_FAMILIES, *FAMILIES]
 
 _HOW_TO_ADD = (
     "register another by fpattr_widget.register_family (see fpattr_widget/encoders/README.md)"
@@ -83,6 +85,30 @@ def family_of_module(model: nn.Module) -> Family:
         "model",
         f"is a {type(model).__name__}, not a dual encoder of a known family ({known})",
         _HOW_TO_ADD,
+    )
+
+
+def module_of_weights(weights: Mapping[str, Tensor], name: str) -> nn.Module:
+    """Return the module of a checkpoint's weights, or raise ``InputError``.
+
+    Parameters
+    ----------
+    weights
+        By their names, without prefixes.
+    name
+        The checkpoint's, for messages.
+    """
+    readers = [family for family in _FAMILIES if family.of_weights is not None]
+    for family in readers:
+        assert family.of_weights is not None
+        module = family.of_weights(weights)
+        if module is not None:
+            return module
+    known = ", ".join(family.name for family in readers)
+    raise InputError(
+        "model",
+        f"{name!r} holds weights of no family whose checkpoints are read here ({known})",
+        "pass a loaded module, or the folder that save_pretrained wrote",
     )
 
 

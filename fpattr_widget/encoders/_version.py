@@ -1,5 +1,6 @@
 """A model between two changes: its twin, its towers, and the fingerprint that shows a change."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
@@ -8,6 +9,7 @@ from ._cache import LRUCache
 from ._cores import is_small
 from ._family import Family
 from ._fingerprint import Fingerprint
+from ._head import Head, check_head
 from ._image import ImageTower
 from ._tower import Tower
 from ._twin import Twin
@@ -27,6 +29,8 @@ class Version:
         Makes its towers.
     image_size
         Side in pixels of the pictures that its image tower takes; ``None`` for its own.
+    head_settings
+        For the head that the family makes, by name.
 
     Attributes
     ----------
@@ -36,11 +40,19 @@ class Version:
         Whether it runs as fast on one thread alone.
     logits
         How it makes logits of cosines; ``None`` where it makes none.
+    head
+        What makes its score of the towers' outputs; ``None`` where that is their cosine.
     measured
         Cached measurements of the last inputs, by the tower's name.
     """
 
-    def __init__(self, model: nn.Module, family: Family, image_size: int | None = None):
+    def __init__(
+        self,
+        model: nn.Module,
+        family: Family,
+        image_size: int | None = None,
+        head_settings: Mapping[str, Any] | None = None,
+    ):
         # First, so that a change while the twin is made is noticed later.
         self._fingerprint = Fingerprint(model)
         self._model = model
@@ -54,6 +66,9 @@ class Version:
                 tower.take_size(image_size)
             tower.attach(self._twin)
         self.logits = family.logits(self._twin.module)
+        self.head: Head | None = None
+        if family.head is not None:
+            self.head = check_head(family.head(self._twin.module, **(head_settings or {})))
         self.measured: dict[str, LRUCache[Any]] = {
             name: LRUCache(_MOST_INPUTS) for name in self.towers
         }

@@ -128,7 +128,8 @@ class PreparedSample:
             if key not in self._games:
                 self._games[key] = game_of(part, how)
             games.append(self._games[key])
-        return MaskedSimilarity(*games)
+        rows, columns = games
+        return MaskedSimilarity(rows, columns, self.encoder.head)
 
 
 @dataclass(frozen=True)

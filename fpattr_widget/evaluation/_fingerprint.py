@@ -53,7 +53,8 @@ def _defaults(encoder: DualEncoder) -> str:
         f"Defaults(layer={defaults.layer}, "
         f"text_reference={defaults.references.get('text', 'pad')!r}, nodes={defaults.nodes}"
         f"{f', references={others}' if others else ''}"
-        f"{f', image_size={encoder.image_size}' if encoder.image_size else ''})"
+        f"{f', image_size={encoder.image_size}' if encoder.image_size else ''}"
+        f"{f', head={encoder.head_settings}' if encoder.head_settings else ''})"
     )
 
 

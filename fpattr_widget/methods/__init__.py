@@ -4,10 +4,11 @@ A method is one file, with a frozen dataclass of settings whose ``measure(part)`
 contributions of one input's features, and a line in ``METHODS`` and in ``choices.MethodName``.
 """
 
-from ..choices import Unit
+from ..choices import Norms, Reading, Unit
 from ..errors import InputError
 from ._contributions import Contributions, Method
 from ._game import Game, MaskedSimilarity, Removal, game_of
+from ._headed import HowRead, check_reading
 from ._interactions import (
     Grouped,
     Groups,
@@ -18,9 +19,10 @@ from ._interactions import (
     indicators,
     singles,
 )
-from ._measure import UNITS, SideInputs, measure
+from ._measure import UNITS, measure
 from ._product import Product
 from ._reference import ImageReference, for_encoder, in_words, reference_of, require_fit
+from ._side_inputs import SideInputs
 from .banzhaf import Banzhaf
 from .gradient_times_input import GradientTimesInput
 from .integrated_jacobians import IntegratedJacobians
@@ -63,6 +65,7 @@ __all__ = [
     "GradientTimesInput",
     "Grouped",
     "Groups",
+    "HowRead",
     "ImageReference",
     "IntegratedJacobians",
     "Interactions",
@@ -70,13 +73,16 @@ __all__ = [
     "LedgerTerm",
     "MaskedSimilarity",
     "Method",
+    "Norms",
     "Occlusion",
     "PatchTokenSimilarity",
     "Product",
+    "Reading",
     "Recorded",
     "Removal",
     "SideInputs",
     "Unit",
+    "check_reading",
     "for_encoder",
     "game_of",
     "in_words",

@@ -92,6 +92,54 @@ class PathIntegral:
         whole = self._change[None]
         return torch.cat(self._at_all_nodes(lambda graph, _: graph.push(whole, self._limit)[0]))
 
+    def values(self) -> Tensor:
+        """Return the embedding at each node, ``(N, K)``."""
+        return torch.cat(
+            self._at_all_nodes(lambda graph, _: at_least_float32(graph.embeddings.detach()))
+        )
+
+    def tangents(self, weights: np.ndarray) -> Tensor:
+        """Return what weighted sums of features change at each node.
+
+        Parameters
+        ----------
+        weights
+            ``(m, features)``.
+
+        Returns
+        -------
+        torch.Tensor
+            ``J(x(α)) Σ_i w_i [e_i ⊗ (x_i − r_i)]``, ``(m, N, K)``; not weighted by the rule.
+        """
+        shares = torch.as_tensor(weights).to(self._change)
+        tangents = shares[:, :, None] * self._change
+        return torch.cat(self._at_all_nodes(lambda graph, _: graph.push(tangents, self._limit)), 1)
+
+    def along_at_nodes(self, directions: Tensor) -> Tensor:
+        """Return each feature's integral along directions of each node's own.
+
+        Parameters
+        ----------
+        directions
+            ``(m, N, K)``.
+
+        Returns
+        -------
+        torch.Tensor
+            ``Σ_α w_α ⟨direction(α), J(x(α)) [e_i ⊗ (x_i − r_i)]⟩``, ``(m, features)``.
+        """
+
+        def pull(graph: _Graph, nodes: slice) -> Tensor:
+            parts = graph.pull_at_nodes(directions[:, nodes], self._weights[nodes], self._limit)
+            return (parts * self._change).sum(-1)
+
+        return torch.stack(self._at_all_nodes(pull)).sum(0)
+
+    @property
+    def weights(self) -> Tensor:
+        """The nodes' weights, ``(N,)``."""
+        return self._weights
+
     def along(self, directions: Tensor) -> Tensor:
         def pull(graph: _Graph, nodes: slice) -> Tensor:
             parts = graph.pull(directions, self._weights[nodes], self._limit)
@@ -197,9 +245,26 @@ class _Graph:
         """Pull directions back and sum over nodes, ``(m, K)`` to ``(m, features, width)``."""
         # Unit vectors, scaled afterwards, because half precision has a short range.
         lengths, units = _units(directions, 1)
-        cotangents = units.to(self.embeddings.dtype)[:, None].expand(-1, self.nodes, -1)
-        parts = []
-        for batch in cotangents.split(self._batch_size(limit)):
+        cotangents = units[:, None].expand(-1, self.nodes, -1)
+        parts = [
+            (weights[:, None, None] * gradients).sum(1)
+            for gradients in self._gradients(cotangents, limit)
+        ]
+        return torch.cat(parts) * lengths[:, None, None].to(weights)
+
+    def pull_at_nodes(self, directions: Tensor, weights: Tensor, limit: int) -> Tensor:
+        """Pull each node's directions back and sum over nodes, as ``pull``; ``(m, nodes, K)``."""
+        lengths, units = _units(directions, 1)  # (m, nodes)
+        factors = (weights * lengths).to(weights).split(self._batch_size(limit))
+        parts = [
+            (factor[:, :, None, None] * gradients).sum(1)
+            for factor, gradients in zip(factors, self._gradients(units, limit), strict=True)
+        ]
+        return torch.cat(parts)
+
+    def _gradients(self, cotangents: Tensor, limit: int) -> "Iterator[Tensor]":
+        """Yield batches of gradients at the states, ``(m, nodes, features, width)`` together."""
+        for batch in cotangents.to(self.embeddings.dtype).split(self._batch_size(limit)):
             checkpoint()
             (gradients,) = torch.autograd.grad(
                 self.embeddings,
@@ -208,9 +273,7 @@ class _Graph:
                 retain_graph=True,
                 is_grads_batched=len(batch) > 1,
             )
-            gradients = at_least_float32(gradients.view(len(batch), *self.states.shape))
-            parts.append((weights[:, None, None] * gradients).sum(1))
-        return torch.cat(parts) * lengths[:, None, None].to(weights)
+            yield at_least_float32(gradients.view(len(batch), *self.states.shape))
 
     def release_linearised(self) -> None:
         """Release what only pushing needs."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..encoders import DualEncoder, Part, PictureReference
+from ..encoders import DualEncoder, Head, Part, PictureReference, cosines
 from ._memory import Portions, block_numbers
 
 #: The remedy when memory does not suffice for one encoding.
@@ -112,7 +112,7 @@ def game_of(part: Part, removal: Removal) -> Game:
         mask = kept.new_ones(len(kept), features)
         mask[:, torch.from_numpy(players).to(kept.device)] = kept
         batch = tower.masked(part.prepared, part.layer, mask, chosen)
-        return part.unit_length(tower.embed(batch))
+        return part.unit_length(part.embed(batch))
 
     reading = tower.read(inputs, 0)
     part.require_finite(reading.embedding)
@@ -134,10 +134,14 @@ class MaskedSimilarity:
     ----------
     rows, columns
         The games of the two inputs.
+    head
+        Makes the score of what the towers give, first an image's; ``None`` where that is their
+        inner product.
     """
 
-    def __init__(self, rows: Game, columns: Game):
+    def __init__(self, rows: Game, columns: Game, head: Head | None = None):
         self.rows, self.columns = rows, columns
+        self.head = head
 
     def table(self, kept_rows: np.ndarray, kept_columns: np.ndarray) -> np.ndarray:
         """Return the cosine of each masked first input with each masked second input.
@@ -153,4 +157,9 @@ class MaskedSimilarity:
             ``(m, n)`` float64.
         """
         rows, columns = self.rows.values(kept_rows), self.columns.values(kept_columns)
-        return (rows @ columns.T).cpu().numpy().astype(np.float64)
+        if self.head is None:
+            return (rows @ columns.T).cpu().numpy().astype(np.float64)
+        # One text at a time, for a head may take as much memory as all images' outputs.
+        with torch.no_grad():
+            scores = [cosines(self.head, columns, row).cpu().numpy() for row in rows]
+        return np.stack(scores).astype(np.float64)

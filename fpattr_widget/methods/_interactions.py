@@ -138,6 +138,60 @@ class Interactions(Protocol):
         ...
 
 
+def finite_numbers(
+    compute: Callable[[], np.ndarray], guard: ModelGuard, release: Callable[[], None]
+) -> np.ndarray:
+    """Return ``compute()`` in float32; release graphs if that fails, which may be the cause.
+
+    Raises
+    ------
+    InputError
+        When they are not finite.
+    ModelChanged
+        When the model changed meanwhile.
+    """
+    try:
+        with guard():
+            values = compute()
+        if np.isfinite(values).all():
+            return values.astype(np.float32)
+    except Exception:
+        release()
+        raise
+    release()
+    raise InputError(
+        "model",
+        "gives attributions that are not finite",
+        "load it in float32, or choose another `layer`",
+    )
+
+
+def ledger_of(
+    similarity: float,
+    rows_with: float,
+    columns_with: float,
+    baseline: float,
+    pairs: float,
+    unit_scale: float,
+) -> Ledger:
+    """Return the ledger of four corners.
+
+    Parameters
+    ----------
+    similarity, rows_with, columns_with, baseline
+        ``s(a, b)``, ``s(a, r_b)``, ``s(r_a, b)`` and ``s(r_a, r_b)``, ``a`` the rows.
+    pairs
+        The sum of all pairs.
+    unit_scale
+        See :class:`Ledger`.
+    """
+    rows_only, columns_only = rows_with - baseline, columns_with - baseline
+    residual = similarity - (pairs + rows_only + columns_only + baseline)
+    return Ledger(
+        similarity, pairs, rows_only, columns_only, baseline, residual, unit_scale=unit_scale
+    )
+
+
 def singles(count: int) -> Groups:
     """Return one group for each feature."""
     return tuple((index,) for index in range(count))

@@ -1,15 +1,16 @@
 """``measure``: the interactions of two sides, whatever their inputs, method and unit."""
 
-from dataclasses import dataclass
 from functools import partial
 from typing import get_args
 
 from ..choices import Unit
-from ..encoders import DualEncoder, Prepared
+from ..encoders import DualEncoder
 from ..errors import InputError
 from ._contributions import Contributions, Method
+from ._headed import HowRead, measure_headed
 from ._interactions import Interactions
 from ._product import Product
+from ._side_inputs import SideInputs
 from ._sums import SummedContributions, lightened
 
 #: Everything that ``unit`` may be.
@@ -19,38 +20,13 @@ UNITS: tuple[Unit, ...] = get_args(Unit)
 _SHORTEST = 1e-3
 
 
-@dataclass(frozen=True)
-class SideInputs:
-    """The inputs of one side, with their weights.
-
-    Attributes
-    ----------
-    inputs
-        Prepared for their towers.
-    weights
-        What each unit-length embedding is multiplied by.
-    """
-
-    inputs: tuple[Prepared, ...]
-    weights: tuple[float, ...] = (1.0,)
-
-    @property
-    def is_sum(self) -> bool:
-        """Whether it is more than one input as it is."""
-        return self.weights != (1.0,)
-
-    @property
-    def name(self) -> str:
-        """The towers' names."""
-        return " and ".join(dict.fromkeys(prepared.tower_name for prepared in self.inputs))
-
-
 def measure(
     encoder: DualEncoder,
     method: Method,
     sides: tuple[SideInputs, SideInputs],
     layers: tuple[int, int],
     unit: Unit = "cosine",
+    how: HowRead | None = None,
 ) -> Interactions:
     """Return the interactions of the features of two sides.
 
@@ -66,6 +42,8 @@ def measure(
         ``(text, image)``: numbers of the blocks at whose input features are read.
     unit
         What the score is counted in.
+    how
+        How a score is read that a head makes, as :func:`.check_reading` allows.
 
     Raises
     ------
@@ -74,6 +52,8 @@ def measure(
         scale for logits.
     """
     with encoder.steady() as fixed:
+        if fixed.head is not None:
+            return measure_headed(fixed, method, sides, layers, unit, how or HowRead())
         first, second = (
             _contributions(fixed, method, side, layers, number) for number, side in enumerate(sides)
         )

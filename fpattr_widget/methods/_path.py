@@ -109,6 +109,10 @@ class Path:
         derivative = self.derivative(rule.nodes)
         return torch.as_tensor(rule.weights).to(derivative) @ derivative
 
+    def differentiated(self, rule: Quadrature) -> PathIntegral:
+        """Return the integral by automatic differentiation, whose nodes can be asked one by one."""
+        return PathIntegral(self.split, rule, self._limit, self._memory_budget)
+
     def residual(self, rule: Quadrature) -> float:
         """Return ``‖Σ c_i − (g(x) − g(r))‖ / ‖g(x) − g(r)‖``."""
         return relative_distance(self.total(rule), self.embedding - self.reference)
@@ -121,27 +125,36 @@ class IntegratedContributions(Deterministic):
     ----------
     steps
         Number of nodes used.
+    path, rule
+        What was integrated along, and the nodes with their weights.
     """
 
     def __init__(
         self, path: Path, rule: Quadrature, integral: Integral, tolerance: float | None = None
     ):
-        self._path = path
-        self._rule = rule
+        self.path, self.rule = path, rule
         self._integral = integral
+        self._nodes = integral if isinstance(integral, PathIntegral) else None
         self.embedding, self.reference = path.embedding, path.reference
         self.features = len(path.split.states)
         self.steps = len(rule)
         self._tolerance = tolerance
 
     @property
+    def nodes(self) -> PathIntegral:
+        """The tower at each node of the path."""
+        if self._nodes is None:
+            self._nodes = self.path.differentiated(self.rule)
+        return self._nodes
+
+    @property
     def total(self) -> Tensor:
-        return self._path.total(self._rule)
+        return self.path.total(self.rule)
 
     @property
     def residual(self) -> float:
         """The relative completeness residual; see :meth:`Path.residual`."""
-        return self._path.residual(self._rule)
+        return self.path.residual(self.rule)
 
     def joint(self, weights: np.ndarray) -> Tensor:
         return self._integral.joint(weights)
@@ -151,12 +164,14 @@ class IntegratedContributions(Deterministic):
 
     def describe(self) -> str:
         nodes = "1 node" if self.steps == 1 else f"{self.steps} nodes"
-        form = ", closed form" if self._path.has_closed_form else ""
+        form = ", closed form" if self.path.has_closed_form else ""
         above = self._tolerance is not None and self.residual > self._tolerance
         return f"{nodes}{form}{f', residual {percent(self.residual)}' if above else ''}"
 
     def release(self) -> None:
         self._integral.release()
+        if self._nodes is not None:
+            self._nodes.release()
 
 
 def percent(share: float) -> str:

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from ..errors import InputError
 from ._contributions import Contributions
-from ._interactions import Groups, Ledger, LedgerTerm, ModelGuard, indicators
+from ._interactions import Groups, Ledger, LedgerTerm, ModelGuard, finite_numbers, indicators
 from ._sums import SummedContributions
 
-# Pairs of inputs whose terms a ledger lists.
-_MOST_TERMS = 64
+#: Pairs of inputs whose terms a ledger lists.
+MOST_TERMS = 64
 
 
 class Product:
@@ -90,7 +90,7 @@ class Product:
         residual = similarity - (pairs + rows_only + columns_only + baseline)
         fields = similarity, pairs, rows_only, columns_only, baseline, residual
         terms = np.stack(fields, 1)
-        listed = 1 < len(terms) <= _MOST_TERMS
+        listed = 1 < len(terms) <= MOST_TERMS
         together = LedgerTerm(*terms.sum(0).tolist())
         return Ledger(
             **asdict(together),
@@ -124,10 +124,7 @@ class Product:
         return error.astype(np.float32)
 
     def describe(self) -> str:
-        first, second = self._first.describe(), self._second.describe()
-        if first == second:
-            return first
-        return f"{self._names[0]} {first} · {self._names[1]} {second}"
+        return both_described(self._names, self._first, self._second)
 
     def release(self) -> None:
         self._first.release()
@@ -135,20 +132,15 @@ class Product:
 
     def _finite(self, compute: Callable[[], Any]) -> np.ndarray:
         """Return ``compute()`` times the scale; release both sides' graphs if that fails."""
-        try:
-            with self._guard():
-                values: np.ndarray = compute() * self._scale
-            if np.isfinite(values).all():
-                return values.astype(np.float32)
-        except Exception:
-            self.release()  # the recorded graphs may be the cause
-            raise
-        self.release()
-        raise InputError(
-            "model",
-            "gives attributions that are not finite",
-            "load it in float32, or choose another `layer`",
-        )
+        return finite_numbers(lambda: compute() * self._scale, self._guard, self.release)
+
+
+def both_described(names: tuple[str, str], first: Contributions, second: Contributions) -> str:
+    """Return in a few words how finely two sides were measured."""
+    described = first.describe(), second.describe()
+    if described[0] == described[1]:
+        return described[0]
+    return f"{names[0]} {described[0]} · {names[1]} {described[1]}"
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from ._path import IntegratedContributions, Path, percent
 from ._quadrature import RULES, Quadrature
 from ._reference import ImageReference, held_reference, in_words
 
-_MOST_NODES = 256
+#: The most nodes that are tried.
+MOST_NODES = 256
 # Nodes at which derivatives are taken in one search, all counts together.
-_MOST_TRIED = 3 * _MOST_NODES
+_MOST_TRIED = 3 * MOST_NODES
 # From this count on, slow progress ends the search.
 _PATIENT_NODES = 64
 # The estimated cost of a search that ends at the count being tried, or at the usual minimum:
@@ -158,7 +159,7 @@ def _fewest_nodes(residual: Callable[[int], float], tolerance: float) -> int:
     """Return the smallest number of nodes that reaches a tolerance, by doubling and bisection.
 
     Towers with kinks, such as ReLU's, gain little from each doubling. Where
-    the latest gains predict that ``_MOST_NODES`` would not suffice, the best
+    the latest gains predict that ``MOST_NODES`` would not suffice, the best
     count so far is returned. The bisection ends at ``_MOST_TRIED`` nodes altogether, with
     a number that suffices and may not be the smallest.
     """
@@ -170,7 +171,7 @@ def _fewest_nodes(residual: Callable[[int], float], tolerance: float) -> int:
 
     below, count = 0, 1
     while not suffices(count):
-        if count >= _MOST_NODES or (count >= _PATIENT_NODES and _is_slow(reached, tolerance)):
+        if count >= MOST_NODES or (count >= _PATIENT_NODES and _is_slow(reached, tolerance)):
             return min(reached, key=lambda tried: (reached[tried], tried))
         below, count = count, 2 * count
     while count - below > 1:
@@ -182,9 +183,9 @@ def _fewest_nodes(residual: Callable[[int], float], tolerance: float) -> int:
 
 
 def _is_slow(reached: dict[int, float], tolerance: float) -> bool:
-    """Return whether ``_MOST_NODES`` would not suffice at the rate of the last two doublings."""
+    """Return whether ``MOST_NODES`` would not suffice at the rate of the last two doublings."""
     count = max(reached)
     gain = reached[count // 4] / reached[count] if reached[count] else np.inf
     rate = np.log2(gain) / 2  # of two doublings, since a single one may be lucky
-    doublings = np.log2(_MOST_NODES / count)
+    doublings = np.log2(MOST_NODES / count)
     return bool(rate * doublings < np.log2(reached[count] / tolerance))

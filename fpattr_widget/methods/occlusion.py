@@ -70,10 +70,16 @@ class Occlusion:
 
 
 class OcclusionContributions(Deterministic):
-    """One tower's contributions; a feature is occluded when it is first needed."""
+    """One tower's contributions; a feature is occluded when it is first needed.
+
+    Attributes
+    ----------
+    game
+        Encodes the input with features removed.
+    """
 
     def __init__(self, game: Game):
-        self._game = game
+        self.game = game
         self._lock = threading.Lock()
         self.embedding = game.everything()
         self.features = game.features
@@ -81,7 +87,7 @@ class OcclusionContributions(Deterministic):
     @property
     def reference(self) -> Tensor:
         with self._lock:
-            return self._game.nothing()
+            return self.game.nothing()
 
     @property
     def total(self) -> Tensor:
@@ -97,7 +103,7 @@ class OcclusionContributions(Deterministic):
         return (directions.to(vectors) @ vectors.T).cpu().numpy()
 
     def describe(self) -> str:
-        count = len(self._game.players)
+        count = len(self.game.players)
         return "1 occlusion" if count == 1 else f"{count} occlusions"
 
     def release(self) -> None:
@@ -106,6 +112,6 @@ class OcclusionContributions(Deterministic):
     def _vectors(self, features: np.ndarray) -> Tensor:
         """Return the contributions of some features, ``(len(features), K)``."""
         # The row of a feature that is not a player keeps them all: its contribution is zero.
-        kept = features[:, None] != self._game.players[None, :]
+        kept = features[:, None] != self.game.players[None, :]
         with self._lock:
-            return self.embedding - self._game.values(kept)
+            return self.embedding - self.game.values(kept)

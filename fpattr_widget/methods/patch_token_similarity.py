@@ -42,7 +42,7 @@ class PatchTokenSimilarity:
         tower, inputs = part.tower, part.inputs
 
         def alone(features: Tensor) -> Tensor:
-            return part.unit_length(tower.embed_alone(inputs, features.tolist()))
+            return part.unit_length(part.embed_alone(features.tolist()))
 
         last = len(tower.blocks) - 1
         reading = tower.read(inputs, last)
@@ -51,5 +51,5 @@ class PatchTokenSimilarity:
         size = 8 * reading.states.numel() * reading.states.element_size()
         count = len(tower.features(inputs, last))
         vectors = Portions(part.memory_limit // size, REMEDY).run(alone, torch.arange(count))
-        embedding = part.unit_length(reading.embedding)[0]
+        embedding = part.unit_length(part.finish(reading.embedding))[0]
         return ExplicitContributions(vectors, embedding, torch.zeros_like(embedding), "cosines")

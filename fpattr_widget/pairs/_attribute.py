@@ -1,7 +1,8 @@
 """``attribute``: explain the similarity of any two sides."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_args
 
 from ..choices import MethodName
 from ..encoders import (
@@ -18,16 +19,21 @@ from ..encoders import (
     Term,
     Text,
     as_sum,
+    check_choice,
     encoder_of,
     ordered,
 )
 from ..errors import InputError
 from ..methods import (
     UNITS,
+    HowRead,
     ImageReference,
     Method,
+    Norms,
+    Reading,
     SideInputs,
     Unit,
+    check_reading,
     for_encoder,
     measure,
     method_of,
@@ -49,6 +55,8 @@ def attribute(
     *,
     unit: Unit | None = None,
     reference: ImageReference | None = None,
+    reading: Reading = "exact",
+    norms: Norms = "fixed",
     processor: ProcessorLike = None,
 ) -> FeaturePairs:
     """Attribute the similarity of two sides, such as an image and a caption, to pairs of features.
@@ -87,6 +95,16 @@ def attribute(
         the ledger's pairs and ``image_only`` add up to ``s(after, b) − s(before, b)``. Also
         several pictures, whose mean it is, and ``"blurred"`` or ``"zeros"``; see
         :class:`IntegratedJacobians`. It concerns all images of both sides.
+    reading
+        For a model that reads an image by the caption, such as a Llip: ``"exact"``, the mixed
+        second derivatives of its score; its part ``"match"``, through what words meet in what
+        is read, or ``"routing"``, through what they choose to read, which add up to it; or
+        ``"frozen"``, with what this pair reads held fixed, so that the score is a product.
+    norms
+        For such a model: ``"fixed"`` counts changes in units of both embeddings' lengths at the
+        input, as with all other models, so that a text that is twice as far counts twice;
+        ``"moving"`` takes the true cosine at every node, so that the ledger's corners are
+        cosines. The lengths are a pair's own: two captions of one image differ in them.
     processor
         See :func:`fpattr_widget.load_encoder`.
 
@@ -129,20 +147,30 @@ def attribute(
         for side in inputs
     )
     counted = _unit(unit, rows, columns)
+    check_choice("reading", reading, get_args(Reading))
+    check_choice("norms", norms, get_args(Norms))
+    how = HowRead(reading, norms)
+    first_inputs, second_inputs = inputs
+    check_reading(encoder, chosen, (first_inputs, second_inputs), counted, how)
     if counted == "logit":
         encoder.require_logits("unit")
     used = {one.tower_name for one in prepared}
     blocks = [f"{name} block {block}" for name, block in block_of.items() if name in used]
-    first_inputs, second_inputs = inputs
-    return FeaturePairs(
-        lambda: measure(encoder, chosen, (first_inputs, second_inputs), layers, counted),
-        rows=rows,
-        columns=columns,
-        about=About(encoder.name, chosen.label, chosen.reads_at or " · ".join(blocks), counted),
-        cheaper_alternative=chosen.cheaper_alternative(
-            encoder, layers if chosen.reads_at is None else None
-        ),
-    )
+    where = chosen.reads_at or " · ".join(blocks)
+    cheaper = chosen.cheaper_alternative(encoder, layers if chosen.reads_at is None else None)
+
+    def read(how: HowRead) -> FeaturePairs:
+        parts = how.reading == "exact" and encoder.head is not None and chosen.reads_at is None
+        return FeaturePairs(
+            lambda: measure(encoder, chosen, (first_inputs, second_inputs), layers, counted, how),
+            rows=rows,
+            columns=columns,
+            about=About(encoder.name, f"{chosen.label}{how.in_words}", where, counted),
+            cheaper_alternative=cheaper,
+            part=(lambda name: read(replace(how, reading=name))) if parts else None,
+        )
+
+    return read(how)
 
 
 def _as_side(value: Any, kind: type[Picture | Text]) -> Sum:

@@ -147,10 +147,7 @@ def classified(
     picture = encoder.prepare(value, "image")
     prompts = [[text.replace("{}", name) for text in templates] for name in names]
     flat = [prompt for of_label in prompts for prompt in of_label]
-    embedded = encoder.embed_text(flat).reshape(len(names), len(templates), -1)
-    means = embedded.astype(np.float64).mean(1)
-    lengths = np.linalg.norm(means, axis=1)
-    cosines = means @ encoder.embed_image([picture])[0].astype(np.float64) / lengths
+    cosines, lengths = _cosines(encoder, picture, flat, len(templates))
     logits = logits_of.scale * cosines + (logits_of.bias or 0.0)
     order = np.argsort(-logits, kind="stable")
     return Classification(
@@ -161,6 +158,25 @@ def classified(
         picture,
         tuple(_ensemble(prompts[number], float(lengths[number])) for number in order),
     )
+
+
+def _cosines(
+    encoder: DualEncoder, picture: Prepared, prompts: list[str], templates: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cosine of each label, and the length of its prompts' mean; ``(labels,)``."""
+    if encoder.head is not None:
+        if templates > 1:
+            raise InputError(
+                "template",
+                f"has {templates} templates, but {encoder.name!r} reads an image by one caption",
+                "pass one template",
+            )
+        return encoder.similarities(picture, prompts), np.ones(len(prompts))
+    embedded = encoder.embed_text(prompts)
+    means = embedded.reshape(-1, templates, embedded.shape[1]).astype(np.float64).mean(1)
+    lengths = np.linalg.norm(means, axis=1)
+    image = encoder.embed_image([picture])[0].astype(np.float64)
+    return means @ image / lengths, lengths
 
 
 def _ensemble(prompts: Sequence[str], length: float) -> Sum:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 from PIL import Image
 
+from ..choices import Reading
 from ..encoders import Crop, Panel, Sentence, Side, Token, word_groups
 from ..errors import InputError
 from ..methods import Grouped, Groups, Interactions, Ledger, Recorded, indicators, singles
@@ -49,6 +50,8 @@ class FeaturePairs:
         Model, method and layers, in words.
     cheaper_alternative
         Settings that would cost less, in words; ``""`` if there are none.
+    part
+        Returns a part of these pairs by its name, where a head makes the score.
 
     Attributes
     ----------
@@ -64,7 +67,9 @@ class FeaturePairs:
         columns: Side,
         about: About,
         cheaper_alternative: str = "",
+        part: Callable[[Reading], "FeaturePairs"] | None = None,
     ):
+        self._part = part
         self.rows, self.columns = _with_shared_pictures(rows), _with_shared_pictures(columns)
         self.about = about
         self.cheaper_alternative = cheaper_alternative
@@ -275,6 +280,25 @@ class FeaturePairs:
         """
         self._crop  # noqa: B018 - raises for other pairs
         return self.of_columns(self.columns.region(mask))
+
+    @property
+    def match(self) -> "FeaturePairs":
+        """The part through what words meet in what is read of an image.
+
+        With ``routing`` it adds up to these pairs. The ledger's residual holds the other part.
+
+        Raises
+        ------
+        InputError
+            When the model does not read an image by the caption, the method takes no
+            derivatives, or these pairs are a part, are derived from others or come from a file.
+        """
+        return self._part_of("match")
+
+    @property
+    def routing(self) -> "FeaturePairs":
+        """The part through what words choose to be read of an image; see ``match``."""
+        return self._part_of("routing")
 
     def first_order(self) -> tuple[np.ndarray, np.ndarray]:
         """Return each feature's attribution whatever the other side is.
@@ -552,6 +576,16 @@ class FeaturePairs:
     @property
     def _specials(self) -> int:
         return len(self.image_special_names)
+
+    def _part_of(self, name: Reading) -> "FeaturePairs":
+        if self._part is None:
+            raise InputError(
+                "pairs",
+                f"have no part {name!r}, which derivatives of a model have that reads an image "
+                "by the caption",
+                "call it on what attribute() returned for such a model",
+            )
+        return self._part(name)
 
     def _row_numbers(self, features: str | Iterable[int | str]) -> list[int]:
         chosen = _numbers(self.rows, features, "tokens")

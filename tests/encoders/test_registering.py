@@ -310,7 +310,7 @@ def test_states_that_lie_otherwise_are_told_and_can_be_arranged(pixels):
 
 
 def test_the_page_says_how():
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    code, _ = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert len(code.splitlines()) <= 30
     names: dict = {}
     exec(code, names)  # the page's own sample

@@ -374,6 +374,9 @@ def test_defaults_stand_in_files_as_in_the_first_version():
     said = reading_of(encoder)["defaults"]
     assert said.startswith("Defaults(layer=(0, 2), text_reference='exclip', nodes=(15, 14)")
     assert "blurred" in said
+    assert "head" not in said
+    encoder.head_settings["weight_scale"] = 5.0
+    assert reading_of(encoder)["defaults"] != said
 
 
 def test_a_model_trained_further_is_another_one(path):

@@ -1,14 +1,16 @@
 """Interactions made of other things: of a matrix, of groups of rows, of two contributions."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
 
 import numpy as np
 import pytest
 import torch
 
-from fpattr_widget.errors import InputError
+import fpattr_widget as fp
 from fpattr_widget.methods import Grouped, Groups, Ledger, Product, Recorded, singles
 from fpattr_widget.methods._contributions import ExplicitContributions
+from fpattr_widget.methods._interactions import finite_numbers
 from fpattr_widget.methods._sums import SummedContributions
 
 GENERATOR = np.random.default_rng(0)
@@ -63,6 +65,24 @@ def test_the_errors_of_both_sides_add_up_as_of_independent_draws():
     assert error == pytest.approx(5.0 / 4)  # on the scale of both embeddings
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_told_and_graphs_are_released(value):
+    released: list[str] = []
+
+    def fail() -> np.ndarray:
+        raise MemoryError
+
+    def numbers(compute: Callable[[], np.ndarray], name: str) -> np.ndarray:
+        return finite_numbers(compute, nullcontext, lambda: released.append(name))
+
+    with pytest.raises(fp.InputError, match="`model` gives attributions that are not finite"):
+        numbers(lambda: np.array([1.0, value]), "not finite")
+    with pytest.raises(MemoryError):
+        numbers(fail, "failed")
+    assert numbers(lambda: np.array([1.0, 2.0]), "sound").dtype == np.float32
+    assert released == ["not finite", "failed"]
+
+
 class Watched(ExplicitContributions):
     """Contributions whose errors grow with their weights, and that note what is computed."""
 
@@ -98,11 +118,3 @@ def test_a_sum_of_inputs_asks_each_for_no_more_than_is_its():
     np.testing.assert_allclose(errors, [0, 4 * 0.5 * 3, np.hypot(3 * (2 * 2 + 2), 4 * 0.5)])
     itself = SummedContributions([one, one], [1.0, -1.0])
     assert not itself.standard_error(np.ones((1, 4)), directions).any()
-
-
-def test_numbers_that_are_not_finite_are_refused():
-    vectors = torch.tensor([[1.0, 1.0], [1.0, torch.inf]])
-    side = ExplicitContributions(vectors, torch.ones(2), torch.zeros(2), "")
-    product = Product(side, side, ("text", "image"), nullcontext)
-    with pytest.raises(InputError, match="gives attributions that are not finite"):
-        product.rows(np.eye(2))

@@ -30,7 +30,14 @@ def has_parts(model: Any, *paths: str) -> bool:
     return True
 
 
-def resblock_text_tower(model: Any, text: Any) -> TextTower:
+def resblock_text_tower(
+    model: Any,
+    text: Any,
+    *,
+    embedding: Callable[[Any], Tensor] = lambda output: output,
+    tail: Callable[[Tensor], Tensor] | None = None,
+    pooled: str | None = None,
+) -> TextTower:
     """Return the text tower of a model with OpenAI's text modules.
 
     A causal tower runs at its full length, for which its mask is made. The pooled
@@ -43,6 +50,13 @@ def resblock_text_tower(model: Any, text: Any) -> TextTower:
         Has ``encode_text``.
     text
         Holds the modules: the model itself, or a part of it.
+    embedding
+        Returns the embeddings ``(B, K)`` that are part of what ``encode_text`` returns.
+    tail
+        What the tower does with the pooled state ``(B, width)`` after the last block, if that
+        is not to normalise and to project it.
+    pooled
+        Which position is pooled; ``None`` for what the model's own attributes say.
 
     Raises
     ------
@@ -51,7 +65,8 @@ def resblock_text_tower(model: Any, text: Any) -> TextTower:
     """
     blocks = text.transformer.resblocks
     longest = len(text.positional_embedding)
-    pools = getattr(text, "text_pool_type", getattr(text, "pool_type", "argmax"))
+    said: str = getattr(text, "text_pool_type", getattr(text, "pool_type", "argmax"))
+    pools = said if pooled is None else pooled
     if pools == "none" or getattr(text, "cls_emb", None) is not None:
         raise InputError(
             "model",
@@ -72,9 +87,9 @@ def resblock_text_tower(model: Any, text: Any) -> TextTower:
         ids = inputs["input_ids"]
         if own_length:
             ids = nn.functional.pad(ids, (0, longest - ids.shape[1]))
-        return model.encode_text(ids)
+        return embedding(model.encode_text(ids))
 
-    def tail(state: Tensor) -> Tensor:
+    def projected(state: Tensor) -> Tensor:
         return _project(text.ln_final(state), text.text_projection)
 
     return TextTower(
@@ -87,13 +102,29 @@ def resblock_text_tower(model: Any, text: Any) -> TextTower:
         end=ends[pools],
         last_block=None
         if getattr(text, "use_pad_mask", False)
-        else attention_pooling(blocks[-1], tail, ends[pools], causal=causal),
+        else attention_pooling(blocks[-1], tail or projected, ends[pools], causal=causal),
         arrangement=_arrangement(text.transformer),
     )
 
 
-def resblock_image_tower(model: Any) -> ImageTower:
-    """Return the image tower of a model whose ``visual`` is OpenAI's vision transformer."""
+def resblock_image_tower(
+    model: Any,
+    *,
+    embedding: Callable[[Any], Tensor] | None = None,
+    special: tuple[str, ...] = ("CLS",),
+) -> ImageTower:
+    """Return the image tower of a model whose ``visual`` is OpenAI's vision transformer.
+
+    Parameters
+    ----------
+    model
+        Has ``encode_image``.
+    embedding
+        Returns the embeddings ``(B, K)`` that are part of what ``encode_image`` returns, where
+        that reads more than the state of CLS.
+    special
+        Names of the positions before the patches.
+    """
     visual = model.visual
     blocks = visual.transformer.resblocks
 
@@ -101,17 +132,20 @@ def resblock_image_tower(model: Any) -> ImageTower:
         return _project(visual.ln_post(state), visual.proj)
 
     pooler = getattr(visual, "attn_pool", None)
-    pools_cls = pooler is None and getattr(visual, "pool_type", "tok") == "tok"
+    pools_cls = (
+        embedding is None and pooler is None and getattr(visual, "pool_type", "tok") == "tok"
+    )
     two = getattr(visual, "attn_pool_contrastive", None) is not None
     # The module that the last block's output enters next, unless it is transposed before.
+    encode = image_encoder(model)
     next_module = None if two or not _batch_first(visual.transformer) else pooler
     return ImageTower(
         model,
         blocks,
-        image_encoder(model),
+        encode if embedding is None else lambda inputs: embedding(encode(inputs)),
         patch=visual.conv1.kernel_size,
         size=_size(visual),
-        special=("CLS",),
+        special=special,
         pooling=next_module,
         last_block=attention_pooling(blocks[-1], tail) if pools_cls else None,
         arrangement=_arrangement(visual.transformer),

@@ -1,0 +1,68 @@
+"""Read a checkpoint's tensors from torch's own format, and nothing else of it."""
+
+import os
+import pickle
+from collections.abc import Mapping
+from typing import Any
+from zipfile import BadZipFile
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+
+_ENDINGS = (".pt", ".pth", ".ckpt")
+#: What wrappers of a module put before the names of its weights.
+_PREFIXES = ("module.", "_orig_mod.")
+_NESTED = "state_dict"
+
+
+def is_checkpoint(model: str | os.PathLike[str]) -> bool:
+    """Return whether a name is that of a file in torch's own format, by its ending."""
+    return str(model).lower().endswith(_ENDINGS) and os.path.isfile(model)
+
+
+def read_weights(path: str, name: str) -> dict[str, Tensor]:
+    """Return a checkpoint's weights by their names, without the prefixes of wrappers.
+
+    Parameters
+    ----------
+    path
+        Of the file. No code in it is run.
+    name
+        The checkpoint's, for messages.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read as tensors alone.
+    """
+    try:
+        held: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InputError(
+            "model",
+            f"{name!r} cannot be read without running code that it may hold",
+            "pass one that holds tensors alone, or a loaded module",
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, BadZipFile) as error:
+        raise InputError(
+            "model", f"{name!r} is no checkpoint, or a damaged one", "download it again"
+        ) from error
+    if isinstance(held, Mapping) and isinstance(held.get(_NESTED), Mapping):
+        held = held[_NESTED]
+    tensors = isinstance(held, Mapping) and all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in held.items()
+    )
+    if not tensors or not held:
+        raise InputError(
+            "model", f"{name!r} holds no weights by name", "pass a module's state dict"
+        )
+    return _without_prefixes(held)
+
+
+def _without_prefixes(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    found = dict(weights)
+    while prefix := next((one for one in _PREFIXES if all(n.startswith(one) for n in found)), None):
+        found = {key.removeprefix(prefix): weight for key, weight in found.items()}
+    return found

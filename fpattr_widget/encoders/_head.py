@@ -1,0 +1,157 @@
+"""``Head``: what makes a score of two towers' outputs where that is no product of the two."""
+
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError
+
+
+@runtime_checkable
+class Head(Protocol):
+    """Makes an image's embedding for a text, and the text's own; their cosine is the score.
+
+    With ``u`` and ``h`` the outputs of the image tower and of the text tower, the score is
+    ``cos(mix(u, h), embed(h))``. Only ``mix`` knows both: a text routes what is read of an
+    image. All are differentiable twice, and may not change what they are given, which is in
+    float32 or better, whatever the weights are in.
+    """
+
+    def mix(self, image: Tensor, text: Tensor) -> Tensor:
+        """Return the images' embeddings for texts.
+
+        Parameters
+        ----------
+        image
+            Outputs of the image tower, ``(..., K_image)``.
+        text
+            Outputs of the text tower, ``(..., K_text)``. Leading dimensions are broadcast:
+            ``(n, 1, K_image)`` and ``(1, m, K_text)`` ask for all pairs.
+
+        Returns
+        -------
+        torch.Tensor
+            ``(..., C)``, not normalised.
+        """
+        ...
+
+    def embed(self, text: Tensor) -> Tensor:
+        """Return the texts' embeddings, ``(..., K_text)`` to ``(..., C)``, not normalised."""
+        ...
+
+    def frozen(self, image: Tensor, text: Tensor) -> Callable[[Tensor], Tensor]:
+        """Return ``mix`` with the routing of one pair, whatever the image.
+
+        Parameters
+        ----------
+        image, text
+            Outputs of the towers for the pair, ``(K_image,)`` and ``(K_text,)``.
+
+        Returns
+        -------
+        callable
+            Reads the embedding of an image, ``(..., K_image)`` to ``(..., C)``, and returns
+            ``mix(image, text)`` for the pair's own.
+        """
+        ...
+
+
+def check_head(head: Any) -> Head:
+    """Return a head, or raise ``InputError`` where one of its functions is missing."""
+    if not isinstance(head, Head) or isinstance(head, type):
+        raise InputError(
+            "head",
+            f"of the family makes a {type(head).__name__}, which lacks a function of a head",
+            "return an object with `mix`, `embed` and `frozen`, see encoders.Head",
+        )
+    return head
+
+
+def both_embeddings(
+    head: Head, image: Tensor, text: Tensor, routed_by: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return the embeddings that a head makes of two towers' outputs.
+
+    Parameters
+    ----------
+    head
+        The head.
+    image, text
+        ``(..., K_image)`` and ``(..., K_text)``, in float32 or better.
+    routed_by
+        Outputs of the text tower that choose what is read of the image; ``None`` for ``text``.
+
+    Returns
+    -------
+    (torch.Tensor, torch.Tensor)
+        ``mix`` and ``embed``, both ``(..., C)``.
+
+    Raises
+    ------
+    InputError
+        When the head returns something else.
+    """
+    mixed = head.mix(image, text if routed_by is None else routed_by)
+    embedded = head.embed(text)
+    expected = torch.broadcast_shapes(image.shape[:-1], text.shape[:-1])
+    _require(mixed, "mix", expected)
+    _require(embedded, "embed", text.shape[:-1], mixed.shape[-1])
+    return mixed, embedded
+
+
+def cosines(head: Head, image: Tensor, text: Tensor) -> Tensor:
+    """Return the scores of outputs of both towers, ``(..., K_image)``, ``(..., K_text)`` to (...).
+
+    A zero embedding gives zero.
+
+    Raises
+    ------
+    InputError
+        When the head's embeddings are no numbers.
+    """
+    mixed, embedded = both_embeddings(head, image, text)
+    values = (_unit(mixed) * _unit(embedded)).sum(-1)
+    if not bool(torch.isfinite(values).all()):
+        raise InputError(
+            "head",
+            "gives scores that are no numbers (NaN or infinite)",
+            "check the model's weights, or load it with dtype=torch.float32",
+        )
+    return values
+
+
+def frozen_routing(head: Head, image: Tensor, text: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return ``head.frozen`` of a pair; see :class:`Head`.
+
+    Raises
+    ------
+    InputError
+        When what it returns for the pair's own image is not what ``mix`` returns.
+    """
+    with torch.no_grad():
+        read = head.frozen(image, text)
+        expected, found = head.mix(image, text), read(image)
+    if found.shape != expected.shape or not torch.allclose(found, expected, rtol=1e-3, atol=1e-6):
+        raise InputError(
+            "head",
+            "has a `frozen` that does not give the pair's own embedding",
+            "let `frozen(image, text)(image)` return what `mix(image, text)` returns",
+        )
+    return read
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    return nn.functional.normalize(vectors, dim=-1)
+
+
+def _require(value: Any, name: str, leading: torch.Size, last: int | None = None) -> None:
+    """Raise ``InputError`` unless a head's function returned vectors for each of its inputs."""
+    shape = tuple(value.shape) if isinstance(value, Tensor) else None
+    if shape and shape[:-1] == tuple(leading) and last in (None, shape[-1]):
+        return
+    what = f"a {type(value).__name__}" if shape is None else f"a tensor {shape}"
+    length = "C" if last is None else last
+    wanted = ", ".join(map(str, (*leading, length)))
+    raise InputError("head", f"returned {what} from `{name}`", f"return a tensor ({wanted})")

@@ -1,0 +1,13 @@
+"""Models whose score is no product of their towers' outputs: one file a head, with its family."""
+
+from .._family import Family
+from .llip import LLIP, LlipHead, Mixture
+
+#: Their families, in the order in which they are tried on a model, before all others.
+HEADED_FAMILIES: tuple[Family, ...] = (LLIP,)
+
+__all__ = [
+    "HEADED_FAMILIES",
+    "LlipHead",
+    "Mixture",
+]

@@ -1,0 +1,263 @@
+"""Interactions of a model whose score a head makes, whatever the method."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from ..choices import Norms, Reading, Unit
+from ..encoders import DualEncoder, Head, Part, frozen_routing
+from ..errors import InputError
+from ..progress import report
+from ._contributions import Contributions, Method, ReadsHiddenStates
+from ._game import MaskedSimilarity
+from ._interactions import Interactions, ModelGuard, Recorded, ledger_of
+from ._mixed_partials import HeadScore, MixedPartials
+from ._pairwise import PairwiseSum
+from ._path import IntegratedContributions
+from ._product import Product, both_described
+from ._quadrature import Quadrature
+from ._side_inputs import SideInputs
+from .integrated_jacobians import MOST_NODES, IntegratedJacobians
+from .occlusion import Occlusion, OcclusionContributions
+
+
+@dataclass(frozen=True)
+class HowRead:
+    """How a score is read that a head makes.
+
+    Attributes
+    ----------
+    reading, norms
+        See :func:`.attribute`.
+    """
+
+    reading: Reading = "exact"
+    norms: Norms = "fixed"
+
+    @property
+    def settings(self) -> tuple[tuple[str, str, str], ...]:
+        """Each setting's name, its value and its default."""
+        return ("reading", self.reading, "exact"), ("norms", self.norms, "fixed")
+
+    @property
+    def in_words(self) -> str:
+        """What is said of it beside the method's name; nothing where it is the usual way."""
+        parts = {
+            "exact": "",
+            "match": ", match",
+            "routing": ", routing",
+            "frozen": ", frozen routing",
+        }
+        return parts[self.reading] + ("" if self.norms == "fixed" else ", moving norms")
+
+
+def check_reading(
+    encoder: DualEncoder,
+    method: Method,
+    sides: tuple[SideInputs, SideInputs],
+    unit: Unit,
+    how: HowRead,
+) -> None:
+    """Raise ``InputError`` unless the sides can be explained in this way; nothing is computed."""
+    if encoder.head is None:
+        for name, value, default in how.settings:
+            if value != default:
+                raise InputError(
+                    name,
+                    f"is {value!r}, but {encoder.name!r} scores by a product of two embeddings",
+                    "leave it out",
+                )
+        return
+    towers = list(encoder.towers)
+    for side, tower in zip(sides, towers, strict=True):
+        if any(prepared.tower_name != tower for prepared in side.inputs):
+            raise InputError(
+                "inputs",
+                f"are two sides of one kind, or mixed, but {encoder.name!r} reads images by "
+                "captions alone",
+                "pass images on one side and captions on the other",
+            )
+    if unit == "cosine" and any(side.is_sum for side in sides):
+        raise InputError(
+            "unit",
+            f"is 'cosine', but with {encoder.name!r} a sum has no embedding of its own",
+            "pass unit='difference'",
+        )
+    if how.reading == "frozen":
+        if how.norms != "fixed":
+            raise InputError(
+                "norms",
+                f"is {how.norms!r}, and with reading='frozen' the score is a product over fixed "
+                "lengths",
+                "leave it out",
+            )
+        return
+    if isinstance(method, Occlusion):
+        for name, value, default in how.settings:
+            if value != default:
+                raise InputError(
+                    name,
+                    f"is {value!r}, which concerns derivatives, and {method.label} takes none",
+                    "leave it out, or pass method='integrated_jacobians'",
+                )
+    elif not isinstance(method, ReadsHiddenStates):
+        raise _needs_a_product(method, encoder)
+
+
+def measure_headed(
+    fixed: DualEncoder,
+    method: Method,
+    sides: tuple[SideInputs, SideInputs],
+    layers: tuple[int, int],
+    unit: Unit,
+    how: HowRead,
+) -> Interactions:
+    """Return the interactions of two sides; see :func:`.measure`.
+
+    Parameters
+    ----------
+    fixed
+        Has a head, and is fixed to a version of its model.
+    method, sides, layers, unit, how
+        Checked by :func:`check_reading`.
+    """
+    assert fixed.head is not None
+    scale = fixed.require_logits("unit").scale if unit == "logit" else 1.0
+    used_layers = None if method.reads_at is not None else layers
+    pairs = _Pairs(
+        fixed, fixed.head, method, how, partial(fixed.require_unchanged, used_layers), scale
+    )
+    parts = tuple(
+        [
+            fixed.part(prepared, layer, (number, index) if hasattr(method, "seed") else (0, 0))
+            for index, prepared in enumerate(side.inputs)
+        ]
+        for number, (side, layer) in enumerate(zip(sides, layers, strict=True))
+    )
+    if not any(side.is_sum for side in sides):
+        return pairs.of(parts[0][0], parts[1][0])
+    blocks = [[pairs.of(text, image) for image in parts[1]] for text in parts[0]]
+    return PairwiseSum(blocks, np.outer(sides[0].weights, sides[1].weights), scale)
+
+
+class _Pairs:
+    """Measures pairs of inputs of a model with a head.
+
+    Parameters
+    ----------
+    fixed, head, method, how
+        The encoder, its head, and how the score is read.
+    guard, scale
+        See :class:`.Product`; ``scale`` is what the unit makes of a cosine.
+    """
+
+    def __init__(
+        self,
+        fixed: DualEncoder,
+        head: Head,
+        method: Method,
+        how: HowRead,
+        guard: ModelGuard,
+        scale: float,
+    ):
+        self._fixed, self._head, self._method, self._how = fixed, head, method, how
+        self._guard, self._scale = guard, scale
+        self._measured: dict[Hashable, Contributions] = {}
+
+    def of(self, text: Part, image: Part) -> Interactions:
+        """Return the interactions of one text and one image."""
+        if self._how.reading == "frozen":
+            return self._frozen(text, image)
+        rows, columns = self._contributions(text), self._contributions(image)
+        names = text.tower.name, image.tower.name
+        if isinstance(rows, IntegratedContributions) and isinstance(
+            columns, IntegratedContributions
+        ):
+            score = HeadScore.of(self._head, columns.embedding, rows.embedding, self._how.norms)
+            exact = MixedPartials(
+                score, rows, columns, names, self._guard, text.memory_limit, self._scale
+            )
+            method = self._method
+            if isinstance(method, IntegratedJacobians) and method.steps == "auto":
+                exact = _refined(exact, method)
+            return exact if self._how.reading == "exact" else exact.only(self._how.reading)
+        if isinstance(rows, OcclusionContributions) and isinstance(columns, OcclusionContributions):
+            return _second_differences(rows, columns, self._head, names, self._scale)
+        raise _needs_a_product(self._method, self._fixed)
+
+    def _frozen(self, text: Part, image: Part) -> Product:
+        read = frozen_routing(self._head, image.output(), text.output())
+        rows = self._method.measure(text.followed_by(self._head.embed))
+        columns = self._method.measure(image.followed_by(read))
+        lengths = float(rows.embedding.norm()) * float(columns.embedding.norm())
+        names = text.tower.name, image.tower.name
+        return Product(
+            rows, columns, names, self._guard, self._scale / lengths, unit_scale=self._scale
+        )
+
+    def _contributions(self, part: Part) -> Contributions:
+        """Return the contributions of an input; each is measured once."""
+        identity = part.tower.name, self._fixed.identify(part.prepared)
+        if identity not in self._measured:
+            measure = partial(self._method.measure, part)
+            self._measured[identity] = self._fixed.cached(part, self._method, measure)
+        return self._measured[identity]
+
+
+def _refined(pairs: MixedPartials, method: IntegratedJacobians) -> MixedPartials:
+    """Return the pairs with so many nodes that the four corners close, as the method asks.
+
+    Those that suffice for each tower may not suffice for what the head makes of both.
+    """
+    while pairs.gap() > method.tolerance and 2 * pairs.most_nodes <= MOST_NODES:
+        report(f"finding how many nodes the score needs: {2 * pairs.most_nodes}")
+        pairs = pairs.with_nodes(
+            lambda side: side.path.integrate(
+                Quadrature.of(method.rule, 2 * side.steps), method.tolerance
+            )
+        )
+    return pairs
+
+
+def _second_differences(
+    rows: OcclusionContributions,
+    columns: OcclusionContributions,
+    head: Head,
+    names: tuple[str, str],
+    scale: float,
+) -> Recorded:
+    """Return what removing both of two features changes, beyond what removing each does."""
+    scores = scale * MaskedSimilarity(rows.game, columns.game, head).table(
+        _kept(rows), _kept(columns)
+    )
+    # The first two are the whole input and its reference, the others lack one feature.
+    without_row, without_column = scores[2:, :2], scores[:2, 2:]
+    values = scores[0, 0] - without_row[:, :1] - without_column[:1] + scores[2:, 2:]
+    first_order = scores[0, 1] - without_row[:, 1], scores[1, 0] - without_column[1]
+    (both, rows_with), (columns_with, neither) = scores[:2, :2].tolist()
+    return Recorded(
+        values.astype(np.float32),
+        ledger_of(both, rows_with, columns_with, neither, float(values.sum()), scale),
+        both_described(names, rows, columns),
+        (first_order[0].astype(np.float32), first_order[1].astype(np.float32)),
+        {},
+    )
+
+
+def _kept(contributions: OcclusionContributions) -> np.ndarray:
+    """Return the players that are kept: all, none, and all but each feature."""
+    players = contributions.game.players
+    ends = np.ones((2, len(players)), bool)
+    ends[1] = False
+    return np.concatenate([ends, np.arange(contributions.features)[:, None] != players])
+
+
+def _needs_a_product(method: Method, encoder: DualEncoder) -> InputError:
+    return InputError(
+        "method",
+        f"is {method.label}, which explains products of two embeddings, but {encoder.name!r} "
+        "reads an image by the caption",
+        "pass method='integrated_jacobians' or 'occlusion', or reading='frozen'",
+    )

@@ -1,0 +1,117 @@
+"""A head from outside, made known by its family, and heads that cannot be used."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import fpattr_widget as fp
+from fpattr_widget.encoders import _registry as registry
+from fpattr_widget.methods._mixed_partials import MixedPartials
+from fpattr_widget.methods._product import Product
+from tests.encoders.test_registering import IDS, PAGE, Mine, towers
+from tests.helpers.family_checks import far_from_linear
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def _families_as_before() -> Iterator[None]:
+    before = list(registry._FAMILIES)
+    yield
+    registry._FAMILIES[:] = before
+
+
+@pytest.fixture
+def pixels() -> Tensor:
+    return torch.randn(1, 3, 16, 24, generator=torch.Generator().manual_seed(0))
+
+
+def test_the_page_says_how():
+    model, head = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    assert len(head.splitlines()) < 40
+    torch.manual_seed(0)
+    names: dict = {}
+    exec(model, names)  # the page's own samples
+    exec(head, names)
+    pairs, frozen = names["pairs"], names["frozen"]
+    assert isinstance(pairs._measured(), MixedPartials)
+    assert names["both"] == pytest.approx(pairs.ledger.pairs, abs=1e-6)
+    assert abs(pairs.ledger.residual) < 0.02
+    assert isinstance(frozen._measured(), Product)
+    assert frozen.matrix.shape == pairs.matrix.shape == (4, 9)
+    assert np.abs(pairs.routing.matrix).max() > 1e-4
+    with pytest.raises(fp.InputError, match="`weight_scale` is given, but 'Gated' routes nothing"):
+        fp.load_encoder(names["Gated"](), weight_scale=2)
+
+
+class Head:
+    """The plain product, unless a test changes one of its functions."""
+
+    def mix(self, image: Tensor, text: Tensor) -> Tensor:
+        return image + 0 * text
+
+    def embed(self, text: Tensor) -> Tensor:
+        return text
+
+    def frozen(self, image: Tensor, text: Tensor) -> Any:
+        return lambda others: others
+
+
+def load(head: Any) -> fp.DualEncoder:
+    family = fp.Family("mine", lambda m: isinstance(m, Mine), towers, head=lambda _: head)
+    fp.register_family(family)
+    torch.manual_seed(0)
+    return fp.load_encoder(far_from_linear(Mine()))
+
+
+def changed(**functions: Any) -> Any:
+    head = Head()
+    for name, function in functions.items():
+        setattr(head, name, function)
+    return head
+
+
+@pytest.mark.parametrize(
+    ("functions", "message"),
+    [
+        ({"mix": lambda image, text: image.sum(-1)}, r"`head` returned a tensor \(1,\) from `mix`"),
+        ({"mix": lambda image, text: 1.0}, "`head` returned a float from `mix`: return a tensor"),
+        ({"mix": lambda image, text: image[:0]}, r"`head` returned a tensor \(0, 12\) from `mix`"),
+        ({"embed": lambda text: text[..., :5]}, r"a tensor \(1, 5\) from `embed`: .* \(1, 12\)"),
+        ({"mix": lambda image, text: image / 0}, "`head` gives scores that are no numbers"),
+        ({"embed": lambda text: torch.nan * text}, "`head` gives scores that are no numbers"),
+    ],
+)
+def test_a_head_whose_output_is_no_embedding_is_told(pixels, functions, message):
+    encoder = load(changed(**functions))
+    with pytest.raises(fp.InputError, match=message):
+        encoder.similarity(pixels, IDS)
+    with pytest.raises(fp.InputError, match=r"`head` (returned|gives)|not finite"):
+        fp.attribute(encoder, pixels, IDS).ledger  # noqa: B018
+
+
+def test_a_head_that_lacks_a_function_is_told():
+    for wrong in (None, Head, nn.Linear(2, 2)):
+        with pytest.raises(fp.InputError, match=r"`head` of the family makes a .*, which lacks"):
+            load(wrong)
+
+
+def test_a_frozen_routing_that_is_another_is_told(pixels):
+    encoder = load(changed(frozen=lambda image, text: lambda others: 2 * others))
+    with pytest.raises(fp.InputError, match="`head` has a `frozen` that does not give the pair's"):
+        fp.attribute(encoder, pixels, IDS, reading="frozen").ledger  # noqa: B018
+
+
+def test_a_head_that_routes_nothing_is_the_plain_product(pixels):
+    plain = fp.DualEncoder("plain", load(Head()).model, fp.Family("p", lambda _: True, towers))
+    found, expected = (
+        fp.attribute(one, pixels, IDS, fp.IntegratedJacobians(steps=3))
+        for one in (load(Head()), plain)
+    )
+    np.testing.assert_allclose(found.matrix, expected.matrix, atol=1e-7)
+    assert np.abs(found.routing.matrix).max() == 0
