@@ -37,6 +37,11 @@ class HowRead:
     norms: Norms = "fixed"
 
     @property
+    def settings(self) -> tuple[tuple[str, str, str], ...]:
+        """Each setting's name, its value and its default."""
+        return ("reading", self.reading, "exact"), ("norms", self.norms, "fixed")
+
+    @property
     def in_words(self) -> str:
         """What is said of it beside the method's name; nothing where it is the usual way."""
         parts = {
@@ -57,10 +62,7 @@ def check_reading(
 ) -> None:
     """Raise ``InputError`` unless the sides can be explained in this way; nothing is computed."""
     if encoder.head is None:
-        for name, value, default in (
-            ("reading", how.reading, "exact"),
-            ("norms", how.norms, "fixed"),
-        ):
+        for name, value, default in how.settings:
             if value != default:
                 raise InputError(
                     name,
@@ -93,12 +95,13 @@ def check_reading(
             )
         return
     if isinstance(method, Occlusion):
-        if how != HowRead():
-            raise InputError(
-                "reading" if how.reading != "exact" else "norms",
-                f"tells parts of a derivative apart, but {method.label} takes none",
-                "leave it out, or pass method='integrated_jacobians'",
-            )
+        for name, value, default in how.settings:
+            if value != default:
+                raise InputError(
+                    name,
+                    f"is {value!r}, which concerns derivatives, and {method.label} takes none",
+                    "leave it out, or pass method='integrated_jacobians'",
+                )
     elif not isinstance(method, ReadsHiddenStates):
         raise _needs_a_product(method, encoder)
 

@@ -102,6 +102,23 @@ test("a step shows what cancels in it, and no more than can be read", () => {
     ),
     [new Array<AnyPanel>(5).fill(SENTENCE), [PICTURE]],
   );
+  // Terms stand row by row.
+  const grid = fall(
+    ledgerOf(
+      { pairs: 1 },
+      [0.1, 0.2, 0.3, 0.4].map((pairs) => ({ pairs })),
+    ),
+    [
+      [SENTENCE, SENTENCE],
+      [PICTURE, PICTURE],
+    ],
+  );
+  expect(grid.steps[0]?.addends.map(({ name, value }) => `${name} ${value}`)).toEqual([
+    "first caption × first image 0.1",
+    "first caption × second image 0.2",
+    "second caption × first image 0.3",
+    "second caption × second image 0.4",
+  ]);
   const [first] = many.steps;
   expect(first && madeOf(first, 2)).toBe("2 parts for +0.40 · 3 parts against −0.30 = +0.10");
 });
@@ -132,6 +149,14 @@ test("pairs at special positions are a step of their own, once all rows are ther
     ["words × patches", 0.3],
     ["special positions", 0.2],
   ]);
+  // Of a sum, what is at words is made of what its parts have there.
+  const twice: Inputs = [[...(text?.panels ?? []), ...(text?.panels ?? [])], [PICTURE]];
+  const ofBoth = new Pairs(both((side) => specialOf(twice[side])));
+  for (const [row, value] of [0.05, 0.2, 0.05, -0.1].entries()) {
+    ofBoth.write(row, Float32Array.of(0, value, value));
+  }
+  const [words] = fall(ledgerOf({ pairs: 0.4 }), twice, ofBoth).steps;
+  expect(words?.addends.map(({ value }) => Number(value.toFixed(6)))).toEqual([0.4, -0.2]);
   // Rows of something else explain nothing.
   pairs.write(1, Float32Array.of(0.2, 0.3, 5));
   expect(steps()[0]).toEqual(["pairs", 0.5]);

@@ -102,10 +102,22 @@ test("two texts are words beside words", async () => {
   const [red = { panels: [], folds: [] }] = SIDES;
   const tokens = tokensOf(["BOS", ["big", 0, 0, 3], ["dog", 1, 4, 7]]);
   const [dog = { panels: [], folds: [] }] = sidesOf({ text: "big dog", tokens });
-  const { root, model } = show(shared(), [red, dog], [0.5, 1, -2]);
+  const both = shared();
+  const { root, model } = show(both, [red, dog], [0.5, 1, -2]);
   const chips = () => [...root.querySelectorAll<HTMLElement>(".fpattr-token")];
   expect(chips().map((chip) => chip.textContent)).toEqual(["red", "BOS", "big", "dog"]);
   expect(chips().map((chip) => Number(chip.dataset.value))).toEqual([-0.5, 0.5, 1, -2]);
+  // Each side has a scale, which another view shares.
+  const ends = () => [...root.querySelectorAll(".fpattr-end")].map((end) => end.textContent);
+  expect(ends()).toEqual(["words (first) ±0.500", "words (second) ±2.000"]);
+  const other = show(both, [red, dog], [0, 0, 3]);
+  await frame();
+  expect(ends()).toEqual(["words (first) ±3.000", "words (second) ±3.000"]);
+  other.life.abort();
+  const weak = show(both, [red, dog], [0.5, 1, -1]);
+  await frame();
+  expect(ends()).toEqual(["words (first) ±0.500", "words (second) ±2.000"]);
+  weak.life.abort();
   const line = () => root.querySelector(".fpattr-line")?.textContent;
   expect(line()).toBe("Hover a word. Drag to pin a phrase; Escape clears.");
   await hover(root, ".fpattr-token");

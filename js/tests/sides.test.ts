@@ -251,7 +251,9 @@ const RIGHT = { clientX: 150 };
 
 describe("two captions against each other on a picture", () => {
   test("have headings with their signs, also for those who listen", () => {
-    const { all, root } = show([DOG, CAT], [picture()]);
+    const { all, root, stages } = show([DOG, CAT], [picture()]);
+    // The map of the whole difference is there before anything is pointed at.
+    expect(stages[0]?.hasAttribute("data-map")).toBe(true);
     const headings = all(".fpattr-heading:not([hidden])");
     expect(headings.map(({ textContent }) => textContent?.replace("fold", ""))).toEqual([
       ...["+first caption", "−second caption"],
@@ -351,6 +353,15 @@ describe("two pictures", () => {
     await point("pointermove", stages[1], LEFT);
     expect(line()).toMatch(/^patch row 1, column 1 of the second picture × all patches: \+3\.200/);
   });
+});
+
+test("a patch is worth less than a word, and its map in another picture is no fainter", async () => {
+  const rows = encodeFloats(new Float32Array(9 * 9).fill(0.0001));
+  const { stages, all } = show([picture(1, 2, 4)], [picture(1, 2, 4)], { rows });
+  const ends = () => all(".fpattr-heat").map((heat) => Number(heat.dataset.limit));
+  expect(ends()).toEqual([0.01, 0.01]);
+  await point("pointermove", stages[0], LEFT);
+  expect(ends()).toEqual([0.01, 0.005]);
 });
 
 test("after a handful the panels of a side scroll", () => {

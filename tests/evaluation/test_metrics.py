@@ -35,6 +35,7 @@ from fpattr_widget.methods import MaskedSimilarity
 from fpattr_widget.methods._contributions import ExplicitContributions
 from fpattr_widget.methods._game import Game
 from tests.helpers.clip_by_hand import ByHand
+from tests.helpers.families.llip import llip_encoder
 from tests.helpers.planted import (
     CAPTION,
     DOG,
@@ -638,6 +639,24 @@ def test_layers_share_a_game_where_they_have_the_same_patches():
     assert early.columns is again.columns
     assert early.rows is late.rows
     assert len(early.columns.players) > len(late.columns.players)
+
+
+def test_masks_are_scored_by_the_model_s_head():
+    encoder = llip_encoder()
+    image = np.random.default_rng(0).integers(0, 255, (24, 24, 3), np.uint8)
+    prepared = PreparedSample(encoder, sample("one", image=image, caption="a red dog"))
+    masked = prepared.masked((0, 0), None)
+    rows, columns = (
+        np.ones((2, len(game.players)), bool) for game in (masked.rows, masked.columns)
+    )
+    rows[1], columns[1] = False, False
+    pixels, ids = prepared.image.inputs["pixel_values"], prepared.text.inputs["input_ids"]
+    others = encoder.towers["text"].reference(prepared.text, "pad")["input_ids"]
+    expected = [
+        [encoder.similarity(seen, read) for seen in (pixels, torch.zeros_like(pixels))]
+        for read in (ids, others)
+    ]
+    np.testing.assert_allclose(masked.table(rows, columns), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("layer", [0, 2])

@@ -140,6 +140,17 @@ def test_an_input_on_both_sides_is_drawn_for_twice(encoder):
     assert not np.array_equal(first, second)
 
 
+def test_inputs_of_one_side_are_drawn_for_apart(encoder):
+    texts = tuple(
+        encoder.prepare(text, "text") for text in (CAPTION, CAPTION.replace("dog", "cat"))
+    )
+    sides = SideInputs(texts, (1.0, -1.0)), SideInputs(texts[:1])
+    of_side = measure(encoder, fp.Banzhaf(samples=32), sides, (0, 0), "difference")._first
+    first, second = (part._estimate.factors for part in of_side.parts)
+    assert first.shape == second.shape
+    assert not np.array_equal(first, second)
+
+
 def test_the_error_of_words_counts_what_their_tokens_share(encoder):
     """The variance of a sum, from the covariance of everything that was drawn."""
     contributions = fp.Banzhaf(samples=40).measure(

@@ -382,7 +382,12 @@ TEXT, IMAGE = fp.Text("a dog"), np.zeros((24, 24, 3), np.uint8)
         (
             (IMAGE, "a"),
             {"method": fp.Occlusion(tokens="reference"), "reading": "match"},
-            "`reading` tells parts of a derivative apart, but occlusion takes none",
+            "`reading` is 'match', which concerns derivatives, and occlusion takes none",
+        ),
+        (
+            (IMAGE, "a"),
+            {"method": fp.Occlusion(tokens="reference"), "norms": "moving"},
+            "`norms` is 'moving', which concerns derivatives",
         ),
     ],
 )

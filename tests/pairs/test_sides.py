@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import fpattr_widget as fp
-from fpattr_widget.encoders import Fold, Side, Split, Sum
+from fpattr_widget.encoders import Fold, Side, Split, Sum, ordered
 from fpattr_widget.methods import SideInputs, measure
 from fpattr_widget.methods._automatic import PathIntegral
 from tests.helpers.families import align, siglip
@@ -162,19 +162,24 @@ def test_units_are_the_models_own(small):
         scale * (cosines[0] - cosines[1]), rel=1e-4
     )
     change = text[0] - text[1]
-    assert score(PICTURES[0], one - two, unit="cosine") == pytest.approx(
-        change @ picture[0] / np.linalg.norm(change), abs=1e-5
-    )
-    middle = picture.sum(0)
-    assert score(fp.mean(list(map(fp.Picture, PICTURES))), one, unit="cosine") == pytest.approx(
+    length = np.linalg.norm(change)
+    ledger = fp.attribute(encoder, PICTURES[0], one - two, METHOD, unit="cosine").ledger
+    assert ledger.similarity == pytest.approx(change @ picture[0] / length, abs=1e-5)
+    assert ledger.unit_scale == pytest.approx(1 / length, rel=1e-5)
+    # A small weight is no sum that cancels.
+    assert score(PICTURES[0], 1e-4 * one, unit="cosine") == pytest.approx(cosines[0], abs=1e-5)
+    middle, both = picture.sum(0), fp.mean(list(map(fp.Picture, PICTURES)))
+    assert score(both, one) == pytest.approx(text[0] @ middle / 2, abs=1e-5)
+    assert score(both, one, unit="cosine") == pytest.approx(
         text[0] @ middle / np.linalg.norm(middle), abs=1e-5
     )
     assert score(one, two) == pytest.approx(text[0] @ text[1], abs=1e-5)
     assert score(one, one) == pytest.approx(1, abs=1e-6)
-    with pytest.raises(
-        fp.InputError, match="`unit` is 'cosine', but the inputs of one side cancel"
-    ):
-        score(PICTURES[0], one - fp.Text(CAPTIONS[0]), unit="cosine")
+    for weight in (1, 0.9995):
+        with pytest.raises(
+            fp.InputError, match="`unit` is 'cosine', but the inputs of one side cancel"
+        ):
+            score(PICTURES[0], one - weight * fp.Text(CAPTIONS[0]), unit="cosine")
 
 
 def test_log_odds_are_the_models_own(small):
@@ -355,6 +360,7 @@ def test_a_hundred_captions_keep_vectors_and_no_graphs(encoder):
         ),
         (("a red dog", "a dog"), ["BOS", "a", "red", "dog", "EOS"]),
         (("a dog", "a red dog"), ["BOS", "a", "red", "dog", "EOS"]),
+        (("the dog runs", "the big cat runs"), ["BOS", "the", "dog / big", "cat", "runs", "EOS"]),
         (("A dog", "a cat", "a cow", "a cup"), ["BOS", "A", "dog / cat / cow / …", "EOS"]),
         (("dog", "cat"), ["BOS", "dog / cat", "EOS"]),
         (("a dog", "some completely other words"), []),
@@ -513,6 +519,15 @@ def test_an_ensemble_of_prompts_has_the_logit_of_its_mean(encoder):
         found.contrast("cat", "cat")
 
 
+def test_the_rest_of_many_labels_are_the_most_probable(encoder):
+    labels = [f"{word} {number}" for word in ("dog", "cat", "cup") for number in range(50)]
+    found = fp.classify(PICTURES[0], labels, model=encoder).classification
+    side = found.contrast(found.labels[1], "the rest").rows
+    captions = [panel.caption for panel in side.panels]
+    assert captions == [found.labels[1], found.labels[0], *found.labels[2:128]]
+    assert side.weights == (1, *[pytest.approx(-1 / 127)] * 127)
+
+
 def test_many_labels_are_embedded_in_few_passes(encoder, monkeypatch):
     sizes = []
     tower = encoder.towers["text"]
@@ -539,3 +554,14 @@ def test_terms_keep_what_the_user_passed():
     assert written == [("text", "a", 1), ("image", "b.png", -2)]
     assert repr(both) == "Text('a') - 2 * Picture('b.png')"
     assert [term.weight for term in (-(both / 2)).terms] == [-0.5, 1]
+    assert [term.weight for term in fp.mean([both, dog()]).terms] == [0.5, -1, 0.5]
+
+
+def test_captions_are_rows_and_otherwise_the_first_side_is():
+    text, picture = dog(), fp.Picture("a.png")
+    texts, pictures, mixed = text - text, picture + picture, text + picture
+    for rows, columns in ((text, picture), (texts, pictures)):
+        assert ordered(rows, columns) == ordered(columns, rows) == (rows, columns)
+    for one, other in ((text, texts), (picture, pictures), (picture, mixed), (mixed, text)):
+        assert ordered(one, other) == (one, other)
+        assert ordered(other, one) == (other, one)

@@ -27,7 +27,9 @@ from ..families.openai_clip import has_parts, resblock_image_tower, resblock_tex
 from ._effective import effective_number
 from ._llip_module import llip_of_weights
 
-_REMEDY = "pass weight_scale=5, as for ViT-B/32, B/16, H/14 and G/14, or 1, as for L/14"
+_REMEDY = (
+    "call load_encoder(…, weight_scale=5), as for ViT-B/32, B/16, H/14 and G/14, or 1, as for L/14"
+)
 
 
 @dataclass(frozen=True, eq=False)
