@@ -121,7 +121,8 @@ class ClipModule(nn.Module):
             Token ids.
         """
         states = self.token_embedding(text) + self.positional_embedding
-        states = self.transformer(states.transpose(0, 1), self.attn_mask).transpose(0, 1)
+        hidden = self.attn_mask.to(states.dtype)  # a checkpoint's weights may be in any
+        states = self.transformer(states.transpose(0, 1), hidden).transpose(0, 1)
         return cast(Tensor, self.ln_final(states))
 
 
