@@ -28,7 +28,7 @@ from ._sums import MOST_PARTS, Picture, Sum, Term, Text, as_sum, mean, ordered
 from ._text import CaptionLike, PreparedText, TextTower, names_picture
 from ._tokens import Token, find_words, spelling, word_groups
 from ._tower import Arrangement, Split, Tower, check_choice
-from .heads import LlipHead, Mixture
+from .heads import FlairHead, LlipHead, Mixture, PatchAttention
 
 __all__ = [
     "MOST_PARTS",
@@ -42,6 +42,7 @@ __all__ = [
     "Family",
     "Feature",
     "Findings",
+    "FlairHead",
     "Fold",
     "Head",
     "ImageLike",
@@ -55,6 +56,7 @@ __all__ = [
     "ModelLike",
     "Panel",
     "Part",
+    "PatchAttention",
     "Picture",
     "PictureReference",
     "Prepared",

@@ -308,7 +308,8 @@ class DualEncoder:
         Returns
         -------
         object
-            Of a Llip, :class:`~fpattr_widget.encoders.Mixture`.
+            Of a Llip, :class:`~fpattr_widget.encoders.Mixture`; of a FLAIR,
+            :class:`~fpattr_widget.encoders.PatchAttention`.
 
         Raises
         ------

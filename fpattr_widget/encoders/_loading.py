@@ -23,6 +23,7 @@ from ._cache import LRUCache
 from ._checkpoint import is_checkpoint, read_weights
 from ._differentiable import HALF
 from ._encoder import MEMORY_LIMIT, Defaults, DualEncoder
+from ._family import Family
 from ._image import ImageTower
 from ._image_size import require_image_size
 from ._names import looks_like_path, shared_name
@@ -57,7 +58,7 @@ def load_encoder(
     model
         ``"bundled"``, which knows photographs; ``"scenes"``, which knows drawn
         scenes; a Hugging Face model id, a local folder, a loaded module, or a checkpoint of a
-        Llip (``"llip_b16_k32.pt"``).
+        Llip or of a FLAIR (``"llip_b16_k32.pt"``, ``"flair-merged30m.pt"``).
         Weights are read from safetensors, or as tensors alone from a checkpoint; a model's own
         code is never run.
     processor
@@ -246,9 +247,7 @@ def _from_module(
 ) -> DualEncoder:
     model = unwrapped(model)
     family = family_of_module(model)
-    takes = inspect.signature(family.head).parameters if family.head is not None else ()
-    if not set(head_settings) <= set(takes):
-        raise _needs_no_scale(type(model).__name__)
+    _require_settings(family, head_settings, type(model).__name__)
     model = _converted(model, device, dtype)
     source = getattr(getattr(model, "config", None), "_name_or_path", "")
     return DualEncoder(
@@ -273,6 +272,8 @@ def _from_checkpoint(
 ) -> DualEncoder:
     name = os.path.basename(path)
     module = module_of_weights(read_weights(path, name), name).eval()
+    family = family_of_module(module)
+    _require_settings(family, head_settings, name)
     target = torch.device(device or "cpu")
     half = any(weight.dtype in HALF for weight in module.parameters())
     widened = torch.float32 if half and target.type == "cpu" else None
@@ -280,7 +281,7 @@ def _from_checkpoint(
     encoder = DualEncoder(
         name,
         module,
-        family_of_module(module),
+        family,
         processors=processors_of(processor),
         memory_limit=memory_limit,
         image_size=image_size,
@@ -313,9 +314,16 @@ def _head_settings(weight_scale: float | None) -> dict[str, float]:
     return {"weight_scale": float(weight_scale)}
 
 
+def _require_settings(family: Family, head_settings: Mapping[str, Any], name: str) -> None:
+    """Raise unless the head of a family takes the settings that were given."""
+    takes = inspect.signature(family.head).parameters if family.head is not None else ()
+    if not set(head_settings) <= set(takes):
+        raise _needs_no_scale(name)
+
+
 def _needs_no_scale(name: str) -> InputError:
     return InputError(
-        "weight_scale", f"is given, but {name!r} routes nothing by a caption", "leave it out"
+        "weight_scale", f"is given, but {name!r} has no scale of its routing", "leave it out"
     )
 
 

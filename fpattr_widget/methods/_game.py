@@ -159,7 +159,7 @@ class MaskedSimilarity:
         rows, columns = self.rows.values(kept_rows), self.columns.values(kept_columns)
         if self.head is None:
             return (rows @ columns.T).cpu().numpy().astype(np.float64)
-        # One text at a time, for a head may take as much memory as all images' outputs.
+        # One image at a time, whose output may be long: what a head makes of it alone is made once.
         with torch.no_grad():
-            scores = [cosines(self.head, columns, row).cpu().numpy() for row in rows]
-        return np.stack(scores).astype(np.float64)
+            scores = [cosines(self.head, column, rows).cpu().numpy() for column in columns]
+        return np.stack(scores, 1).astype(np.float64)

@@ -31,6 +31,8 @@ from ._product import both_described
 
 # Numbers that a head may keep for each number that it is given.
 _KEPT_BY_HEAD = 16
+# Copies of a tower's tangents or gradients at all nodes that are held at once.
+_KEPT_OF_TANGENTS = 3
 
 
 @dataclass(frozen=True)
@@ -146,13 +148,21 @@ class MixedPartials:
 
         In the towers' own precision, and in no unit.
         """
-        towards = self._from_rows(self._rows.nodes.tangents(weights))
-        return self._columns.nodes.along_at_nodes(towards)
+
+        def sums(some: np.ndarray) -> Tensor:
+            towards = self._from_rows(self._rows.nodes.tangents(some))
+            return self._columns.nodes.along_at_nodes(towards)
+
+        return torch.cat([sums(some) for some in self._few_at_once(weights)])
 
     def column_sums(self, weights: np.ndarray) -> Tensor:
         """Return weighted sums of columns, ``(m, n_columns)`` to ``(m, n_rows)``."""
-        towards = self._from_columns(self._columns.nodes.tangents(weights))
-        return self._rows.nodes.along_at_nodes(towards)
+
+        def sums(some: np.ndarray) -> Tensor:
+            towards = self._from_columns(self._columns.nodes.tangents(some))
+            return self._rows.nodes.along_at_nodes(towards)
+
+        return torch.cat([sums(some) for some in self._few_at_once(weights)])
 
     def ledger(self) -> Ledger:
         with self._guard():
@@ -263,6 +273,12 @@ class MixedPartials:
                 return _pull(by_image, tangents, towards)
 
         return torch.cat([of(some) for some in self._portions(text, len(image), image)], 1)
+
+    def _few_at_once(self, weights: np.ndarray) -> list[np.ndarray]:
+        """Return portions of weights, so many that what a tower gives at all nodes fits."""
+        largest = max(side.steps * side.embedding.nbytes for side in (self._rows, self._columns))
+        count = max(1, self._limit // (_KEPT_OF_TANGENTS * largest))
+        return [weights[start : start + count] for start in range(0, len(weights), count)]
 
     def _by_text(self, by_both: tuple[Tensor, ...]) -> Tensor:
         """Return the derivative by the text, given those where it is met and where it routes."""

@@ -45,7 +45,7 @@ def test_the_page_says_how():
     assert isinstance(frozen._measured(), Product)
     assert frozen.matrix.shape == pairs.matrix.shape == (4, 9)
     assert np.abs(pairs.routing.matrix).max() > 1e-4
-    with pytest.raises(fp.InputError, match="`weight_scale` is given, but 'Gated' routes nothing"):
+    with pytest.raises(fp.InputError, match="`weight_scale` is given, but 'Gated' has no scale"):
         fp.load_encoder(names["Gated"](), weight_scale=2)
 
 

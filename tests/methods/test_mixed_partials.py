@@ -1,6 +1,7 @@
 """Scores that a head makes: their pairs are mixed second derivatives, multiplied out here."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -16,7 +17,7 @@ from fpattr_widget.methods import HowRead, SideInputs, measure
 from fpattr_widget.methods._mixed_partials import MixedPartials
 from fpattr_widget.methods._product import Product
 from fpattr_widget.methods._quadrature import Quadrature
-from tests.helpers.families import llip
+from tests.helpers.families import flair, llip
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +34,7 @@ def interactions(encoder: fp.DualEncoder, image: Any, layers: tuple[int, int], *
 
 
 class ByHand:
-    """The score of a text's and an image's states at two layers, module by module."""
+    """A Llip's score of a text's and an image's states at two layers, module by module."""
 
     def __init__(self, encoder: fp.DualEncoder, image: Any, layers: tuple[int, int]):
         self.model, self.layers = encoder.model, layers
@@ -43,20 +44,29 @@ class ByHand:
         ]
         self.end = encoder.towers["text"].end(prepared[0].inputs)
 
-    def text(self, states: Tensor) -> tuple[Tensor, Tensor]:
+    def text_state(self, states: Tensor) -> Tensor:
+        """Return the state ``(1, width)`` at the end of a text."""
         model, count = self.model, len(states)
         states = states[:, None]
         for block in model.transformer.resblocks[self.layers[0] :]:
             states = block(states, model.attn_mask[:count, :count])
-        state = model.ln_final(states[self.end])
+        return model.ln_final(states[self.end])
+
+    def image_states(self, states: Tensor) -> Tensor:
+        """Return all states ``(positions, width)`` of an image."""
+        model, states = self.model, states[:, None]
+        for block in model.visual.transformer.resblocks[self.layers[1] :]:
+            states = block(states)
+        return model.visual.ln_post(states[:, 0])
+
+    def text(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        model, state = self.model, self.text_state(states)
         query = model.Q_norm(state @ model.q_proj).unflatten(-1, (model.num_heads, -1))
         return query, state @ model.text_projection
 
     def image(self, states: Tensor) -> tuple[Tensor, Tensor]:
-        model, states = self.model, states[:, None]
-        for block in model.visual.transformer.resblocks[self.layers[1] :]:
-            states = block(states)
-        tokens = model.visual.ln_post(states[: len(model.k_proj), 0])
+        model = self.model
+        tokens = self.image_states(states)[: len(model.k_proj)]
         keys, values = (
             norm(torch.stack([u @ weight for u, weight in zip(tokens, weights, strict=True)]))
             for weights, norm in ((model.k_proj, model.K_norm), (model.v_proj, model.V_norm))
@@ -111,19 +121,51 @@ class ByHand:
         return parts
 
 
+class FlairByHand(ByHand):
+    """A FLAIR's score, with torch's own attention to the patches."""
+
+    def embeddings(self, image: Tensor, router: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
+        mixed, _, embedding = self.attended(image, router, text)
+        return mixed, embedding
+
+    def attended(self, image: Tensor, router: Tensor, text: Tensor) -> tuple[Tensor, ...]:
+        ends = self.text_state(router)[0], self.text_state(text)[0]
+        return flair.by_torch(self.model, self.image_states(image)[1:], *ends)
+
+    def frozen(self, image: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
+        model, (text_split, image_split) = self.model, self.splits
+        block = model.visual_proj
+        _, weights, _ = self.attended(image_split.states, text_split.states, text_split.states)
+        size = len(block.ln_v.weight)
+        patches = block.ln_v(model.image_post(self.image_states(image)[1:]))
+        values = patches @ block.attn.in_proj_weight[-size:].T + block.attn.in_proj_bias[-size:]
+        of_heads = values.unflatten(-1, (len(weights), -1)).transpose(0, 1)
+        mixed = (weights.detach()[:, :-1, None] * of_heads).sum(1).flatten()
+        return block.attn.out_proj(mixed), model.text_post(self.text_state(text)[0])
+
+
 def near(found: Tensor, expected: Tensor, tolerance: float = 1e-9) -> None:
     gap = float((found - expected).abs().max() / expected.abs().max())
     assert gap <= tolerance, f"off by {gap:.1e} of the largest value"
 
 
 @pytest.mark.parametrize(
-    ("use_norm", "splits"),  # of blocks (text, image)
-    [(False, ((1, 2), (0, 0))), (True, ((0, 1), (1, 0)))],
+    ("load", "by_hand", "splits"),  # of blocks (text, image)
+    [
+        (partial(llip.llip_encoder, weight_scale=SCALE), ByHand, ((1, 2), (0, 0))),
+        (
+            partial(llip.llip_encoder, weight_scale=SCALE, use_norm=True),
+            ByHand,
+            ((0, 1), (1, 0)),
+        ),
+        (flair.flair_encoder, FlairByHand, ((1, 2), (0, 0), (1, 0))),
+    ],
+    ids=["Llip", "Llip with norms", "FLAIR"],
 )
-def test_pairs_are_the_score_s_mixed_second_derivatives(use_norm, splits, picture):
-    encoder = llip.llip_encoder(use_norm=use_norm, weight_scale=SCALE)
+def test_pairs_are_the_score_s_mixed_second_derivatives(load, by_hand, splits, picture):
+    encoder = load()
     for layers in splits:
-        hand = ByHand(encoder, picture, layers)
+        hand = by_hand(encoder, picture, layers)
         text, image = (split.states for split in hand.splits)
         mixed, embedded = hand.embeddings(image, text, text)
         mixed, embedded = mixed.detach(), embedded.detach()

@@ -15,6 +15,7 @@ from transformers.utils import is_torchvision_available
 
 import fpattr_widget as fp
 from fpattr_widget.encoders import _registry as registry
+from fpattr_widget.encoders.heads._flair_module import flair_of_weights
 from fpattr_widget.training._model import new_tokenizer
 from tests.helpers import family_checks as checks
 
@@ -62,6 +63,43 @@ def clip(vision: dict | None = None, text: dict | None = None, *, custom: bool =
     kind = open_clip().CustomTextCLIP if custom else open_clip().CLIP
     torch.manual_seed(0)
     return kind(12, {**VISION, **(vision or {})}, {**TEXT, **(text or {})})
+
+
+class Projection(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.proj = nn.Parameter(torch.randn(64, 16))
+
+    def forward(self, states: Tensor) -> Tensor:
+        return states @ self.proj
+
+
+class Flair(nn.Module):
+    """FLAIR's layout, made of OpenCLIP's own towers: its authors' class is theirs, changed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        vision = {"width": 64, "head_width": 64, "output_tokens": True}
+        model = clip(vision, {"width": 64, "heads": 1})
+        self.visual, self.transformer = model.visual, model.transformer
+        self.visual.proj = self.text_projection = None
+        self.token_embedding, self.ln_final = model.token_embedding, model.ln_final
+        self.positional_embedding = model.positional_embedding
+        self.register_buffer("attn_mask", model.attn_mask, persistent=False)
+        self.logit_scale = model.logit_scale
+        self.image_post, self.text_post = Projection(), Projection()
+        self.visual_proj = nn.Module()
+        self.visual_proj.attn = nn.MultiheadAttention(16, 8, batch_first=True, add_zero_attn=True)
+        for name in "qkv":
+            setattr(self.visual_proj, f"ln_{name}", nn.LayerNorm(16))
+
+    def encode_image(self, image: Tensor) -> Any:
+        return self.visual(image)
+
+    def encode_text(self, text: Tensor) -> Any:
+        states = self.token_embedding(text) + self.positional_embedding
+        states = self.ln_final(self.transformer(states, attn_mask=self.attn_mask))
+        return states[torch.arange(len(text)), text.argmax(-1)], states
 
 
 def siglip() -> Any:
@@ -330,6 +368,19 @@ def test_text_towers_of_hugging_face(kind, pooler, closed, longest):
     if closed:
         checks.assert_closed_form_is_differentiation(encoder, pixels, ids)
     checks.assert_closes_at_every_layer(encoder, pixels, ids, tolerance=1e-3)
+
+
+def test_a_flair_of_its_towers_is_that_of_its_weights():
+    encoder = load(Flair())
+    own = flair_of_weights(encoder.model.state_dict())
+    assert own is not None
+    same, pixels = fp.load_encoder(own.eval()), pixels_for(encoder)
+    checks.assert_closes_at_every_layer(encoder, pixels, IDS, steps=48, tolerance=1e-3)
+    ours, theirs = (fp.attribute(one, pixels, IDS, FAST, (1, 1)) for one in (same, encoder))
+    assert ours.ledger.similarity == pytest.approx(theirs.ledger.similarity, abs=1e-9)
+    np.testing.assert_allclose(ours.matrix, theirs.matrix, atol=1e-7)
+    maps = [one.read_out(pixels, IDS).weights for one in (same, encoder)]
+    np.testing.assert_allclose(*maps, atol=1e-6)
 
 
 def test_what_pools_at_no_token_is_refused():

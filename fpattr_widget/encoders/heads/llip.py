@@ -24,6 +24,7 @@ from .._head import cosines
 from .._image import ImageTower
 from .._text import TextTower
 from ..families.openai_clip import has_parts, resblock_image_tower, resblock_text_tower
+from ._effective import effective_number
 from ._llip_module import llip_of_weights
 
 _REMEDY = (
@@ -58,12 +59,12 @@ class Mixture:
     @property
     def effective_tokens(self) -> float:
         """``exp(entropy)`` of the mean weights: 1 where one token is read, N where all are."""
-        return float(_effective(self.mean_weights))
+        return float(effective_number(self.mean_weights))
 
     @property
     def effective_tokens_of_heads(self) -> np.ndarray:
         """``exp(entropy)`` of each head's weights, ``(heads,)``."""
-        return _effective(self.weights)
+        return effective_number(self.weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,12 +135,6 @@ class LlipHead:
         """Return keys and values, each ``(..., heads, tokens, size)``."""
         keys, values = image.unflatten(-1, (2, self.heads, self.tokens, self.size)).unbind(-4)
         return keys, values
-
-
-def _effective(weights: np.ndarray) -> np.ndarray:
-    logarithms = np.log(np.where(weights > 0, weights, 1))
-    number: np.ndarray = np.exp(-(weights * logarithms).sum(-1))
-    return number
 
 
 def _flat(pair: Any) -> Tensor:
