@@ -13,7 +13,7 @@ import fpattr_widget as fp
 from fpattr_widget.encoders import _registry as registry
 from fpattr_widget.methods._mixed_partials import MixedPartials
 from fpattr_widget.methods._product import Product
-from tests.encoders.test_registering import IDS, PAGE, Mine, towers
+from tests.helpers.anybodys_encoder import IDS, PAGE, Mine, towers
 from tests.helpers.family_checks import far_from_linear
 
 pytestmark = pytest.mark.slow
