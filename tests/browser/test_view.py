@@ -533,10 +533,20 @@ def test_sixty_widgets_give_everything_back(browser, states, ending):
             )
             assert left == [[0] * widgets, 0]
 
+        def settled() -> dict[str, float]:
+            """Return the counts once no more is collected."""
+            found = counts()
+            for _ in range(50):
+                page.page.wait_for_timeout(50)
+                found, last = counts(), found
+                if found == last:
+                    break
+            return found
+
         use(2)
-        before, held = counts(), page.page.evaluate("() => held()")
+        before, held = settled(), page.page.evaluate("() => held()")
         use(60)
-        assert counts() == before
+        assert settled() == before
         assert page.page.evaluate("() => held()") == held == [0, 0, 0]
         assert page.errors == []
         assert page.requests == []

@@ -63,6 +63,10 @@ class Notebook:
     def run_all(self) -> None:
         """Run every cell and wait until the last one has ended."""
         self.command("notebook:run-all-cells")
+        # JupyterLab shows the last cell then, and hides those that are far from it.
+        self.page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.content.scrollToItem(0).catch(() => {})"
+        )
 
     def start_all(self) -> None:
         """Run every cell, and do not wait."""
