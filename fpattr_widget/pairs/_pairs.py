@@ -10,13 +10,14 @@ import numpy as np
 from PIL import Image
 
 from ..choices import Reading
-from ..encoders import Crop, Panel, Sentence, Side, Token, word_groups
+from ..encoders import Crop, Panel, Sentence, Side, Token
 from ..errors import InputError
-from ..methods import Grouped, Groups, Interactions, Ledger, Recorded, indicators, singles
+from ..methods import Grouped, Interactions, Ledger, Recorded, indicators, singles
 from ._document import About, Contents
 from ._file import save_contents
 from ._picture_cache import PictureCache
 from ._table import attributes, labelled_array, table_columns
+from ._words import grouped, with_merged_tokens
 
 if TYPE_CHECKING:
     import pandas
@@ -327,12 +328,12 @@ class FeaturePairs:
                 measured = self._measured()
                 if not isinstance(measured, Recorded):
                     return Grouped(measured, *groups)
-                return _grouped(measured, *groups)
+                return grouped(measured, *groups)
 
         return FeaturePairs(
             measure,
-            rows=_with_merged_tokens(self.rows),
-            columns=_with_merged_tokens(self.columns),
+            rows=with_merged_tokens(self.rows),
+            columns=with_merged_tokens(self.columns),
             about=self.about,
             cheaper_alternative=self.cheaper_alternative,
         )
@@ -703,45 +704,6 @@ def _unit_label(unit: str, rows: Side, columns: Side) -> str:
     is_difference = min(*rows.weights, *columns.weights) < 0
     what = "logits" if unit == "logit" else "cosines"
     return f"{'difference' if is_difference else 'weighted sum'} of {what}"
-
-
-def _with_merged_tokens(side: Side) -> Side:
-    """Return a side whose captions have one token for each word."""
-    panels = tuple(
-        replace(panel, tokens=tuple(_merged(panel, group) for group in word_groups(panel.tokens)))
-        if isinstance(panel, Sentence)
-        else panel
-        for panel in side.panels
-    )
-    return replace(side, panels=panels)
-
-
-def _merged(sentence: Sentence, group: tuple[int, ...]) -> Token:
-    first, last = sentence.tokens[group[0]], sentence.tokens[group[-1]]
-    if first.start is None or last.stop is None:
-        return first
-    text = sentence.caption[first.start : last.stop]
-    unknown = any(sentence.tokens[index].unknown for index in group)
-    return Token(text, first.word, first.start, last.stop, first.special, unknown)
-
-
-def _grouped(recorded: Recorded, rows: Groups, columns: Groups) -> Recorded:
-    """Return recorded interactions summed over the tokens of each word."""
-    of_rows = indicators(rows, recorded.shape[0])
-    of_columns = indicators(columns, recorded.shape[1])
-    first_order = None
-    if recorded.first_order_values is not None:
-        first_rows, first_columns = recorded.first_order_values
-        first_order = of_rows @ first_rows, of_columns @ first_columns
-    error = recorded.standard_errors.get((rows, columns))
-    own = singles(len(rows)), singles(len(columns))
-    return Recorded(
-        of_rows @ recorded.values @ of_columns.T,
-        recorded.totals,
-        recorded.description,
-        first_order,
-        {} if error is None else {own: error},
-    )
 
 
 def _bare_copy(picture: Image.Image) -> Image.Image:

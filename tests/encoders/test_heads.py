@@ -1,7 +1,6 @@
 """A head from outside, made known by its family, and heads that cannot be used."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,25 +9,12 @@ import torch
 from torch import Tensor, nn
 
 import fpattr_widget as fp
-from fpattr_widget.encoders import _registry as registry
 from fpattr_widget.methods._mixed_partials import MixedPartials
 from fpattr_widget.methods._product import Product
 from tests.helpers.anybodys_encoder import IDS, PAGE, Mine, towers
 from tests.helpers.family_checks import far_from_linear
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(autouse=True)
-def _families_as_before() -> Iterator[None]:
-    before = list(registry._FAMILIES)
-    yield
-    registry._FAMILIES[:] = before
-
-
-@pytest.fixture
-def pixels() -> Tensor:
-    return torch.randn(1, 3, 16, 24, generator=torch.Generator().manual_seed(0))
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("families_as_before")]
 
 
 def test_the_page_says_how():

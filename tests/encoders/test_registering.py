@@ -1,13 +1,12 @@
 """A model from outside, made known by its towers."""
 
 import re
-from collections.abc import Iterator
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from transformers import BertConfig, BertModel
 
 import fpattr_widget as fp
@@ -17,19 +16,7 @@ from fpattr_widget.training._model import new_tokenizer
 from tests.helpers.anybodys_encoder import IDS, PAGE, Mine, towers
 from tests.helpers.family_checks import assert_closes_at_every_layer, far_from_linear
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(autouse=True)
-def _families_as_before() -> Iterator[None]:
-    before = list(registry._FAMILIES)
-    yield
-    registry._FAMILIES[:] = before
-
-
-@pytest.fixture
-def pixels() -> Tensor:
-    return torch.randn(1, 3, 16, 24, generator=torch.Generator().manual_seed(0))
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("families_as_before")]
 
 
 def load(model: nn.Module | None = None, processor: object = None, **said: dict) -> fp.DualEncoder:

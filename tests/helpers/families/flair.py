@@ -8,8 +8,7 @@ from torch import Tensor, nn
 import fpattr_widget as fp
 from fpattr_widget.encoders.heads._flair_module import Flair, FlairSizes
 from tests.helpers import family_checks as checks
-from tests.helpers.families.llip import CAPTION, LENGTH, SIDE, processor
-from tests.helpers.families.openai_clip import VOCABULARY
+from tests.helpers.families.llip import CAPTION, SMALL_TOWERS, processor
 
 __all__ = ["CAPTION", "by_torch", "flair", "flair_encoder", "processor"]
 
@@ -20,16 +19,7 @@ def flair(
     """Return a FLAIR of two or three small blocks, far from linear."""
     torch.manual_seed(seed)
     sizes = FlairSizes(
-        image_width=64,
-        image_blocks=3,
-        image_hidden=48,
-        patch=8,
-        grid=SIDE // 8,
-        text_width=64,
-        text_blocks=2,
-        text_hidden=48,
-        vocabulary=VOCABULARY,
-        longest=LENGTH,
+        **SMALL_TOWERS,
         shared=16,
         has_bias=has_bias,
     )

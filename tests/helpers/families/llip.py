@@ -15,6 +15,19 @@ from tests.helpers.families.openai_clip import VOCABULARY, simple
 
 CAPTION = "a red dog and a ball"
 LENGTH, SIDE = 12, 24
+#: Sizes of two or three small blocks, of a Llip or a FLAIR.
+SMALL_TOWERS: dict[str, int] = {
+    "image_width": 64,
+    "image_blocks": 3,
+    "image_hidden": 48,
+    "patch": 8,
+    "grid": SIDE // 8,
+    "text_width": 64,
+    "text_blocks": 2,
+    "text_hidden": 48,
+    "vocabulary": VOCABULARY,
+    "longest": LENGTH,
+}
 
 
 def llip(
@@ -29,16 +42,7 @@ def llip(
     """Return a Llip of two or three small blocks, far from linear."""
     torch.manual_seed(seed)
     sizes = LlipSizes(
-        image_width=64,
-        image_blocks=3,
-        image_hidden=48,
-        patch=8,
-        grid=SIDE // 8,
-        text_width=64,
-        text_blocks=2,
-        text_hidden=48,
-        vocabulary=VOCABULARY,
-        longest=LENGTH,
+        **SMALL_TOWERS,
         tokens=tokens,
         shared=16,
         use_norm=use_norm,
