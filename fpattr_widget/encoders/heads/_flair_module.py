@@ -35,7 +35,7 @@ class FlairSizes(TowerSizes):
 
     @staticmethod
     def of_weights(weights: Mapping[str, Tensor]) -> "FlairSizes":
-        """Return the sizes that a checkpoint's shapes tell.
+        """Return the sizes that follow from a checkpoint's shapes.
 
         Raises
         ------

@@ -41,7 +41,7 @@ class LlipSizes(TowerSizes):
 
     @staticmethod
     def of_weights(weights: Mapping[str, Tensor]) -> "LlipSizes":
-        """Return the sizes that a checkpoint's shapes tell.
+        """Return the sizes that follow from a checkpoint's shapes.
 
         Raises
         ------
