@@ -3,7 +3,7 @@
 from ._adapters import ProcessorLike
 from ._encoder import DualEncoder, Layer, Recipe
 from ._family import Family
-from ._head import Head, both_embeddings, cosines, frozen_routing
+from ._head import Head, both_embeddings, cosines, frozen_routing, left_out_when_frozen
 from ._image import ImageLike, ImageTower, PreparedImage, check_picture_choice
 from ._image_files import open_image, read_image, run_processor
 from ._inputs import Crop, Feature, Inputs, Panel, Prepared, Sentence
@@ -86,6 +86,7 @@ __all__ = [
     "find_words",
     "frozen_routing",
     "is_loaded",
+    "left_out_when_frozen",
     "load_encoder",
     "mean",
     "mean_pooling",
