@@ -3,7 +3,17 @@
 from ._adapters import ProcessorLike
 from ._encoder import DualEncoder, Layer, Recipe
 from ._family import Family
-from ._head import Head, both_embeddings, cosines, frozen_routing, left_out_when_frozen
+from ._head import (
+    Head,
+    both_embeddings,
+    cosines,
+    frozen_routing,
+    frozen_through,
+    has_read_out,
+    left_out_when_frozen,
+    places_of,
+    read_out_of,
+)
 from ._image import ImageLike, ImageTower, PreparedImage, check_picture_choice
 from ._image_files import open_image, read_image, run_processor
 from ._inputs import Crop, Feature, Inputs, Panel, Prepared, Sentence
@@ -86,6 +96,8 @@ __all__ = [
     "encoder_of",
     "find_words",
     "frozen_routing",
+    "frozen_through",
+    "has_read_out",
     "is_loaded",
     "left_out_when_frozen",
     "load_encoder",
@@ -94,7 +106,9 @@ __all__ = [
     "names_picture",
     "open_image",
     "ordered",
+    "places_of",
     "read_image",
+    "read_out_of",
     "register_family",
     "run_processor",
     "sample_jacobian",

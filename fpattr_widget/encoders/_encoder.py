@@ -318,8 +318,12 @@ class DualEncoder:
                     f"{self.name!r} has no head that reads an image by a caption",
                     "pass a model that has one, such as a Llip",
                 )
-            (seen,), (read,) = self._outputs([image], "image"), self._outputs([caption], "text")
-            return read_out_of(fixed.head, seen, read)
+            values = {"image": image, "text": caption}
+            parts = [fixed.part(self.prepare(value, name)) for name, value in values.items()]
+            outputs = [part.output() for part in parts]
+            for part, output in zip(parts, outputs, strict=True):
+                part.require_finite(output)
+            return read_out_of(fixed.head, *outputs)
 
     def embed_image(self, images: Sequence[ImageLike]) -> np.ndarray:
         """Return the embeddings of images at unit length, ``(n, K)`` float32.
