@@ -57,7 +57,7 @@ def attribute(
     *,
     unit: Unit | None = None,
     reference: ImageReference | None = None,
-    reading: Reading = "exact",
+    reading: Reading | None = None,
     norms: Norms = "fixed",
     processor: ProcessorLike = None,
 ) -> FeaturePairs:
@@ -149,9 +149,10 @@ def attribute(
         for side in inputs
     )
     counted = _unit(unit, rows, columns)
-    check_choice("reading", reading, get_args(Reading))
+    if reading is not None:
+        check_choice("reading", reading, get_args(Reading))
     check_choice("norms", norms, get_args(Norms))
-    how = HowRead(reading, norms)
+    how = HowRead("exact" if reading is None else reading, norms)
     first_inputs, second_inputs = inputs
     check_reading(encoder, chosen, (first_inputs, second_inputs), counted, how)
     if counted == "logit":

@@ -673,6 +673,21 @@ class FeaturePairs:
         self._sentence  # noqa: B018 - raises for other pairs
         return plot(self, tokens, columns=columns, rows_name="tokens")
 
+    def plot_read_out(self) -> "Figure":
+        """Return a figure of ``read_out``: how much of each place is read, and what that adds.
+
+        Mixture tokens are bars and patches are maps over the picture; attention that went
+        nowhere has a bar of its own.
+
+        Raises
+        ------
+        InputError
+            When the pairs have no read-out, or several.
+        """
+        from ..drawing import plot_read_out
+
+        return plot_read_out(self.read_out, self._crop.picture)
+
     # Inside
 
     @property
