@@ -520,4 +520,7 @@ def _in_batches(embed: Callable[[Inputs], Tensor], inputs: Sequence[Inputs]) -> 
         names = inputs[batch[0]]
         together = {name: torch.cat([inputs[number][name] for number in batch]) for name in names}
         embedded.update(zip(batch, embed(together).float(), strict=True))
-    return torch.stack([embedded[number] for number in range(len(inputs))])
+    # Outputs that hold a vector for each token are of different lengths; zeros ask for nothing.
+    return nn.utils.rnn.pad_sequence(
+        [embedded[number] for number in range(len(inputs))], batch_first=True
+    )

@@ -6,7 +6,10 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from ..choices import Reading
 from ..errors import InputError
+
+_READINGS: tuple[Reading, ...] = ("exact", "match", "routing", "frozen")
 
 
 @runtime_checkable
@@ -56,6 +59,22 @@ class Head(Protocol):
             ``mix(image, text)`` for the pair's own.
         """
         ...
+
+
+def readings_of(head: Head | None) -> tuple[Reading, ...]:
+    """Return the readings that a score allows, its default first.
+
+    A head whose routing is a choice, constant between the places where it changes, has an
+    attribute ``readings`` that holds ``"frozen"`` alone.
+    """
+    readings: tuple[Reading, ...] = getattr(head, "readings", _READINGS)
+    return readings
+
+
+def routing_name(head: Head | None) -> str:
+    """Return what the routing of a head is called: its attribute of this name, if it has one."""
+    name: str = getattr(head, "routing_name", "routing")
+    return name
 
 
 def check_head(head: Any) -> Head:

@@ -1,0 +1,72 @@
+"""Late interaction: each vector of a text looks for the best of an image's vectors.
+
+Khattab and Zaharia, "ColBERT", SIGIR 2020, arXiv 2004.12832; Faysse et al., "ColPali", ICLR 2025,
+arXiv 2407.01449. With ``q_i`` the ``T`` vectors of a text and ``d_j`` those of an image, all of
+unit length, the published score is
+
+    Σ_i max_j ⟨q_i, d_j⟩.
+
+As a head, the winners ``d_m(i)`` one after the other are the image's embedding for the text, and
+the ``q_i`` are the text's own, so that the cosine of the two is the published score over ``T``:
+the mean over a text's vectors of their best cosines.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...choices import Reading
+
+
+@dataclass(frozen=True, eq=False)
+class LateInteractionHead:
+    """The winners of a text's vectors among an image's; see ``Head``.
+
+    Outputs of both towers hold vectors one after the other, ``(vectors · size)``. A vector of
+    zeros is padding: it asks for nothing and never wins.
+
+    Attributes
+    ----------
+    size
+        Numbers in a vector.
+    queries
+        Names of the image's vectors, where they belong to learnt queries; ``None`` where they
+        belong to the features of the last block.
+    """
+
+    size: int
+    queries: tuple[str, ...] | None = None
+    #: Which vector wins is constant between the places where it changes.
+    readings: tuple[Reading, ...] = ("frozen",)
+    routing_name: str = "winners"
+
+    def mix(self, image: Tensor, text: Tensor) -> Tensor:
+        winners, vectors = self.winners(image, text), self._vectors(image)
+        vectors = vectors.expand(*winners.shape[:-1], *vectors.shape[-2:])
+        chosen = torch.take_along_dim(vectors, winners[..., None], dim=-2)
+        return (chosen * self._asks(text)[..., None]).flatten(-2)
+
+    def embed(self, text: Tensor) -> Tensor:
+        return text
+
+    def frozen(self, image: Tensor, text: Tensor) -> Callable[[Tensor], Tensor]:
+        winners, asks = self.winners(image, text), self._asks(text)
+        return lambda others: (self._vectors(others)[..., winners, :] * asks[:, None]).flatten(-2)
+
+    def similarities(self, image: Tensor, text: Tensor) -> Tensor:
+        """Return ``⟨q_i, d_j⟩``, ``(..., vectors of the text, vectors of the image)``."""
+        return self._vectors(text) @ self._vectors(image).mT
+
+    def winners(self, image: Tensor, text: Tensor) -> Tensor:
+        """Return the number of the image's vector that wins for each of the text's, ``(..., T)``."""
+        absent = ~self._asks(image)[..., None, :]
+        return self.similarities(image, text).masked_fill(absent, -torch.inf).argmax(-1)
+
+    def _vectors(self, output: Tensor) -> Tensor:
+        return output.unflatten(-1, (-1, self.size))
+
+    def _asks(self, output: Tensor) -> Tensor:
+        """Return which of a tower's vectors are no padding, ``(..., vectors)`` bool."""
+        return (self._vectors(output) != 0).any(-1)
