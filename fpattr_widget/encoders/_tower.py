@@ -374,7 +374,7 @@ class Tower(ABC):
                 last = len(self.blocks) - 1
                 states = self.read(inputs, last).states
                 everywhere = self._everywhere(states, inputs, features)
-                shared = self._findings.known("shares inputs")
+                shared = self._findings.known(("shares inputs", self._stage(last)))
                 batch = inputs if shared else repeat_inputs(inputs, len(everywhere))
                 return self._run_from(_Start(last, inputs, states), everywhere, batch)
             key = ("output", self.identify(inputs))
@@ -399,6 +399,10 @@ class Tower(ABC):
     def _unpack(self, features: Tensor, states: Tensor, inputs: Inputs, layer: int) -> Tensor:
         """Return features in the tower's own layout, given its states for the one input."""
         return self._arrangement.unpack(features, states)
+
+    def _stage(self, layer: int) -> int:
+        """Return the number of the stage that a block is of, where states change their layout."""
+        return 0
 
     def _mean_features(self, references: Sequence[tuple[float, Inputs]], layer: int) -> Tensor:
         """Return the weighted mean of the features that enter block ``layer``."""
@@ -459,7 +463,8 @@ class Tower(ABC):
             features = self._pack(start.states, start.inputs, start.layer).detach()
             return Verdict(shares_inputs(partial(self._run_from, start), features, start.inputs))
 
-        shared = count > 1 and self._findings.once("shares inputs", probe)
+        key = "shares inputs", self._stage(start.layer)
+        shared = count > 1 and self._findings.once(key, probe)
         return start.inputs if shared else repeat_inputs(start.inputs, count)
 
     def _may_cut_short(

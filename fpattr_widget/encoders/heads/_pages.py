@@ -143,11 +143,12 @@ class PageTower(ImageTower):
         positions = features[:, self._at(inputs, layer).order.argsort()]
         return positions.reshape(-1, *states.shape[1:])
 
+    def _stage(self, layer: int) -> int:
+        return int(layer >= self._vision_blocks)
+
     def _at(self, inputs: Inputs, layer: int) -> Layout:
         """Return the layout of the positions that enter a block."""
-        if layer < self._vision_blocks:
-            return self.page.vision(inputs)
-        return self._language(inputs)
+        return self._language(inputs) if self._stage(layer) else self.page.vision(inputs)
 
     def _language(self, inputs: Inputs) -> Layout:
         """Return the layout of the language model's positions: image tokens and prompt."""
@@ -170,7 +171,7 @@ class PageTower(ImageTower):
     def _special(self, prepared: PreparedPage, layer: int) -> tuple[str, ...]:
         """Return the names of the special positions, in the order of the positions."""
         cells = self._at(prepared.inputs, layer).cells
-        if layer < self._vision_blocks:
+        if not self._stage(layer):
             return tuple(f"overview {number + 1}" for number in range(int((cells < 0).sum())))
         is_image = prepared.inputs["input_ids"][0] == self.image_token
         names, overview = iter(prepared.names), 0

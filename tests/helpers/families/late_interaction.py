@@ -98,7 +98,7 @@ def colqwen2_processor() -> ColQwen2Processor:
         patch_size=4,
         merge_size=2,
         temporal_patch_size=2,
-        size={"shortest_edge": 64, "longest_edge": 16 * 24},
+        size={"shortest_edge": 64, "longest_edge": 16 * 96},
     )
     return ColQwen2Processor(image_processor=images, tokenizer=words)
 
