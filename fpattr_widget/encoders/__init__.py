@@ -8,6 +8,7 @@ from ._head import (
     both_embeddings,
     cosines,
     frozen_routing,
+    left_out_when_frozen,
     readings_of,
     routing_name,
 )
@@ -94,6 +95,7 @@ __all__ = [
     "find_words",
     "frozen_routing",
     "is_loaded",
+    "left_out_when_frozen",
     "load_encoder",
     "mean",
     "mean_pooling",

@@ -88,6 +88,14 @@ def check_head(head: Any) -> Head:
     return head
 
 
+def left_out_when_frozen(head: Head) -> str:
+    """Return what a head's frozen routing leaves out, in words.
+
+    A head whose choice has another name holds it as ``left_out_name``.
+    """
+    return str(getattr(head, "left_out_name", "change of routing"))
+
+
 def both_embeddings(
     head: Head, image: Tensor, text: Tensor, routed_by: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:

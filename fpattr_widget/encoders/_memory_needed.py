@@ -29,7 +29,9 @@ def available_memory(device: torch.device) -> int | None:
         return int(free)
     if device.type != "cpu":
         return None
-    known = [free for free in (_free_of_machine(), *map(_free_of_limit, _LIMITS)) if free is not None]
+    known = [
+        free for free in (_free_of_machine(), *map(_free_of_limit, _LIMITS)) if free is not None
+    ]
     return min(known, default=None)
 
 

@@ -485,9 +485,7 @@ class Tower(ABC):
         if reading.embedding.dtype in HALF:
             return False
         at_last = len(self.blocks) - 1
-        begin, end = (
-            self._pack(states, inputs, at_last) for states in (reference, reading.last)
-        )
+        begin, end = (self._pack(states, inputs, at_last) for states in (reference, reading.last))
         with torch.no_grad(), without_autocast(self._device):
             if not agree(last.embed(end), reading.embedding):
                 return False

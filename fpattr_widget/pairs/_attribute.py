@@ -168,7 +168,9 @@ def attribute(
             lambda: measure(encoder, chosen, (first_inputs, second_inputs), layers, counted, how),
             rows=rows,
             columns=columns,
-            about=About(encoder.name, f"{chosen.label}{how.in_words(encoder.head)}", where, counted),
+            about=About(
+                encoder.name, f"{chosen.label}{how.in_words(encoder.head)}", where, counted
+            ),
             cheaper_alternative=cheaper,
             part=(lambda name: read(replace(how, reading=name))) if parts else None,
         )

@@ -41,6 +41,7 @@ class LateInteractionHead:
     #: Which vector wins is constant between the places where it changes.
     readings: tuple[Reading, ...] = ("frozen",)
     routing_name: str = "winners"
+    left_out_name: str = "change of winners"
 
     def mix(self, image: Tensor, text: Tensor) -> Tensor:
         winners, vectors = self.winners(image, text), self._vectors(image)

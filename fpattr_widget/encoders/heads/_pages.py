@@ -267,7 +267,10 @@ class PageTower(ImageTower):
                 f"{self.longest}",
                 "make it smaller, by the settings of the model's image processor",
             )
-        expected, found = len(self.page.image_tokens(given).cells), int((ids == self.image_token).sum())
+        expected, found = (
+            len(self.page.image_tokens(given).cells),
+            int((ids == self.image_token).sum()),
+        )
         if expected != found:
             raise InputError(
                 "image",

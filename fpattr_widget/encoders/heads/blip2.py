@@ -35,7 +35,9 @@ def _towers(model: Any) -> tuple[TextTower, ImageTower]:
         output = model.qformer(
             query_embeds=model.query_tokens.expand(len(seen), -1, -1),
             encoder_hidden_states=seen,
-            encoder_attention_mask=torch.ones(seen.shape[:-1], dtype=torch.long, device=seen.device),
+            encoder_attention_mask=torch.ones(
+                seen.shape[:-1], dtype=torch.long, device=seen.device
+            ),
         )
         queries = output.last_hidden_state.to(model.vision_projection.weight.dtype)
         projected = cast(Tensor, model.vision_projection(queries))

@@ -80,7 +80,8 @@ class _Tiles(PageFormat):
         tiles = raster.reshape(rows, side, columns, side).transpose(1, 2).flatten()
         total = inputs["pixel_values"].shape[1] * side * side
         return Layout(
-            (rows * side, columns * side), torch.nn.functional.pad(tiles, (0, total - count), value=-1)
+            (rows * side, columns * side),
+            torch.nn.functional.pad(tiles, (0, total - count), value=-1),
         )
 
     def _tiles(self, inputs: Inputs) -> tuple[int, int]:

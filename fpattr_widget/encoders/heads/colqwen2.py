@@ -55,7 +55,9 @@ class _PackedPatches(PageFormat):
 
     def pictures(self, inputs: Inputs) -> Tensor:
         rows, columns = self._grid(inputs)
-        patches = inputs["pixel_values"][0].unflatten(-1, (3, -1, self._patch, self._patch))[:, :, 0]
+        patches = inputs["pixel_values"][0].unflatten(-1, (3, -1, self._patch, self._patch))[
+            :, :, 0
+        ]
         in_rows = patches[self.vision(inputs).order].unflatten(0, (rows, columns))
         return in_rows.permute(2, 0, 3, 1, 4).reshape(
             1, 3, rows * self._patch, columns * self._patch
