@@ -359,7 +359,7 @@ def _from_pretrained(
     family, class_name = family_of_config(config, name)
     model_class = getattr(transformers, class_name)
     target = torch.device(device or "cpu")
-    require_memory(model_class, config, name, dtype, target)
+    require_memory(model_class, config, source, name, dtype, target)
     try:
         with _errors_logged_only(local=Path(source).is_dir()):
             module, report = model_class.from_pretrained(

@@ -11,6 +11,8 @@ from ..errors import InputError
 from ._differentiable import HALF
 
 _MEMINFO = Path("/proc/meminfo")
+# What a weight's bytes are multiplied by at most: of one byte in a file, eight in float64.
+_WIDEST = 8
 # Limits of containers, of both versions, with what counts towards them.
 _LIMITS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory.stat"),
@@ -36,7 +38,12 @@ def available_memory(device: torch.device) -> int | None:
 
 
 def require_memory(
-    model_class: Any, config: Any, name: str, dtype: torch.dtype | None, device: torch.device
+    model_class: Any,
+    config: Any,
+    source: str,
+    name: str,
+    dtype: torch.dtype | None,
+    device: torch.device,
 ) -> None:
     """Raise ``InputError`` if a model's weights are more than the memory that is left.
 
@@ -45,8 +52,8 @@ def require_memory(
     model_class, config
         A ``transformers`` class and its configuration, from which the weights are counted
         without taking memory.
-    name
-        The model's, for the message.
+    source, name
+        The folder, or the name of a model elsewhere; and what it is called in the message.
     dtype
         That the weights will have; ``None`` for the checkpoint's own, widened on a CPU.
     device
@@ -56,7 +63,7 @@ def require_memory(
     places = {torch.device("cpu"): held, device: target}
     for place, kind in places.items():
         free = available_memory(place)
-        if free is None:
+        if free is None or _is_small(source, free):
             continue
         weights = _number_of_weights(model_class, config)
         if weights is None:
@@ -71,6 +78,12 @@ def require_memory(
                 f"billion weights, and {_gigabytes(free)} are free{where}",
                 f"load it by load_encoder with {smaller}another device, or pass a smaller model",
             )
+
+
+def _is_small(source: str, free: int) -> bool:
+    """Return whether a folder's weights fit in any type, so that they need not be counted."""
+    files = list(Path(source).glob("*.safetensors")) if os.path.isdir(source) else []
+    return bool(files) and _WIDEST * sum(file.stat().st_size for file in files) <= free
 
 
 def _types(

@@ -61,7 +61,7 @@ class LateInteractionHead:
         return self._vectors(text) @ self._vectors(image).mT
 
     def winners(self, image: Tensor, text: Tensor) -> Tensor:
-        """Return the number of the image's vector that wins for each of the text's, ``(..., T)``."""
+        """Return which of the image's vectors wins for each of the text's, ``(..., T)``."""
         absent = ~self._asks(image)[..., None, :]
         return self.similarities(image, text).masked_fill(absent, -torch.inf).argmax(-1)
 

@@ -32,7 +32,21 @@ from tests.helpers.vocabularies import WORD_PIECES, bert_tokenizer
 
 CAPTION = "a red ball"
 SIZE = 8
-_WORDS = "Question Query Describe the image a red dog ball left of : . \n User Assistant".split(" ")
+_WORDS = """Question
+Query
+Describe
+the
+image
+a
+red
+dog
+ball
+left
+of
+:
+.
+User
+Assistant""".splitlines() + ["\n"]
 _SMALL = {
     "hidden_size": 16,
     "intermediate_size": 24,
