@@ -29,6 +29,7 @@ from ._memory_budget import MemoryBudget
 from ._names import shared_name
 from ._part import Part
 from ._probes import Findings, Verdict, compare_jacobians
+from ._read_out import ReadOut, ReadOutChange
 from ._reference import PictureReference
 from ._registry import register_family
 from ._side import Fold, Side
@@ -36,7 +37,7 @@ from ._sums import MOST_PARTS, Picture, Sum, Term, Text, as_sum, mean, ordered
 from ._text import CaptionLike, PreparedText, TextTower, names_picture
 from ._tokens import Token, find_words, spelling, word_groups
 from ._tower import Arrangement, Split, Tower, check_choice
-from .heads import FlairHead, LateInteractionHead, LlipHead, Mixture, PatchAttention
+from .heads import FlairHead, LateInteractionHead, LlipHead
 
 __all__ = [
     "MOST_PARTS",
@@ -61,17 +62,17 @@ __all__ = [
     "LlipHead",
     "MeanPooling",
     "MemoryBudget",
-    "Mixture",
     "ModelLike",
     "Panel",
     "Part",
-    "PatchAttention",
     "Picture",
     "PictureReference",
     "Prepared",
     "PreparedImage",
     "PreparedText",
     "ProcessorLike",
+    "ReadOut",
+    "ReadOutChange",
     "Recipe",
     "Sentence",
     "Side",

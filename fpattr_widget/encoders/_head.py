@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from ..choices import Reading
 from ..errors import InputError
+from ._inputs import Panel
+from ._read_out import ReadOut
 
 _READINGS: tuple[Reading, ...] = ("exact", "match", "routing", "frozen")
 
@@ -20,6 +22,19 @@ class Head(Protocol):
     ``cos(mix(u, h), embed(h))``. Only ``mix`` knows both: a text routes what is read of an
     image. All are differentiable twice, and may not change what they are given, which is in
     float32 or better, whatever the weights are in.
+
+    A head may have more, which is asked for by name:
+
+    - ``read_out(image, text)`` returns the :class:`ReadOut` of one pair, ``(K_image,)`` and
+      ``(K_text,)``; where routes or places are features of the inputs, ``names_features`` is
+      true, and it takes the panels of the text and of the image as a third argument;
+    - ``frozen_through(image, text, place)`` returns what ``frozen`` does, through one place
+      alone: with what biases add, all places add up to that. ``places`` are their names, as in
+      the read-out; where they are patches, ``grid`` has their rows and columns;
+    - ``left_out_name`` is what freezing leaves out, where that is no ``"change of routing"``,
+      and ``routing_name`` what is frozen, where that is no ``"routing"``;
+    - ``readings`` are those of a score that are allowed, its default first. Where the routing is
+      a choice, constant between the places where it changes, they are ``("frozen",)``.
     """
 
     def mix(self, image: Tensor, text: Tensor) -> Tensor:
@@ -62,17 +77,13 @@ class Head(Protocol):
 
 
 def readings_of(head: Head | None) -> tuple[Reading, ...]:
-    """Return the readings that a score allows, its default first.
-
-    A head whose routing is a choice, constant between the places where it changes, has an
-    attribute ``readings`` that holds ``"frozen"`` alone.
-    """
+    """Return the readings that a score allows, its default first; see :class:`Head`."""
     readings: tuple[Reading, ...] = getattr(head, "readings", _READINGS)
     return readings
 
 
 def routing_name(head: Head | None) -> str:
-    """Return what the routing of a head is called: its attribute of this name, if it has one."""
+    """Return what the routing of a head is called; see :class:`Head`."""
     name: str = getattr(head, "routing_name", "routing")
     return name
 
@@ -86,6 +97,43 @@ def check_head(head: Any) -> Head:
             "return an object with `mix`, `embed` and `frozen`, see encoders.Head",
         )
     return head
+
+
+def has_read_out(head: Head) -> bool:
+    """Return whether a head says what it read of an image for a text."""
+    return callable(getattr(head, "read_out", None))
+
+
+def read_out_of(
+    head: Any, image: Tensor, text: Tensor, panels: tuple[Panel, Panel] | None = None
+) -> ReadOut:
+    """Return what a head read of an image for a text.
+
+    Parameters
+    ----------
+    head
+        Has a ``read_out``; see :class:`Head`.
+    image, text
+        Outputs of the towers, ``(K_image,)`` and ``(K_text,)``.
+    panels
+        How text and image are shown, with the features that enter the last blocks, by which
+        routes and places may be named.
+
+    Raises
+    ------
+    InputError
+        When the head returns something else.
+    """
+    with torch.no_grad():
+        named = (panels,) if getattr(head, "names_features", False) else ()
+        read_out = head.read_out(image, text, *named)
+    if not isinstance(read_out, ReadOut):
+        raise InputError(
+            "head",
+            f"returned a {type(read_out).__name__} from `read_out`",
+            "return an encoders.ReadOut",
+        )
+    return read_out
 
 
 def left_out_when_frozen(head: Head) -> str:

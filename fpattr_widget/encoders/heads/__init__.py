@@ -6,8 +6,8 @@ from .blip2 import BLIP2
 from .colmodernvbert import COLMODERNVBERT
 from .colpali import COLPALI
 from .colqwen2 import COLQWEN2
-from .flair import FLAIR, FlairHead, PatchAttention
-from .llip import LLIP, LlipHead, Mixture
+from .flair import FLAIR, FlairHead
+from .llip import LLIP, LlipHead
 
 #: Their families, in the order in which they are tried on a model, before all others.
 HEADED_FAMILIES: tuple[Family, ...] = (
@@ -24,6 +24,4 @@ __all__ = [
     "FlairHead",
     "LateInteractionHead",
     "LlipHead",
-    "Mixture",
-    "PatchAttention",
 ]

@@ -32,21 +32,8 @@ from tests.helpers.vocabularies import WORD_PIECES, bert_tokenizer
 
 CAPTION = "a red ball"
 SIZE = 8
-_WORDS = """Question
-Query
-Describe
-the
-image
-a
-red
-dog
-ball
-left
-of
-:
-.
-User
-Assistant""".splitlines() + ["\n"]
+_PIECES = "Question Query Describe the image a red dog ball left of : . User Assistant"
+_WORDS = [*_PIECES.split(), "\n"]
 _SMALL = {
     "hidden_size": 16,
     "intermediate_size": 24,
