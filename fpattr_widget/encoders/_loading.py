@@ -26,8 +26,8 @@ from ._encoder import MEMORY_LIMIT, Defaults, DualEncoder
 from ._family import Family
 from ._image import ImageTower
 from ._image_size import require_image_size
-from ._names import looks_like_path, shared_name
 from ._memory_needed import require_memory
+from ._names import looks_like_path, shared_name
 from ._registry import family_of_config, family_of_module, module_of_weights, unwrapped
 
 #: A model's folder may contain this file, with the layer and reference that suit it best.

@@ -31,7 +31,7 @@ from tests.helpers import family_checks as checks
 from tests.helpers.vocabularies import WORD_PIECES, bert_tokenizer
 
 CAPTION = "a red ball"
-SIZE = 8
+SIZE = 4
 _PIECES = "Question Query Describe the image a red dog ball left of : . User Assistant"
 _WORDS = [*_PIECES.split(), "\n"]
 _SMALL = {
@@ -204,13 +204,11 @@ class Retriever:
         with torch.no_grad():
             page = self.processor.process_images(images=[image])
             asked = self.processor.process_queries(text=queries, padding="longest")
-            embedded = [
-                self.model(**_of_type(inputs, dtype)).embeddings for inputs in (asked, page)
-            ]
+            embedded = [self.model(**of_type(inputs, dtype)).embeddings for inputs in (asked, page)]
         return self.processor.score_retrieval(*embedded)[:, 0]
 
 
-def _of_type(inputs: Any, dtype: torch.dtype) -> dict[str, Tensor]:
+def of_type(inputs: Any, dtype: torch.dtype) -> dict[str, Tensor]:
     return {n: v.to(dtype) if v.is_floating_point() else v for n, v in inputs.items()}
 
 
