@@ -318,12 +318,14 @@ class DualEncoder:
                     f"{self.name!r} has no head that reads an image by a caption",
                     "pass a model that has one, such as a Llip",
                 )
-            values = {"image": image, "text": caption}
+            values = {"text": caption, "image": image}
             parts = [fixed.part(self.prepare(value, name)) for name, value in values.items()]
-            outputs = [part.output() for part in parts]
-            for part, output in zip(parts, outputs, strict=True):
-                part.require_finite(output)
-            return read_out_of(fixed.head, *outputs)
+            for part in parts:
+                part.require_finite(part.output())
+            text, picture = parts
+            return read_out_of(
+                fixed.head, picture.output(), text.output(), (text.last_panel, picture.last_panel)
+            )
 
     def embed_image(self, images: Sequence[ImageLike]) -> np.ndarray:
         """Return the embeddings of images at unit length, ``(n, K)`` float32.
@@ -518,4 +520,7 @@ def _in_batches(embed: Callable[[Inputs], Tensor], inputs: Sequence[Inputs]) -> 
         names = inputs[batch[0]]
         together = {name: torch.cat([inputs[number][name] for number in batch]) for name in names}
         embedded.update(zip(batch, embed(together).float(), strict=True))
-    return torch.stack([embedded[number] for number in range(len(inputs))])
+    # Outputs that hold a vector for each token are of different lengths; zeros ask for nothing.
+    return nn.utils.rnn.pad_sequence(
+        [embedded[number] for number in range(len(inputs))], batch_first=True
+    )

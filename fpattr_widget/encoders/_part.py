@@ -91,6 +91,11 @@ class Part:
         """How the input is shown, with its features."""
         return self.tower.panel(self.prepared, self.layer)
 
+    @property
+    def last_panel(self) -> Panel:
+        """How the input is shown, with the features that enter the last block."""
+        return self.tower.panel(self.prepared, len(self.tower.blocks) - 1)
+
     def split(self, reference: str | PictureReference | None = None) -> Split:
         """Return the tower cut at the layer.
 

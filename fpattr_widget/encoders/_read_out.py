@@ -72,6 +72,9 @@ class ReadOut(_Places):
     products
         Where one place wins each route, the products of each route with all places,
         ``(routes, places)`` float64; else ``None``.
+    winners
+        Then the name of each route's winner, also where that is no place: ``"patch (1, 2)"``,
+        counted from 1, or the token of a prompt that won; else ``()``.
 
     Raises
     ------
@@ -81,6 +84,7 @@ class ReadOut(_Places):
 
     compared: Mapping[str, float] = field(default_factory=dict)
     products: np.ndarray | None = None
+    winners: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if bool(self.places) == (self.grid is not None):
@@ -99,6 +103,8 @@ class ReadOut(_Places):
                 raise _unusable(f"has {name} of shape {values.shape}", f"those of shape {wanted}")
             if not np.isfinite(values).all():
                 raise _unusable(f"has {name} that are no numbers (NaN or infinite)", "others")
+        if len(self.winners) not in (0, len(self.routes)):
+            raise _unusable(f"has {len(self.winners)} winners", "one of each route, or none")
         numbers = self.constant, self.similarity, *self.compared.values()
         if not np.isfinite(numbers).all():
             raise _unusable("has scores that are no numbers (NaN or infinite)", "others")

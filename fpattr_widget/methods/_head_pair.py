@@ -57,7 +57,8 @@ class HeadPair:
             return ()
         with self.guard():
             of_text, of_image = self._outputs
-            return (read_out_of(self.head, of_image, of_text),)
+            panels = self.text.last_panel, self.image.last_panel
+            return (read_out_of(self.head, of_image, of_text, panels),)
 
     def frozen(self) -> "FrozenProduct":
         """Return the interactions with what the head reads held fixed."""

@@ -102,6 +102,8 @@ def attribute(
         second derivatives of its score; its part ``"match"``, through what words meet in what
         is read, or ``"routing"``, through what they choose to read, which add up to it; or
         ``"frozen"``, with what this pair reads held fixed, so that the score is a product.
+        ``None`` is exact where that can be: where each token of a text takes the best of an
+        image's, as in a ColPali, only the score with fixed winners has derivatives.
     norms
         For such a model: ``"fixed"`` counts changes in units of both embeddings' lengths at the
         input, as with all other models, so that a text that is twice as far counts twice;
@@ -152,7 +154,7 @@ def attribute(
     if reading is not None:
         check_choice("reading", reading, get_args(Reading))
     check_choice("norms", norms, get_args(Norms))
-    how = HowRead("exact" if reading is None else reading, norms)
+    how = HowRead.of(encoder.head, reading, norms)
     first_inputs, second_inputs = inputs
     check_reading(encoder, chosen, (first_inputs, second_inputs), counted, how)
     if counted == "logit":
@@ -162,11 +164,12 @@ def attribute(
     where = chosen.reads_at or " · ".join(blocks)
     cheaper = chosen.cheaper_alternative(encoder, layers if chosen.reads_at is None else None)
 
+    how_read = f"{chosen.label}{how.in_words(encoder.head)}"
     return FeaturePairs(
         lambda: measure(encoder, chosen, (first_inputs, second_inputs), layers, counted, how),
         rows=rows,
         columns=columns,
-        about=About(encoder.name, f"{chosen.label}{how.in_words}", where, counted),
+        about=About(encoder.name, how_read, where, counted),
         cheaper_alternative=cheaper,
         parts=_parts(encoder, chosen, how),
     )

@@ -275,8 +275,8 @@ def _read_outs(value: Any, expected: int) -> tuple[ReadOutForm, ...]:
 
 def _read_out(value: Any) -> ReadOutForm:
     parts = _parts(value, ReadOutForm, "read-outs")
-    routes, places, arrays = (
-        tuple(map(_text, _list(parts[name]))) for name in ("routes", "places", "arrays")
+    routes, places, winners, arrays = (
+        tuple(map(_text, _list(parts[name]))) for name in ("routes", "places", "winners", "arrays")
     )
     grid = None if parts["grid"] is None else _list(parts["grid"], 2)
     if not isinstance(parts["compared"], dict) or len(set(arrays)) < len(arrays):
@@ -290,6 +290,7 @@ def _read_out(value: Any) -> ReadOutForm:
         _number(parts["constant"], "read-outs"),
         _number(parts["similarity"], "read-outs"),
         {_text(name): _number(one, "read-outs") for name, one in parts["compared"].items()},
+        winners,
         arrays,
     )
 

@@ -19,7 +19,7 @@ class ReadOutForm:
 
     Attributes
     ----------
-    routes, places, grid, constant, similarity, compared
+    routes, places, grid, constant, similarity, compared, winners
         Those of :class:`~fpattr_widget.encoders.ReadOut`.
     arrays
         The names of the arrays that it has.
@@ -31,6 +31,7 @@ class ReadOutForm:
     constant: float
     similarity: float
     compared: Mapping[str, float]
+    winners: tuple[str, ...]
     arrays: tuple[str, ...]
 
     @staticmethod
@@ -43,6 +44,7 @@ class ReadOutForm:
             float(read_out.constant),
             float(read_out.similarity),
             {name: float(value) for name, value in read_out.compared.items()},
+            read_out.winners,
             tuple(name for name in ARRAYS if getattr(read_out, name) is not None),
         )
 
@@ -108,4 +110,5 @@ def _read(form: ReadOutForm, arrays: Mapping[str, np.ndarray]) -> ReadOut:
         form.similarity,
         form.compared,
         arrays.get("products"),
+        form.winners,
     )
