@@ -11,6 +11,7 @@ from ._head import (
     left_out_when_frozen,
     readings_of,
     routing_name,
+    score_name,
 )
 from ._image import ImageLike, ImageTower, PreparedImage, check_picture_choice
 from ._image_files import open_image, read_image, run_processor
@@ -109,6 +110,7 @@ __all__ = [
     "routing_name",
     "run_processor",
     "sample_jacobian",
+    "score_name",
     "shared_encoder",
     "shared_name",
     "spelling",

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 import fpattr_widget as fp
+from fpattr_widget.encoders import LateInteractionHead, cosines, frozen_routing
 from fpattr_widget.encoders import _memory_needed as memory
 from fpattr_widget.methods import HowRead, SideInputs, measure
 from fpattr_widget.methods._automatic import _Graph
@@ -154,6 +155,9 @@ def test_scores_are_the_classes_own(hand, page):
     assert counts[0] != counts[1]
     own = made.scores(page, QUERIES, torch.float64)
     np.testing.assert_allclose(found * counts, own, rtol=1e-6)
+    tokens = hand.encoder.prepare(QUERIES[1], "text").tokens
+    words = [(token.text, token.start) for token in tokens if not token.special]
+    assert words == [(w, QUERIES[1].index(w)) for w in ("a", "dog", "left", "of", "the", "image")]
     # Passing what the processor returned is passing the picture and the words.
     asked = made.processor.process_queries(text=[QUERIES[0]])
     seen = made.processor.process_images(images=[page])
@@ -180,6 +184,9 @@ def test_pairs_are_all_jacobians_multiplied_out(hand, page, later):
     # Not `rows`, which are float32.
     rows = found._scale * found._second.along(found._first.joint(np.eye(len(expected))))
     checks.assert_near(torch.from_numpy(rows), expected, 1e-5 if rounded else 1e-9)
+    about = fp.attribute(hand.encoder, page, late.CAPTION, METHOD, layers).about
+    score = "best of the queries" if hand.name == "BLIP-2" else "mean over the query's tokens"
+    assert about.method == f"integrated Jacobians, frozen winners, {score}"
     # The ledger's corners are the score's own, and what differs from fixed winners is told.
     ledger, count = found.ledger(), len(query)
     queries, documents = (query, query_reference), (document, document_reference)
@@ -231,6 +238,26 @@ def test_read_out_is_the_matrix_of_products(hand, page):
     assert read_out.similarity == pytest.approx(float(best.mean()), abs=1e-6)
     parts = read_out.contributions.sum() + read_out.constant
     assert parts == pytest.approx(read_out.similarity, abs=1e-6)
+
+
+def test_padding_asks_for_nothing_and_never_wins():
+    generator = torch.Generator().manual_seed(0)
+    head = LateInteractionHead(3)
+    vectors = torch.randn(2, 5, 3, generator=generator, dtype=torch.float64)
+    text, image = nn.functional.normalize(vectors, dim=-1)
+    image = -torch.sign((text @ image.T).amax(0))[:, None] * image  # so that zero would win
+    padded_text, padded_image = (
+        nn.functional.pad(each, (0, 0, 0, 2)).flatten() for each in (text, image)
+    )
+    expected = float((text @ image.T).amax(1).mean())
+    others = padded_text[None].expand(3, -1), padded_image[None, None].expand(2, 1, -1)
+    scores = cosines(head, others[1], others[0])
+    torch.testing.assert_close(scores, torch.full((2, 3), expected, dtype=torch.float64))
+    read = frozen_routing(head, padded_image, padded_text)(padded_image[None])[0]
+    torch.testing.assert_close(float(read @ padded_text) / len(text), expected)
+    read_out = head.read_out(padded_image, padded_text)
+    assert read_out.similarity == pytest.approx(expected)
+    assert read_out.contributions.sum() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", PAGES)
