@@ -1,6 +1,7 @@
 """Dual encoders: their towers, the families that have them, and their inputs."""
 
 from ._adapters import ProcessorLike
+from ._cache import LRUCache
 from ._encoder import DualEncoder, Layer, Recipe
 from ._family import Family
 from ._head import (
@@ -22,6 +23,7 @@ from ._last_block import (
     MeanPooling,
     agree,
     attention_pooling,
+    attention_reading,
     mean_pooling,
     sample_jacobian,
 )
@@ -58,6 +60,7 @@ __all__ = [
     "ImageLike",
     "ImageTower",
     "Inputs",
+    "LRUCache",
     "LateInteractionHead",
     "Layer",
     "LlipHead",
@@ -88,6 +91,7 @@ __all__ = [
     "agree",
     "as_sum",
     "attention_pooling",
+    "attention_reading",
     "both_embeddings",
     "check_choice",
     "check_picture_choice",

@@ -1,7 +1,7 @@
 """A tower: one encoder of a model, cut at a layer, with the model's own forward doing all the work.
 
 A pass can begin at any block, with other states in the place of those that enter it
-(:mod:`._blocks`). Where one position is pooled, the last block is computed there alone, once
+(:mod:`._blocks`). Where some positions are read, the last block is computed there alone, once
 its description has given the model's own embedding and derivative (:mod:`._probes`).
 """
 
@@ -474,11 +474,11 @@ class Tower(ABC):
         reference: Tensor | None,
         inputs: Inputs,
     ) -> TypeGuard[AttentionPooling]:
-        """Return whether the last block's description may stand for it, at its one position.
+        """Return whether the last block's description may stand for it, where it is read.
 
         ``reference`` is what enters the last block for the reference.
         """
-        if not isinstance(last, AttentionPooling) or last.position is None:
+        if not isinstance(last, AttentionPooling) or last.positions is None:
             return False
         if reading.last is None or reference is None or self._instrumented.return_more:
             return False
