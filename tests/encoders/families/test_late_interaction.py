@@ -14,8 +14,8 @@ from torch import Tensor, nn
 import fpattr_widget as fp
 from fpattr_widget.encoders import LateInteractionHead, cosines, frozen_routing
 from fpattr_widget.encoders import _memory_needed as memory
+from fpattr_widget.encoders.heads._pages import PageTower
 from fpattr_widget.methods import HowRead, SideInputs, measure
-from fpattr_widget.methods._automatic import _Graph
 from fpattr_widget.methods._quadrature import Quadrature
 from tests.helpers import family_checks as checks
 from tests.helpers.families import late_interaction as late
@@ -308,14 +308,14 @@ def test_a_page_of_a_thousand_tokens_takes_the_memory_it_may(monkeypatch):
     model = checks.far_from_linear(late.colpali(64, 2, longest=1100), torch.float32)
     processor = late.colpali_processor(64, 2)
     nodes: list[int] = []
-    record = _Graph.record
+    unpack = PageTower._unpack
 
-    def recorded(split: Any, states: Tensor) -> _Graph:
-        if split.tower_name == "image":
-            nodes.append(len(states))
-        return record(split, states)
+    def noted(tower: PageTower, features: Tensor, *given: Any) -> Tensor:
+        if features.requires_grad:
+            nodes.append(len(features))
+        return unpack(tower, features, *given)
 
-    monkeypatch.setattr(_Graph, "record", staticmethod(recorded))
+    monkeypatch.setattr(PageTower, "_unpack", noted)
     caption = " ".join(("a red ball left of the dog .",) * 3)
     rows = []
     for limit in (2**22, 2**30):
