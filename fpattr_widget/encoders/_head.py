@@ -142,6 +142,18 @@ def read_out_of(
     return read_out
 
 
+def places_of(head: Any) -> tuple[tuple[str, ...], int]:
+    """Return the names of a head's places, and their number.
+
+    There are none unless it can read through one alone; those that are patches have no names.
+    """
+    if not callable(getattr(head, "frozen_through", None)):
+        return (), 0
+    names = tuple(getattr(head, "places", ()))
+    rows, columns = getattr(head, "grid", None) or (0, 0)
+    return names, len(names) or rows * columns
+
+
 def left_out_when_frozen(head: Head) -> str:
     """Return what a head's frozen routing leaves out, in words.
 
@@ -220,6 +232,22 @@ def frozen_routing(head: Head, image: Tensor, text: Tensor) -> Callable[[Tensor]
             "has a `frozen` that does not give the pair's own embedding",
             "let `frozen(image, text)(image)` return what `mix(image, text)` returns",
         )
+    return read
+
+
+def frozen_through(
+    head: Any, image: Tensor, text: Tensor, place: int
+) -> Callable[[Tensor], Tensor]:
+    """Return ``head.frozen_through`` of a pair; see :class:`Head`.
+
+    Raises
+    ------
+    InputError
+        When what it returns is no part of an embedding.
+    """
+    with torch.no_grad():
+        read: Callable[[Tensor], Tensor] = head.frozen_through(image, text, place)
+        _require(read(image), "frozen_through", torch.Size(), head.mix(image, text).shape[-1])
     return read
 
 
