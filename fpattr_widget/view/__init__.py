@@ -26,7 +26,15 @@ from ._settings import (
     ViewSettings,
     check_switch,
 )
-from ._state import computed_state, ledger_state, pictures_of, state_so_far, subject_state
+from ._state import (
+    carried_parts,
+    computed_state,
+    ledger_state,
+    pictures_of,
+    read_out_state,
+    state_so_far,
+    subject_state,
+)
 
 __all__ = [
     "CHOICES",
@@ -48,6 +56,7 @@ __all__ = [
     "Result",
     "ViewOptions",
     "ViewSettings",
+    "carried_parts",
     "carried_pins",
     "check_switch",
     "computed_state",
@@ -56,6 +65,7 @@ __all__ = [
     "ledger_state",
     "parse",
     "pictures_of",
+    "read_out_state",
     "state_so_far",
     "subject_state",
 ]

@@ -17,7 +17,7 @@ import type { LedgerState, SideState } from "../src/values/shapes";
 import { both, SIDES } from "../src/values/sides";
 import { halfOfMass } from "../src/values/strongest";
 import { neverSeen, sentence } from "../src/values/words";
-import { FakeModel, sidesOf, tokensOf, type Written } from "./model";
+import { FakeModel, features, sidesOf, tokensOf, type Written } from "./model";
 
 // As text: a module would lose the sign of zero.
 const files: Record<string, string> = import.meta.glob("../../tests/contract/*.json", {
@@ -96,7 +96,7 @@ test.each<LedgerCase>(contract("ledger").cases)("ledger: $what", ({ ledger, bar,
     { ...ledger, terms: [] },
     inputs,
     sides,
-    new Pairs([[false], [false]]),
+    () => new Pairs([[false], [false]]),
   );
   expect(steps.map(({ key, name }) => [key, name])).toEqual(
     bar.parts.map(([key, name]) => [key, name]),
@@ -234,10 +234,15 @@ describe("the protocol", () => {
   });
 
   test("asks and edits in messages that Python takes", () => {
-    const model = new FakeModel({ sides });
+    const model = new FakeModel({ sides, parts: ["match", "routing", "mixture 3"] });
     const store = new Store(model);
+    const answer = { ...features([2, 7]), side: 1 };
     store.along(0, [2]);
     store.along(1, [2, 7]);
+    store.request("routing"); // which follows from match
+    store.along(0, [2], "match");
+    model.receive({ ...answer, id: 1 }, [encodeFloats(new Float32Array(4))]);
+    store.along(1, [2, 7], "mixture 3");
     store.edit({ type: "text", side: 0, text: "</script>\u0000🐕" });
     store.edit({ type: "file", side: 1 });
     expect(model.sent).toEqual(cases.requests);

@@ -159,7 +159,7 @@ def test_settings():
     for field in fields(ViewSettings):
         assert fp.PairsWidget.class_traits()[field.name].default_value == field.default
     for one in cases["settings"]:
-        for value in one.get("can_be", one.get("between", [True, False])):
+        for value in one.get("can_be") or one.get("between") or one.get("such_as", [True, False]):
             assert getattr(ViewSettings(**{one["name"]: value}), one["name"]) == value
     for name, value in cases["unusable"]:
         with pytest.raises(fp.InputError, match=f"`{name}` is"):
