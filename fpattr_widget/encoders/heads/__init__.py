@@ -1,8 +1,8 @@
 """Models whose score is no product of their towers' outputs: one file a head, with its family."""
 
 from .._family import Family
-from .flair import FLAIR, FlairHead, PatchAttention
-from .llip import LLIP, LlipHead, Mixture
+from .flair import FLAIR, FlairHead
+from .llip import LLIP, LlipHead
 
 #: Their families, in the order in which they are tried on a model, before all others.
 HEADED_FAMILIES: tuple[Family, ...] = (LLIP, FLAIR)
@@ -11,6 +11,4 @@ __all__ = [
     "HEADED_FAMILIES",
     "FlairHead",
     "LlipHead",
-    "Mixture",
-    "PatchAttention",
 ]
