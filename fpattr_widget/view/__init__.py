@@ -32,6 +32,7 @@ from ._state import (
     ledger_state,
     pictures_of,
     read_out_state,
+    read_out_states,
     state_so_far,
     subject_state,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "parse",
     "pictures_of",
     "read_out_state",
+    "read_out_states",
     "state_so_far",
     "subject_state",
 ]

@@ -57,6 +57,11 @@ def ledger_state(ledger: Ledger) -> LedgerState:
     return cast(LedgerState, {**asdict(ledger), "terms": terms})
 
 
+def read_out_states(pairs: FeaturePairs) -> list[ReadOutState]:
+    """Return what a head read of each pair of inputs as it travels; measures them if needed."""
+    return [read_out_state(read_out) for read_out in pairs.read_outs]
+
+
 def read_out_state(read_out: ReadOut) -> ReadOutState:
     """Return a read-out as it travels, its numbers in float32."""
     return ReadOutState(
@@ -120,40 +125,23 @@ def _panel(panel: Panel, weight: float, encode: Callable[[Image.Image], Encoded]
 
 def computed_state(pairs: FeaturePairs) -> dict[str, Any]:
     """Compute all numbers, those of the part ``match`` too, and return the traits for them."""
-    for one in _with_match(pairs):
-        one.feature_rows(range(len(one.ready)))
-    ledger = pairs.ledger
-    return {
-        **state_so_far(pairs),
-        **_ledger_traits(pairs, ledger),
-        "about": pairs.provenance(),
-    }
+    pairs.compute_all()
+    return state_so_far(pairs)
 
 
 def state_so_far(pairs: FeaturePairs) -> dict[str, Any]:
     """Return the traits that hold what has been computed; compute nothing, and never wait."""
     state: dict[str, Any] = {}
-    for trait, one in zip(("rows", "match_rows"), _with_match(pairs), strict=False):
-        rows, _ = one.cached()
+    carried = {"rows": pairs}
+    if "match" in pairs.parts:
+        carried["match_rows"] = pairs.match
+    for trait, part in carried.items():
+        rows, _ = part.cached()
         if np.isfinite(rows).any():
             state[trait] = np.ascontiguousarray(rows, dtype="<f4").tobytes()
     _, ledger = pairs.cached()
     if ledger is not None:
-        state.update(_ledger_traits(pairs, ledger))
+        state.update(ledger=ledger_state(ledger), similarity=ledger.similarity)
     if pairs.complete:
-        state["about"] = pairs.provenance()
+        state.update(about=pairs.provenance(), read_outs=read_out_states(pairs))
     return state
-
-
-def _ledger_traits(pairs: FeaturePairs, ledger: Ledger) -> dict[str, Any]:
-    """Return the traits that are known together with the ledger."""
-    return {
-        "ledger": ledger_state(ledger),
-        "similarity": ledger.similarity,
-        "read_outs": [read_out_state(one) for one in pairs.read_outs],
-    }
-
-
-def _with_match(pairs: FeaturePairs) -> list[FeaturePairs]:
-    """Return the pairs, and their part ``match`` if they have one."""
-    return [pairs, pairs.match] if "match" in pairs.parts else [pairs]

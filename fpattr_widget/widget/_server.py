@@ -17,7 +17,7 @@ from ..view import (
     ProgressMessage,
     Result,
     ledger_state,
-    read_out_state,
+    read_out_states,
 )
 from ._failures import failure_sentence
 from ._kernel import interrupts
@@ -61,7 +61,6 @@ class RowServer:
     def __init__(self, pairs: FeaturePairs, send: Send, epoch: int):
         self.epoch = epoch
         self._pairs = pairs
-        self._parts = {"": pairs}  # those that were requested
         self._send = send
         self._special = [feature.special for feature in pairs.columns.features]
         self._queue = RowQueue()
@@ -218,7 +217,7 @@ class RowServer:
             self._flush()
             self._computed_part = part
         started = time.monotonic()
-        pairs = self._part(part)
+        pairs = self._pairs.part(part)
         cached = pairs.ready[rows].all()
         pairs.feature_rows(rows)
         self._computed.extend(rows)
@@ -248,7 +247,7 @@ class RowServer:
         rows, self._computed = self._computed, []
         if rows:
             part = self._computed_part
-            values = np.ascontiguousarray(self._part(part).feature_rows(rows), dtype="<f4")
+            values = np.ascontiguousarray(self._pairs.part(part).feature_rows(rows), dtype="<f4")
             message = FeaturesMessage(
                 type="features", epoch=self.epoch, part=part, side=0, id=0, features=rows
             )
@@ -262,14 +261,14 @@ class RowServer:
                 type="ledger",
                 epoch=self.epoch,
                 ledger=ledger,
-                read_outs=[read_out_state(one) for one in self._pairs.read_outs],
+                read_outs=read_out_states(self._pairs),
                 similarity=ledger["similarity"],
                 about=self._pairs.provenance(),
             )
         )
 
     def _send_region(self, identifier: int, features: list[int], part: str) -> None:
-        values = self._part(part).of_columns(self._existing(features)).astype("<f4")
+        values = self._pairs.part(part).of_columns(self._existing(features)).astype("<f4")
         message = FeaturesMessage(
             type="features", epoch=self.epoch, part=part, side=1, id=identifier, features=features
         )
@@ -278,17 +277,9 @@ class RowServer:
     def _has(self, part: str) -> bool:
         return part == "" or part in self._pairs.parts
 
-    def _part(self, name: str) -> FeaturePairs:
-        """Return a part of the pairs, the pairs themselves where it has no name."""
-        if name not in self._parts:
-            own = {"match": lambda: self._pairs.match, "routing": lambda: self._pairs.routing}
-            self._parts[name] = own[name]() if name in own else self._pairs.through(name)
-        return self._parts[name]
-
     def _ready(self, part: str) -> np.ndarray:
         """Return which rows of a part are computed, ``(rows,)`` bool."""
-        known = self._parts.get(part)
-        return np.zeros_like(self._pairs.ready) if known is None else known.ready
+        return self._pairs.part(part).ready
 
     def _existing(self, features: list[int]) -> list[int]:
         return [feature for feature in features if 0 <= feature < len(self._special)]

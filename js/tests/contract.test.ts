@@ -12,8 +12,9 @@ import { brief, plain, signed } from "../src/values/format";
 import { addsUp, doesNotAddUp, TOLERATED, waterfall } from "../src/values/ledger";
 import { COARSE, FLOOR, featureFloor, limitOf } from "../src/values/limits";
 import { Pairs } from "../src/values/pairs";
+import { readingOf } from "../src/values/read_out";
 import { CHOICES, DEFAULTS, readSettings, type Settings } from "../src/values/settings";
-import type { LedgerState, SideState } from "../src/values/shapes";
+import type { LedgerState, ReadOutState, SideState } from "../src/values/shapes";
 import { both, SIDES } from "../src/values/sides";
 import { halfOfMass } from "../src/values/strongest";
 import { neverSeen, sentence } from "../src/values/words";
@@ -104,6 +105,28 @@ test.each<LedgerCase>(contract("ledger").cases)("ledger: $what", ({ ledger, bar,
   expect(end).toBe(ledger.similarity);
 });
 
+interface ReadOutCase {
+  what: string;
+  read_out: ReadOutState;
+  mean_weights: number[];
+  contributions_of_places: number[];
+  effective_places: number;
+  effective_places_of_routes: number[];
+}
+
+test.each<ReadOutCase>(contract("read_outs").cases)("read-outs: $what", (told) => {
+  const { read_out: state } = told;
+  const close = (values: number[]) => values.map((value) => expect.closeTo(value, 6));
+  const { places, effective } = readingOf(state);
+  expect(places.map(({ weight }) => weight)).toEqual(close(told.mean_weights));
+  expect(places.map(({ contribution }) => contribution)).toEqual(
+    close(told.contributions_of_places),
+  );
+  expect(effective).toBeCloseTo(told.effective_places, 6);
+  const each = state.routes.map((_, route) => readingOf(state, route).effective);
+  expect(each).toEqual(close(told.effective_places_of_routes));
+});
+
 test("strongest", () => {
   const { cases } = contract("strongest");
   expect(cases.length).toBeGreaterThan(5);
@@ -162,7 +185,7 @@ describe("colours", () => {
     expect(rgbOf(/-ink: ([^;]+)/.exec(dark)?.[1] ?? "")).toEqual(cases.dark.ink);
     const fill = (selector: string) =>
       new RegExp(`${selector} \\{\\s*--fpattr-fill: var\\(--fpattr-([\\w-]+)\\)`).exec(styles)?.[1];
-    expect(fill('\\[data-part="special"\\]\\)')).toBe(cases.ledger.pairs);
+    expect(fill("\\[data-signed\\]")).toBe(cases.ledger.pairs);
     expect(fill("\\.fpattr-step")).toBe(cases.ledger.rows_only);
     expect(styles).toContain(`opacity: ${cases.greyed};`);
     expect(colour.tint(1, 1)?.alpha).toBe(cases.strongest);

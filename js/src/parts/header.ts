@@ -114,7 +114,10 @@ export function createHeader(context: Context): Part {
     }
     const says = fixed(value, decimals, true);
     const element = column(key, says, name, fall, stop, bars);
-    setAttributes(element, { "data-sign": value < 0 ? "negative" : "positive" });
+    setAttributes(element, {
+      "data-sign": value < 0 ? "negative" : "positive",
+      "data-signed": key === "pairs" || key === "special" || isHalf(step),
+    });
     tooltip.explain(element, () => {
       const parts = madeOf(step, decimals);
       const made = parts ? [h("span", { class: "fpattr-made" }, parts)] : [];
