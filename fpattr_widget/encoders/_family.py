@@ -60,6 +60,9 @@ class Family:
     of_weights
         Makes a module of a checkpoint's weights by name; returns ``None`` where they are of
         another family. For families whose checkpoints are files of tensors alone.
+    processors
+        Makes of the model's own processor what prepares each tower's inputs, by the tower's
+        name, where that is more than its tokenizer and its image processor.
     """
 
     name: str
@@ -69,6 +72,7 @@ class Family:
     logits: Callable[[Any], Logits | None] = logits_of
     head: Callable[..., Head] | None = None
     of_weights: Callable[[Mapping[str, Tensor]], nn.Module | None] | None = None
+    processors: Callable[[Any], Mapping[str, Any]] | None = None
 
 
 def hugging_face_family(
