@@ -125,6 +125,7 @@ class ReadOutState(TypedDict):
     constant: float
     similarity: float
     products: list[list[float]] | None
+    winners: list[str]
     compared: dict[str, float]
 
 

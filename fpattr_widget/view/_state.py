@@ -74,6 +74,7 @@ def read_out_state(read_out: ReadOut) -> ReadOutState:
         constant=read_out.constant,
         similarity=read_out.similarity,
         products=None if read_out.products is None else list(map(_coarse, read_out.products)),
+        winners=list(read_out.winners),
         compared=dict(read_out.compared),
     )
 

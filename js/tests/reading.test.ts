@@ -53,6 +53,7 @@ const MIXTURE: ReadOutState = {
   constant: 0.05,
   similarity: 0.5,
   products: null,
+  winners: [],
   compared: { "without the caption’s choice": 0.4 },
 };
 
@@ -134,6 +135,9 @@ describe("a read-out", () => {
   test("says which patch each token reads alone", () => {
     expect(winnersOf(WINNERS)).toEqual([2, 4]);
     expect(winnersOf({ ...WINNERS, grid: null })).toBeNull(); // one mixture token of one
+    const [, second = []] = WINNERS.weights;
+    const prompt = { ...WINNERS, weights: [second.map(() => 0), second] }; // won by no patch
+    expect(winnersOf(prompt)).toEqual([null, 4]);
     const shared = [[0, 0.5, 0.5, 0, 0, 0], ...WINNERS.weights.slice(1)];
     expect(winnersOf({ ...WINNERS, weights: shared })).toBeNull();
     const [text, picture] = both((side) => sidesOf()[side]?.panels ?? []);
@@ -143,14 +147,11 @@ describe("a read-out", () => {
     expect(tokensOfRoutes({ ...WINNERS, routes: every }, sentence)).toEqual([...every.keys()]);
     // Of two captions on one picture, features of the second follow those of the first.
     const inputs = [[sentence, sentence], picture] as const;
-    const won = wonPatches(readsOf([WINNERS, WINNERS], inputs), inputs);
+    const won = wonPatches(readsOf([WINNERS, prompt], inputs), inputs);
     expect([...won]).toEqual([
       ...[
         [2, [3]],
         [5, [5]],
-      ],
-      ...[
-        [COUNT + 2, [3]],
         [COUNT + 5, [5]],
       ],
     ]);

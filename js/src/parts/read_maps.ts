@@ -81,8 +81,8 @@ export function createReadMaps(
     const buttons = state.routes.map((name, route) => {
       const own = readingOf(state, route);
       const adds = signed(total(own.places.map(({ contribution }) => contribution)));
-      const winner = winners && own.places[winners[route] ?? 0];
-      const where = winner ? winner.name : `${own.effective?.toFixed(1)} patches`;
+      const winner = own.places[winners?.[route] ?? -1]?.name ?? state.winners[route];
+      const where = winner ?? `${own.effective?.toFixed(1)} patches`;
       const button = h(
         "button",
         { type: "button", class: "fpattr-route", "aria-label": `${name}: ${where}, adds ${adds}` },

@@ -128,14 +128,18 @@ export function effectiveNumber(weights: readonly number[]): number {
 
 const ALMOST = 0.999;
 
-/** For each route the one place that it reads, where each reads one of many patches alone. */
-export function winnersOf({ grid, weights }: ReadOutState): number[] | null {
+/**
+ * For each route the one patch that it reads, or null where it reads none of them; where some
+ * route reads several, there are no winners.
+ */
+export function winnersOf({ grid, weights }: ReadOutState): (number | null)[] | null {
   if (!grid || (weights[0]?.length ?? 0) < 2) return null;
   const winners = weights.map((row) => {
-    const most = Math.max(...row);
-    return most >= ALMOST * total(row) ? row.indexOf(most) : -1;
+    const [most, all] = [Math.max(...row), total(row)];
+    if (all === 0) return null;
+    return most >= ALMOST * all ? row.indexOf(most) : -1;
   });
-  return winners.length > 0 && !winners.includes(-1) ? winners : null;
+  return winners.includes(-1) || winners.every((winner) => winner === null) ? null : winners;
 }
 
 /** For each route, the number of the token that it is; none where no token is called like it. */
@@ -194,8 +198,9 @@ export function wonPatches(
     const picture = inputs[1][numbers[1]];
     if (!winners || !text || picture?.kind !== "picture") continue;
     tokensOfRoutes(state, text).forEach((token, route) => {
-      if (token === null) return;
-      const patch = firsts[1] + picture.names.length + (winners[route] ?? 0);
+      const winner = winners[route] ?? null;
+      if (token === null || winner === null) return;
+      const patch = firsts[1] + picture.names.length + winner;
       const feature = firsts[0] + token;
       won.set(feature, [...(won.get(feature) ?? []), patch]);
     });

@@ -112,6 +112,8 @@ export interface ReadOutState {
   similarity: number;
   /** Of each route with each place, where one place wins each route. */
   products: number[][] | null;
+  /** Then the name of what each route reads, also where that is no place. */
+  winners: string[];
   /** Other scores of the same pair, by what they are. */
   compared: Record<string, number>;
 }
