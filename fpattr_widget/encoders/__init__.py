@@ -16,6 +16,7 @@ from ._head import (
     read_out_of,
     readings_of,
     routing_name,
+    score_name,
 )
 from ._image import ImageLike, ImageTower, PreparedImage, check_picture_choice
 from ._image_files import open_image, read_image, run_processor
@@ -121,6 +122,7 @@ __all__ = [
     "routing_name",
     "run_processor",
     "sample_jacobian",
+    "score_name",
     "shared_encoder",
     "shared_name",
     "spelling",

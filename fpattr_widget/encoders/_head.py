@@ -33,6 +33,7 @@ class Head(Protocol):
       the read-out; where they are patches, ``grid`` has their rows and columns;
     - ``left_out_name`` is what freezing leaves out, where that is no ``"change of routing"``,
       and ``routing_name`` what is frozen, where that is no ``"routing"``;
+    - ``score_name`` says what the score is, where its being a cosine says too little;
     - ``readings`` are those of a score that are allowed, its default first. Where the routing is
       a choice, constant between the places where it changes, they are ``("frozen",)``.
     """
@@ -86,6 +87,11 @@ def routing_name(head: Head | None) -> str:
     """Return what the routing of a head is called; see :class:`Head`."""
     name: str = getattr(head, "routing_name", "routing")
     return name
+
+
+def score_name(head: Head | None) -> str:
+    """Return what a head's score is in words, nothing where it is the cosine; see :class:`Head`."""
+    return str(getattr(head, "score_name", ""))
 
 
 def check_head(head: Any) -> Head:

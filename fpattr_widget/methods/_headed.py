@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from ..choices import Norms, Reading, Unit
-from ..encoders import DualEncoder, Head, Part, readings_of, routing_name
+from ..encoders import DualEncoder, Head, Part, readings_of, routing_name, score_name
 from ..errors import InputError
 from ..progress import report
 from ._contributions import Contributions, Method, ReadsHiddenStates
@@ -55,7 +55,9 @@ class HowRead:
             "routing": ", routing",
             "frozen": f", frozen {routing_name(head)}",
         }
-        return ("" if self.norms == "fixed" else ", moving norms") + parts[self.reading]
+        score = score_name(head)
+        norms = "" if self.norms == "fixed" else ", moving norms"
+        return norms + parts[self.reading] + (f", {score}" if score else "")
 
 
 def check_reading(
