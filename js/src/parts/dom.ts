@@ -14,6 +14,11 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
+/** Text for those who listen. */
+export function unseen(text: string): HTMLElement {
+  return h("span", { class: "fpattr-unseen" }, text);
+}
+
 const SVG = "http://www.w3.org/2000/svg";
 
 export function svg<K extends keyof SVGElementTagNameMap>(
