@@ -35,7 +35,7 @@ class ViewSettings:
         What a chip of the caption is: ``"words"``, or the tokenizer's ``"tokens"``.
     fold
         Whether words of several captions that stand in the same place are shown as one.
-    reading
+    part
         Which part of the pairs is shown where a head makes the score: ``"all"``, ``"match"``,
         ``"routing"``, or a place that is read, such as ``"mixture 3"``. A part that the pairs
         do not have is as ``"all"``.
@@ -58,7 +58,7 @@ class ViewSettings:
     keep_colour: bool = False
     level: Level = "words"
     fold: bool = False
-    reading: str = "all"
+    part: str = "all"
     report_hover: bool = False
     editable: bool = False
 
@@ -78,7 +78,7 @@ class ViewOptions(TypedDict, total=False):
     keep_colour: bool
     level: Level
     fold: bool
-    reading: str
+    part: str
     report_hover: bool
     editable: bool
     precompute: bool

@@ -104,7 +104,7 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
     fold
         Whether words of several captions that stand in the same place are shown
         as one: what the captions of a difference share then nearly cancels.
-    reading
+    part
         Which part of the pairs is shown where a head makes the score: ``"all"``,
         ``"match"`` (what the words meet in what is read of the picture), ``"routing"`` (what
         the words choose to read), or a place that is read, such as ``"mixture 3"``.

@@ -234,7 +234,7 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
     point(NOTHING, null);
     update({ preview: null });
     if (isEmpty(pinned()) && !drags && !pinnedPlace) return;
-    if (pinnedPlace) store.set("reading", ALL);
+    if (pinnedPlace) store.set("part", ALL);
     pinBoth(NOTHING);
     event.preventDefault();
     event.stopPropagation();
@@ -242,7 +242,7 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
 
   /** The part that the pointer is on, else the one that was chosen; all where it cannot be had. */
   function partShown(): string {
-    const asked = state.preview ?? store.settings.reading;
+    const asked = state.preview ?? store.settings.part;
     return store.offers(asked) ? asked : "";
   }
 

@@ -374,13 +374,13 @@ describe("the view", () => {
     const strongest = first();
     button("match").click();
     await frame();
-    expect(model.get("reading")).toBe("match");
+    expect(model.get("part")).toBe("match");
     expect([root.dataset.part, aria(button("match"), "pressed")]).toEqual(["match", "true"]);
     expect(chip(5)).toBeCloseTo(rowSum(MATCH, 5), 3);
     expect(first()).not.toBe(strongest);
     expect(line()).toMatch(/^Match: what the words meet in what is read of the picture\. \+\d/);
     expect(find(".fpattr-ledger").dataset.shown).toBe("match");
-    model.update({ reading: "routing" });
+    model.update({ part: "routing" });
     await frame();
     expect(chip(5)).toBeCloseTo(rowSum(ALL, 5) - rowSum(MATCH, 5), 3);
     expect(line()).toMatch(/^Routing: what the words choose to read\. −/);
@@ -388,7 +388,7 @@ describe("the view", () => {
       ...["match", "routing"],
     ]);
     expect(find(".fpattr-whole").textContent).toBe("pairs +0.50");
-    model.update({ reading: "nothing of the kind" });
+    model.update({ part: "nothing of the kind" });
     await frame();
     expect([root.dataset.part, aria(button("all"), "pressed")]).toEqual([undefined, "true"]);
     expect(chip(5)).toBeCloseTo(rowSum(ALL, 5), 3);
@@ -430,12 +430,12 @@ describe("the view", () => {
     second.click();
     await rest();
     await frame();
-    expect([model.get("reading"), aria(second, "pressed")]).toEqual(["mixture 2", "true"]);
+    expect([model.get("part"), aria(second, "pressed")]).toEqual(["mixture 2", "true"]);
     expect(line()).toMatch(/^Through mixture 2: /);
     await leave(second); // with its tooltip, which would take the first Escape
     root.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
     await frame();
-    expect([model.get("reading"), root.dataset.part]).toEqual(["all", undefined]);
+    expect([model.get("part"), root.dataset.part]).toEqual(["all", undefined]);
   });
 
   test("says why a place has no map where Python is not asked", async () => {
@@ -446,7 +446,7 @@ describe("the view", () => {
     await enter(bar);
     bar.click();
     await frame();
-    expect([root.dataset.part, model.get("reading")]).toEqual([undefined, "all"]);
+    expect([root.dataset.part, model.get("part")]).toEqual([undefined, "all"]);
     expect(find(".fpattr-readout [role=tooltip]").textContent).toContain("Its own map is not here");
   });
 

@@ -58,7 +58,7 @@ export function createPlaces(
       for (const { name, button } of named) {
         const offered = store.offers(name);
         setAttributes(button, {
-          "aria-pressed": String(offered && store.settings.reading === name),
+          "aria-pressed": String(offered && store.settings.part === name),
           "data-chosen": context.part === name,
           "aria-disabled": offered ? undefined : "true",
           title: offered ? undefined : NOT_HERE,
@@ -128,7 +128,7 @@ export function createPlaces(
     const pin = () => {
       if (!store.offers(name)) return;
       preview(null, 0);
-      store.set("reading", store.settings.reading === name ? ALL : name);
+      store.set("part", store.settings.part === name ? ALL : name);
     };
     button.addEventListener("click", pin, { signal });
   }

@@ -21,7 +21,7 @@ export function createReading({ store, signal }: Context): ReadingChoice {
       match: partSentence("match"),
       routing: partSentence("routing"),
     },
-    (value) => store.set("reading", value),
+    (value) => store.set("part", value),
     signal,
   );
   const place = h("button", {
@@ -30,18 +30,18 @@ export function createReading({ store, signal }: Context): ReadingChoice {
     title: "Show all pairs again (Escape)",
     hidden: true,
   });
-  place.addEventListener("click", () => store.set("reading", ALL), { signal });
+  place.addEventListener("click", () => store.set("part", ALL), { signal });
   return {
     elements: [halves.element, place],
     paint() {
-      const { reading } = store.settings;
+      const { part } = store.settings;
       const { parts } = store.subject;
-      const offered = store.offers(reading);
-      halves.show((offered ? reading : ALL) as "all");
+      const offered = store.offers(part);
+      halves.show((offered ? part : ALL) as "all");
       for (const half of HALVES) halves.refuse(half, store.offers(half) ? "" : NOT_HERE);
       setAttributes(halves.element, { hidden: !HALVES.every((half) => parts.includes(half)) });
-      const pinned = offered && isPlace(reading);
-      setText(place, pinned ? `through ${reading} ×` : "");
+      const pinned = offered && isPlace(part);
+      setText(place, pinned ? `through ${part} ×` : "");
       setAttributes(place, { hidden: !pinned });
     },
   };

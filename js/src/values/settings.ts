@@ -21,7 +21,7 @@ export type Settings = {
   /** Whether words of several sentences that stand in the same place are one. */
   fold: boolean;
   /** Which part of the pairs is shown: `all`, or one of the subject's parts. */
-  reading: string;
+  part: string;
   /** Whether `hovered` is kept up to date. */
   report_hover: boolean;
   /** Whether the inputs can be changed in the view. */
@@ -37,7 +37,7 @@ export const DEFAULTS: Settings = {
   keep_colour: false,
   level: "words",
   fold: false,
-  reading: "all",
+  part: "all",
   report_hover: false,
   editable: false,
 };
