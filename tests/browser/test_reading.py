@@ -61,7 +61,7 @@ def test_parts_and_places_are_painted_as_python_has_them(browser, pairs):
             view.page.mouse.move(2, 2)
             view.wait_shown("")
             assert_chips(root, part.feature_rows(range(len(part.tokens))).sum(1))
-        view.update(reading="all")
+        view.update(part="all")
 
         # What is read adds up to the similarity, and a place's own map is asked for.
         read = pairs.read_out
@@ -83,7 +83,7 @@ def test_parts_and_places_are_painted_as_python_has_them(browser, pairs):
         bars.nth(1).click()
         view.page.mouse.move(2, 2)
         root.locator(".fpattr-line", has_text="Through mixture 2: ").wait_for()
-        assert view.get("reading") == "mixture 2"
+        assert view.get("part") == "mixture 2"
         view.page.keyboard.press("Escape")
         root.locator(".fpattr-place[aria-pressed=true]").wait_for(state="detached")
         assert view.harness.errors == []
@@ -112,7 +112,9 @@ def test_a_saved_page_has_the_switch_and_the_read_out(browser, pairs, tmp_path):
         wait_for_rows(view)
         ledger = pairs.ledger
         steps = view.locator(".fpattr-halves .fpattr-addend").all_inner_texts()
-        assert steps == [f"{value:+.2f}".replace("-", "−") for value in (ledger.match, ledger.routing)]
+        assert steps == [
+            f"{value:+.2f}".replace("-", "−") for value in (ledger.match, ledger.routing)
+        ]
         choose(view, "match")
         tokens = hover_word(view, "dog")
         expected = pairs.match.of_tokens(tokens)

@@ -94,7 +94,7 @@ def test_baking_puts_every_row_into_the_state(widget):
 
 def test_baking_keeps_match_and_what_was_read_and_other_pairs_let_them_go(picture, encoder):
     headed = fp.attribute(llip.llip_encoder(torch.float32), picture, llip.CAPTION, METHOD, 1)
-    view = headed.widget(reading="routing")
+    view = headed.widget(part="routing")
     assert view.parts == ["match", "routing", "mixture 1", "mixture 2", "mixture 3"]
     assert view.match_rows == b""
     view.bake()
@@ -107,7 +107,7 @@ def test_baking_keeps_match_and_what_was_read_and_other_pairs_let_them_go(pictur
     assert (again.match_rows, again.read_outs) == (view.match_rows, view.read_outs)
     view.show(fp.attribute(encoder, picture, "a dog", METHOD, 1))
     assert (view.parts, view.match_rows, view.read_outs) == ([], b"", [])
-    assert view.kept_state()["reading"] == "routing"
+    assert view.kept_state()["part"] == "routing"
     view.close()
     again.close()
 

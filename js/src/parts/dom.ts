@@ -14,11 +14,6 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** Text for those who listen. */
-export function unseen(text: string): HTMLElement {
-  return h("span", { class: "fpattr-unseen" }, text);
-}
-
 const SVG = "http://www.w3.org/2000/svg";
 
 export function svg<K extends keyof SVGElementTagNameMap>(
@@ -62,4 +57,9 @@ export function onPointed(
 ): void {
   for (const type of ["pointerenter", "focus"]) element.addEventListener(type, show, { signal });
   for (const type of ["pointerleave", "blur"]) element.addEventListener(type, hide, { signal });
+}
+
+/** Text for those who listen. */
+export function unseen(text: string): HTMLElement {
+  return h("span", { class: "fpattr-unseen" }, text);
 }

@@ -6,8 +6,8 @@ import { type Bar, barsOf, signedPercent } from "../values/read_out";
 import { largest } from "../values/sums";
 import type { Context } from "./context";
 import { h, onPointed, setAttributes, setStyle, unseen } from "./dom";
+import { NOT_HERE } from "./part_choice";
 import type { Drawn, Shown } from "./read_out";
-import { NOT_HERE } from "./reading";
 import { rove } from "./roving";
 import type { Tooltip } from "./tooltip";
 
