@@ -28,7 +28,7 @@ from ._sums import MOST_PARTS, Picture, Sum, Term, Text, as_sum, mean, ordered
 from ._text import CaptionLike, PreparedText, TextTower, names_picture
 from ._tokens import Token, find_words, spelling, word_groups
 from ._tower import Arrangement, Split, Tower, check_choice
-from .heads import FlairHead, LlipHead, Mixture, PatchAttention
+from .heads import FlairHead, Llip, LlipHead, LlipSizes, Mixture, PatchAttention
 
 __all__ = [
     "MOST_PARTS",
@@ -49,7 +49,9 @@ __all__ = [
     "ImageTower",
     "Inputs",
     "Layer",
+    "Llip",
     "LlipHead",
+    "LlipSizes",
     "MeanPooling",
     "MemoryBudget",
     "Mixture",

@@ -2,6 +2,7 @@
 
 from .._family import Family
 from .flair import FLAIR, FlairHead, PatchAttention
+from ._llip_module import Llip, LlipSizes
 from .llip import LLIP, LlipHead, Mixture
 
 #: Their families, in the order in which they are tried on a model, before all others.
@@ -10,7 +11,9 @@ HEADED_FAMILIES: tuple[Family, ...] = (LLIP, FLAIR)
 __all__ = [
     "HEADED_FAMILIES",
     "FlairHead",
+    "Llip",
     "LlipHead",
+    "LlipSizes",
     "Mixture",
     "PatchAttention",
 ]
