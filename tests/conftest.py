@@ -1,7 +1,12 @@
 """The order of the tests, and models and pictures that many of them take."""
 
 import json
+import os
 from pathlib import Path
+
+# Some tests compute the same numbers twice and compare all their digits. Unless it is asked not to,
+# MKL sums products of matrices in another order where the matrices lie elsewhere in memory.
+os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
 import numpy as np
 import pytest
