@@ -60,10 +60,22 @@ class LlipLearner(Learner[ManyCaptions]):
             batch.truth.to(place), (0, len(ids) - len(batch.captions), 0, 1), value=-1
         )
         number = len(batch.pictures)
-        losses = functional.softplus(-truth * logits) * truth.abs()
         lead = (logits[:number, :number] - logits[:number, number : 2 * number]).diagonal()
-        loss = losses.sum() / number + functional.softplus(-lead).mean()
+        loss = sigmoid_loss(logits, truth) / number + functional.softplus(-lead).mean()
         return loss, (lead > 0).float().mean()
+
+
+def sigmoid_loss(logits: Tensor, truth: Tensor) -> Tensor:
+    """Return the sum of what all pairs lose.
+
+    Parameters
+    ----------
+    logits
+        ``(pictures, captions)``.
+    truth
+        1 where a caption is true of a picture, -1 where it is false, 0 where nothing is known.
+    """
+    return (functional.softplus(-truth * logits) * truth.abs()).sum()
 
 
 def pair_cosines(
@@ -142,8 +154,8 @@ def llip_of_clip(clip: Any, words: list[int], tokens: int) -> Llip:
         **_blocks("", text.encoder.layers),
     }
     state = {name: weight.detach().clone() for name, weight in weights.items()}
-    missing, unexpected = model.load_state_dict(state, strict=False)
-    assert set(missing) == {"k_proj", "q_proj"} and not unexpected
+    new = {"k_proj": model.k_proj, "q_proj": model.q_proj}
+    model.load_state_dict({**new, **state})
     return model
 
 

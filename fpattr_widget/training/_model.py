@@ -97,6 +97,4 @@ def save(model: CLIPModel, tokenizer: PreTrainedTokenizerFast, folder: Path, abo
 def image_processor() -> CLIPImageProcessor:
     """Return the image processor of the models of drawn scenes."""
     side = {"height": IMAGE_SIZE, "width": IMAGE_SIZE}
-    return CLIPImageProcessor(
-        size=side, crop_size=side, image_mean=[0.5] * 3, image_std=[0.5] * 3
-    )
+    return CLIPImageProcessor(size=side, crop_size=side, image_mean=[0.5] * 3, image_std=[0.5] * 3)

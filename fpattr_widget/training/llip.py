@@ -63,12 +63,18 @@ def train(
     tokenizer = new_tokenizer(ends_last=True)
     start = load_encoder("scenes")
     known: Any = start.processors["text"]
-    words = known.convert_tokens_to_ids(tokenizer.convert_ids_to_tokens(range(len(tokenizer))))
-    model = llip_of_clip(start.model, words, _TOKENS).to(place)
+    words = known.convert_tokens_to_ids(
+        tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    )
+    model: Any = llip_of_clip(start.model, words, _TOKENS).to(place)
     model.requires_grad_(True)
 
     def save(done: int) -> None:
-        config = {"model_type": "llip", "weight_scale": weight_scale, "head_size": _head_size(model)}
+        config = {
+            "model_type": "llip",
+            "weight_scale": weight_scale,
+            "head_size": int(model.visual.transformer.resblocks[0].attn.head_dim),
+        }
         about = {
             "steps": done,
             "batch": batch,
@@ -88,11 +94,6 @@ def train(
         save=save,
         save_every=save_every,
     )
-
-
-def _head_size(model: Any) -> int:
-    attention = model.visual.transformer.resblocks[0].attn
-    return int(attention.head_dim)
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """Models whose score is no product of their towers' outputs: one file a head, with its family."""
 
 from .._family import Family
-from .flair import FLAIR, FlairHead, PatchAttention
 from ._llip_module import Llip, LlipSizes
+from .flair import FLAIR, FlairHead, PatchAttention
 from .llip import LLIP, LlipHead, Mixture
 
 #: Their families, in the order in which they are tried on a model, before all others.

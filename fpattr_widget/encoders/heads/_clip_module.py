@@ -49,7 +49,7 @@ class TowerSizes:
     head_size: int | None = None
 
 
-def tower_sizes(weights: Mapping[str, Tensor], special: int) -> TowerSizes:
+def tower_sizes(weights: Mapping[str, Tensor], special: int, head_size: int | None) -> TowerSizes:
     """Return the sizes that the shapes of a checkpoint's towers tell.
 
     Parameters
@@ -58,6 +58,8 @@ def tower_sizes(weights: Mapping[str, Tensor], special: int) -> TowerSizes:
         By their names, without prefixes.
     special
         Number of positions before the patches.
+    head_size
+        See :class:`TowerSizes`.
 
     Raises
     ------
@@ -81,6 +83,7 @@ def tower_sizes(weights: Mapping[str, Tensor], special: int) -> TowerSizes:
         vocabulary=vocabulary,
         longest=len(weights["positional_embedding"]),
         has_bias="logit_bias" in weights,
+        head_size=head_size,
     )
 
 
@@ -127,7 +130,7 @@ class ClipModule(nn.Module):
         length = text.shape[1]
         states = self.token_embedding(text) + self.positional_embedding[:length]
         # A checkpoint's weights may be in any type.
-        hidden = self.attn_mask[:length, :length].to(states.dtype)
+        hidden = cast(Tensor, self.attn_mask)[:length, :length].to(states.dtype)
         states = self.transformer(states.transpose(0, 1), hidden).transpose(0, 1)
         return cast(Tensor, self.ln_final(states))
 
