@@ -316,7 +316,8 @@ def _from_source(
         if head_settings:
             raise _needs_no_scale(name)
         return _from_pretrained(source, name, device, dtype, memory_limit, image_size)
-    module = module_of_weights(read_folder(source, name), name, layout.head_size)
+    module: Any = module_of_weights(read_folder(source, name), name, layout.head_size)
+    module.weight_scale = layout.weight_scale
     tokenizer, image_processor = _read_processors(source, name)
     return DualEncoder(
         shared_name(name),
@@ -326,7 +327,7 @@ def _from_source(
         defaults=_read_defaults(source),
         memory_limit=memory_limit,
         image_size=image_size,
-        head_settings={"weight_scale": layout.weight_scale, **head_settings},
+        head_settings=head_settings,
     )
 
 

@@ -64,11 +64,18 @@ class LlipSizes(TowerSizes):
 class Llip(ClipModule):
     """A Llip; its state dict has the names of the published checkpoints.
 
+    Attributes
+    ----------
+    weight_scale
+        What products of keys and queries are divided by, where that is known of the weights.
+
     Parameters
     ----------
     sizes
         Of its parts.
     """
+
+    weight_scale: float | None = None
 
     def __init__(self, sizes: LlipSizes):
         super().__init__(sizes, (sizes.tokens, sizes.image_width), QuickGELU)
