@@ -50,8 +50,18 @@ def explain(arguments: argparse.Namespace) -> None:
     _warn_of_unknown_words(pairs)
     compute(pairs)
     write(output, without_pictures(pairs) if arguments.strip_image else pairs, arguments)
-    score = f"{pairs.unit_label} {pairs.ledger.similarity:.3f}"
-    print(f"{score}, written to {output}", file=sys.stderr)
+    print(f"{_score_in_words(pairs)}, written to {output}", file=sys.stderr)
+
+
+def _score_in_words(pairs: "FeaturePairs") -> str:
+    """Return the score, and of one that a head makes what both parts add and what is left out."""
+    ledger = pairs.ledger
+    words = [f"{pairs.unit_label} {ledger.similarity:.3f}"]
+    if ledger.match is not None and ledger.routing is not None:
+        words += [f"match {ledger.match:.3f}", f"routing {ledger.routing:.3f}"]
+    elif ledger.left_out_name:
+        words.append(f"{ledger.left_out_name} {ledger.left_out:.3f}")
+    return ", ".join(words)
 
 
 def _two_sides(arguments: argparse.Namespace) -> "tuple[Sum, Sum]":
@@ -217,8 +227,10 @@ def _write_npz(path: Path, pairs: "FeaturePairs", _: argparse.Namespace) -> None
             known = visible_features(side, name)
             arrays.update({key: np.array(values) for key, values in known.items()})
     ledger = pairs.ledger
-    numbers = [field.name for field in fields(ledger) if field.name != "terms"]
-    arrays.update({f"ledger_{name}": np.float64(getattr(ledger, name)) for name in numbers})
+    arrays["ledger_left_out_name"] = np.array(ledger.left_out_name)
+    for name in {field.name for field in fields(ledger)} - {"terms", "left_out_name"}:
+        if (value := getattr(ledger, name)) is not None:
+            arrays[f"ledger_{name}"] = np.float64(value)
     if ledger.terms:
         shape = len(pairs.rows.panels), len(pairs.columns.panels)
         for field in fields(ledger.terms[0]):

@@ -239,6 +239,14 @@ class Content:
         return [(name, value) for name, value in parts if not is_nothing(value)]
 
     @cached_property
+    def match_and_routing(self) -> list[tuple[str, float]]:
+        """The sums of both parts, where a head makes the score; else empty."""
+        ledger = self.ledger
+        if ledger is None or ledger.match is None or ledger.routing is None:
+            return []
+        return [("match", ledger.match), ("routing", ledger.routing)]
+
+    @cached_property
     def short_split(self) -> list[tuple[str, float]]:
         """The parts of all pairs, by the columns' kinds of features alone."""
         return [(group.name, self.value(1, group.features)) for group in self.groups(1)]
@@ -317,6 +325,7 @@ class Content:
             "rows_only": f"{self.side_name(0)} alone",
             "columns_only": f"{self.side_name(1)} alone",
             "baseline": "baseline",
+            "left_out": self.ledger.left_out_name if self.ledger else "",
             "residual": "residual",
         }
 

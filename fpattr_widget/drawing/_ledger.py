@@ -17,6 +17,7 @@ _FILLS: Mapping[str, Rgb] = {
     "rows_only": GREYS[0],
     "columns_only": GREYS[1],
     "baseline": GREYS[2],
+    "left_out": WHITE,
     "residual": WHITE,
 }
 #: Of one caption and one image; see ``Content.ledger_names``.
@@ -25,8 +26,11 @@ NAMES: Mapping[str, str] = {
     "rows_only": "caption alone",
     "columns_only": "image alone",
     "baseline": "baseline",
+    "left_out": "left out",
     "residual": "residual",
 }
+# Parts that are left out of a bar where they would read zero.
+_OPTIONAL = ("left_out", "residual")
 
 #: Share of what the parts amount to, that a residual may have: beyond it
 #: nothing is explained.
@@ -57,6 +61,13 @@ class Part:
     left: float
     width: float
 
+    @property
+    def edge(self) -> Rgb | None:
+        """The colour of its outline; of what a reading leaves out that of pairs."""
+        if self.key == "left_out":
+            return NEGATIVE if self.value < 0 else POSITIVE
+        return MUTED if self.key == "residual" else None
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -80,11 +91,13 @@ def ledger_bar(
     names
         Of its parts.
     decimals
-        Of the numbers that are shown: a residual that would read zero is left out.
+        Of the numbers that are shown. A residual, or what a reading leaves out, that would read
+        zero is not drawn.
     """
     values = {key: getattr(ledger, key) for key in _FILLS}
-    if abs(ledger.residual) < 0.5 * 10**-decimals:
-        del values["residual"]
+    for key in _OPTIONAL:
+        if abs(values[key]) < 0.5 * 10**-decimals:
+            del values[key]
     size = sum(map(abs, values.values())) or 1.0
     zero = sum(-value for value in values.values() if value < 0) / size
     left = right = zero
@@ -100,7 +113,13 @@ def ledger_bar(
 
 def adds_up(ledger: Ledger) -> bool:
     """Return whether a ledger's parts make up the similarity, but for an error."""
-    parts = ledger.pairs, ledger.rows_only, ledger.columns_only, ledger.baseline
+    parts = (
+        ledger.pairs,
+        ledger.rows_only,
+        ledger.columns_only,
+        ledger.baseline,
+        ledger.left_out,
+    )
     return abs(ledger.residual) <= TOLERATED * sum(map(abs, parts))
 
 
@@ -226,9 +245,8 @@ class LedgerBlock:
         lines = 0
         for part, text, entry, line in self._entries:
             row = y + 27.5 + _LINE * line
-            edge = MUTED if part.key == "residual" else None
             page.box(
-                left + entry, row - _SWATCH + 0.2, _SWATCH, _SWATCH, fill=part.fill, edge=edge,
+                left + entry, row - _SWATCH + 0.2, _SWATCH, _SWATCH, fill=part.fill, edge=part.edge,
                 radius=1,
             )  # fmt: skip
             page.text(left + entry + _SWATCH + 3.5, row, text, self._size, colour=MUTED)
@@ -264,9 +282,8 @@ class LedgerBlock:
             for part in bar.parts
         ]
         for part, left, width in placed:
-            edge = MUTED if part.key == "residual" else None
             page.box(
-                left, top, width, thick, fill=part.fill, edge=edge, edge_width=0.6,
+                left, top, width, thick, fill=part.fill, edge=part.edge, edge_width=0.6,
                 name=f"{name}-{part.key}",
             )  # fmt: skip
         for part, left, _ in placed:

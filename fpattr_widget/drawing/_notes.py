@@ -59,6 +59,8 @@ class NotesBlock:
         texts = [_parts_line(parts) for parts in splits if len(parts) > 1]
         line = _first_fitting(texts, face, available)
         lines = [line] if line else _wrapped(texts[-1], face, available) if texts else []
+        if content.match_and_routing:
+            lines.append(_parts_line(content.match_and_routing))
         senses = [text for text in (content.sense, content.plain_sense) if text]
         if senses:
             line = _first_fitting(senses, face, available)

@@ -3,7 +3,7 @@
 from ._adapters import ProcessorLike
 from ._encoder import DualEncoder, Layer, Recipe
 from ._family import Family
-from ._head import Head, both_embeddings, cosines, frozen_routing
+from ._head import Head, both_embeddings, cosines, frozen_routing, left_out_when_frozen
 from ._image import ImageLike, ImageTower, PreparedImage, check_picture_choice
 from ._image_files import open_image, read_image, run_processor
 from ._inputs import Crop, Feature, Inputs, Panel, Prepared, Sentence
@@ -21,6 +21,7 @@ from ._memory_budget import MemoryBudget
 from ._names import shared_name
 from ._part import Part
 from ._probes import Findings, Verdict, compare_jacobians
+from ._read_out import ReadOut, ReadOutChange
 from ._reference import PictureReference
 from ._registry import register_family
 from ._side import Fold, Side
@@ -28,7 +29,7 @@ from ._sums import MOST_PARTS, Picture, Sum, Term, Text, as_sum, mean, ordered
 from ._text import CaptionLike, PreparedText, TextTower, names_picture
 from ._tokens import Token, find_words, spelling, word_groups
 from ._tower import Arrangement, Split, Tower, check_choice
-from .heads import FlairHead, Llip, LlipHead, LlipSizes, Mixture, PatchAttention
+from .heads import FlairHead, Llip, LlipHead, LlipSizes
 
 __all__ = [
     "MOST_PARTS",
@@ -54,17 +55,17 @@ __all__ = [
     "LlipSizes",
     "MeanPooling",
     "MemoryBudget",
-    "Mixture",
     "ModelLike",
     "Panel",
     "Part",
-    "PatchAttention",
     "Picture",
     "PictureReference",
     "Prepared",
     "PreparedImage",
     "PreparedText",
     "ProcessorLike",
+    "ReadOut",
+    "ReadOutChange",
     "Recipe",
     "Sentence",
     "Side",
@@ -88,6 +89,7 @@ __all__ = [
     "find_words",
     "frozen_routing",
     "is_loaded",
+    "left_out_when_frozen",
     "load_encoder",
     "mean",
     "mean_pooling",

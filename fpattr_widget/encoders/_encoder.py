@@ -16,12 +16,13 @@ from ..errors import InputError, ModelChanged
 from ..progress import report
 from ._cores import one_thread
 from ._family import Family, Logits
-from ._head import Head, cosines
+from ._head import Head, cosines, has_read_out, read_out_of
 from ._image import ImageLike, ImageTower
 from ._image_size import processor_of_size
 from ._inputs import Inputs, Panel, Prepared
 from ._memory_budget import MemoryBudget
 from ._part import Part, require_finite
+from ._read_out import ReadOut
 from ._text import CaptionLike
 from ._tower import Tower
 from ._version import Version
@@ -302,14 +303,8 @@ class DualEncoder:
             scores = cosines(fixed.head, *outputs)
         return scores.cpu().numpy().astype(np.float64)
 
-    def read_out(self, image: ImageLike, caption: CaptionLike) -> Any:
+    def read_out(self, image: ImageLike, caption: CaptionLike) -> ReadOut:
         """Return what the model's head read of an image for a caption.
-
-        Returns
-        -------
-        object
-            Of a Llip, :class:`~fpattr_widget.encoders.Mixture`; of a FLAIR,
-            :class:`~fpattr_widget.encoders.PatchAttention`.
 
         Raises
         ------
@@ -317,15 +312,14 @@ class DualEncoder:
             When the model has no head, or one without read-outs.
         """
         with self.steady(reading=False) as fixed, torch.no_grad():
-            read_out = getattr(fixed.head, "read_out", None)
-            if read_out is None:
+            if fixed.head is None or not has_read_out(fixed.head):
                 raise InputError(
                     "model",
                     f"{self.name!r} has no head that reads an image by a caption",
                     "pass a model that has one, such as a Llip",
                 )
             (seen,), (read,) = self._outputs([image], "image"), self._outputs([caption], "text")
-            return read_out(seen, read)
+            return read_out_of(fixed.head, seen, read)
 
     def embed_image(self, images: Sequence[ImageLike]) -> np.ndarray:
         """Return the embeddings of images at unit length, ``(n, K)`` float32.

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ._read_out import ReadOut
 
 
 @runtime_checkable
@@ -17,6 +18,15 @@ class Head(Protocol):
     ``cos(mix(u, h), embed(h))``. Only ``mix`` knows both: a text routes what is read of an
     image. All are differentiable twice, and may not change what they are given, which is in
     float32 or better, whatever the weights are in.
+
+    A head may have more, which is asked for by name:
+
+    - ``read_out(image, text)`` returns the :class:`ReadOut` of one pair, ``(K_image,)`` and
+      ``(K_text,)``;
+    - ``frozen_through(image, text, place)`` returns what ``frozen`` does, through one place
+      alone: with what biases add, all places add up to that. ``places`` are their names, as in
+      the read-out; where they are patches, ``grid`` has their rows and columns;
+    - ``left_out_name`` is what freezing leaves out, where that is no ``"change of routing"``.
     """
 
     def mix(self, image: Tensor, text: Tensor) -> Tensor:
@@ -67,6 +77,38 @@ def check_head(head: Any) -> Head:
             "return an object with `mix`, `embed` and `frozen`, see encoders.Head",
         )
     return head
+
+
+def has_read_out(head: Head) -> bool:
+    """Return whether a head says what it read of an image for a text."""
+    return callable(getattr(head, "read_out", None))
+
+
+def read_out_of(head: Any, image: Tensor, text: Tensor) -> ReadOut:
+    """Return what a head read of an image for a text, ``(K_image,)`` and ``(K_text,)``.
+
+    Raises
+    ------
+    InputError
+        When the head returns something else.
+    """
+    with torch.no_grad():
+        read_out = head.read_out(image, text)
+    if not isinstance(read_out, ReadOut):
+        raise InputError(
+            "head",
+            f"returned a {type(read_out).__name__} from `read_out`",
+            "return an encoders.ReadOut",
+        )
+    return read_out
+
+
+def left_out_when_frozen(head: Head) -> str:
+    """Return what a head's frozen routing leaves out, in words.
+
+    A head whose choice has another name holds it as ``left_out_name``.
+    """
+    return str(getattr(head, "left_out_name", "change of routing"))
 
 
 def both_embeddings(

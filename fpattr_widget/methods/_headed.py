@@ -7,16 +7,17 @@ from functools import partial
 import numpy as np
 
 from ..choices import Norms, Reading, Unit
-from ..encoders import DualEncoder, Head, Part, frozen_routing
+from ..encoders import DualEncoder, Head, Part
 from ..errors import InputError
 from ..progress import report
 from ._contributions import Contributions, Method, ReadsHiddenStates
+from ._frozen import measure_frozen
 from ._game import MaskedSimilarity
 from ._interactions import Interactions, ModelGuard, Recorded, ledger_of
 from ._mixed_partials import HeadScore, MixedPartials
 from ._pairwise import PairwiseSum
 from ._path import IntegratedContributions
-from ._product import Product, both_described
+from ._product import both_described
 from ._quadrature import Quadrature
 from ._side_inputs import SideInputs
 from .integrated_jacobians import MOST_NODES, IntegratedJacobians
@@ -169,7 +170,7 @@ class _Pairs:
     def of(self, text: Part, image: Part) -> Interactions:
         """Return the interactions of one text and one image."""
         if self._how.reading == "frozen":
-            return self._frozen(text, image)
+            return measure_frozen(self._head, self._method, text, image, self._guard, self._scale)
         rows, columns = self._contributions(text), self._contributions(image)
         names = text.tower.name, image.tower.name
         if isinstance(rows, IntegratedContributions) and isinstance(
@@ -186,16 +187,6 @@ class _Pairs:
         if isinstance(rows, OcclusionContributions) and isinstance(columns, OcclusionContributions):
             return _second_differences(rows, columns, self._head, names, self._scale)
         raise _needs_a_product(self._method, self._fixed)
-
-    def _frozen(self, text: Part, image: Part) -> Product:
-        read = frozen_routing(self._head, image.output(), text.output())
-        rows = self._method.measure(text.followed_by(self._head.embed))
-        columns = self._method.measure(image.followed_by(read))
-        lengths = float(rows.embedding.norm()) * float(columns.embedding.norm())
-        names = text.tower.name, image.tower.name
-        return Product(
-            rows, columns, names, self._guard, self._scale / lengths, unit_scale=self._scale
-        )
 
     def _contributions(self, part: Part) -> Contributions:
         """Return the contributions of an input; each is measured once."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -25,13 +25,14 @@ class LedgerTerm:
     columns_only: float
     baseline: float
     residual: float
+    left_out: float = 0.0
 
 
 @dataclass(frozen=True)
 class Ledger:
     """The terms that a similarity is the sum of, and what the pairs leave unexplained.
 
-    ``similarity = pairs + rows_only + columns_only + baseline + residual``.
+    ``similarity = pairs + rows_only + columns_only + baseline + left_out + residual``.
     With ``s`` the dot product of two embeddings over the norms of the inputs'
     two embeddings, ``a`` and ``b`` the inputs of the two sides and ``r`` their
     references (arXiv 2408.14153, equation 8). Of sums of inputs, each field is the weighted sum
@@ -52,6 +53,14 @@ class Ledger:
     residual
         The rest. For integrated Jacobians it is the quadrature error; for other
         methods, everything that the pairs do not explain.
+    left_out, left_out_name
+        Where a head makes the score: what the chosen ``reading`` of it does not show of what
+        both sides do together, and what that is in words. Of the readings ``"match"`` and
+        ``"routing"`` it is the other of the two; of ``"frozen"`` it is what changes between
+        inputs and references in what is read of an image. Else zero, and ``""``.
+    match, routing
+        The sums of both parts, which add up to the pairs of the reading ``"exact"``; ``None``
+        where a head does not make the score, or no derivatives are taken.
     unit_scale
         What a dot product of unit-length embeddings is multiplied by: 1, or for logits the
         model's own scale, or for a cosine of sums one over their norms.
@@ -66,6 +75,10 @@ class Ledger:
     columns_only: float
     baseline: float
     residual: float
+    left_out: float = 0.0
+    left_out_name: str = ""
+    match: float | None = None
+    routing: float | None = None
     unit_scale: float = 1.0
     terms: tuple[LedgerTerm, ...] = ()
 
@@ -190,6 +203,21 @@ def ledger_of(
     return Ledger(
         similarity, pairs, rows_only, columns_only, baseline, residual, unit_scale=unit_scale
     )
+
+
+def ledger_of_part(ledger: Ledger, name: str) -> Ledger:
+    """Return the ledger of a part of pairs, in which the other part is left out.
+
+    Parameters
+    ----------
+    ledger
+        Of the reading ``"exact"`` of two inputs, with the sums of both parts.
+    name
+        ``"match"`` or ``"routing"``.
+    """
+    other = "routing" if name == "match" else "match"
+    shown, left_out = getattr(ledger, name), getattr(ledger, other)
+    return replace(ledger, pairs=shown, left_out=left_out, left_out_name=other)
 
 
 def singles(count: int) -> Groups:

@@ -16,7 +16,7 @@ The derivative by ``h`` is the sum of those by the two, so that ``A = routing + 
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,7 +25,14 @@ from torch import Tensor, nn
 from ..choices import Norms, Reading
 from ..encoders import Head, both_embeddings, cosines
 from ..progress import checkpoint
-from ._interactions import Groups, Ledger, ModelGuard, finite_numbers, ledger_of
+from ._interactions import (
+    Groups,
+    Ledger,
+    ModelGuard,
+    finite_numbers,
+    ledger_of,
+    ledger_of_part,
+)
 from ._path import IntegratedContributions
 from ._product import both_described
 
@@ -33,6 +40,7 @@ from ._product import both_described
 _KEPT_BY_HEAD = 16
 # Copies of a tower's tangents or gradients at all nodes that are held at once.
 _KEPT_OF_TANGENTS = 3
+_PARTS: tuple[Reading, Reading] = ("match", "routing")
 
 
 @dataclass(frozen=True)
@@ -115,11 +123,14 @@ class MixedPartials:
         self._guard = guard
         self._limit = memory_limit
         self._scale = unit_scale
+        self._part: Reading = "exact"
+        self._sums: list[float] = []
         self.shape = rows.features, columns.features
 
     def only(self, part: Reading) -> "MixedPartials":
-        """Return the part ``"match"`` or ``"routing"``, whose ledger's residual holds the other."""
+        """Return the part ``"match"`` or ``"routing"``, whose ledger leaves the other out."""
         same = copy.copy(self)
+        same._part = part
         same._routes, same._meets = part == "routing", part == "match"
         return same
 
@@ -130,6 +141,7 @@ class MixedPartials:
         self.release()
         same = copy.copy(self)
         same._rows, same._columns = integrated(self._rows), integrated(self._columns)
+        same._sums = []
         return same
 
     @property
@@ -167,14 +179,16 @@ class MixedPartials:
     def ledger(self) -> Ledger:
         with self._guard():
             (both, rows_with), (columns_with, neither) = self._corners()
-            pairs = self._sum_of_pairs()
-        return ledger_of(both, rows_with, columns_with, neither, pairs, self._scale)
+            match, routing = self._sums_of_parts()
+        ledger = ledger_of(both, rows_with, columns_with, neither, match + routing, self._scale)
+        ledger = replace(ledger, match=match, routing=routing)
+        return ledger if self._part == "exact" else ledger_of_part(ledger, self._part)
 
     def gap(self) -> float:
         """Return how far ``Σ A`` is from the four corners, relative to the largest of them."""
         (both, rows_with), (columns_with, neither) = self._corners()
         largest = max(map(abs, (both, rows_with, columns_with, neither)))
-        open_ = abs(both - rows_with - columns_with + neither - self._sum_of_pairs())
+        open_ = abs(both - rows_with - columns_with + neither - sum(self._sums_of_parts()))
         return open_ / largest if largest else open_
 
     def first_order(self) -> tuple[np.ndarray, np.ndarray]:
@@ -216,6 +230,12 @@ class MixedPartials:
             corners = self._score(images[None], texts[:, None]).double() * self._scale
         found: list[list[float]] = corners.tolist()
         return found
+
+    def _sums_of_parts(self) -> list[float]:
+        """Return ``Σ A`` of match and of routing; each is computed once for all parts."""
+        if not self._sums:
+            self._sums += [self.only(part)._sum_of_pairs() for part in _PARTS]
+        return self._sums
 
     def _sum_of_pairs(self) -> float:
         """Return ``Σ A`` from the derivative of each tower along its whole path."""

@@ -63,14 +63,22 @@ class PairwiseSum:
 
     def ledger(self) -> Ledger:
         names = [field.name for field in fields(LedgerTerm)]
+        factors = [factor for _, _, _, factor in self._all()]
+        ledgers = [block.ledger() for _, _, block, _ in self._all()]
         terms = [
             LedgerTerm(**{name: factor * getattr(ledger, name) for name in names})
-            for _, _, block, factor in self._all()
-            for ledger in [block.ledger()]
+            for factor, ledger in zip(factors, ledgers, strict=True)
         ]
         sums = {name: sum(getattr(term, name) for term in terms) for name in names}
         listed = 1 < len(terms) <= MOST_TERMS
-        return Ledger(**sums, unit_scale=self._unit_scale, terms=tuple(terms) if listed else ())
+        return Ledger(
+            **sums,
+            left_out_name=ledgers[0].left_out_name,
+            match=_weighted_sum(factors, [ledger.match for ledger in ledgers]),
+            routing=_weighted_sum(factors, [ledger.routing for ledger in ledgers]),
+            unit_scale=self._unit_scale,
+            terms=tuple(terms) if listed else (),
+        )
 
     def first_order(self) -> tuple[np.ndarray, np.ndarray]:
         rows, columns = (np.zeros(count, np.float32) for count in self.shape)
@@ -99,6 +107,14 @@ class PairwiseSum:
             for row, of_row in enumerate(self._blocks)
             for column, block in enumerate(of_row)
         ]
+
+
+def _weighted_sum(factors: Sequence[float], values: Sequence[float | None]) -> float | None:
+    """Return a weighted sum, or ``None`` where there is no such value."""
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return None
+    return sum(factor * value for factor, value in zip(factors, known, strict=True))
 
 
 def _places(counts: Sequence[int]) -> list[slice]:

@@ -152,7 +152,8 @@ def read_document(written: str, version: int) -> Document:
     written
         The text.
     version
-        Of the file. Versions 1 and 2 had one caption and one image.
+        Of the file. Versions 1 and 2 had one caption and one image; version 3 knew no scores
+        that a head makes.
 
     Raises
     ------
@@ -160,7 +161,11 @@ def read_document(written: str, version: int) -> Document:
         When a part is missing, unexpected, or not of the right kind.
     """
     value = parse_json(written.encode("utf-8", "surrogatepass"))
-    parts = _parts(_upgraded(value) if version < 3 else value, Document, "document")
+    if version < 3:
+        value = _of_sides(value)
+    if version < 4:
+        value = _of_heads(value)
+    parts = _parts(value, Document, "document")
     rows, columns = _side(parts["rows"]), _side(parts["columns"])
     return Document(
         rows,
@@ -171,7 +176,19 @@ def read_document(written: str, version: int) -> Document:
     )
 
 
-def _upgraded(value: Any) -> dict[str, Any]:
+def _of_heads(value: Any) -> dict[str, Any]:
+    """Return a document of version 3 in the form of version 4."""
+    old = _with_names(value, {"rows", "columns", "about", "ledger", "nodes"}, "document")
+    sums = {"similarity", "pairs", "rows_only", "columns_only", "baseline", "residual"}
+    ledger = _with_names(old["ledger"], {*sums, "unit_scale", "terms"}, "ledger")
+    terms = [
+        {**_with_names(term, sums, "ledger"), "left_out": 0.0} for term in _list(ledger["terms"])
+    ]
+    of_heads = {"left_out": 0.0, "left_out_name": "", "match": None, "routing": None}
+    return {**old, "ledger": {**ledger, **of_heads, "terms": terms}}
+
+
+def _of_sides(value: Any) -> dict[str, Any]:
     """Return a document of version 1 or 2 in the form of version 3."""
     names = {"caption", "tokens", "grid", "image_special", "about", "ledger", "nodes"}
     old = _with_names(value, names, "document")
@@ -232,10 +249,15 @@ def _ledger(value: Any, row_parts: int, column_parts: int) -> Ledger:
     expected = row_parts * column_parts
     if terms and (len(terms) != expected or expected == 1):
         raise DamagedError("its ledger has terms of other inputs")
-    numbers = _numbers({name: part for name, part in parts.items() if name != "terms"})
+    name = _text(parts["left_out_name"])
+    absent = [part for part in ("match", "routing") if parts[part] is None]
+    if len(absent) == 1:
+        raise DamagedError("its ledger has one of two parts")
+    others = {"terms", "left_out_name", *absent}
+    numbers = _numbers({key: part for key, part in parts.items() if key not in others})
     if numbers["unit_scale"] <= 0:
         raise DamagedError("its ledger has a scale that is not positive")
-    return Ledger(**numbers, terms=terms)
+    return Ledger(**numbers, left_out_name=name, terms=terms)
 
 
 def _numbers(parts: dict[str, Any]) -> dict[str, float]:

@@ -9,7 +9,8 @@ columns)``, where every feature of a picture counts as a word.
 
 The document has ``rows`` and ``columns``, lists of inputs with their ``weight``, ``kind`` and
 tokens or grid, ``about``, the ``ledger`` with its ``terms``, and ``nodes``. Versions 1 and 2 are
-of one caption and one ``picture``; in version 2 tokens may be ``unknown``.
+of one caption and one ``picture``; in version 2 tokens may be ``unknown``. Version 3 has nothing
+of scores that a head makes.
 """
 
 import io
@@ -45,7 +46,7 @@ from ._document import Contents, Document, read_document
 
 FORMAT = "fpattr_widget.pairs"
 #: The version that is written, and the newest that can be read.
-VERSION = 3
+VERSION = 4
 
 _GREY = (128, 128, 128)
 # The most pixels of a picture, and of all pictures of a file; displayed ones have far fewer.

@@ -128,16 +128,21 @@ def test_maps_lie_over_the_whole_picture_whatever_its_proportions(size):
         fp.Ledger(-0.09, -0.2, 0.31, -0.07, 0.03, -0.16),
         fp.Ledger(0.55, 0.23, 0.2, 0.08, 0.04, 0.001),
         fp.Ledger(0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+        fp.Ledger(0.5, 0.3, 0.2, 0.1, 0.03, 0.0, -0.13, "routing", 0.3, -0.13),
+        fp.Ledger(0.5, 0.3, 0.1, 0.1, -0.13, 0.0, 0.13, "change of routing"),
     ],
 )
 def test_bar_lengths_are_the_parts_of_the_ledger(ledger):
     figure = plot(made("a dog", ledger=ledger))
     names = {"pairs": "pairs", "rows_only": "caption alone", "columns_only": "image alone"}
-    names |= {"baseline": "baseline", "residual": "residual"}
+    names |= {"baseline": "baseline", "residual": "residual", "left_out": ledger.left_out_name}
     shown = {key: getattr(ledger, key) for key in names}
-    if abs(ledger.residual) < 0.005:
-        del shown["residual"]
-        assert not [a for a in figure.findobj(Rectangle) if a.get_gid() == "ledger-residual"]
+    for key in ("residual", "left_out"):
+        if abs(shown[key]) < 0.005:
+            del shown[key]
+            assert not [a for a in figure.findobj(Rectangle) if a.get_gid() == f"ledger-{key}"]
+    both = "pairs: match +0.300 · routing −0.130"
+    assert (both in texts(figure)) == (ledger.match is not None)
     bars = {key: named(figure, f"ledger-{key}", Rectangle).get_bbox() for key in shown}
     zero = named(figure, "ledger-zero", Rectangle).get_bbox()
     zero = (zero.x0 + zero.x1) / 2

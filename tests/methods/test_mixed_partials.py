@@ -202,9 +202,16 @@ def test_pairs_are_the_score_s_mixed_second_derivatives(load, by_hand, splits, p
             assert ledger.residual == pytest.approx(
                 corners[0] - corners[1] - corners[2] + corners[3] - ledger.pairs, abs=1e-10
             )
-            assert found.only("match").ledger().residual == pytest.approx(
-                ledger.residual + float(routing.sum()), abs=1e-10
-            )
+            sums = {"match": float(match.sum()), "routing": float(routing.sum())}
+            assert (ledger.left_out, ledger.left_out_name) == (0, "")
+            for name, other in (("match", "routing"), ("routing", "match")):
+                of_part = found.only(name).ledger()
+                assert of_part.pairs == pytest.approx(sums[name], abs=1e-10)
+                assert of_part.left_out == pytest.approx(sums[other], abs=1e-10)
+                assert of_part.left_out_name == other
+                assert of_part.residual == ledger.residual
+                for one in (ledger, of_part):
+                    assert getattr(one, name) == pytest.approx(sums[name], abs=1e-10)
         frozen = interactions(encoder, picture, layers, reading="frozen")
         assert isinstance(frozen, Product)
 
@@ -214,6 +221,24 @@ def test_pairs_are_the_score_s_mixed_second_derivatives(load, by_hand, splits, p
 
         _, expected = hand.multiplied_out(held)
         near(in_double(frozen), expected)
+        # In the corners of the score itself, beside which the product leaves out a named part.
+        ledger, true, own = frozen.ledger(), corner_values(fixed, hand), corner_values(held, hand)
+        assert ledger.similarity == pytest.approx(true[0], abs=1e-10)
+        assert ledger.baseline == pytest.approx(true[3], abs=1e-10)
+        assert ledger.rows_only == pytest.approx(true[1] - true[3], abs=1e-10)
+        assert ledger.columns_only == pytest.approx(true[2] - true[3], abs=1e-10)
+        left_out = mixed_term(true) - mixed_term(own)
+        assert ledger.left_out == pytest.approx(left_out, abs=1e-10)
+        assert abs(left_out) > 1e-4
+        assert ledger.left_out_name == "change of routing"
+        assert ledger.pairs == pytest.approx(float(expected.sum()), abs=1e-10)
+        assert ledger.residual == pytest.approx(mixed_term(own) - ledger.pairs, abs=1e-10)
+        assert (ledger.match, ledger.routing) == (None, None)
+
+
+def mixed_term(corners: list[float]) -> float:
+    """Return what both inputs do together."""
+    return corners[0] - corners[1] - corners[2] + corners[3]
 
 
 def corner_values(score: Callable[..., Tensor], hand: ByHand) -> list[float]:
@@ -350,6 +375,16 @@ def test_sums_are_those_of_their_pairs(encoder, picture):
     for place, found in enumerate((rows, columns)):
         of_pairs = [w * one.first_order()[place].sum() for row in weighted for w, one in row]
         assert found.sum() == pytest.approx(sum(of_pairs), abs=1e-6)
+    for name in ("match", "routing"):
+        of_pairs = [w * getattr(one.ledger, name) for row in weighted for w, one in row]
+        assert getattr(ledger, name) == pytest.approx(sum(of_pairs), abs=1e-12)
+    frozen = fp.attribute(encoder, first, second, METHOD, reading="frozen").ledger
+    assert frozen.pairs + frozen.left_out + frozen.residual == pytest.approx(
+        ledger.pairs + ledger.residual, abs=1e-6
+    )
+    assert frozen.left_out == pytest.approx(sum(term.left_out for term in frozen.terms))
+    assert (frozen.left_out_name, frozen.match) == ("change of routing", None)
+    assert abs(frozen.left_out) > 1e-4
     logits = fp.attribute(encoder, first, second, METHOD, unit="logit").ledger
     scale = encoder.logits.scale
     assert logits.unit_scale == pytest.approx(scale)
@@ -390,12 +425,24 @@ def test_occlusion_is_the_second_difference_of_the_score(encoder, picture):
 
 
 def test_every_method_explains_it_with_frozen_routing(encoder, picture):
-    for method in (fp.Banzhaf(tokens="reference", samples=32), fp.PatchTokenSimilarity()):
+    removed = fp.attribute(encoder, picture, llip.CAPTION, fp.Occlusion(tokens="reference")).ledger
+    for method in (
+        fp.Banzhaf(tokens="reference", samples=32),
+        fp.Occlusion(tokens="reference"),
+        fp.PatchTokenSimilarity(),
+    ):
         pairs = fp.attribute(encoder, picture, llip.CAPTION, method, reading="frozen")
-        assert pairs.ledger.similarity == pytest.approx(
+        ledger = pairs.ledger
+        assert ledger.similarity == pytest.approx(
             encoder.similarity(picture, llip.CAPTION), abs=1e-6
         )
         assert np.abs(pairs.matrix).max() > 0
+        if isinstance(method, fp.PatchTokenSimilarity):  # has no references
+            assert (ledger.baseline, ledger.left_out) == (0, 0)
+            continue
+        for name in ("rows_only", "columns_only", "baseline"):
+            assert getattr(ledger, name) == pytest.approx(getattr(removed, name), abs=1e-6)
+        assert abs(ledger.left_out) > 1e-4
 
 
 TEXT, IMAGE = fp.Text("a dog"), np.zeros((24, 24, 3), np.uint8)

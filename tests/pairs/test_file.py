@@ -245,7 +245,7 @@ def test_the_file_is_safetensors(sampled, tmp_path):
     np.testing.assert_array_equal(tensors["error_of_words"][:, 1:], loaded.words().standard_error)
     assert Image.open(io.BytesIO(tensors["picture_0"].tobytes())).size == loaded.picture.size
     assert metadata["format"] == "fpattr_widget.pairs"
-    assert metadata["version"] == "3"
+    assert metadata["version"] == "4"
     (caption,) = json.loads(metadata["pairs"])["rows"]
     assert (caption["caption"], caption["weight"]) == ("a good dog", 1.0)
 
@@ -667,7 +667,7 @@ def test_a_version_that_is_none_is_refused(plain, tmp_path, version):
 def test_a_newer_version_is_refused(plain, tmp_path):
     """Whatever else has changed in it."""
     forged = Forged(plain)
-    forged.metadata = {"format": forged.metadata["format"], "version": "4"}
+    forged.metadata = {"format": forged.metadata["format"], "version": "5"}
     forged.tensors = {"other": np.zeros(3, np.float32)}
     data = pack(forged.metadata, forged.tensors)
     refused(data, tmp_path, "a newer version of fpattr_widget saved: update fpattr_widget")
@@ -678,10 +678,16 @@ def of_version(version: int, data: bytes) -> Forged:
     forged = Forged(data)
     new = forged.document
     (caption,), (picture,) = new["rows"], new["columns"]
-    for token in caption["tokens"]:
+    for token in caption["tokens"] if version < 3 else ():
         if version == 1 or not token["unknown"]:
             del token["unknown"]
     ledger = dict(new["ledger"])
+    of_heads = [ledger.pop(name) for name in ("left_out", "left_out_name", "match", "routing")]
+    assert of_heads == [0.0, "", None, None]
+    if version == 3:
+        forged.document = {**new, "ledger": ledger}
+        forged.metadata["version"] = "3"
+        return forged
     assert (ledger.pop("unit_scale"), ledger.pop("terms")) == (1.0, [])
     ledger["caption_only"], ledger["image_only"] = (
         ledger.pop("rows_only"),
@@ -703,15 +709,15 @@ def of_version(version: int, data: bytes) -> Forged:
 
 def test_files_of_older_versions_are_read(sampled, tmp_path):
     """And written as they are written now; ``tests/files`` has files that were really written."""
-    for version in (1, 2):
+    for version in (1, 2, 3):
         old = of_version(version, sampled)
         loaded = load(old.sealed(), tmp_path)
         assert pack_contents(loaded.compute_all()) == sampled
-        old.tensors["picture_0"] = old.tensors["picture"]
+        old.tensors["picture_1"] = next(iter(old.tensors.values()))
         refused(old.sealed(), tmp_path, "its arrays are not those that belong")
         newer = Forged(sampled)
         newer.metadata["version"] = str(version)
-        refused(newer.sealed(), tmp_path, "its document has missing or unknown fields")
+        refused(newer.sealed(), tmp_path, "has missing or unknown fields")
 
 
 def test_unknown_tokens_come_back_also_from_a_file_of_the_second_version(tmp_path):

@@ -131,7 +131,7 @@ def whole() -> bytes:
 
 
 TERM = dict.fromkeys(
-    ("similarity", "pairs", "rows_only", "columns_only", "baseline", "residual"), 0.1
+    ("similarity", "pairs", "rows_only", "columns_only", "baseline", "residual", "left_out"), 0.1
 )
 CHANGES = {
     "a weight that is no number": (("rows", 0, "weight"), float("nan"), "its weights hold"),
@@ -149,6 +149,9 @@ CHANGES = {
     "a term that is none": (("ledger", "terms", 1), 3, "its ledger has missing or unknown"),
     "a term with more": (("ledger", "terms", 1), {**TERM, "x": 0.1}, "its ledger has missing"),
     "terms without end": (("ledger", "terms", 1), {**TERM, "pairs": float("inf")}, "no finite"),
+    "one part of two": (("ledger", "match"), 0.1, "one of two parts"),
+    "a part left out without end": (("ledger", "left_out"), float("nan"), "no finite number"),
+    "a name that is none": (("ledger", "left_out_name"), 3, "its texts are none"),
     "no scale": (("ledger", "unit_scale"), 0.0, "a scale that is not positive"),
     "a picture less": (("columns",), lambda inputs: inputs[:1], "of other inputs"),
     "a picture turned": (("columns", 0, "grid"), [1, 7], "its values have the wrong shape"),

@@ -2,8 +2,8 @@
 
 from .._family import Family
 from ._llip_module import Llip, LlipSizes
-from .flair import FLAIR, FlairHead, PatchAttention
-from .llip import LLIP, LlipHead, Mixture
+from .flair import FLAIR, FlairHead
+from .llip import LLIP, LlipHead
 
 #: Their families, in the order in which they are tried on a model, before all others.
 HEADED_FAMILIES: tuple[Family, ...] = (LLIP, FLAIR)
@@ -14,6 +14,4 @@ __all__ = [
     "Llip",
     "LlipHead",
     "LlipSizes",
-    "Mixture",
-    "PatchAttention",
 ]

@@ -15,66 +15,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .._family import Family
 from .._head import cosines
 from .._image import ImageTower
+from .._read_out import ReadOut
 from .._text import TextTower
 from .._tower import as_pair
 from ..families.openai_clip import has_parts, resblock_image_tower, resblock_text_tower
-from ._effective import effective_number
 from ._flair_module import flair_of_weights
 
 _Linear = tuple[Tensor, Tensor | None]
-
-
-@dataclass(frozen=True, eq=False)
-class PatchAttention:
-    """How one caption attends to an image's patches, and what each adds to the score.
-
-    Attributes
-    ----------
-    weights
-        ``φ``, ``(heads, rows, columns)`` float64: a map for each head.
-    nowhere
-        Attention that went to no patch, ``(heads,)`` float64; a head's weights and this add up
-        to one.
-    contributions
-        Each patch's part of the cosine, ``(rows, columns)`` float64.
-    bias
-        What the bias of ``W_o`` adds to the cosine, whatever the image.
-    similarity
-        The cosine, the sum of the contributions and of the bias.
-    unconditioned_similarity
-        The cosine of CLS and the caption, as CLIP has it, in which no caption decides what is
-        read of the image.
-    """
-
-    weights: np.ndarray
-    nowhere: np.ndarray
-    contributions: np.ndarray
-    bias: float
-    similarity: float
-    unconditioned_similarity: float
-
-    @property
-    def mean_weights(self) -> np.ndarray:
-        """The mean of the weights over heads, ``(rows, columns)``."""
-        mean: np.ndarray = self.weights.mean(0)
-        return mean
-
-    @property
-    def effective_patches(self) -> float:
-        """``exp(entropy)`` of the mean weights' shares of all that went to patches."""
-        return float(effective_number(self.mean_weights.reshape(-1)))
-
-    @property
-    def effective_patches_of_heads(self) -> np.ndarray:
-        """``exp(entropy)`` of the shares of each head's weights, ``(heads,)``."""
-        return effective_number(self.weights.reshape(len(self.weights), -1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,31 +78,37 @@ class FlairHead:
         products = torch.einsum("...phd,...hd->...hp", keys, query) * query.shape[-1] ** -0.5
         return nn.functional.pad(products, (1, 0)).softmax(-1)
 
-    def read_out(self, image: Tensor, text: Tensor) -> PatchAttention:
-        """Return how a caption attends to an image's patches.
+    def read_out(self, image: Tensor, text: Tensor) -> ReadOut:
+        """Return how a caption attends to an image's patches, and the score of CLS beside it.
 
         Parameters
         ----------
         image, text
             Outputs of the towers, ``(K_image,)`` and ``(K_text,)``.
         """
+        image, text = image.double(), text.double()
         routing = self.routing(image, text)
         nowhere, weights = routing[:, 0], routing[:, 1:]
-        of_patches = (weights.mT[..., None] * self._values(image)).flatten(1)  # (patches, C)
-        weight, bias = self.output
         embedded = self.embed(text)
-        norms = (self.mix(image, text).double().norm() * embedded.double().norm()).item()
-        read = nn.functional.linear(of_patches, weight.to(of_patches.dtype)).double()
-        parts = read @ embedded.double() / norms
-        of_bias = 0.0 if bias is None else float(bias.double() @ embedded.double()) / norms
+        weight, bias = self.output
+        directions = (embedded @ weight.double()).unflatten(0, (self.heads, -1))
+        said = torch.einsum("phd,hd->hp", self._values(image), directions)
+        length = self.mix(image, text).norm() * embedded.norm()
         cls = self._states(image)[0]
-        return PatchAttention(
-            weights=_array(weights).reshape(self.heads, *self.grid),
-            nowhere=_array(nowhere),
-            contributions=_array(parts).reshape(self.grid),
-            bias=of_bias,
+        return ReadOut(
+            routes=tuple(f"head {number + 1}" for number in range(self.heads)),
+            places=(),
+            grid=self.grid,
+            weights=weights.cpu().numpy(),
+            nowhere=nowhere.cpu().numpy(),
+            contributions=(weights * said / length).cpu().numpy(),
+            constant=0.0 if bias is None else float(bias.double() @ embedded / length),
             similarity=float(cosines(self, image, text)),
-            unconditioned_similarity=float(nn.functional.cosine_similarity(cls, text, dim=0)),
+            compared={
+                "without the caption's choice": float(
+                    nn.functional.cosine_similarity(cls, text, dim=0)
+                )
+            },
         )
 
     def _states(self, image: Tensor) -> Tensor:
@@ -185,11 +144,6 @@ def _linear(states: Tensor, linear: _Linear) -> Tensor:
     weight, bias = (None if part is None else part.to(states.dtype) for part in linear)
     assert weight is not None
     return nn.functional.linear(states, weight, bias)
-
-
-def _array(values: Tensor) -> np.ndarray:
-    array: np.ndarray = values.double().cpu().numpy()
-    return array
 
 
 def _recognises(model: nn.Module) -> bool:

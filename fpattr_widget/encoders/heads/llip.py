@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,49 +21,14 @@ from ...errors import InputError
 from .._family import Family
 from .._head import cosines
 from .._image import ImageTower
+from .._read_out import ReadOut
 from .._text import TextTower
 from ..families.openai_clip import has_parts, resblock_image_tower, resblock_text_tower
-from ._effective import effective_number
 from ._llip_module import llip_of_weights
 
 _REMEDY = (
     "call load_encoder(…, weight_scale=5), as for ViT-B/32, B/16, H/14 and G/14, or 1, as for L/14"
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Mixture:
-    """How one caption mixes an image's mixture tokens, and what each adds to the score.
-
-    Attributes
-    ----------
-    weights
-        ``φ``, ``(heads, tokens)`` float64; each row adds up to one.
-    contributions
-        Each token's part of the cosine, ``⟨φ_n V_n W_o, t⟩ / ‖z‖‖t‖``, ``(tokens,)`` float64.
-    similarity
-        The cosine, the sum of the contributions.
-    """
-
-    weights: np.ndarray
-    contributions: np.ndarray
-    similarity: float
-
-    @property
-    def mean_weights(self) -> np.ndarray:
-        """The mean of the weights over heads, ``(tokens,)``."""
-        mean: np.ndarray = self.weights.mean(0)
-        return mean
-
-    @property
-    def effective_tokens(self) -> float:
-        """``exp(entropy)`` of the mean weights: 1 where one token is read, N where all are."""
-        return float(effective_number(self.mean_weights))
-
-    @property
-    def effective_tokens_of_heads(self) -> np.ndarray:
-        """``exp(entropy)`` of each head's weights, ``(heads,)``."""
-        return effective_number(self.weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +78,12 @@ class LlipHead:
         products = torch.einsum("...hnd,...hd->...hn", keys, query)
         return (products / self.weight_scale).softmax(-1)
 
-    def read_out(self, image: Tensor, text: Tensor) -> Mixture:
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The names of what is read."""
+        return mixture_names(self.tokens)
+
+    def read_out(self, image: Tensor, text: Tensor) -> ReadOut:
         """Return how a caption mixes an image's tokens.
 
         Parameters
@@ -122,19 +91,32 @@ class LlipHead:
         image, text
             Outputs of the towers, ``(K_image,)`` and ``(K_text,)``.
         """
+        image, text = image.double(), text.double()
         weights = self.routing(image, text)
-        values = self._keys_and_values(image)[1]
-        of_tokens = (weights[..., None] * values).transpose(0, 1).flatten(1)  # (tokens, C)
-        read = (of_tokens @ self.output.to(of_tokens.dtype)).double()
-        embedded = self.embed(text).double()
-        norms = read.sum(0).norm() * embedded.norm()
-        parts = (read @ embedded / norms).cpu().numpy()
-        return Mixture(weights.double().cpu().numpy(), parts, float(cosines(self, image, text)))
+        embedded = self.embed(text)
+        directions = (self.output.double() @ embedded).unflatten(0, (self.heads, self.size))
+        said = torch.einsum("hnd,hd->hn", self._keys_and_values(image)[1], directions)
+        length = self.mix(image, text).norm() * embedded.norm()
+        return ReadOut(
+            routes=tuple(f"head {number + 1}" for number in range(self.heads)),
+            places=self.places,
+            grid=None,
+            weights=weights.cpu().numpy(),
+            nowhere=None,
+            contributions=(weights * said / length).cpu().numpy(),
+            constant=0.0,
+            similarity=float(cosines(self, image, text)),
+        )
 
     def _keys_and_values(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return keys and values, each ``(..., heads, tokens, size)``."""
         keys, values = image.unflatten(-1, (2, self.heads, self.tokens, self.size)).unbind(-4)
         return keys, values
+
+
+def mixture_names(tokens: int) -> tuple[str, ...]:
+    """Return the names of mixture tokens."""
+    return tuple(f"mixture {number + 1}" for number in range(tokens))
 
 
 def _flat(pair: Any) -> Tensor:
@@ -163,7 +145,7 @@ def _towers(model: Any) -> tuple[TextTower, ImageTower]:
         state = model.ln_final(state)
         return torch.cat([norm(state @ model.q_proj), state @ model.text_projection], -1)
 
-    names = tuple(f"mixture {number + 1}" for number in range(len(model.visual.class_embedding)))
+    names = mixture_names(len(model.visual.class_embedding))
     return (
         # Its attribute `pool_type` is the images'.
         resblock_text_tower(model, model, embedding=_flat, tail=tail, pooled="argmax"),

@@ -46,22 +46,24 @@ def test_the_score_and_its_read_outs_are_torch_s_own_attention(encoder, picture)
 
     found = encoder.read_out(picture, flair.CAPTION)
     assert found.similarity == pytest.approx(cosine, abs=1e-6)
-    assert found.unconditioned_similarity == pytest.approx(float(as_clip), abs=1e-6)
-    assert abs(found.similarity - found.unconditioned_similarity) > 1e-2
+    (unconditioned,) = found.compared.values()
+    assert list(found.compared) == ["without the caption's choice"]
+    assert unconditioned == pytest.approx(float(as_clip), abs=1e-6)
+    assert abs(found.similarity - unconditioned) > 1e-2
     to_patches, nowhere = weights[:, :-1].numpy(), weights[:, -1].numpy()
-    assert found.weights.shape == (8, 3, 3)
-    np.testing.assert_allclose(found.weights.reshape(8, 9), to_patches, atol=1e-6)
+    assert (found.grid, found.places, len(found.routes)) == ((3, 3), (), 8)
+    np.testing.assert_allclose(found.weights, to_patches, atol=1e-6)
     np.testing.assert_allclose(found.nowhere, nowhere, atol=1e-6)
     assert found.nowhere.min() > 1e-3
-    np.testing.assert_allclose(found.weights.sum((1, 2)) + found.nowhere, 1, atol=1e-6)
+    np.testing.assert_allclose(found.weights.sum(1) + found.nowhere, 1, atol=1e-12)
 
     def effective(some: np.ndarray) -> float:
         shares = some / some.sum()
         return float(np.exp(-(shares * np.log(shares)).sum()))
 
-    assert found.effective_patches == pytest.approx(effective(to_patches.mean(0)), abs=1e-4)
+    assert found.effective_places == pytest.approx(effective(to_patches.mean(0)), abs=1e-4)
     expected = [effective(one) for one in to_patches]
-    assert list(found.effective_patches_of_heads) == pytest.approx(expected, abs=1e-4)
+    assert list(found.effective_places_of_routes) == pytest.approx(expected, abs=1e-4)
     # Each patch's part is what is lost from the inner product without its values.
     length = float(mixed.norm() * embedding.norm())
     block = model.visual_proj
@@ -69,12 +71,14 @@ def test_the_score_and_its_read_outs_are_torch_s_own_attention(encoder, picture)
     with torch.no_grad():
         values = nn.functional.linear(block.ln_v(model.image_post(patches)), rows, bias)
         parts = weights[:, :-1, None] * values.unflatten(-1, (8, -1)).transpose(0, 1)
-        read = parts.transpose(0, 1).flatten(1) @ block.attn.out_proj.weight.T
-    np.testing.assert_allclose(
-        found.contributions.reshape(-1), (read @ embedding).numpy() / length, atol=1e-6
-    )
-    assert found.contributions.sum() + found.bias == pytest.approx(cosine, abs=1e-6)
-    assert abs(found.bias) > 1e-4
+        for head, part in enumerate(parts):
+            of_head = part.new_zeros(9, 8, part.shape[-1])
+            of_head[:, head] = part
+            read = of_head.flatten(1) @ block.attn.out_proj.weight.T
+            expected = (read @ embedding).numpy() / length
+            np.testing.assert_allclose(found.contributions[head], expected, atol=1e-6)
+    assert found.contributions.sum() + found.constant == pytest.approx(found.similarity, abs=1e-12)
+    assert abs(found.constant) > 1e-4
 
 
 def test_it_is_explained_at_every_layer(encoder, picture):

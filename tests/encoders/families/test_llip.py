@@ -1,6 +1,7 @@
 """Llip: recognised by its parts, read from checkpoints of the published layout, and read out."""
 
 import pickle
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -52,22 +53,35 @@ def test_the_score_and_its_read_outs_are_the_model_s(encoder, picture):
     np.testing.assert_allclose(found.weights, weights, atol=1e-6)
     np.testing.assert_allclose(found.mean_weights, weights.mean(0), atol=1e-6)
     mean = weights.mean(0)
-    assert found.effective_tokens == pytest.approx(np.exp(-(mean * np.log(mean)).sum()), abs=1e-5)
-    assert found.effective_tokens_of_heads[0] == pytest.approx(
+    assert found.effective_places == pytest.approx(np.exp(-(mean * np.log(mean)).sum()), abs=1e-5)
+    assert found.effective_places_of_routes[0] == pytest.approx(
         np.exp(-(weights[0] * np.log(weights[0])).sum()), abs=1e-5
     )
-    # Each token's part is what is lost from the inner product without its values.
+    assert found.places == ("mixture 1", "mixture 2", "mixture 3")
+    assert found.routes[::7] == ("head 1", "head 8")
+    # Each token's part is what is lost from the inner product without its values in a head.
     length = float(mixed.norm() * embedding.norm())
-    for token in range(3):
+    for head, token in product((0, 1, 7), range(3)):
         without = image[1].clone()
-        without[:, :, token] = 0
+        without[:, head, token] = 0
         rest, _ = llip.by_hand(encoder.model, SCALE, (image[0], without), text)
         part = float((mixed - rest).detach() @ embedding) / length
-        assert found.contributions[token] == pytest.approx(part, abs=1e-6)
-    assert found.contributions.sum() == pytest.approx(found.similarity, abs=1e-6)
+        assert found.contributions[head, token] == pytest.approx(part, abs=1e-6)
+    np.testing.assert_allclose(found.contributions_of_places, found.contributions.sum(0))
+    assert found.contributions.sum() == pytest.approx(found.similarity, abs=1e-12)
+    assert (found.constant, found.nowhere, found.grid) == (0.0, None, None)
     assert found.similarity == pytest.approx(cosine, abs=1e-6)
+    other = encoder.read_out(picture, "a cat")
+    change = found.change_from(other)
+    np.testing.assert_array_equal(change.weights, found.weights - other.weights)
+    assert change.contributions.sum() == pytest.approx(change.similarity, abs=1e-12)
+    assert change.similarity == pytest.approx(found.similarity - other.similarity)
+    assert np.abs(change.mean_weights).max() > 1e-3
+    fewer = llip.llip_encoder(tokens=2, weight_scale=SCALE).read_out(picture, "a cat")
+    with pytest.raises(fp.InputError, match="`other` is a read-out with other places: pass one"):
+        found.change_from(fewer)
     alike = llip.llip_encoder(weight_scale=float("inf")).read_out(picture, llip.CAPTION)
-    assert alike.effective_tokens == pytest.approx(3)
+    assert alike.effective_places == pytest.approx(3)
 
 
 def test_one_caption_reads_an_image(encoder, picture):
@@ -127,7 +141,7 @@ def test_a_change_of_the_scale_is_a_change_of_the_score(picture):
     assert (
         abs(near.similarity(picture, llip.CAPTION) - far.similarity(picture, llip.CAPTION)) > 1e-3
     )
-    spread = [one.read_out(picture, llip.CAPTION).effective_tokens for one in (near, far)]
+    spread = [one.read_out(picture, llip.CAPTION).effective_places for one in (near, far)]
     assert spread[0] < spread[1]
 
 
