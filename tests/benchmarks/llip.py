@@ -279,7 +279,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--pairs", type=int, default=300, help="scenes")
-    parser.add_argument("--mapped", type=int, default=300, help="scenes of which maps are made")
+    parser.add_argument("--mapped", type=int, default=60, help="scenes of which maps are made")
     parser.add_argument("--control", type=Path, help="folder of a model that reads all alike")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--records", type=Path, default=FOLDER, help="where to keep the numbers")
