@@ -1,9 +1,18 @@
 """Dual encoders: their towers, the families that have them, and their inputs."""
 
 from ._adapters import ProcessorLike
+from ._cache import LRUCache
 from ._encoder import DualEncoder, Layer, Recipe
 from ._family import Family
-from ._head import Head, both_embeddings, cosines, frozen_routing, left_out_when_frozen
+from ._head import (
+    Head,
+    both_embeddings,
+    cosines,
+    frozen_routing,
+    left_out_when_frozen,
+    readings_of,
+    routing_name,
+)
 from ._image import ImageLike, ImageTower, PreparedImage, check_picture_choice
 from ._image_files import open_image, read_image, run_processor
 from ._inputs import Crop, Feature, Inputs, Panel, Prepared, Sentence
@@ -13,6 +22,7 @@ from ._last_block import (
     MeanPooling,
     agree,
     attention_pooling,
+    attention_reading,
     mean_pooling,
     sample_jacobian,
 )
@@ -29,7 +39,7 @@ from ._sums import MOST_PARTS, Picture, Sum, Term, Text, as_sum, mean, ordered
 from ._text import CaptionLike, PreparedText, TextTower, names_picture
 from ._tokens import Token, find_words, spelling, word_groups
 from ._tower import Arrangement, Split, Tower, check_choice
-from .heads import FlairHead, Llip, LlipHead, LlipSizes
+from .heads import FlairHead, LateInteractionHead, Llip, LlipHead, LlipSizes
 
 __all__ = [
     "MOST_PARTS",
@@ -49,6 +59,8 @@ __all__ = [
     "ImageLike",
     "ImageTower",
     "Inputs",
+    "LRUCache",
+    "LateInteractionHead",
     "Layer",
     "Llip",
     "LlipHead",
@@ -80,6 +92,7 @@ __all__ = [
     "agree",
     "as_sum",
     "attention_pooling",
+    "attention_reading",
     "both_embeddings",
     "check_choice",
     "check_picture_choice",
@@ -97,7 +110,9 @@ __all__ = [
     "open_image",
     "ordered",
     "read_image",
+    "readings_of",
     "register_family",
+    "routing_name",
     "run_processor",
     "sample_jacobian",
     "shared_encoder",

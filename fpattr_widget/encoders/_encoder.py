@@ -318,8 +318,13 @@ class DualEncoder:
                     f"{self.name!r} has no head that reads an image by a caption",
                     "pass a model that has one, such as a Llip",
                 )
-            (seen,), (read,) = self._outputs([image], "image"), self._outputs([caption], "text")
-            return read_out_of(fixed.head, seen, read)
+            inputs = self.prepare(caption, "text"), self.prepare(image, "image")
+            (read,), (seen,) = (self._outputs([one], one.tower_name) for one in inputs)
+            text, picture = (self.panel(one, self._last_block(one)) for one in inputs)
+            return read_out_of(fixed.head, seen, read, (text, picture))
+
+    def _last_block(self, prepared: Prepared) -> int:
+        return len(self.towers[prepared.tower_name].blocks) - 1
 
     def embed_image(self, images: Sequence[ImageLike]) -> np.ndarray:
         """Return the embeddings of images at unit length, ``(n, K)`` float32.
@@ -514,4 +519,7 @@ def _in_batches(embed: Callable[[Inputs], Tensor], inputs: Sequence[Inputs]) -> 
         names = inputs[batch[0]]
         together = {name: torch.cat([inputs[number][name] for number in batch]) for name in names}
         embedded.update(zip(batch, embed(together).float(), strict=True))
-    return torch.stack([embedded[number] for number in range(len(inputs))])
+    # Outputs that hold a vector for each token are of different lengths; zeros ask for nothing.
+    return nn.utils.rnn.pad_sequence(
+        [embedded[number] for number in range(len(inputs))], batch_first=True
+    )

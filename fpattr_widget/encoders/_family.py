@@ -62,6 +62,9 @@ class Family:
         head, which no weights tell, ``None`` for those of the published models; returns ``None``
         where the weights are of another family. For families whose checkpoints are files of
         tensors alone.
+    processors
+        Makes of the model's own processor what prepares each tower's inputs, by the tower's
+        name, where that is more than its tokenizer and its image processor.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Family:
     logits: Callable[[Any], Logits | None] = logits_of
     head: Callable[..., Head] | None = None
     of_weights: Callable[[Mapping[str, Tensor], int | None], nn.Module | None] | None = None
+    processors: Callable[[Any], Mapping[str, Any]] | None = None
 
 
 def hugging_face_family(

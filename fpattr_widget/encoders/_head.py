@@ -6,8 +6,12 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from ..choices import Reading
 from ..errors import InputError
+from ._inputs import Panel
 from ._read_out import ReadOut
+
+_READINGS: tuple[Reading, ...] = ("exact", "match", "routing", "frozen")
 
 
 @runtime_checkable
@@ -22,11 +26,15 @@ class Head(Protocol):
     A head may have more, which is asked for by name:
 
     - ``read_out(image, text)`` returns the :class:`ReadOut` of one pair, ``(K_image,)`` and
-      ``(K_text,)``;
+      ``(K_text,)``; where routes or places are features of the inputs, ``names_features`` is
+      true, and it takes the panels of the text and of the image as a third argument;
     - ``frozen_through(image, text, place)`` returns what ``frozen`` does, through one place
       alone: with what biases add, all places add up to that. ``places`` are their names, as in
       the read-out; where they are patches, ``grid`` has their rows and columns;
-    - ``left_out_name`` is what freezing leaves out, where that is no ``"change of routing"``.
+    - ``left_out_name`` is what freezing leaves out, where that is no ``"change of routing"``,
+      and ``routing_name`` what is frozen, where that is no ``"routing"``;
+    - ``readings`` are those of a score that are allowed, its default first. Where the routing is
+      a choice, constant between the places where it changes, they are ``("frozen",)``.
     """
 
     def mix(self, image: Tensor, text: Tensor) -> Tensor:
@@ -68,6 +76,18 @@ class Head(Protocol):
         ...
 
 
+def readings_of(head: Head | None) -> tuple[Reading, ...]:
+    """Return the readings that a score allows, its default first; see :class:`Head`."""
+    readings: tuple[Reading, ...] = getattr(head, "readings", _READINGS)
+    return readings
+
+
+def routing_name(head: Head | None) -> str:
+    """Return what the routing of a head is called; see :class:`Head`."""
+    name: str = getattr(head, "routing_name", "routing")
+    return name
+
+
 def check_head(head: Any) -> Head:
     """Return a head, or raise ``InputError`` where one of its functions is missing."""
     if not isinstance(head, Head) or isinstance(head, type):
@@ -84,8 +104,20 @@ def has_read_out(head: Head) -> bool:
     return callable(getattr(head, "read_out", None))
 
 
-def read_out_of(head: Any, image: Tensor, text: Tensor) -> ReadOut:
-    """Return what a head read of an image for a text, ``(K_image,)`` and ``(K_text,)``.
+def read_out_of(
+    head: Any, image: Tensor, text: Tensor, panels: tuple[Panel, Panel] | None = None
+) -> ReadOut:
+    """Return what a head read of an image for a text.
+
+    Parameters
+    ----------
+    head
+        Has a ``read_out``; see :class:`Head`.
+    image, text
+        Outputs of the towers, ``(K_image,)`` and ``(K_text,)``.
+    panels
+        How text and image are shown, with the features that enter the last blocks, by which
+        routes and places may be named.
 
     Raises
     ------
@@ -93,7 +125,8 @@ def read_out_of(head: Any, image: Tensor, text: Tensor) -> ReadOut:
         When the head returns something else.
     """
     with torch.no_grad():
-        read_out = head.read_out(image, text)
+        named = (panels,) if getattr(head, "names_features", False) else ()
+        read_out = head.read_out(image, text, *named)
     if not isinstance(read_out, ReadOut):
         raise InputError(
             "head",

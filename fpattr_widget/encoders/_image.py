@@ -16,7 +16,8 @@ from ._inputs import Crop, Inputs, Prepared, repeat_inputs
 from ._reference import PictureReference
 from ._tower import BATCH_FIRST, Arrangement, LastBlock, Tower, as_pair
 
-_WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+#: All of a picture.
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 #: Standard deviation of the blur of a blurred reference, as a share of the shorter side.
 BLUR = 0.1
@@ -425,10 +426,10 @@ def _picture(
 ) -> tuple[Image.Image, Box | None]:
     """Return the part of the image that the tower sees, and where it lies."""
     if source is None:
-        return _from_pixels(tower, inputs, processor), _WHOLE
+        return picture_of_pixels(tower.unpacked(inputs)[0], processor), WHOLE
     if tower.packed:  # the whole picture, with about its own proportions
         size = displayed_size(source.size, max(source.size))
-        return source.resize(size, Image.Resampling.LANCZOS), _WHOLE
+        return source.resize(size, Image.Resampling.LANCZOS), WHOLE
     return seen_crop(processor, source)
 
 
@@ -449,10 +450,9 @@ def _covered(
     return (picture.crop((0, 0, *size)) if size != picture.size else picture), crop
 
 
-def _from_pixels(tower: ImageTower, inputs: Inputs, processor: Any) -> Image.Image:
-    """Return the picture that preprocessed pixels show."""
-    pixels = tower.unpacked(inputs)[0].detach().float().cpu().numpy()
-    values = pixels.transpose(1, 2, 0)
+def picture_of_pixels(pixels: Tensor, processor: Any) -> Image.Image:
+    """Return the picture that preprocessed pixels show, ``(channels, h, w)``."""
+    values = pixels.detach().float().cpu().numpy().transpose(1, 2, 0)
     mean = getattr(processor, "image_mean", None)
     if mean is None:
         low, high = values.min(), values.max()

@@ -1,8 +1,8 @@
 """The last block of a tower, where its shape is known.
 
-When one position is pooled, changes of different features never meet before
-pooling: feature ``j`` acts through its own key and value alone, and all that
-comes after acts at the pooled position alone. The parts that the closed form
+When one position is pooled, or a few are read, changes of different features never
+meet before that: feature ``j`` acts through its own key and value alone, and all that
+comes after acts at the positions that are read alone. The parts that the closed form
 needs are gathered here; the mathematics is in ``methods._closed_form``.
 
 A description reads the weights of some modules and bypasses others: those
@@ -17,7 +17,7 @@ embedding, :func:`agree`, and its derivative with the module's own,
 :func:`sample_jacobian`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +40,8 @@ _PRODUCT_PRECISION = {"highest": torch.float32, "high": torch.float16, "medium":
 #: Where on the path from reference to input derivatives are compared: an arbitrary node.
 SAMPLE_NODE = 0.37
 
-#: The rest of a tower after its last block, at the pooled position: (B, width) to (B, K).
+#: The rest of a tower after its last block: the state at the pooled position, (B, width), or
+#: the states at R positions that are read, (B, R, width), to (B, K).
 Tail = Callable[[Tensor], Tensor]
 #: A linear map: its weight, (out, in), and its bias, (out,) or None.
 Linear = tuple[Tensor, Tensor | None]
@@ -48,26 +49,27 @@ Linear = tuple[Tensor, Tensor | None]
 
 @dataclass(frozen=True)
 class AttentionPooling:
-    """Description of a block whose output is read at one position, which attends to all features.
+    """Description of a block whose output is read at R positions, which attend to all features.
 
     Attributes
     ----------
     norm
         The layer norm before the attention; ``None`` where there is none.
     query
-        The linear map from the pooled position's state to its query, or the query
-        itself where that is a learnt constant, ``(heads · size,)``.
+        The linear map from the state of a position that is read to its query, or the one
+        query itself where that is a learnt constant, ``(heads · size,)``.
     key, value
         The linear maps from the features' states.
     heads
         Number of attention heads.
-    position
-        The pooled feature; ``None`` where the query is a constant.
+    positions
+        The features whose output is read, R of them; ``None`` where the query is a constant.
     seen
         Which features are attended to, ``(features,)`` bool; ``None`` for all.
     finish
-        The rest of the tower: from the attention's weighted values ``(B, heads · size)``
-        and the pooled position's state ``(B, width)`` to ``(B, K)``.
+        The rest of the tower: from the attention's weighted values ``(B, R, heads · size)``
+        and the states of the positions that are read ``(B, R, width)`` to ``(B, K)``; R is one
+        where the query is a constant.
     """
 
     norm: nn.LayerNorm | None
@@ -75,30 +77,32 @@ class AttentionPooling:
     key: Linear
     value: Linear
     heads: int
-    position: int | None
+    positions: tuple[int, ...] | None
     seen: Tensor | None
     finish: Callable[[Tensor, Tensor], Tensor]
 
     def embed(self, states: Tensor) -> Tensor:
         """Run the block and the rest of the tower: ``(B, features, width)`` to ``(B, K)``.
 
-        Only for blocks with a ``position``. It is far less work than the block itself,
-        which computes its output at every position.
+        Only for blocks with ``positions``. Where these are few, it is far less work than the
+        block itself, which computes its output at every position.
         """
-        assert self.position is not None
+        assert self.positions is not None
         assert not isinstance(self.query, Tensor)
         linear = nn.functional.linear
-        read = states if self.norm is None else self.norm(states)
-        query = linear(read[:, self.position], *self.query).unflatten(-1, (self.heads, 1, -1))
-        key, value = (
-            linear(read, *part).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for part in (self.key, self.value)
-        )
-        scores = query @ key.transpose(-1, -2) * key.shape[-1] ** -0.5  # (B, heads, 1, features)
+        normed = states if self.norm is None else self.norm(states)
+        where = list(self.positions)
+        query, key, value = (
+            linear(inputs, *part).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for inputs, part in (
+                (normed[:, where], self.query), (normed, self.key), (normed, self.value)
+            )
+        )  # fmt: skip
+        scores = query @ key.transpose(-1, -2) * key.shape[-1] ** -0.5  # (B, heads, R, features)
         if self.seen is not None:
             scores = scores.masked_fill(~self.seen, -torch.inf)
-        mixed = (scores.softmax(-1) @ value).flatten(1)
-        return self.finish(mixed, states[:, self.position])
+        mixed = (scores.softmax(-1) @ value).transpose(1, 2).flatten(2)
+        return self.finish(mixed, states[:, where])
 
 
 @dataclass(frozen=True)
@@ -213,6 +217,41 @@ def attention_pooling(
         a module that the description would read or bypass is wrapped, replaced or
         has a hook. Automatic differentiation then gives the same result.
     """
+
+    def pooled(states: Tensor) -> Tensor:
+        return tail(states[:, 0])
+
+    return _described(block, pooled, lambda inputs: (position(inputs),), causal=causal)
+
+
+def attention_reading(
+    block: nn.Module, tail: Tail, positions: Callable[[Inputs], Sequence[int]]
+) -> Callable[[Inputs], AttentionPooling | None] | None:
+    """Describe a transformer block whose output is read at several positions.
+
+    As :func:`attention_pooling`, but for what follows:
+
+    Parameters
+    ----------
+    block
+        The last block, in which all positions attend to all.
+    tail
+        What the tower does afterwards with the states at R positions, ``(B, R, width)`` to
+        ``(B, K)``.
+    positions
+        Returns the positions, given the tower's inputs; none twice.
+    """
+    return _described(block, tail, positions, causal=False)
+
+
+def _described(
+    block: nn.Module,
+    tail: Tail,
+    positions: Callable[[Inputs], Sequence[int]],
+    *,
+    causal: bool,
+) -> Callable[[Inputs], AttentionPooling | None] | None:
+    """Describe a block that is read at positions; at a single one where it is causal."""
     layout = next((layout for layout in _KNOWN_LAYOUTS if _parts(layout, block)), None)
     if layout is None:
         return None
@@ -223,10 +262,11 @@ def attention_pooling(
         parts = _parts(layout, block)
         if parts is None or not may_be_bypassed(block, read=parts.read, called=parts.called):
             return None
-        pooled = position(inputs)
+        read = tuple(positions(inputs))
         mask = inputs.get("attention_mask")
         seen = None if mask is None else mask[0].bool()
         if causal:
+            (pooled,) = read
             count = inputs["input_ids"].shape[1]
             before = torch.arange(count, device=inputs["input_ids"].device) <= pooled
             seen = before if seen is None else before & seen
@@ -234,9 +274,9 @@ def attention_pooling(
             parts.norm,
             *parts.maps,
             parts.heads,
-            pooled,
+            read,
             seen,
-            lambda mixed, state: tail(parts.body(mixed, state)),
+            lambda mixed, states: tail(parts.body(mixed, states)),
         )
 
     return describe
@@ -251,7 +291,7 @@ def attention_head(
     """
 
     def finish(mixed: Tensor, _state: Tensor) -> Tensor:
-        state = head.attention.out_proj(mixed)
+        state = head.attention.out_proj(mixed[:, 0])
         return tail(state + head.mlp(head.layernorm(state)))
 
     def describe(inputs: Inputs) -> AttentionPooling | None:

@@ -26,8 +26,9 @@ from ._encoder import MEMORY_LIMIT, Defaults, DualEncoder
 from ._family import Family
 from ._image import ImageTower
 from ._image_size import require_image_size
+from ._memory_needed import require_memory
 from ._names import looks_like_path, shared_name
-from ._registry import class_of_config, family_of_module, module_of_weights, unwrapped
+from ._registry import family_of_config, family_of_module, module_of_weights, unwrapped
 
 #: A model's folder may contain this file, with the layer and reference that suit it best.
 DEFAULTS_FILE = "attribution.json"
@@ -257,11 +258,18 @@ def _from_module(
         shared_name(source or type(model).__name__),
         model,
         family,
-        processors=processors_of(processor),
+        processors=_processors(family, processor),
         memory_limit=memory_limit,
         image_size=image_size,
         head_settings=head_settings,
     )
+
+
+def _processors(family: Family, processor: Any) -> Mapping[str, Any]:
+    """Return the processors of a family's towers."""
+    if family.processors is None or processor is None:
+        return processors_of(processor)
+    return family.processors(processor)
 
 
 def _from_checkpoint(
@@ -392,7 +400,7 @@ def _from_pretrained(
     image_size: int | None,
 ) -> DualEncoder:
     import transformers
-    from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
+    from transformers import AutoConfig, AutoImageProcessor, AutoProcessor, AutoTokenizer
 
     _require_source(source, name)
     try:
@@ -404,7 +412,10 @@ def _from_pretrained(
             f"Hugging Face model that can be reached from here ({_first_sentence(error)})",
             "check the name, or pass a loaded module",
         ) from error
-    model_class = getattr(transformers, class_of_config(config, name))
+    family, class_name = family_of_config(config, name)
+    model_class = getattr(transformers, class_name)
+    target = torch.device(device or "cpu")
+    require_memory(model_class, config, source, name, dtype, target)
     try:
         with _errors_logged_only(local=Path(source).is_dir()):
             module, report = model_class.from_pretrained(
@@ -414,10 +425,15 @@ def _from_pretrained(
                 use_safetensors=True,
                 output_loading_info=True,
             )
-            tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-            image_processor = AutoImageProcessor.from_pretrained(
-                source, backend="pil", trust_remote_code=False
-            )
+            options: dict[str, Any] = {"backend": "pil", "trust_remote_code": False}
+            if family.processors is not None:
+                own = AutoProcessor.from_pretrained(source, **options)
+                processors = family.processors(own)
+            else:
+                processors = {
+                    "text": AutoTokenizer.from_pretrained(source, trust_remote_code=False),
+                    "image": AutoImageProcessor.from_pretrained(source, **options),
+                }
     except (ImportError, OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(
             "model",
@@ -426,7 +442,6 @@ def _from_pretrained(
         ) from error
     _require_trained(report["missing_keys"], model_class.__name__, config, name)
     module.eval()
-    target = torch.device(device or "cpu")
     half = module.dtype in (torch.float16, torch.bfloat16)
     module.to(
         device=target,
@@ -436,7 +451,7 @@ def _from_pretrained(
         shared_name(name),
         module,
         family_of_module(module),
-        processors={"text": tokenizer, "image": image_processor},
+        processors=processors,
         defaults=_read_defaults(source),
         memory_limit=memory_limit,
         image_size=image_size,

@@ -93,7 +93,7 @@ def shares_inputs(rest: Rest, features: Tensor, inputs: Inputs) -> bool:
         with torch.no_grad():
             expected = rest(batch, repeat_inputs(inputs, 2))
             shared = rest(batch, inputs)
-    except (RuntimeError, IndexError, InputError):
+    except (RuntimeError, IndexError, ValueError, InputError):
         return False
     return bool((shared - expected).norm() <= 1e-3 * expected.norm())
 

@@ -72,6 +72,9 @@ class ReadOut(_Places):
     products
         Where one place wins each route, the products of each route with all places,
         ``(routes, places)`` float64; else ``None``.
+    winners
+        Then the name of each route's winner, also where that is no place: ``"patch (1, 2)"``,
+        counted from 1, or the token of a prompt that won; else ``()``.
 
     Raises
     ------
@@ -81,6 +84,7 @@ class ReadOut(_Places):
 
     compared: Mapping[str, float] = field(default_factory=dict)
     products: np.ndarray | None = None
+    winners: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if bool(self.places) == (self.grid is not None):

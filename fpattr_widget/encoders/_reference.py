@@ -85,4 +85,12 @@ def _alike(image: Inputs, other: Inputs) -> Inputs:
             f"{own_unit}, so that their patches do not lie in the same places",
             "pass a picture of the image's size",
         )
+    layouts = [name for name, value in image.items() if not value.is_floating_point()]
+    shapes = [inputs["pixel_values"].shape for inputs in (image, other)]
+    if shapes[0] != shapes[1] or any(not torch.equal(image[n], other[n]) for n in layouts):
+        raise InputError(
+            "reference",
+            "is laid out in other patches than the image",
+            "pass a picture of the image's size",
+        )
     return other

@@ -116,12 +116,12 @@ def module_of_weights(
     )
 
 
-def class_of_config(config: Any, name: str) -> str:
-    """Return the name of a configuration's ``transformers`` class, or raise ``InputError``."""
+def family_of_config(config: Any, name: str) -> tuple[Family, str]:
+    """Return a configuration's family and ``transformers`` class, or raise ``InputError``."""
     kind = str(getattr(config, "model_type", None))
     for family in _FAMILIES:
         if kind in family.classes:
-            return family.classes[kind]
+            return family, family.classes[kind]
     known = ", ".join(kind for family in _FAMILIES for kind in family.classes)
     raise InputError(
         "model",

@@ -1,7 +1,7 @@
 """A tower: one encoder of a model, cut at a layer, with the model's own forward doing all the work.
 
 A pass can begin at any block, with other states in the place of those that enter it
-(:mod:`._blocks`). Where one position is pooled, the last block is computed there alone, once
+(:mod:`._blocks`). Where some positions are read, the last block is computed there alone, once
 its description has given the model's own embedding and derivative (:mod:`._probes`).
 """
 
@@ -305,7 +305,7 @@ class Tower(ABC):
 
     def features(self, inputs: Inputs, layer: int) -> Tensor:
         """Return the features that enter block ``layer``, ``(features, width)``."""
-        return self._arrangement.pack(self.read(inputs, layer).states, inputs)[0]
+        return self._pack(self.read(inputs, layer).states, inputs, layer)[0]
 
     def split(
         self, inputs: Inputs, references: Sequence[tuple[float, Inputs]], layer: int
@@ -374,20 +374,35 @@ class Tower(ABC):
                 last = len(self.blocks) - 1
                 states = self.read(inputs, last).states
                 everywhere = self._everywhere(states, inputs, features)
-                shared = self._findings.known("shares inputs")
+                shared = self._findings.known(("shares inputs", self._stage(last)))
                 batch = inputs if shared else repeat_inputs(inputs, len(everywhere))
                 return self._run_from(_Start(last, inputs, states), everywhere, batch)
             key = ("output", self.identify(inputs))
             states = self._readings.get(key, lambda: self._read_output(inputs)).states
             everywhere = self._everywhere(states, inputs, features)
             current = Pass(
-                replaced_output=self._arrangement.unpack(everywhere, states),
+                replaced_output=self._unpack(everywhere, states, inputs, len(self.blocks) - 1),
                 skipped=self._instrumented.skippable(self.blocks),
             )
             count = len(everywhere)
             return self._encode(repeat_inputs(inputs, count), count, current)
 
     # Inside
+
+    def _pack(self, states: Tensor, inputs: Inputs, layer: int) -> Tensor:
+        """Return states that enter or leave a block as ``(B, features, width)``.
+
+        ``inputs`` is the one input, or a batch of copies of it.
+        """
+        return self._arrangement.pack(states, inputs)
+
+    def _unpack(self, features: Tensor, states: Tensor, inputs: Inputs, layer: int) -> Tensor:
+        """Return features in the tower's own layout, given its states for the one input."""
+        return self._arrangement.unpack(features, states)
+
+    def _stage(self, layer: int) -> int:
+        """Return the number of the stage that a block is of, where states change their layout."""
+        return 0
 
     def _mean_features(self, references: Sequence[tuple[float, Inputs]], layer: int) -> Tensor:
         """Return the weighted mean of the features that enter block ``layer``."""
@@ -405,7 +420,7 @@ class Tower(ABC):
 
     def _everywhere(self, states: Tensor, inputs: Inputs, features: Sequence[int] | None) -> Tensor:
         """Return each feature's state at all features, ``(m, features, width)``."""
-        packed = self._arrangement.pack(states, inputs)[0]
+        packed = self._pack(states, inputs, len(self.blocks) - 1)[0]
         chosen = packed if features is None else packed[list(features)]
         return chosen[:, None].expand(-1, len(packed), -1)
 
@@ -427,7 +442,7 @@ class Tower(ABC):
         """Raise ``InputError`` unless the tower can be run from its own states at a layer."""
 
         def probe() -> Verdict:
-            features = self._arrangement.pack(start.states, start.inputs)
+            features = self._pack(start.states, start.inputs, start.layer)
             rest = partial(self._run_from, start)
             if can_start_at_its_states(rest, features, start.inputs, embedding):
                 return Verdict(True)
@@ -445,10 +460,11 @@ class Tower(ABC):
         """Return inputs for ``count`` states: as many copies, or one where that serves them all."""
 
         def probe() -> Verdict:
-            features = self._arrangement.pack(start.states, start.inputs).detach()
+            features = self._pack(start.states, start.inputs, start.layer).detach()
             return Verdict(shares_inputs(partial(self._run_from, start), features, start.inputs))
 
-        shared = count > 1 and self._findings.once("shares inputs", probe)
+        key = "shares inputs", self._stage(start.layer)
+        shared = count > 1 and self._findings.once(key, probe)
         return start.inputs if shared else repeat_inputs(start.inputs, count)
 
     def _may_cut_short(
@@ -458,23 +474,22 @@ class Tower(ABC):
         reference: Tensor | None,
         inputs: Inputs,
     ) -> TypeGuard[AttentionPooling]:
-        """Return whether the last block's description may stand for it, at its one position.
+        """Return whether the last block's description may stand for it, where it is read.
 
         ``reference`` is what enters the last block for the reference.
         """
-        if not isinstance(last, AttentionPooling) or last.position is None:
+        if not isinstance(last, AttentionPooling) or last.positions is None:
             return False
         if reading.last is None or reference is None or self._instrumented.return_more:
             return False
         if reading.embedding.dtype in HALF:
             return False
-        begin, end = (
-            self._arrangement.pack(states, inputs) for states in (reference, reading.last)
-        )
+        at_last = len(self.blocks) - 1
+        begin, end = (self._pack(states, inputs, at_last) for states in (reference, reading.last))
         with torch.no_grad(), without_autocast(self._device):
             if not agree(last.embed(end), reading.embedding):
                 return False
-        start = _Start(len(self.blocks) - 1, inputs, reading.last)
+        start = _Start(at_last, inputs, reading.last)
 
         def block(states: Tensor) -> Tensor:
             return self._run_from(start, states, repeat_inputs(inputs, len(states)))
@@ -513,13 +528,14 @@ class Tower(ABC):
         last = len(self.blocks) - 1
         skipped = (*self.blocks[: start.layer], self.blocks[last])
         _, current = self._pass_from(start, features, inputs, skipped)
-        return self._arrangement.pack(current.entered[last][0], start.inputs)
+        return self._pack(current.entered[last][0], start.inputs, last)
 
     def _pass_from(
         self, start: _Start, features: Tensor, inputs: Inputs, skipped: Sequence[nn.Module]
     ) -> tuple[Tensor, Pass]:
+        states = self._unpack(features, start.states, start.inputs, start.layer)
         current = Pass(
-            replaced={start.layer: self._arrangement.unpack(features, start.states)},
+            replaced={start.layer: states},
             skipped=self._instrumented.skippable(skipped),
         )
         embeddings = self._encode(inputs, len(features), current)

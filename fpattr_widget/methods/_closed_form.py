@@ -1,7 +1,7 @@
 """The integrated Jacobian of a last block of known layout, without differentiating the block.
 
 Let features ``x_j(α) = r_j + α δ_j`` enter a layer norm, keys and values, and
-let one position ``p`` attend to them. With ``W`` the key (or value) map, scaled
+let a position ``p`` that is read attend to them. With ``W`` the key (or value) map, scaled
 by the norm's gain, and ``σ_j(α)`` the norm's deviation,
 
     W LN(x_j) = (W r_j + α W δ_j) / σ_j + const,
@@ -13,8 +13,9 @@ score ``s_j``, mixed values ``o``,
 
     do = a_j dV_j + a_j ds_j (V_j − o).
 
-The pooled position also acts through the query and the residual. What follows
-acts at the pooled position only, where automatic differentiation is cheap.
+The position itself also acts through the query and the residual. Of several positions that
+are read, each attends for itself. What follows acts at these positions only, where automatic
+differentiation is cheap.
 """
 
 from collections.abc import Callable
@@ -28,21 +29,31 @@ from ..encoders import (
     SAMPLE_NODE,
     AttentionPooling,
     MeanPooling,
+    MemoryBudget,
     Split,
     Verdict,
     agree,
     compare_jacobians,
     sample_jacobian,
 )
-from ._integral import Integral, at_least_float32
+from ..progress import checkpoint
+from ._integral import at_least_float32
 from ._linearised import Linearised
-from ._memory import Portions
+from ._memory import GraphMemory
+from ._nodes import NodeIntegral
 from ._quadrature import Quadrature
 
-_REMEDY = "pass fewer `steps`, or choose a smaller `model`"
+# States of positions, at all nodes, that share a pass: enough for a matrix product to be fast,
+# and so few that they stay in a CPU's cache.
+_STATES_AT_ONCE = {"cuda": 2**15}
+_FEW_STATES = 512
+# Numbers that the rest of a tower keeps for each number of a state.
+_KEPT_AFTER = 24
+# Arrays of the size of the attention that are held while nodes are computed.
+_ATTENTION_ARRAYS = 10
+# Where so many times the positions that are read are all features, they are few.
+_FEW = 4
 
-#: Returns the integral by a quadrature rule.
-Integrator = Callable[[Quadrature], Integral]
 _Integrator = Callable[[Quadrature], "AttentionIntegral | MeanIntegral"]
 
 
@@ -54,24 +65,27 @@ class ClosedForm:
     ----------
     integrator
         Returns the integral by a quadrature rule.
-    derivative
-        ``d g(x(α)) / dα`` at given nodes, ``(N,)`` to ``(N, K)``.
     embedding, reference
         The closed form's value for the input and for the reference, ``(K,)``.
+    is_cheap
+        Whether a node takes next to no time, since few positions are read.
     """
 
-    integrator: Integrator
-    derivative: Callable[[np.ndarray], Tensor]
+    integrator: _Integrator
     embedding: Tensor
     reference: Tensor
+    is_cheap: bool
 
 
-def closed_form(split: Split, memory_limit: int) -> ClosedForm | None:
+def closed_form(
+    split: Split, memory_limit: int, memory_budget: MemoryBudget | None = None
+) -> ClosedForm | None:
     """Return the closed form of a split, or ``None`` where there is none or it does not hold."""
     block = split.last_block
     if block is None:
         return None
     integrator: _Integrator
+    is_cheap = True
     with torch.no_grad():
         if isinstance(block, MeanPooling):
 
@@ -79,18 +93,15 @@ def closed_form(split: Split, memory_limit: int) -> ClosedForm | None:
                 return MeanIntegral(split, rule)
         else:
             projected = _Projections.of(split, block)
+            is_cheap = _FEW * len(block.positions or (0,)) <= len(split.states)
 
             def integrator(rule: Quadrature) -> AttentionIntegral:
-                return AttentionIntegral(split, block, projected, rule, memory_limit)
+                return AttentionIntegral(split, block, projected, rule, memory_limit, memory_budget)
 
         ends = integrator(Quadrature(np.array([1.0, 0.0]), np.array([0.5, 0.5]))).values()
-
-    def derivative(nodes: np.ndarray) -> Tensor:
-        return integrator(Quadrature(nodes, np.ones(len(nodes)))).derivatives()
-
     if not agree(ends[0], split.embedding) or not _has_the_modules_jacobian(split, integrator):
         return None
-    return ClosedForm(integrator, derivative, ends[0], ends[1])
+    return ClosedForm(integrator, ends[0], ends[1], is_cheap)
 
 
 def _has_the_modules_jacobian(split: Split, integrator: _Integrator) -> bool:
@@ -115,13 +126,14 @@ def _has_the_modules_jacobian(split: Split, integrator: _Integrator) -> bool:
 class _Projections:
     """Projections of reference and change, which serve every node.
 
-    Keys and values are ``(heads, features, size)``.
+    Keys and values are ``(heads, features, size)``, the queries of the R positions that are
+    read ``(R, heads, size)``.
     """
 
     keys: tuple[Tensor, ...]
     values: tuple[Tensor, ...]
     values_constant: Tensor  # (heads, 1, size)
-    query: tuple[Tensor, ...] | None  # (heads, size) each
+    query: tuple[Tensor, ...] | None
     query_constant: Tensor  # (heads, size)
     variance: tuple[Tensor, Tensor, Tensor] | None  # of x(α): A + 2αB + α²C, (features,) each
 
@@ -162,17 +174,27 @@ class _Projections:
         if isinstance(block.query, Tensor):
             query, fixed = None, heads(block.query.to(start))
         else:
-            pooled = torch.stack([start[block.position], change[block.position]])
-            query = heads(pooled @ block.query[0].to(start).T).unbind(1)
+            where = list(block.positions or ())
+            read = torch.stack([start[where], change[where]])  # (2, R, width)
+            query = (read @ block.query[0].to(start).T).unflatten(-1, (block.heads, -1)).unbind(0)
             fixed = constant(*block.query)
         return _Projections(keys, values, constant(*block.value)[:, None], query, fixed, variance)
 
 
-class AttentionIntegral:
-    """The integral of a tower that ends in attention pooling, by a quadrature rule.
+class AttentionIntegral(NodeIntegral):
+    """The integral of a tower whose last block is read at R positions, by a quadrature rule.
 
-    Shapes: N nodes, h heads of size e, n features.
+    Parameters
+    ----------
+    split, block
+        The tower, and the description of its last block.
+    projected
+        What serves every node.
+    rule, memory_limit, memory_budget
+        See :class:`.NodeIntegral`.
     """
+
+    remedy = "pass fewer `steps`, or choose a smaller `model`"
 
     def __init__(
         self,
@@ -181,14 +203,42 @@ class AttentionIntegral:
         projected: _Projections,
         rule: Quadrature,
         memory_limit: int,
+        memory_budget: MemoryBudget | None = None,
     ):
-        self._differentiable = split.differentiable
-        self._position = block.position
-        self._finish = block.finish
-        self._model_dtype = split.states.dtype
-        start, end = at_least_float32(split.reference), at_least_float32(split.states)
-        at = torch.as_tensor(rule.nodes, device=start.device).to(start.dtype)
-        self._weights = torch.as_tensor(rule.weights, device=start.device).to(start.dtype)
+        self._split, self._block, self._projected = split, block, projected
+        self._start = at_least_float32(split.reference)
+        change = at_least_float32(split.states) - self._start
+        features, width = change.shape
+        read = len(block.positions or (0,))
+        attention = _ATTENTION_ARRAYS * block.heads * features
+        numbers = read * (attention + _KEPT_AFTER * width)
+        super().__init__(rule, change, read, numbers, memory_limit, memory_budget)
+
+    def _record(self, nodes: Tensor) -> "_Attention":
+        return _Attention(
+            self._split, self._block, self._projected, nodes, self._start, self._change
+        )
+
+
+class _Attention:
+    """The attention of R positions at N nodes; see ``RecordedNodes``.
+
+    Shapes: h heads of size e, n features.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        block: AttentionPooling,
+        projected: _Projections,
+        at: Tensor,
+        start: Tensor,
+        change: Tensor,
+    ):
+        self.nodes = len(at)
+        self._split = split
+        self._positions = None if block.positions is None else list(block.positions)
+        where = self._positions
         key_0, key_1 = projected.keys
         self._value_0, self._value_1 = projected.values
         constant = projected.values_constant
@@ -204,126 +254,148 @@ class AttentionIntegral:
             u = 1 / deviation
             du = -(b + alpha * c) / deviation**3
             v, dv = alpha * u, u + alpha * du
-        p = block.position
-        query = projected.query_constant.expand(len(at), -1, -1)  # (N, h, e)
+        query = projected.query_constant.expand(len(at), 1, -1, -1)  # (N, R, h, e)
         if projected.query is not None:
-            pooled = [part[:, p].expand(len(at))[:, None, None] for part in (u, v, du, dv)]
-            query = query + pooled[0] * projected.query[0] + pooled[1] * projected.query[1]
+            count, features = len(where or ()), len(change)
+            own = [
+                part.expand(len(at), features)[:, where].reshape(len(at), count, 1, 1)
+                for part in (u, v, du, dv)
+            ]
+            query = query + own[0] * projected.query[0] + own[1] * projected.query[1]
         scale = key_0.shape[-1] ** -0.5
         scores_0, scores_1 = (
-            self._head_products(scale * query, key_0),
-            self._head_products(scale * query, key_1),
+            _head_products(scale * query, key_0),
+            _head_products(scale * query, key_1),
         )
-        u, v, du, dv = (part[:, None] for part in (u, v, du, dv))  # (N, 1, n)
+        u, v, du, dv = (part[:, None, None] for part in (u, v, du, dv))  # (N, 1, 1, n)
         scores = u * scores_0 + v * scores_1
         if block.seen is not None:
             scores = scores.masked_fill(~block.seen, -torch.inf)
-        attention = scores.softmax(-1)  # (N, h, n)
+        attention = scores.softmax(-1)  # (N, R, h, n)
         score_change = attention * (du * scores_0 + dv * scores_1)  # a_j ds_j
-        self._mixed = self._mix(attention * u, attention * v) + constant[:, 0]
+        mixed = self._mix(attention * u, attention * v) + constant[:, 0]
         self._gain_0 = attention * du + score_change * u
         self._gain_1 = attention * dv + score_change * v
         self._gain = score_change
-        self._value_offset = constant[:, 0] - self._mixed  # (N, h, e)
+        self._value_offset = constant[:, 0] - mixed  # (N, R, h, e)
         self._by_query: Tensor | None = None
         if projected.query is not None:
-            query_change = pooled[2] * projected.query[0] + pooled[3] * projected.query[1]
-            change_0 = self._head_products(scale * query_change, key_0)
-            change_1 = self._head_products(scale * query_change, key_1)
+            query_change = own[2] * projected.query[0] + own[3] * projected.query[1]
+            change_0 = _head_products(scale * query_change, key_0)
+            change_1 = _head_products(scale * query_change, key_1)
             by_query = attention * (u * change_0 + v * change_1)
             self._by_query = self._mix(by_query * u, by_query * v)
             self._by_query = self._by_query + by_query.sum(-1, keepdim=True) * self._value_offset
-        if p is None:
-            self._states = start.new_zeros(len(at), start.shape[1])
-            self._change = start.new_zeros(start.shape[1])
+        if where is None:
+            states = start.new_zeros(len(at), 1, start.shape[1])
+            self._change = start.new_zeros(1, start.shape[1])
         else:
-            self._change = (end - start)[p]
-            self._states = start[p] + alpha * self._change
-        # The memory for one direction: two arrays (N, h, n) and their products.
-        size = 6 * attention.numel() * attention.element_size()
-        self._portions = Portions(memory_limit // size, _REMEDY)
+            self._change = change[where]
+            states = start[where] + alpha[:, None] * self._change
+        self._record_rest(block, mixed, states)
+
+    def _record_rest(self, block: AttentionPooling, mixed: Tensor, states: Tensor) -> None:
+        """Record what follows the attention, from weighted values and states to embeddings."""
+        dtype = self._split.states.dtype
+        memory = GraphMemory(self._split.weights)
+        with self._split.differentiable(), torch.enable_grad():
+            self._mixed = mixed.flatten(2).detach().requires_grad_()
+            self._states = states.detach().requires_grad_()
+            with memory.counting():
+                after = block.finish(self._mixed.to(dtype), self._states.to(dtype))
+                self._after = at_least_float32(after)
+        self._linearised: Linearised | None = None
+        self._size_of_linearised = 0
+        kept = (self._gain_0, self._gain_1, self._gain, self._value_offset, self._mixed)
+        self.size = memory.size + sum(part.nbytes for part in kept)
 
     def values(self) -> Tensor:
-        """Return the embedding at each node, ``(N, K)``."""
-        with self._differentiable():
-            return self._after(self._mixed.flatten(1), self._states)
+        return self._after.detach()
 
-    def derivatives(self) -> Tensor:
-        """Return the derivative along the whole change at each node, ``(N, K)``."""
-        everything = self._mixed.new_ones(1, self._gain.shape[-1])
-        mixed, residual = self._tangents(everything)
-        with self._differentiable():
-            return self._linearised().push(mixed[0], residual[0])
-
-    def joint(self, weights: np.ndarray) -> Tensor:
-        shares = torch.as_tensor(weights).to(self._mixed)
-        return self._portions.run(self._joint, shares)
-
-    def along(self, directions: Tensor) -> Tensor:
-        return self._portions.run(self._pull, directions.to(self._mixed))
-
-    def release(self) -> None:
-        """Do nothing: what is kept is small."""
-
-    def _joint(self, shares: Tensor) -> Tensor:
-        tangents = self._tangents(shares)
-        with self._differentiable():
-            return self._weights @ self._linearised().push_together(*tangents)
+    def push(self, shares: Tensor, limit: int) -> Tensor:
+        if self._linearised is None:
+            memory = GraphMemory(self._split.weights)
+            with self._split.differentiable(), memory.counting():
+                self._linearised = Linearised(self._after, self._mixed, self._states)
+            self._size_of_linearised = memory.size
+            self.size += memory.size
+        linearised = self._linearised
+        parts = []
+        for some in shares.split(self._batch_size(limit)):
+            checkpoint()
+            mixed, states = self._tangents(some)
+            if len(some) > 1:
+                parts.append(linearised.push_together(mixed, states))
+            else:
+                parts.append(linearised.push(mixed[0], states[0])[None])
+        return torch.cat(parts)
 
     def _tangents(self, shares: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the tangents of weighted values and pooled state that shares of features cause.
+        """Return the tangents of weighted values and states that shares of features cause.
 
-        ``(m, n)`` to ``(m, N, h · e)`` and ``(m, N, width)``.
+        ``(m, n)`` to ``(m, N, R, h · e)`` and ``(m, N, R, width)``.
         """
-        each = shares[:, None, None, :]  # (m, 1, 1, n)
+        each = shares[:, None, None, None, :]  # (m, 1, 1, 1, n)
         mixed = self._mix(each * self._gain_0, each * self._gain_1)
         mixed += (each * self._gain).sum(-1, keepdim=True) * self._value_offset
-        residual = torch.zeros_like(self._states).expand(len(shares), -1, -1)
-        if self._position is not None:
-            pooled_share = shares[:, self._position][:, None, None]
-            residual = residual + pooled_share * self._change
+        states = torch.zeros_like(self._states).expand(len(shares), -1, -1, -1)
+        if self._positions is not None:
+            own = shares[:, None, self._positions, None]  # (m, 1, R, 1)
+            states = states + own * self._change
             if self._by_query is not None:
-                mixed += pooled_share[..., None] * self._by_query
-        return mixed.flatten(2), residual
+                mixed += own[..., None] * self._by_query
+        return mixed.flatten(3), states
 
-    def _linearised(self) -> Linearised:
-        """Linearise what follows the attention at each node, up to embeddings ``(N, K)``."""
-        return Linearised.at(self._after, self._mixed.flatten(1), self._states)
-
-    def _pull(self, directions: Tensor) -> Tensor:
-        with self._differentiable(), torch.enable_grad():
-            mixed = self._mixed.flatten(1).requires_grad_()
-            states = self._states.clone().requires_grad_()
-            after = self._after(mixed, states)
-            cotangents = self._weights[:, None] * directions[:, None]
-            back, residual = torch.autograd.grad(
-                after,
-                (mixed, states),
-                cotangents,
-                is_grads_batched=True,
-                materialize_grads=True,
+    def pull(self, directions: Tensor, weights: Tensor, limit: int) -> Tensor:
+        size = self._batch_size(limit)
+        parts = []
+        for some, factors in zip(directions.split(size), weights.split(size), strict=True):
+            checkpoint()
+            with self._split.differentiable():
+                gradients = torch.autograd.grad(
+                    self._after,
+                    (self._mixed, self._states),
+                    some if len(some) > 1 else some[0],
+                    retain_graph=True,
+                    is_grads_batched=len(some) > 1,
+                    materialize_grads=True,
+                )
+            factors = factors[..., None, None]
+            mixed, states = (
+                factors * part.view(len(some), *point.shape)
+                for part, point in zip(gradients, (self._mixed, self._states), strict=True)
             )
-        back = back.unflatten(-1, self._mixed.shape[1:])  # (m, N, h, e)
-        result = (self._head_products(back, self._value_0) * self._gain_0).sum((1, 2))
-        result += (self._head_products(back, self._value_1) * self._gain_1).sum((1, 2))
-        result += ((back * self._value_offset).sum(-1, keepdim=True) * self._gain).sum((1, 2))
-        if self._position is not None:
-            pooled = (residual * self._change).sum((1, 2))
+            parts.append(self._products(mixed.unflatten(-1, self._value_offset.shape[2:]), states))
+        return torch.cat(parts)
+
+    def _products(self, mixed: Tensor, states: Tensor) -> Tensor:
+        """Return the products of cotangents with each feature's change, summed over nodes.
+
+        ``(m, N, R, h, e)`` and ``(m, N, R, width)`` to ``(m, n)``.
+        """
+        back = mixed.flatten(1, 2)
+        gains = (part.flatten(0, 1) for part in (self._gain_0, self._gain_1))
+        result = _sum_of_products(back, self._value_0, next(gains))
+        result += _sum_of_products(back, self._value_1, next(gains))
+        offsets = (mixed * self._value_offset).sum(-1)  # (m, N, R, h)
+        result += offsets.flatten(1) @ self._gain.flatten(0, 2)
+        if self._positions is not None:
+            own = (states * self._change).sum((1, 3))  # (m, R)
             if self._by_query is not None:
-                pooled = pooled + (back * self._by_query).sum((1, 2, 3))
-            result[:, self._position] += pooled
+                own = own + (mixed * self._by_query).sum((1, 3, 4))
+            result[:, self._positions] += own
         return result
 
-    def _after(self, mixed: Tensor, states: Tensor) -> Tensor:
-        out = self._finish(mixed.to(self._model_dtype), states.to(self._model_dtype))
-        return at_least_float32(out)
+    def release_linearised(self) -> None:
+        self.size -= self._size_of_linearised
+        self._size_of_linearised = 0
+        self._linearised = None
 
-    @staticmethod
-    def _head_products(queries: Tensor, keys: Tensor) -> Tensor:
-        """Multiply ``(…, h, e)`` with ``(h, n, e)`` to ``(…, h, n)``."""
-        lead = queries.shape[:-2]
-        flat = queries.flatten(0, -3).transpose(0, 1)  # (h, rows, e)
-        return (flat @ keys.transpose(1, 2)).transpose(0, 1).unflatten(0, lead)
+    def _batch_size(self, limit: int) -> int:
+        """Return how many directions or tangents share a pass."""
+        most = _STATES_AT_ONCE.get(self._mixed.device.type, _FEW_STATES)
+        states = self._states.shape[0] * self._states.shape[1]
+        return max(1, min(most // states, limit // (2 * self.size + 1)))
 
     def _mix(self, shares_0: Tensor, shares_1: Tensor) -> Tensor:
         """Return weighted sums of the values, ``(…, h, n)`` to ``(…, h, e)``."""
@@ -333,6 +405,27 @@ class AttentionIntegral:
             for shares, values in ((shares_0, self._value_0), (shares_1, self._value_1))
         ]
         return (mixed[0] + mixed[1]).transpose(0, 1).unflatten(0, lead)
+
+
+def _head_products(queries: Tensor, keys: Tensor) -> Tensor:
+    """Multiply ``(…, h, e)`` with ``(h, n, e)`` to ``(…, h, n)``."""
+    lead = queries.shape[:-2]
+    flat = queries.flatten(0, -3).transpose(0, 1)  # (h, rows, e)
+    return (flat @ keys.transpose(1, 2)).transpose(0, 1).unflatten(0, lead)
+
+
+def _sum_of_products(queries: Tensor, keys: Tensor, gains: Tensor) -> Tensor:
+    """Return ``Σ_qh gain_qhn ⟨query_mqh, key_hn⟩``, ``(m, n)``.
+
+    Of queries ``(m, q, h, e)``, keys ``(h, n, e)`` and gains ``(q, h, n)``; what is
+    multiplied first leaves the smaller array.
+    """
+    count, many, _, size = queries.shape
+    if many <= size:
+        return (_head_products(queries, keys) * gains).sum((1, 2))
+    of_heads = queries.permute(2, 1, 0, 3).flatten(2)  # (h, q, m · e)
+    weighted = (gains.permute(1, 2, 0) @ of_heads).unflatten(-1, (count, size))  # (h, n, m, e)
+    return (weighted * keys[:, :, None]).sum((0, 3)).T
 
 
 class MeanIntegral:
@@ -346,22 +439,38 @@ class MeanIntegral:
         self._change = at_least_float32(split.states) - self._start
         self._model_dtype = split.states.dtype
         self._nodes = torch.as_tensor(rule.nodes).to(self._start)
-        self._contributions = float(rule.weights.sum()) * self._change / len(self._change)
+        self.set_weights(rule.weights)
+        self._contributions = self._change / len(self._change)
+
+    def set_weights(self, weights: np.ndarray) -> None:
+        """Set the nodes' weights, ``(N,)``."""
+        self._weights = torch.as_tensor(weights).to(self._nodes)
+
+    @property
+    def weights(self) -> Tensor:
+        return self._weights
 
     def values(self) -> Tensor:
-        """Return the embedding at each node, ``(N, K)``."""
         pooled = self._start.mean(0) + self._nodes[:, None] * self._change.mean(0)
         return at_least_float32(pooled.to(self._model_dtype))
 
     def derivatives(self) -> Tensor:
-        """Return the derivative along the whole change at each node, ``(N, K)``."""
         return self._change.mean(0).expand(len(self._nodes), -1)
 
+    def tangents(self, weights: np.ndarray) -> Tensor:
+        shares = torch.as_tensor(weights).to(self._contributions)
+        return (shares @ self._contributions)[:, None].expand(-1, len(self._nodes), -1)
+
+    def along_at_nodes(self, directions: Tensor) -> Tensor:
+        total = torch.einsum("mnk,n->mk", directions.to(self._contributions), self._weights)
+        return total @ self._contributions.T
+
     def joint(self, weights: np.ndarray) -> Tensor:
-        return torch.as_tensor(weights).to(self._contributions) @ self._contributions
+        shares = torch.as_tensor(weights).to(self._contributions)
+        return self._weights.sum() * shares @ self._contributions
 
     def along(self, directions: Tensor) -> Tensor:
-        return directions.to(self._contributions) @ self._contributions.T
+        return self._weights.sum() * directions.to(self._contributions) @ self._contributions.T
 
     def release(self) -> None:
         """Do nothing: what is kept is small."""

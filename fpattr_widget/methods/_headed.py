@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from ..choices import Norms, Reading, Unit
-from ..encoders import DualEncoder, Head, Part
+from ..encoders import DualEncoder, Head, Part, readings_of, routing_name
 from ..errors import InputError
 from ..progress import report
 from ._contributions import Contributions, Method, ReadsHiddenStates
@@ -37,19 +37,23 @@ class HowRead:
     reading: Reading = "exact"
     norms: Norms = "fixed"
 
+    @staticmethod
+    def of(head: Head | None, reading: Reading | None, norms: Norms) -> "HowRead":
+        """Return how a score is read; ``None`` is the head's default."""
+        return HowRead(readings_of(head)[0] if reading is None else reading, norms)
+
     @property
     def settings(self) -> tuple[tuple[str, str, str], ...]:
         """Each setting's name, its value and its default."""
         return ("reading", self.reading, "exact"), ("norms", self.norms, "fixed")
 
-    @property
-    def in_words(self) -> str:
-        """What is said of it beside the method's name; nothing where it is the usual way."""
+    def in_words(self, head: Head | None) -> str:
+        """Return what is said of it beside the method's name: nothing of exact pairs."""
         parts = {
             "exact": "",
             "match": ", match",
             "routing": ", routing",
-            "frozen": ", frozen routing",
+            "frozen": f", frozen {routing_name(head)}",
         }
         return parts[self.reading] + ("" if self.norms == "fixed" else ", moving norms")
 
@@ -71,6 +75,14 @@ def check_reading(
                     "leave it out",
                 )
         return
+    allowed = readings_of(encoder.head)
+    if how.reading not in allowed:
+        raise InputError(
+            "reading",
+            f"is {how.reading!r}, but {encoder.name!r} reads an image by its "
+            f"{routing_name(encoder.head)}, a choice that has no derivative",
+            f"pass {' or '.join(map(repr, allowed))}, or leave it out",
+        )
     towers = list(encoder.towers)
     for side, tower in zip(sides, towers, strict=True):
         if any(prepared.tower_name != tower for prepared in side.inputs):

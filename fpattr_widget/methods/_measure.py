@@ -53,7 +53,9 @@ def measure(
     """
     with encoder.steady() as fixed:
         if fixed.head is not None:
-            return measure_headed(fixed, method, sides, layers, unit, how or HowRead())
+            return measure_headed(
+                fixed, method, sides, layers, unit, how or HowRead.of(fixed.head, None, "fixed")
+            )
         first, second = (
             _contributions(fixed, method, side, layers, number) for number, side in enumerate(sides)
         )

@@ -8,7 +8,8 @@ from torch import Tensor
 from ..errors import InputError
 from ..progress import checkpoint, report
 
-_CHEAPER_LAYER = "choose a later `layer` (−1 is the cheapest) or a smaller `model`"
+#: What to do where memory does not suffice for a pass.
+CHEAPER_LAYER = "choose a later `layer` (−1 is the cheapest) or a smaller `model`"
 
 
 def block_numbers(positions: int, width: int) -> int:
@@ -19,7 +20,7 @@ def block_numbers(positions: int, width: int) -> int:
     return positions * (20 * width + 6 * positions * max(1, width // 64))
 
 
-def halved(portion: int, error: Exception, remedy: str = _CHEAPER_LAYER) -> int:
+def halved(portion: int, error: Exception, remedy: str = CHEAPER_LAYER) -> int:
     """Return half of ``portion`` if ``error`` means a lack of memory; else raise it again.
 
     Raises
@@ -70,3 +71,36 @@ class Portions:
             except (RuntimeError, MemoryError) as error:
                 self._size = halved(self._size, error, self._remedy)
         return torch.cat(done)
+
+
+class GraphMemory:
+    """Counts the bytes that a computation graph holds beside the model's weights.
+
+    Parameters
+    ----------
+    weights
+        Addresses of the model's weights.
+    """
+
+    def __init__(self, weights: frozenset[int]):
+        self._weights = weights
+        self._held: dict[int, int] = {}
+
+    @property
+    def size(self) -> int:
+        """What graphs hold that were recorded while this counted."""
+        return sum(self._held.values())
+
+    def counting(self) -> torch.autograd.graph.saved_tensors_hooks:
+        """Return a context in which what graphs save is counted."""
+        return torch.autograd.graph.saved_tensors_hooks(self._count, _unchanged)
+
+    def _count(self, saved: Tensor) -> Tensor:
+        storage = saved.untyped_storage()
+        if storage.data_ptr() not in self._weights:
+            self._held[storage.data_ptr()] = storage.nbytes()
+        return saved.detach()  # a graph that holds its own output is never freed
+
+
+def _unchanged(saved: Tensor) -> Tensor:
+    return saved

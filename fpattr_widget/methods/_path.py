@@ -6,12 +6,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..encoders import MemoryBudget, Part, Split
+from ..encoders import LRUCache, MemoryBudget, Part, Split
 from ._automatic import PathIntegral
-from ._closed_form import ClosedForm, closed_form
+from ._closed_form import AttentionIntegral, ClosedForm, MeanIntegral, closed_form
 from ._contributions import Deterministic
 from ._integral import Integral, at_least_float32, relative_distance
 from ._quadrature import Quadrature
+
+# Numbers of nodes whose integrals are cached, for scores that need more than the tower does.
+_MOST_INTEGRALS = 3
 
 
 class Path:
@@ -25,6 +28,8 @@ class Path:
         ``g(x)`` as the model computes it, and ``g(r)``, ``(K,)``.
     has_closed_form
         Whether the last block's closed form is used.
+    is_cheap
+        Whether derivatives at a node take next to no time.
     """
 
     def __init__(
@@ -32,8 +37,11 @@ class Path:
     ):
         self.split = split
         self._memory_budget = memory_budget
-        self._latest: PathIntegral | None = None
+        self._integrals: LRUCache[PathIntegral | AttentionIntegral | MeanIntegral] = LRUCache(
+            _MOST_INTEGRALS
+        )
         self.has_closed_form = form is not None
+        self.is_cheap = form is not None and form.is_cheap
         self.embedding = at_least_float32(split.embedding)
         self._limit = memory_limit
         self._form = form
@@ -64,8 +72,8 @@ class Path:
     def of(part: Part, split: Split) -> "Path":
         """Return the path of an input's split, in closed form if there is one that holds."""
         part.require_finite(split.embedding)
-        limit = part.memory_limit
-        return Path(split, closed_form(split, limit), limit, part.memory_budget)
+        limit, budget = part.memory_limit, part.memory_budget
+        return Path(split, closed_form(split, limit, budget), limit, budget)
 
     def integrate(
         self, rule: Quadrature, tolerance: float | None = None
@@ -80,27 +88,26 @@ class Path:
             The residual that was asked for, so that a larger one is named with the nodes;
             ``None`` where none was.
         """
-        if self._form is not None:
-            return IntegratedContributions(self, rule, self._form.integrator(rule), tolerance)
-        latest, self._latest = self._latest, None
-        if latest is not None and latest.has_nodes(rule.nodes):  # reuse its graphs
-            latest.set_weights(rule.weights)
-        else:
-            latest = PathIntegral(self.split, rule, self._limit, self._memory_budget)
-        return IntegratedContributions(self, rule, latest, tolerance)
+        integral = self._integral(rule.nodes)
+        integral.set_weights(rule.weights)
+        return IntegratedContributions(self, rule, integral, tolerance)
+
+    def _integral(self, nodes: np.ndarray) -> PathIntegral | AttentionIntegral | MeanIntegral:
+        """Return the integral by some nodes, with its graphs where it is cached."""
+
+        def make() -> PathIntegral | AttentionIntegral | MeanIntegral:
+            unweighted = Quadrature(nodes, np.ones(len(nodes)))
+            if self._form is not None:
+                return self._form.integrator(unweighted)
+            return PathIntegral(self.split, unweighted, self._limit, self._memory_budget)
+
+        return self._integrals.get(nodes.tobytes(), make)
 
     def derivative(self, nodes: np.ndarray) -> Tensor:
         """Return ``d g(x(α)) / dα`` at given nodes, ``(N,)`` to ``(N, K)``; each is cached."""
         new = np.array([node for node in dict.fromkeys(nodes) if node not in self._derivatives])
         if len(new):
-            if self._form is not None:
-                derivatives = self._form.derivative(new)
-            else:
-                unweighted = Quadrature(new, np.ones(len(new)))
-                self._latest = PathIntegral(
-                    self.split, unweighted, self._limit, self._memory_budget
-                )
-                derivatives = self._latest.derivatives()
+            derivatives = self._integral(new).derivatives()
             self._derivatives.update(zip(new, derivatives, strict=True))
         return torch.stack([self._derivatives[node] for node in nodes])
 
@@ -108,10 +115,6 @@ class Path:
         """Return ``Σ c_i`` by a quadrature rule, ``(K,)``, at one derivative for each node."""
         derivative = self.derivative(rule.nodes)
         return torch.as_tensor(rule.weights).to(derivative) @ derivative
-
-    def differentiated(self, rule: Quadrature) -> PathIntegral:
-        """Return the integral by automatic differentiation, whose nodes can be asked one by one."""
-        return PathIntegral(self.split, rule, self._limit, self._memory_budget)
 
     def residual(self, rule: Quadrature) -> float:
         """Return ``‖Σ c_i − (g(x) − g(r))‖ / ‖g(x) − g(r)‖``."""
@@ -127,25 +130,19 @@ class IntegratedContributions(Deterministic):
         Number of nodes used.
     path, rule
         What was integrated along, and the nodes with their weights.
+    nodes
+        The tower at each node of the path.
     """
 
     def __init__(
         self, path: Path, rule: Quadrature, integral: Integral, tolerance: float | None = None
     ):
         self.path, self.rule = path, rule
-        self._integral = integral
-        self._nodes = integral if isinstance(integral, PathIntegral) else None
+        self.nodes = integral
         self.embedding, self.reference = path.embedding, path.reference
         self.features = len(path.split.states)
         self.steps = len(rule)
         self._tolerance = tolerance
-
-    @property
-    def nodes(self) -> PathIntegral:
-        """The tower at each node of the path."""
-        if self._nodes is None:
-            self._nodes = self.path.differentiated(self.rule)
-        return self._nodes
 
     @property
     def total(self) -> Tensor:
@@ -157,10 +154,10 @@ class IntegratedContributions(Deterministic):
         return self.path.residual(self.rule)
 
     def joint(self, weights: np.ndarray) -> Tensor:
-        return self._integral.joint(weights)
+        return self.nodes.joint(weights)
 
     def along(self, directions: Tensor) -> np.ndarray:
-        return self._integral.along(directions).cpu().numpy()
+        return self.nodes.along(directions).cpu().numpy()
 
     def describe(self) -> str:
         nodes = "1 node" if self.steps == 1 else f"{self.steps} nodes"
@@ -169,9 +166,7 @@ class IntegratedContributions(Deterministic):
         return f"{nodes}{form}{f', residual {percent(self.residual)}' if above else ''}"
 
     def release(self) -> None:
-        self._integral.release()
-        if self._nodes is not None:
-            self._nodes.release()
+        self.nodes.release()
 
 
 def percent(share: float) -> str:

@@ -105,7 +105,7 @@ class IntegratedJacobians(ReadsHiddenStates):
         expected = part.expected_nodes if self.rule == "gauss-legendre" else None
         if expected is not None and path.residual(rule(expected)) <= tolerance:
             return path.integrate(rule(expected))
-        if path.has_closed_form:
+        if path.is_cheap:
             # One pass for the node counts that usually suffice.
             path.derivative(np.concatenate([rule(count).nodes for count in _AT_ONCE]))
         search = _Search(path, rule)
@@ -134,7 +134,7 @@ class _Search:
 
     def __init__(self, path: Path, rule: Callable[[int], Quadrature]):
         self._path, self._rule = path, rule
-        self._timed = not path.has_closed_form  # that takes next to no time
+        self._timed = not path.is_cheap  # that takes next to no time
         self._seconds_of_a_node = _PASSES * path.seconds_of_a_pass() if self._timed else 0.0
         self._left = ""
 

@@ -55,7 +55,7 @@ def attribute(
     *,
     unit: Unit | None = None,
     reference: ImageReference | None = None,
-    reading: Reading = "exact",
+    reading: Reading | None = None,
     norms: Norms = "fixed",
     processor: ProcessorLike = None,
 ) -> FeaturePairs:
@@ -100,6 +100,8 @@ def attribute(
         second derivatives of its score; its part ``"match"``, through what words meet in what
         is read, or ``"routing"``, through what they choose to read, which add up to it; or
         ``"frozen"``, with what this pair reads held fixed, so that the score is a product.
+        ``None`` is exact where that can be: where each token of a text takes the best of an
+        image's, as in a ColPali, only the score with fixed winners has derivatives.
     norms
         For such a model: ``"fixed"`` counts changes in units of both embeddings' lengths at the
         input, as with all other models, so that a text that is twice as far counts twice;
@@ -147,9 +149,10 @@ def attribute(
         for side in inputs
     )
     counted = _unit(unit, rows, columns)
-    check_choice("reading", reading, get_args(Reading))
+    if reading is not None:
+        check_choice("reading", reading, get_args(Reading))
     check_choice("norms", norms, get_args(Norms))
-    how = HowRead(reading, norms)
+    how = HowRead.of(encoder.head, reading, norms)
     first_inputs, second_inputs = inputs
     check_reading(encoder, chosen, (first_inputs, second_inputs), counted, how)
     if counted == "logit":
@@ -165,7 +168,9 @@ def attribute(
             lambda: measure(encoder, chosen, (first_inputs, second_inputs), layers, counted, how),
             rows=rows,
             columns=columns,
-            about=About(encoder.name, f"{chosen.label}{how.in_words}", where, counted),
+            about=About(
+                encoder.name, f"{chosen.label}{how.in_words(encoder.head)}", where, counted
+            ),
             cheaper_alternative=cheaper,
             part=(lambda name: read(replace(how, reading=name))) if parts else None,
         )

@@ -300,14 +300,15 @@ def bent(tower, inputs, reference, size: float):
     """Return a description that is right at both ends and at the node, and has other slopes."""
     describe = tower.last_block
     last = len(tower.blocks) - 1
-    position = describe(inputs).position
+    (position,) = describe(inputs).positions
     end, start = (tower.features(each, last)[position] for each in (inputs, reference))
     change = end - start
 
     def bend(right: AttentionPooling) -> AttentionPooling:
         def finish(mixed, state):
             out = right.finish(mixed, state)
-            alpha = ((state - start) @ change / change.square().sum())[..., None]
+            alpha = (state[:, 0] - start) @ change / change.square().sum()
+            alpha = alpha[:, None]
             return out + size * alpha * (1 - alpha) * (SAMPLE_NODE - alpha) * torch.ones_like(out)
 
         return replace(right, finish=finish)

@@ -126,7 +126,7 @@ def assert_last_block_is_cut_short(
     """
     layer = len(tower.blocks) - 2
     last = tower.last_block(inputs) if tower.last_block else None
-    if layer < 0 or not isinstance(last, AttentionPooling) or last.position is None:
+    if layer < 0 or not isinstance(last, AttentionPooling) or last.positions is None:
         return
     split = tower.split(inputs, [(1.0, reference)], layer)
     noise = torch.randn(3, *split.states.shape, generator=torch.Generator().manual_seed(1))

@@ -117,7 +117,7 @@ def _latent_pooling(model: Any) -> LastBlock | None:
         return None
 
     def finish(mixed: Tensor, _state: Tensor) -> Tensor:
-        state = head.proj(mixed)
+        state = head.proj(mixed[:, 0])
         if head.mlp is not None:
             state = state + head.mlp(head.norm(state))
         return model.visual.head(trunk.head(trunk.head_drop(trunk.fc_norm(state))))

@@ -3,7 +3,7 @@
 Models are recognised by their parts: the packages are never imported.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -14,9 +14,9 @@ from ...errors import InputError
 from .._family import Family
 from .._image import ImageTower
 from .._inputs import Inputs
-from .._last_block import attention_pooling
+from .._last_block import Tail, attention_pooling, attention_reading
 from .._text import TextTower
-from .._tower import Arrangement, as_pair
+from .._tower import Arrangement, LastBlock, as_pair
 from .align import FEATURE_MAP
 from .clip import end_of_text
 
@@ -112,6 +112,8 @@ def resblock_image_tower(
     *,
     embedding: Callable[[Any], Tensor] | None = None,
     special: tuple[str, ...] = ("CLS",),
+    tail: Tail | None = None,
+    read: Callable[[Inputs], Sequence[int]] = lambda _: (0,),
 ) -> ImageTower:
     """Return the image tower of a model whose ``visual`` is OpenAI's vision transformer.
 
@@ -124,17 +126,25 @@ def resblock_image_tower(
         that reads more than the state of CLS.
     special
         Names of the positions before the patches.
+    tail, read
+        What the tower does after the last block with the states at some positions, and which
+        they are, where that is known and ``embedding`` is given; see :func:`attention_reading`.
     """
     visual = model.visual
     blocks = visual.transformer.resblocks
 
-    def tail(state: Tensor) -> Tensor:
+    def projected(state: Tensor) -> Tensor:
         return _project(visual.ln_post(state), visual.proj)
 
     pooler = getattr(visual, "attn_pool", None)
     pools_cls = (
         embedding is None and pooler is None and getattr(visual, "pool_type", "tok") == "tok"
     )
+    last_block: LastBlock | None = None
+    if pools_cls:
+        last_block = attention_pooling(blocks[-1], projected)
+    elif tail is not None:
+        last_block = attention_reading(blocks[-1], tail, read)
     two = getattr(visual, "attn_pool_contrastive", None) is not None
     # The module that the last block's output enters next, unless it is transposed before.
     encode = image_encoder(model)
@@ -147,7 +157,7 @@ def resblock_image_tower(
         size=_size(visual),
         special=special,
         pooling=next_module,
-        last_block=attention_pooling(blocks[-1], tail) if pools_cls else None,
+        last_block=last_block,
         arrangement=_arrangement(visual.transformer),
     )
 

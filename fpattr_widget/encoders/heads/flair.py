@@ -11,6 +11,7 @@ key and value are zero: attention may go nowhere. A model is recognised by the p
 authors' class has; that class is never imported.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from .._family import Family
 from .._head import cosines
 from .._image import ImageTower
+from .._inputs import Inputs
 from .._read_out import ReadOut
 from .._text import TextTower
 from .._tower import as_pair
@@ -181,9 +183,16 @@ def _towers(model: Any) -> tuple[TextTower, ImageTower]:
     def tail(state: Tensor) -> Tensor:
         return cast(Tensor, model.text_post(model.ln_final(state)))
 
+    def of_all(states: Tensor) -> Tensor:
+        return cast(Tensor, model.image_post(model.visual.ln_post(states)).flatten(1))
+
+    def everywhere(inputs: Inputs) -> range:
+        sizes = zip(inputs["pixel_values"].shape[-2:], model.visual.conv1.stride, strict=True)
+        return range(1 + math.prod(side // patch for side, patch in sizes))
+
     return (
         resblock_text_tower(model, model, embedding=of_text, tail=tail),
-        resblock_image_tower(model, embedding=of_image),
+        resblock_image_tower(model, embedding=of_image, tail=of_all, read=everywhere),
     )
 
 

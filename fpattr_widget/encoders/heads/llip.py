@@ -145,11 +145,28 @@ def _towers(model: Any) -> tuple[TextTower, ImageTower]:
         state = model.ln_final(state)
         return torch.cat([norm(state @ model.q_proj), state @ model.text_projection], -1)
 
-    names = mixture_names(len(model.visual.class_embedding))
+    def of_tokens(states: Tensor) -> Tensor:
+        states = model.visual.ln_post(states)
+        parts = []
+        for weights, norm in ((model.k_proj, "K_norm"), (model.v_proj, "V_norm")):
+            projected = torch.einsum("bnw,nwc->bnc", states, weights)
+            projected = getattr(model, norm, nn.Identity())(projected)
+            of_heads = projected.unflatten(-1, (model.num_heads, -1)).transpose(1, 2)
+            parts.append(of_heads.flatten(1))
+        return torch.cat(parts, 1)
+
+    tokens = len(model.visual.class_embedding)
+    names = mixture_names(tokens)
     return (
         # Its attribute `pool_type` is the images'.
         resblock_text_tower(model, model, embedding=_flat, tail=tail, pooled="argmax"),
-        resblock_image_tower(model, embedding=_flat, special=names),
+        resblock_image_tower(
+            model,
+            embedding=_flat,
+            special=names,
+            tail=of_tokens,
+            read=lambda _: range(tokens),
+        ),
     )
 
 

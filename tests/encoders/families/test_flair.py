@@ -82,7 +82,7 @@ def test_the_score_and_its_read_outs_are_torch_s_own_attention(encoder, picture)
 
 
 def test_it_is_explained_at_every_layer(encoder, picture):
-    assert repr(encoder).count("3 image blocks (the last by automatic differentiation)") == 1
+    assert repr(encoder).count("3 image blocks (the last in closed form)") == 1
     assert repr(encoder).count("2 text blocks (the last in closed form)") == 1
     checks.assert_closes_at_every_layer(encoder, picture, flair.CAPTION, steps=64, tolerance=1e-3)
     checks.assert_split_has_closed_form(

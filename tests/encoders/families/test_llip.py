@@ -91,7 +91,7 @@ def test_one_caption_reads_an_image(encoder, picture):
 
 
 def test_it_is_explained_at_every_layer(encoder, picture):
-    assert repr(encoder).count("3 image blocks (the last by automatic differentiation)") == 1
+    assert repr(encoder).count("3 image blocks (the last in closed form)") == 1
     assert repr(encoder).count("2 text blocks (the last in closed form)") == 1
     checks.assert_closes_at_every_layer(encoder, picture, llip.CAPTION, steps=64, tolerance=1e-3)
     checks.assert_split_has_closed_form(
