@@ -326,7 +326,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--model",
         action="append",
-        help="bundled (the default), scenes, a Hugging Face id or a folder; may be repeated",
+        help="bundled (the default), scenes, llip, a Hugging Face id or a folder; may be repeated",
     )
     command.add_argument(
         "--method", action="append", choices=get_args(MethodName), help="may be repeated"
@@ -372,7 +372,7 @@ def _add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--model",
         default="bundled",
-        help="bundled, scenes, a Hugging Face id or a folder (default: %(default)s)",
+        help="bundled, scenes, llip, a Hugging Face id or a folder (default: %(default)s)",
     )
     command.add_argument(
         "--method",

@@ -26,11 +26,11 @@ _LEARNING_RATE = 5e-4
 def train(
     output: Path,
     *,
-    steps: int = 2000,
-    batch: int = 64,
+    steps: int = 1500,
+    batch: int = 48,
     seed: int = 0,
     hidden: float = 0.5,
-    weight_scale: float = 2.0,
+    weight_scale: float = 1.0,
     device: str | None = None,
     sprites: str | None = None,
     save_every: int = 100,
@@ -99,11 +99,11 @@ def train(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("llip"))
-    parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--batch", type=int, default=48)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--hidden", type=float, default=0.5)
-    parser.add_argument("--weight-scale", type=float, default=2.0)
+    parser.add_argument("--weight-scale", type=float, default=1.0)
     parser.add_argument("--device")
     parser.add_argument("--sprites", help="folder of the emoji; node_modules by default")
     train(**vars(parser.parse_args()))
