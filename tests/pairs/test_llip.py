@@ -41,15 +41,25 @@ def test_things_are_read_through_tokens_of_their_own(llip):
         assert scores[:3].min() > scores[3:].max()
 
 
-def test_a_map_is_of_what_a_caption_names_and_of_what_it_chose(llip):
+def test_maps_are_of_what_a_caption_names_and_of_what_it_chose(llip):
     shown = example("farm")
     boxes = {thing.kind: thing.box for thing in shown.objects}
-    pairs = fp.attribute(llip, shown.image, "a pig")
-    heat = map_of(pairs)
-    inside = patches_in_boxes([boxes["pig"]], heat.shape)
-    assert inside.ravel()[heat.argmax()]
-    assert heat.clip(0)[inside].sum() > 0.5 * heat.clip(0).sum()
-    ledger = pairs.ledger
-    assert ledger.match + ledger.routing == pytest.approx(ledger.pairs, abs=1e-6)
-    assert ledger.routing > ledger.match > 0
-    assert np.isfinite(pairs.matrix).all()
+    ledgers = {}
+    for caption in ("a pig", "a tree"):
+        pairs = fp.attribute(llip, shown.image, caption)
+        assert share_in(map_of(pairs), boxes[CAPTIONS[caption]]) > 0.6
+        ledgers[caption] = ledger = pairs.ledger
+        assert ledger.match + ledger.routing == pytest.approx(ledger.pairs, abs=1e-6)
+    assert ledgers["a pig"].match > ledgers["a pig"].routing > 0
+    assert ledgers["a tree"].routing > ledgers["a tree"].match > 0
+
+    both = fp.attribute(llip, shown.image, "a pig and a tree", reading="frozen")
+    for caption in ledgers:
+        place = llip.read_out(shown.image, caption).contributions_of_places.argmax()
+        assert share_in(map_of(both.through(int(place))), boxes[CAPTIONS[caption]]) > 0.5
+
+
+def share_in(heat: np.ndarray, box: tuple[float, ...]) -> float:
+    """Return the share of positive mass in a box."""
+    positive = heat.clip(0)
+    return float(positive[patches_in_boxes([box], heat.shape)].sum() / positive.sum())
