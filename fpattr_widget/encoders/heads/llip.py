@@ -180,7 +180,8 @@ def _towers(model: Any) -> tuple[TextTower, ImageTower]:
 
 
 def _head(model: Any, weight_scale: float | None = None) -> LlipHead:
-    if weight_scale is None:
+    scale = getattr(model, "weight_scale", None) if weight_scale is None else weight_scale
+    if scale is None:
         raise InputError(
             "weight_scale",
             "is missing: what a Llip divides its routing's products by is part of no checkpoint",
@@ -188,7 +189,7 @@ def _head(model: Any, weight_scale: float | None = None) -> LlipHead:
         )
     tokens, _, length = model.k_proj.shape
     heads = int(model.num_heads)
-    return LlipHead(tokens, heads, length // heads, model.pred.out_proj, float(weight_scale))
+    return LlipHead(tokens, heads, length // heads, model.pred.out_proj, float(scale))
 
 
 LLIP = Family("Llip", _recognises, _towers, head=_head, of_weights=llip_of_weights)
