@@ -18,7 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from . import __version__
-from .choices import DATASET_FILES, FIGURE_ENDINGS, REPORT_ENDINGS, MethodName, MetricName, Unit
+from .choices import (
+    DATASET_FILES,
+    FIGURE_ENDINGS,
+    REPORT_ENDINGS,
+    MethodName,
+    MetricName,
+    Norms,
+    Reading,
+    Unit,
+)
 from .errors import InputError
 
 # The rest is imported where it is used, so that help appears without waiting for torch.
@@ -39,13 +48,15 @@ def explain(arguments: argparse.Namespace) -> None:
     from .pairs import without_pictures
 
     pairs = attribute(
-        load_encoder(arguments.model),
+        load_encoder(arguments.model, weight_scale=arguments.weight_scale),
         first,
         second,
         method=arguments.method,
         layer=arguments.layer,
         unit=arguments.unit,
         reference=arguments.reference,
+        reading=arguments.reading,
+        norms=arguments.norms,
     )
     _warn_of_unknown_words(pairs)
     compute(pairs)
@@ -123,14 +134,18 @@ def evaluate(arguments: argparse.Namespace) -> int:
     if arguments.output:
         _output(arguments.output, REPORT_ENDINGS)
     from . import evaluate as run_evaluation
+    from . import load_encoder
     from .evaluation import DEFAULT_METRICS
 
     dataset = _dataset(arguments)
     if arguments.limit is not None:
         dataset = dataset.shuffled(arguments.seed)[: arguments.limit]
     layers = arguments.layer or [None]
+    models = arguments.model or ["bundled"]
+    if arguments.weight_scale is not None:
+        models = [load_encoder(name, weight_scale=arguments.weight_scale) for name in models]
     report = run_evaluation(
-        arguments.model or ["bundled"],
+        models,
         dataset,
         methods=arguments.method or ["integrated_jacobians"],
         metrics=arguments.metric or list(DEFAULT_METRICS),
@@ -328,6 +343,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         help="bundled (the default), scenes, a Hugging Face id or a folder; may be repeated",
     )
+    _add_weight_scale(command)
     command.add_argument(
         "--method", action="append", choices=get_args(MethodName), help="may be repeated"
     )
@@ -372,8 +388,9 @@ def _add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--model",
         default="bundled",
-        help="bundled, scenes, a Hugging Face id or a folder (default: %(default)s)",
+        help="bundled, scenes, a Hugging Face id, a folder or a checkpoint (default: %(default)s)",
     )
+    _add_weight_scale(command)
     command.add_argument(
         "--method",
         default="integrated_jacobians",
@@ -396,8 +413,30 @@ def _add_options(command: argparse.ArgumentParser) -> None:
         metavar="IMAGE",
         help="what images are compared with: a file, zeros or blurred (default: the method's own)",
     )
+    command.add_argument(
+        "--reading",
+        choices=get_args(Reading),
+        help="of a model that reads an image by the caption: its score as it is, one of its two "
+        "parts, or with what is read held fixed (default: the model's own, mostly exact)",
+    )
+    command.add_argument(
+        "--norms",
+        default="fixed",
+        choices=get_args(Norms),
+        help="of such a model: both embeddings' lengths, those of the inputs or each node's own "
+        "(default: %(default)s)",
+    )
     command.add_argument("--title", help="of an HTML page (default: what is explained)")
     command.add_argument("--strip-image", action="store_true", help="leave all pictures out")
+
+
+def _add_weight_scale(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--weight-scale",
+        type=float,
+        metavar="NUMBER",
+        help="of a Llip, which needs it: 5 for ViT-B/32, B/16, H/14 and G/14, 1 for L/14",
+    )
 
 
 def _signed(sign: int, value: str) -> tuple[int, str]:

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ._colours import INK, INK_IN_THE_DARK, NEGATIVE, POSITIVE, WHITE, css
-from ._figure import pairs_png, pairs_png_so_far, plot, prepare, save_figure
+from ._figure import pairs_png, pairs_png_so_far, plot, plot_read_out, prepare, save_figure
 from ._sentence import never_seen, unknown_words
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ __all__ = [
     "pairs_png",
     "pairs_png_so_far",
     "plot",
+    "plot_read_out",
     "prepare",
     "save_figure",
     "unknown_words",

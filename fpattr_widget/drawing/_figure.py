@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image
+
 from ..choices import FIGURE_ENDINGS
+from ..encoders import ReadOut
 from ..files import checked_ending, writable, write_atomically
 from ..pairs import FeaturePairs
 from ._content import Content, cached_content, feature_numbers, full_content
@@ -51,6 +54,29 @@ def plot(
     """
     chosen = _numbers(pairs, rows, columns, rows_name)
     return _drawn(full_content(pairs), chosen, _SCREEN_DPI)
+
+
+def plot_read_out(read_out: ReadOut, picture: Image.Image | None = None) -> "Figure":
+    """Draw what a head read of an image, and what each place adds to the score.
+
+    Parameters
+    ----------
+    read_out
+        Places with names are bars: their mean weight over the routes, and their signed
+        contribution. Patches are two maps of the same.
+    picture
+        Lies under the maps.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Seven inches wide. It belongs to no window and not to pyplot.
+    """
+    from ._read_out_sheet import draw_read_out
+    from ._sheet import default_settings
+
+    with default_settings():
+        return draw_read_out(read_out, picture, _SCREEN_DPI)
 
 
 def save_figure(

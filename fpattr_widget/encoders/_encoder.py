@@ -318,13 +318,14 @@ class DualEncoder:
                     f"{self.name!r} has no head that reads an image by a caption",
                     "pass a model that has one, such as a Llip",
                 )
-            inputs = self.prepare(caption, "text"), self.prepare(image, "image")
-            (read,), (seen,) = (self._outputs([one], one.tower_name) for one in inputs)
-            text, picture = (self.panel(one, self._last_block(one)) for one in inputs)
-            return read_out_of(fixed.head, seen, read, (text, picture))
-
-    def _last_block(self, prepared: Prepared) -> int:
-        return len(self.towers[prepared.tower_name].blocks) - 1
+            values = {"text": caption, "image": image}
+            parts = [fixed.part(self.prepare(value, name)) for name, value in values.items()]
+            for part in parts:
+                part.require_finite(part.output())
+            text, picture = parts
+            return read_out_of(
+                fixed.head, picture.output(), text.output(), (text.last_panel, picture.last_panel)
+            )
 
     def embed_image(self, images: Sequence[ImageLike]) -> np.ndarray:
         """Return the embeddings of images at unit length, ``(n, K)`` float32.

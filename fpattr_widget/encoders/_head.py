@@ -33,6 +33,7 @@ class Head(Protocol):
       the read-out; where they are patches, ``grid`` has their rows and columns;
     - ``left_out_name`` is what freezing leaves out, where that is no ``"change of routing"``,
       and ``routing_name`` what is frozen, where that is no ``"routing"``;
+    - ``score_name`` says what the score is, where its being a cosine says too little;
     - ``readings`` are those of a score that are allowed, its default first. Where the routing is
       a choice, constant between the places where it changes, they are ``("frozen",)``.
     """
@@ -88,6 +89,11 @@ def routing_name(head: Head | None) -> str:
     return name
 
 
+def score_name(head: Head | None) -> str:
+    """Return what a head's score is in words, nothing where it is the cosine; see :class:`Head`."""
+    return str(getattr(head, "score_name", ""))
+
+
 def check_head(head: Any) -> Head:
     """Return a head, or raise ``InputError`` where one of its functions is missing."""
     if not isinstance(head, Head) or isinstance(head, type):
@@ -134,6 +140,18 @@ def read_out_of(
             "return an encoders.ReadOut",
         )
     return read_out
+
+
+def places_of(head: Any) -> tuple[tuple[str, ...], int]:
+    """Return the names of a head's places, and their number.
+
+    There are none unless it can read through one alone; those that are patches have no names.
+    """
+    if not callable(getattr(head, "frozen_through", None)):
+        return (), 0
+    names = tuple(getattr(head, "places", ()))
+    rows, columns = getattr(head, "grid", None) or (0, 0)
+    return names, len(names) or rows * columns
 
 
 def left_out_when_frozen(head: Head) -> str:
@@ -214,6 +232,22 @@ def frozen_routing(head: Head, image: Tensor, text: Tensor) -> Callable[[Tensor]
             "has a `frozen` that does not give the pair's own embedding",
             "let `frozen(image, text)(image)` return what `mix(image, text)` returns",
         )
+    return read
+
+
+def frozen_through(
+    head: Any, image: Tensor, text: Tensor, place: int
+) -> Callable[[Tensor], Tensor]:
+    """Return ``head.frozen_through`` of a pair; see :class:`Head`.
+
+    Raises
+    ------
+    InputError
+        When what it returns is no part of an embedding.
+    """
+    with torch.no_grad():
+        read: Callable[[Tensor], Tensor] = head.frozen_through(image, text, place)
+        _require(read(image), "frozen_through", torch.Size(), head.mix(image, text).shape[-1])
     return read
 
 

@@ -45,6 +45,8 @@ class Part:
         then.
     after
         What follows the tower, ``(B, K)`` to ``(B, C)``; ``None`` where nothing does.
+    may_be_zero
+        See :meth:`followed_by`.
     """
 
     tower: Tower
@@ -58,10 +60,21 @@ class Part:
     memory_budget: MemoryBudget
     read_by_head: bool = False
     after: Callable[[Tensor], Tensor] | None = None
+    may_be_zero: bool = False
 
-    def followed_by(self, after: Callable[[Tensor], Tensor]) -> "Part":
-        """Return the part with a function that makes of the tower's output an embedding."""
-        return replace(self, after=after, read_by_head=False)
+    def followed_by(
+        self, after: Callable[[Tensor], Tensor], *, may_be_zero: bool = False
+    ) -> "Part":
+        """Return the part with a function that makes of the tower's output an embedding.
+
+        Parameters
+        ----------
+        after
+            The function.
+        may_be_zero
+            Whether the embedding is one part of several, of which some may add nothing.
+        """
+        return replace(self, after=after, read_by_head=False, may_be_zero=may_be_zero)
 
     @property
     def inputs(self) -> Inputs:
@@ -77,6 +90,11 @@ class Part:
     def panel(self) -> Panel:
         """How the input is shown, with its features."""
         return self.tower.panel(self.prepared, self.layer)
+
+    @property
+    def last_panel(self) -> Panel:
+        """How the input is shown, with the features that enter the last block."""
+        return self.tower.panel(self.prepared, len(self.tower.blocks) - 1)
 
     def split(self, reference: str | PictureReference | None = None) -> Split:
         """Return the tower cut at the layer.
@@ -120,7 +138,9 @@ class Part:
         return outputs if self.after is None else self.after(_precise(outputs))
 
     def require_finite(self, embedding: Tensor) -> None:
-        """Raise ``InputError`` if an embedding is not finite, or zero."""
+        """Raise ``InputError`` if an embedding is not finite, or zero where it may not be."""
+        if self.may_be_zero and not bool((embedding != 0).any()):
+            return
         require_finite(embedding, self.model, self.tower.name)
 
     def unit_length(self, embeddings: Tensor) -> Tensor:

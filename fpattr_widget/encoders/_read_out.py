@@ -103,6 +103,8 @@ class ReadOut(_Places):
                 raise _unusable(f"has {name} of shape {values.shape}", f"those of shape {wanted}")
             if not np.isfinite(values).all():
                 raise _unusable(f"has {name} that are no numbers (NaN or infinite)", "others")
+        if len(self.winners) not in (0, len(self.routes)):
+            raise _unusable(f"has {len(self.winners)} winners", "one of each route, or none")
         numbers = self.constant, self.similarity, *self.compared.values()
         if not np.isfinite(numbers).all():
             raise _unusable("has scores that are no numbers (NaN or infinite)", "others")

@@ -16,7 +16,11 @@ from typing import Any, BinaryIO
 import numpy as np
 
 _LENGTH = struct.Struct("<Q")
-_DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "U8": np.dtype("u1")}
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "F64": np.dtype("<f8"),
+    "F32": np.dtype("<f4"),
+    "U8": np.dtype("u1"),
+}
 _METADATA = "__metadata__"
 
 #: Bound of the header, in bytes.
@@ -63,7 +67,7 @@ class Header:
 
 
 def pack(metadata: Mapping[str, str], tensors: Mapping[str, np.ndarray]) -> bytes:
-    """Return a file's bytes; tensors are float32 or uint8, those of float32 first."""
+    """Return a file's bytes; tensors are float64, float32 or uint8, in that order."""
     header: dict[str, object] = {_METADATA: dict(metadata)}
     parts: list[bytes] = []
     position = 0

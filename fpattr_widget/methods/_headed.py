@@ -1,18 +1,18 @@
 """Interactions of a model whose score a head makes, whatever the method."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from ..choices import Norms, Reading, Unit
-from ..encoders import DualEncoder, Head, Part, readings_of, routing_name
+from ..encoders import DualEncoder, Head, Part, readings_of, routing_name, score_name
 from ..errors import InputError
 from ..progress import report
 from ._contributions import Contributions, Method, ReadsHiddenStates
-from ._frozen import measure_frozen
 from ._game import MaskedSimilarity
+from ._head_pair import HeadPair
 from ._interactions import Interactions, ModelGuard, Recorded, ledger_of
 from ._mixed_partials import HeadScore, MixedPartials
 from ._pairwise import PairwiseSum
@@ -55,7 +55,9 @@ class HowRead:
             "routing": ", routing",
             "frozen": f", frozen {routing_name(head)}",
         }
-        return parts[self.reading] + ("" if self.norms == "fixed" else ", moving norms")
+        score = score_name(head)
+        norms = "" if self.norms == "fixed" else ", moving norms"
+        return norms + parts[self.reading] + (f", {score}" if score else "")
 
 
 def check_reading(
@@ -181,8 +183,9 @@ class _Pairs:
 
     def of(self, text: Part, image: Part) -> Interactions:
         """Return the interactions of one text and one image."""
+        pair = HeadPair(self._head, self._method, text, image, self._guard, self._scale)
         if self._how.reading == "frozen":
-            return measure_frozen(self._head, self._method, text, image, self._guard, self._scale)
+            return pair.frozen()
         rows, columns = self._contributions(text), self._contributions(image)
         names = text.tower.name, image.tower.name
         if isinstance(rows, IntegratedContributions) and isinstance(
@@ -190,14 +193,15 @@ class _Pairs:
         ):
             score = HeadScore.of(self._head, columns.embedding, rows.embedding, self._how.norms)
             exact = MixedPartials(
-                score, rows, columns, names, self._guard, text.memory_limit, self._scale
+                score, rows, columns, names, self._guard, text.memory_limit, self._scale, pair
             )
             method = self._method
             if isinstance(method, IntegratedJacobians) and method.steps == "auto":
                 exact = _refined(exact, method)
-            return exact if self._how.reading == "exact" else exact.only(self._how.reading)
+            return exact if self._how.reading == "exact" else exact.part(self._how.reading)
         if isinstance(rows, OcclusionContributions) and isinstance(columns, OcclusionContributions):
-            return _second_differences(rows, columns, self._head, names, self._scale)
+            recorded = _second_differences(rows, columns, self._head, names, self._scale)
+            return replace(recorded, reads=pair.read_outs())
         raise _needs_a_product(self._method, self._fixed)
 
     def _contributions(self, part: Part) -> Contributions:

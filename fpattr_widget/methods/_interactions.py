@@ -3,14 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from ..encoders import ReadOut
 from ..errors import InputError
 
 #: Groups of features of a side, such as the tokens of each word.
 Groups = tuple[tuple[int, ...], ...]
+#: The two parts of a score that a head makes, which add up to its reading ``"exact"``.
+PartName = Literal["match", "routing"]
 #: Returns a context that raises ``ModelChanged`` at its end if the model has changed.
 ModelGuard = Callable[[], AbstractContextManager[None]]
 
@@ -151,6 +154,43 @@ class Interactions(Protocol):
         ...
 
 
+class ReadByHead(Protocol):
+    """What is known of inputs whose score a head makes."""
+
+    def read_outs(self) -> tuple[ReadOut, ...]:
+        """Return what the head read, for each pair of inputs in the order of a ledger's terms.
+
+        Empty where it has no read-outs.
+        """
+        ...
+
+    def through(self, place: int) -> Interactions:
+        """Return the part that goes through one place, with what is read held fixed.
+
+        All places add up to the reading ``"frozen"``.
+        """
+        ...
+
+
+@runtime_checkable
+class HeadedInteractions(Interactions, ReadByHead, Protocol):
+    """Interactions of a score that a head makes."""
+
+    def part(self, name: PartName) -> Interactions:
+        """Return the part ``"match"`` or ``"routing"``, whose ledger leaves the other out."""
+        ...
+
+
+def no_part(name: object) -> InputError:
+    """Return the error of pairs that have no such part."""
+    return InputError(
+        "pairs",
+        f"have no part {name!r}, which derivatives of a model have that reads an image by the "
+        "caption",
+        "call it on what attribute() returned for such a model",
+    )
+
+
 def finite_numbers(
     compute: Callable[[], np.ndarray], guard: ModelGuard, release: Callable[[], None]
 ) -> np.ndarray:
@@ -205,7 +245,7 @@ def ledger_of(
     )
 
 
-def ledger_of_part(ledger: Ledger, name: str) -> Ledger:
+def ledger_of_part(ledger: Ledger, name: PartName) -> Ledger:
     """Return the ledger of a part of pairs, in which the other part is left out.
 
     Parameters
@@ -250,6 +290,10 @@ class Recorded:
     standard_errors
         Standard errors of sums over groups of rows and of columns, by both; empty where nothing
         is sampled.
+    match
+        The part ``"match"`` of all pairs, of their shape; ``None`` where they have no parts.
+    reads
+        See :meth:`ReadByHead.read_outs`.
     """
 
     values: np.ndarray
@@ -257,6 +301,8 @@ class Recorded:
     description: str
     first_order_values: tuple[np.ndarray, np.ndarray] | None
     standard_errors: Mapping[tuple[Groups, Groups], np.ndarray]
+    match: np.ndarray | None = None
+    reads: tuple[ReadOut, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -295,6 +341,24 @@ class Recorded:
 
     def release(self) -> None:
         """Do nothing: the numbers could not be computed again."""
+
+    def read_outs(self) -> tuple[ReadOut, ...]:
+        return self.reads
+
+    def part(self, name: PartName) -> "Recorded":
+        """Return a part, in whose ledger terms of several inputs are not listed."""
+        if self.match is None:
+            raise no_part(name)
+        values = self.match if name == "match" else self.values - self.match
+        totals = replace(ledger_of_part(self.totals, name), terms=())
+        return replace(self, values=values, totals=totals, match=None)
+
+    def through(self, place: int) -> Interactions:
+        raise InputError(
+            "pairs",
+            "are complete or come from a file, without the model that reads through one place",
+            "call it on what attribute() returned",
+        )
 
 
 class Grouped:
@@ -341,6 +405,27 @@ class Grouped:
 
     def release(self) -> None:
         self._parts.release()
+
+    def read_outs(self) -> tuple[ReadOut, ...]:
+        return read_outs_of(self._parts)
+
+    def part(self, name: PartName) -> "Grouped":
+        return Grouped(headed(self._parts, name).part(name), *self._groups)
+
+    def through(self, place: int) -> "Grouped":
+        return Grouped(headed(self._parts, place).through(place), *self._groups)
+
+
+def read_outs_of(interactions: Interactions) -> tuple[ReadOut, ...]:
+    """Return what a head read; empty where none makes the score."""
+    return interactions.read_outs() if isinstance(interactions, HeadedInteractions) else ()
+
+
+def headed(interactions: Interactions, name: object) -> HeadedInteractions:
+    """Return interactions of which a part is asked, or raise ``InputError``."""
+    if not isinstance(interactions, HeadedInteractions):
+        raise no_part(name)
+    return interactions
 
 
 def _within(parts: Groups, groups: Groups) -> Groups:

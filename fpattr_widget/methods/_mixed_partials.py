@@ -17,18 +17,22 @@ import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..choices import Norms, Reading
-from ..encoders import Head, both_embeddings, cosines
+from ..choices import Norms
+from ..encoders import Head, ReadOut, both_embeddings, cosines
 from ..progress import checkpoint
 from ._interactions import (
     Groups,
+    Interactions,
     Ledger,
     ModelGuard,
+    PartName,
+    ReadByHead,
     finite_numbers,
     ledger_of,
     ledger_of_part,
@@ -41,7 +45,6 @@ from ._quadrature import Quadrature
 _KEPT_BY_HEAD = 16
 # Copies of a tower's tangents or gradients at all nodes that are held at once.
 _KEPT_OF_TANGENTS = 3
-_PARTS: tuple[Reading, Reading] = ("match", "routing")
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,8 @@ class MixedPartials:
         Bytes that the head may use.
     unit_scale
         What scores are multiplied by; see :class:`Ledger`.
+    pair
+        The two inputs, with what the head read of them.
     """
 
     sampled = False
@@ -115,7 +120,8 @@ class MixedPartials:
         names: tuple[str, str],
         guard: ModelGuard,
         memory_limit: int,
-        unit_scale: float = 1.0,
+        unit_scale: float,
+        pair: ReadByHead,
     ):
         self._score = score
         self._rows, self._columns = rows, columns
@@ -124,16 +130,22 @@ class MixedPartials:
         self._guard = guard
         self._limit = memory_limit
         self._scale = unit_scale
-        self._part: Reading = "exact"
+        self._pair = pair
+        self._part: PartName | None = None
         self._sums: list[float] = []
         self.shape = rows.features, columns.features
 
-    def only(self, part: Reading) -> "MixedPartials":
-        """Return the part ``"match"`` or ``"routing"``, whose ledger leaves the other out."""
+    def part(self, name: PartName) -> "MixedPartials":
         same = copy.copy(self)
-        same._part = part
-        same._routes, same._meets = part == "routing", part == "match"
+        same._part = name
+        same._routes, same._meets = name == "routing", name == "match"
         return same
+
+    def read_outs(self) -> tuple[ReadOut, ...]:
+        return self._pair.read_outs()
+
+    def through(self, place: int) -> Interactions:
+        return self._pair.through(place)
 
     def with_nodes(
         self, rows: Quadrature, columns: Quadrature, tolerance: float
@@ -206,7 +218,7 @@ class MixedPartials:
             match, routing = self._sums_of_parts()
         ledger = ledger_of(both, rows_with, columns_with, neither, match + routing, self._scale)
         ledger = replace(ledger, match=match, routing=routing)
-        return ledger if self._part == "exact" else ledger_of_part(ledger, self._part)
+        return ledger if self._part is None else ledger_of_part(ledger, self._part)
 
     def gap(self) -> float:
         """Return how far ``Σ A`` is from the four corners, relative to the largest of them."""
@@ -280,7 +292,7 @@ class MixedPartials:
     def _sums_of_parts(self) -> list[float]:
         """Return ``Σ A`` of match and of routing; each is computed once for all parts."""
         if not self._sums:
-            self._sums += [self.only(part)._sum_of_pairs() for part in _PARTS]
+            self._sums += [self.part(name)._sum_of_pairs() for name in get_args(PartName)]
         return self._sums
 
     def _sum_of_pairs(self) -> float:

@@ -6,8 +6,17 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..encoders import ReadOut
 from ..errors import InputError
-from ._interactions import Groups, Interactions, Ledger, LedgerTerm
+from ._interactions import (
+    Groups,
+    Interactions,
+    Ledger,
+    LedgerTerm,
+    PartName,
+    headed,
+    read_outs_of,
+)
 from ._product import MOST_TERMS
 
 
@@ -100,6 +109,22 @@ class PairwiseSum:
     def release(self) -> None:
         for _, _, block, _ in self._all():
             block.release()
+
+    def read_outs(self) -> tuple[ReadOut, ...]:
+        blocks = [block for _, _, block, _ in self._all()]
+        if len(blocks) > MOST_TERMS:
+            return ()
+        return tuple(read_out for block in blocks for read_out in read_outs_of(block))
+
+    def part(self, name: PartName) -> "PairwiseSum":
+        return self._with(lambda block: headed(block, name).part(name))
+
+    def through(self, place: int) -> "PairwiseSum":
+        return self._with(lambda block: headed(block, place).through(place))
+
+    def _with(self, change: Callable[[Interactions], Interactions]) -> "PairwiseSum":
+        blocks = [[change(block) for block in row] for row in self._blocks]
+        return PairwiseSum(blocks, self._factors, self._unit_scale)
 
     def _all(self) -> list[tuple[int, int, Interactions, float]]:
         return [

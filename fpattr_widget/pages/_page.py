@@ -19,7 +19,14 @@ from ..drawing import INK, INK_IN_THE_DARK, WHITE, css, pairs_png
 from ..errors import InputError
 from ..files import write_atomically
 from ..pairs import FeaturePairs, title_of, without_pictures
-from ..view import Encoded, computed_state, encode_within, pictures_of, subject_state
+from ..view import (
+    Encoded,
+    carried_parts,
+    computed_state,
+    encode_within,
+    pictures_of,
+    subject_state,
+)
 
 Form = Literal["page", "fragment", "iframe"]
 
@@ -179,7 +186,8 @@ def section(shown: Explained, strip_image: bool = False) -> str:
         pairs = without_pictures(pairs)
     room = _LARGEST_PICTURE // max(1, len(pictures_of(pairs)))
     subject = subject_state(pairs, partial(encode_within, size=room))
-    state = {**subject, **computed_state(pairs), **kept_state}
+    parts = {"parts": carried_parts(pairs)}
+    state = {**subject, **parts, **computed_state(pairs), **kept_state}
     drawing = _drawing(pairs)
     data = base64.b64encode(drawing.data).decode()
     caption = html.escape(_encodable(title_of(pairs.rows, pairs.columns)), quote=True)

@@ -1,7 +1,6 @@
 """``attribute``: explain the similarity of any two sides."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, get_args
 
 from ..choices import MethodName
@@ -22,6 +21,7 @@ from ..encoders import (
     check_choice,
     encoder_of,
     ordered,
+    places_of,
 )
 from ..errors import InputError
 from ..methods import (
@@ -30,6 +30,7 @@ from ..methods import (
     ImageReference,
     Method,
     Norms,
+    PartName,
     Reading,
     SideInputs,
     Unit,
@@ -41,6 +42,7 @@ from ..methods import (
 )
 from ._document import About
 from ._pairs import FeaturePairs
+from ._parts import NO_PARTS, Parts
 
 #: Everything that users may pass as ``method``.
 MethodLike = MethodName | str | Method
@@ -162,20 +164,26 @@ def attribute(
     where = chosen.reads_at or " · ".join(blocks)
     cheaper = chosen.cheaper_alternative(encoder, layers if chosen.reads_at is None else None)
 
-    def read(how: HowRead) -> FeaturePairs:
-        parts = how.reading == "exact" and encoder.head is not None and chosen.reads_at is None
-        return FeaturePairs(
-            lambda: measure(encoder, chosen, (first_inputs, second_inputs), layers, counted, how),
-            rows=rows,
-            columns=columns,
-            about=About(
-                encoder.name, f"{chosen.label}{how.in_words(encoder.head)}", where, counted
-            ),
-            cheaper_alternative=cheaper,
-            part=(lambda name: read(replace(how, reading=name))) if parts else None,
-        )
+    how_read = f"{chosen.label}{how.in_words(encoder.head)}"
+    return FeaturePairs(
+        lambda: measure(encoder, chosen, (first_inputs, second_inputs), layers, counted, how),
+        rows=rows,
+        columns=columns,
+        about=About(encoder.name, how_read, where, counted),
+        cheaper_alternative=cheaper,
+        parts=_parts(encoder, chosen, how),
+    )
 
-    return read(how)
+
+def _parts(encoder: DualEncoder, method: Method, how: HowRead) -> Parts:
+    """Return the parts that pairs have which are read in a way."""
+    # They are of derivatives, and parts themselves have none.
+    takes_derivatives = encoder.head is not None and method.reads_at is None
+    if not takes_derivatives or how.reading not in ("exact", "frozen"):
+        return NO_PARTS
+    # What goes through a place is counted in fixed lengths.
+    places, count = places_of(encoder.head) if how.norms == "fixed" else ((), 0)
+    return Parts(get_args(PartName) if how.reading == "exact" else (), places, count)
 
 
 def _as_side(value: Any, kind: type[Picture | Text]) -> Sum:

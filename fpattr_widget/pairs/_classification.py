@@ -22,6 +22,7 @@ from ..encoders import (
     encoder_of,
 )
 from ..errors import InputError
+from ..methods import Norms, Reading
 from ._attribute import MethodLike, attribute
 from ._pairs import FeaturePairs
 
@@ -71,6 +72,9 @@ class Classification:
         other: str | None = None,
         method: MethodLike = "integrated_jacobians",
         layer: Layer = None,
+        *,
+        reading: Reading | None = None,
+        norms: Norms = "fixed",
     ) -> FeaturePairs:
         """Return pairs that explain the logit of one label less that of another.
 
@@ -82,7 +86,7 @@ class Classification:
             By default the most probable of the others; or ``"the rest"``: the mean of all
             others' logits, or of the most probable of them where they are more than a
             sum can have.
-        method, layer
+        method, layer, reading, norms
             See :func:`attribute`.
 
         Raises
@@ -113,7 +117,14 @@ class Classification:
             ),
         ]
         return attribute(
-            self.encoder, Picture(self._picture), Sum(terms), method, layer, unit="logit"
+            self.encoder,
+            Picture(self._picture),
+            Sum(terms),
+            method,
+            layer,
+            unit="logit",
+            reading=reading,
+            norms=norms,
         )
 
     def to_dataframe(self) -> "pandas.DataFrame":

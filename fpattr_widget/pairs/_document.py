@@ -11,6 +11,7 @@ from PIL import Image
 from ..encoders import MOST_PARTS, Crop, Panel, Sentence, Side, Token
 from ..files import DamagedError, parse_json
 from ..methods import UNITS, Ledger, LedgerTerm, Recorded
+from ._read_out_form import ARRAYS, ReadOutForm
 
 # The most characters of each text.
 _LONGEST_TEXT = 200_000
@@ -85,6 +86,8 @@ class Document:
         Those of :class:`~fpattr_widget.FeaturePairs`.
     nodes
         How finely the pairs were measured, in words.
+    read_outs
+        Those of :class:`~fpattr_widget.FeaturePairs`, without their arrays.
     """
 
     rows: Side
@@ -92,6 +95,7 @@ class Document:
     about: About
     ledger: Ledger
     nodes: str
+    read_outs: tuple[ReadOutForm, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -123,6 +127,7 @@ class Document:
             "about": asdict(self.about),
             "ledger": asdict(self.ledger),
             "nodes": self.nodes,
+            "read_outs": [asdict(form) for form in self.read_outs],
         }
         return json.dumps(parts, separators=(",", ":"))
 
@@ -173,6 +178,7 @@ def read_document(written: str, version: int) -> Document:
         _about(parts["about"]),
         _ledger(parts["ledger"], len(rows.panels), len(columns.panels)),
         _text(parts["nodes"]),
+        _read_outs(parts["read_outs"], len(rows.panels) * len(columns.panels)),
     )
 
 
@@ -185,7 +191,7 @@ def _of_heads(value: Any) -> dict[str, Any]:
         {**_with_names(term, sums, "ledger"), "left_out": 0.0} for term in _list(ledger["terms"])
     ]
     of_heads = {"left_out": 0.0, "left_out_name": "", "match": None, "routing": None}
-    return {**old, "ledger": {**ledger, **of_heads, "terms": terms}}
+    return {**old, "ledger": {**ledger, **of_heads, "terms": terms}, "read_outs": []}
 
 
 def _of_sides(value: Any) -> dict[str, Any]:
@@ -258,6 +264,35 @@ def _ledger(value: Any, row_parts: int, column_parts: int) -> Ledger:
     if numbers["unit_scale"] <= 0:
         raise DamagedError("its ledger has a scale that is not positive")
     return Ledger(**numbers, left_out_name=name, terms=terms)
+
+
+def _read_outs(value: Any, expected: int) -> tuple[ReadOutForm, ...]:
+    forms = tuple(map(_read_out, _list(value)))
+    if len(forms) not in (0, expected):
+        raise DamagedError("its read-outs are of other inputs")
+    return forms
+
+
+def _read_out(value: Any) -> ReadOutForm:
+    parts = _parts(value, ReadOutForm, "read-outs")
+    routes, places, winners, arrays = (
+        tuple(map(_text, _list(parts[name]))) for name in ("routes", "places", "winners", "arrays")
+    )
+    grid = None if parts["grid"] is None else _list(parts["grid"], 2)
+    if not isinstance(parts["compared"], dict) or len(set(arrays)) < len(arrays):
+        raise DamagedError("its read-outs are not in order")
+    if not {"weights", "contributions"} <= set(arrays) <= set(ARRAYS):
+        raise DamagedError("its read-outs are not in order")
+    return ReadOutForm(
+        routes,
+        places,
+        None if grid is None else (_count(grid[0], 1), _count(grid[1], 1)),
+        _number(parts["constant"], "read-outs"),
+        _number(parts["similarity"], "read-outs"),
+        {_text(name): _number(one, "read-outs") for name, one in parts["compared"].items()},
+        winners,
+        arrays,
+    )
 
 
 def _numbers(parts: dict[str, Any]) -> dict[str, float]:

@@ -10,7 +10,9 @@ columns)``, where every feature of a picture counts as a word.
 The document has ``rows`` and ``columns``, lists of inputs with their ``weight``, ``kind`` and
 tokens or grid, ``about``, the ``ledger`` with its ``terms``, and ``nodes``. Versions 1 and 2 are
 of one caption and one ``picture``; in version 2 tokens may be ``unknown``. Version 3 has nothing
-of scores that a head makes.
+of scores that a head makes: since then, the ledger has the sums of their parts, ``match`` has the
+part of that name, of the shape of ``values``, and ``read_outs`` in the document are those of each
+pair of inputs, with arrays ``read_0_weights``, ``read_0_contributions``, … float64.
 """
 
 import io
@@ -43,6 +45,7 @@ from ..files import (
 )
 from ..methods import Groups, Recorded, singles
 from ._document import Contents, Document, read_document
+from ._read_out_form import ReadOutForm, arrays_of, read_read_outs, shapes_of
 
 FORMAT = "fpattr_widget.pairs"
 #: The version that is written, and the newest that can be read.
@@ -55,6 +58,7 @@ _MOST_PIXELS_IN_ALL = 1 << 26
 _MODES = ("RGB", "L")
 _PNG_SIZE = struct.Struct(">II")
 _ERRORS = ("standard_error", "error_of_words")
+_MATCH = "match"
 
 
 def save_contents(
@@ -96,8 +100,11 @@ def pack_contents(contents: Contents) -> bytes:
         replace(contents.about, model=shared_name(contents.about.model)),
         recorded.ledger(),
         recorded.describe(),
+        tuple(map(ReadOutForm.of, recorded.reads)),
     )
-    tensors = {"values": recorded.values}
+    tensors = {**arrays_of(recorded.reads), "values": recorded.values}
+    if recorded.match is not None:
+        tensors[_MATCH] = recorded.match
     if recorded.sampled:
         for name, groups in zip(_ERRORS, _partitions(document), strict=True):
             tensors[name] = recorded.standard_error(*groups)
@@ -209,7 +216,15 @@ def _read(file: BinaryIO, size: int) -> Contents:
         for name, groups in zip(_ERRORS, _partitions(document), strict=True)
         if name in tensors
     }
-    recorded = Recorded(tensors["values"], document.ledger, document.nodes, None, errors)
+    recorded = Recorded(
+        tensors["values"],
+        document.ledger,
+        document.nodes,
+        None,
+        errors,
+        tensors.get(_MATCH),
+        read_read_outs(document.read_outs, tensors),
+    )
     contents = Contents(document.rows, document.columns, document.about, recorded)
     return contents.with_pictures(_pictures([tensors[name].tobytes() for name in names]))
 
@@ -246,15 +261,18 @@ def _recognise(header: Header) -> tuple[int, str, str]:
 def _check_layout(document: Document, header: Header, pictures: Sequence[str]) -> None:
     """Raise ``DamagedError`` unless the arrays that the header lists fit the document."""
     entries = header.entries
-    sampled = _ERRORS[0] in entries
-    if set(entries) != {"values", *pictures, *(_ERRORS if sampled else ())}:
-        raise DamagedError("its arrays are not those that belong")
-    shapes = {"values": document.shape}
-    if sampled:
+    shapes: dict[str, tuple[int, ...]] = {"values": document.shape}
+    if _MATCH in entries and document.ledger.match is not None:
+        shapes[_MATCH] = document.shape
+    if _ERRORS[0] in entries:
         shapes |= dict(zip(_ERRORS, (document.shape, document.words), strict=True))
-    for name, shape in shapes.items():
-        if entries[name].dtype != "F32" or entries[name].shape != shape:
-            raise DamagedError(f"its {name} have the wrong shape or type")
+    of_read_outs = shapes_of(document.read_outs)
+    if set(entries) != {*shapes, *of_read_outs, *pictures}:
+        raise DamagedError("its arrays are not those that belong")
+    for dtype, expected in (("F32", shapes), ("F64", of_read_outs)):
+        for name, shape in expected.items():
+            if entries[name].dtype != dtype or entries[name].shape != shape:
+                raise DamagedError(f"its {name} have the wrong shape or type")
     if any(entries[name].dtype != "U8" or len(entries[name].shape) != 1 for name in pictures):
         raise DamagedError("its picture has the wrong shape or type")
     if sum(prod(entries[name].shape) for name in pictures) > LARGEST_TENSOR:
@@ -263,10 +281,10 @@ def _check_layout(document: Document, header: Header, pictures: Sequence[str]) -
 
 def _check_numbers(tensors: Mapping[str, np.ndarray]) -> None:
     """Raise ``DamagedError`` unless the arrays hold numbers that can be."""
-    for name in ("values", *_ERRORS):
+    for name in ("values", _MATCH, *_ERRORS):
         array = tensors.get(name)
         # A standard error is infinite if there are too few samples to estimate it.
-        if array is not None and not (np.isfinite(array) if name == "values" else array >= 0).all():
+        if array is not None and not (array >= 0 if name in _ERRORS else np.isfinite(array)).all():
             raise DamagedError(f"its {name} hold invalid numbers")
 
 

@@ -4,17 +4,27 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, get_args
 
 import numpy as np
 from PIL import Image
 
-from ..choices import Reading
-from ..encoders import Crop, Panel, Sentence, Side, Token
+from ..encoders import Crop, Panel, ReadOut, Sentence, Side, Token
 from ..errors import InputError
-from ..methods import Grouped, Interactions, Ledger, Recorded, indicators, singles
+from ..methods import (
+    Grouped,
+    Interactions,
+    Ledger,
+    PartName,
+    Recorded,
+    headed,
+    indicators,
+    read_outs_of,
+    singles,
+)
 from ._document import About, Contents
 from ._file import save_contents
+from ._parts import NO_PARTS, Parts
 from ._picture_cache import PictureCache
 from ._table import attributes, labelled_array, table_columns
 from ._words import grouped, with_merged_tokens
@@ -51,8 +61,10 @@ class FeaturePairs:
         Model, method and layers, in words.
     cheaper_alternative
         Settings that would cost less, in words; ``""`` if there are none.
+    parts
+        The parts that they have, where a head makes the score.
     part
-        Returns a part of these pairs by its name, where a head makes the score.
+        Returns one of them, where these pairs are derived from others.
 
     Attributes
     ----------
@@ -68,9 +80,13 @@ class FeaturePairs:
         columns: Side,
         about: About,
         cheaper_alternative: str = "",
-        part: Callable[[Reading], "FeaturePairs"] | None = None,
+        parts: Parts = NO_PARTS,
+        part: Callable[[PartName | int], "FeaturePairs"] | None = None,
     ):
-        self._part = part
+        self._parts = parts
+        self._part = part or self._own_part
+        self._derived: dict[PartName | int, FeaturePairs] = {}
+        self._source: Interactions | None = None  # of parts, once the pairs are complete
         self.rows, self.columns = _with_shared_pictures(rows), _with_shared_pictures(columns)
         self.about = about
         self.cheaper_alternative = cheaper_alternative
@@ -283,23 +299,95 @@ class FeaturePairs:
         return self.of_columns(self.columns.region(mask))
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """Names that :meth:`part` takes: ``"match"``, ``"routing"``, ``"mixture 1"``, …
+
+        Empty for models that do not read an image by the caption. Pairs from a file have the
+        first two.
+        """
+        return self._parts.names
+
+    def part(self, name: str) -> "FeaturePairs":
+        """Return a part of these pairs, which is measured once.
+
+        Parameters
+        ----------
+        name
+            One of ``parts``; ``""`` for these pairs themselves.
+
+        Raises
+        ------
+        InputError
+            When they have no such part.
+        """
+        return self._part_of(self._parts.find(name)) if name else self
+
+    @property
     def match(self) -> "FeaturePairs":
         """The part through what words meet in what is read of an image.
 
-        With ``routing`` it adds up to these pairs. The ledger's residual holds the other part.
+        With ``routing`` it adds up to these pairs. The ledger leaves out the other part.
 
         Raises
         ------
         InputError
             When the model does not read an image by the caption, the method takes no
-            derivatives, or these pairs are a part, are derived from others or come from a file.
+            derivatives, or these pairs are a part.
         """
-        return self._part_of("match")
+        return self.part("match")
 
     @property
     def routing(self) -> "FeaturePairs":
         """The part through what words choose to be read of an image; see ``match``."""
-        return self._part_of("routing")
+        return self.part("routing")
+
+    def through(self, place: int | str) -> "FeaturePairs":
+        """Return the part that goes through one place that is read, such as a mixture token.
+
+        What the pair reads is held fixed, and all places add up to the pairs of
+        ``reading="frozen"``. The ledger's similarity is the place's part of the score, as in
+        ``read_out``, and its terms are those of that part.
+
+        Parameters
+        ----------
+        place
+            The number of the place, from 0, or its name, such as ``"mixture 3"``. Of a model
+            that reads patches, the number of the patch, row by row.
+
+        Raises
+        ------
+        InputError
+            When there is no such place, or the pairs come from a file.
+        """
+        return self._part_of(self._parts.place(place))
+
+    @property
+    def read_outs(self) -> tuple[ReadOut, ...]:
+        """What the model's head read, for each pair of inputs in the order of ``ledger.terms``.
+
+        Empty for models without a head, for heads without read-outs, and where there are more
+        than 64 pairs of inputs.
+        """
+        with self._lock:
+            return read_outs_of(self._measured())
+
+    @property
+    def read_out(self) -> ReadOut:
+        """What the model's head read of one image for one caption.
+
+        Raises
+        ------
+        InputError
+            When the model has no head with read-outs, or a side is several inputs.
+        """
+        read_outs = self.read_outs
+        if len(read_outs) != 1:
+            raise InputError(
+                "pairs",
+                f"have {len(read_outs)} read-outs" if read_outs else "have no read-out",
+                "ask for `read_outs`" if read_outs else "pass a model that has one, such as a Llip",
+            )
+        return read_outs[0]
 
     def first_order(self) -> tuple[np.ndarray, np.ndarray]:
         """Return each feature's attribution whatever the other side is.
@@ -336,6 +424,8 @@ class FeaturePairs:
             columns=with_merged_tokens(self.columns),
             about=self.about,
             cheaper_alternative=self.cheaper_alternative,
+            parts=self._parts,
+            part=lambda part: self._part_of(part).words(),
         )
 
     def over(self, picture: Image.Image) -> "FeaturePairs":
@@ -359,6 +449,8 @@ class FeaturePairs:
             columns=replace(self.columns, panels=(replace(self._crop, picture=picture),)),
             about=self.about,
             cheaper_alternative=self.cheaper_alternative,
+            parts=self._parts,
+            part=lambda part: self._part_of(part).over(picture),
         )
 
     def feature_rows(self, features: str | Iterable[int | str]) -> np.ndarray:
@@ -425,19 +517,28 @@ class FeaturePairs:
 
     def compute_all(self) -> Contents:
         """Compute what is missing, and return all numbers with the two sides."""
+        if self._parts.readings:
+            # Before the lock is taken, as a part takes its own first.
+            self.match.compute_all()
         with self._lock:
             self.feature_rows(range(len(self._ready)))
             self._close_ledger()
             self._record_if_complete()  # where an interrupt came before it
             recorded = self._interactions
             assert isinstance(recorded, Recorded)
+            recorded = self._interactions = self._with_match(recorded)
             return Contents(self.rows, self.columns, self.about, recorded)
 
     @staticmethod
     def from_contents(contents: Contents) -> "FeaturePairs":
         """Return complete pairs."""
+        recorded = contents.recorded
         return FeaturePairs(
-            contents.recorded, rows=contents.rows, columns=contents.columns, about=contents.about
+            recorded,
+            rows=contents.rows,
+            columns=contents.columns,
+            about=contents.about,
+            parts=NO_PARTS if recorded.match is None else Parts(get_args(PartName)),
         )
 
     def cached(self) -> tuple[np.ndarray, Ledger | None]:
@@ -572,21 +673,60 @@ class FeaturePairs:
         self._sentence  # noqa: B018 - raises for other pairs
         return plot(self, tokens, columns=columns, rows_name="tokens")
 
+    def plot_read_out(self) -> "Figure":
+        """Return a figure of ``read_out``: how much of each place is read, and what that adds.
+
+        Mixture tokens are bars and patches are maps over the picture; attention that went
+        nowhere has a bar of its own.
+
+        Raises
+        ------
+        InputError
+            When the pairs have no read-out, or several.
+        """
+        from ..drawing import plot_read_out
+
+        return plot_read_out(self.read_out, self._crop.picture)
+
     # Inside
 
     @property
     def _specials(self) -> int:
         return len(self.image_special_names)
 
-    def _part_of(self, name: Reading) -> "FeaturePairs":
-        if self._part is None:
-            raise InputError(
-                "pairs",
-                f"have no part {name!r}, which derivatives of a model have that reads an image "
-                "by the caption",
-                "call it on what attribute() returned for such a model",
-            )
-        return self._part(name)
+    def _part_of(self, part: PartName | int) -> "FeaturePairs":
+        """Return a part, the same pairs whenever it is asked for."""
+        if part not in self._derived:
+            self._derived.setdefault(part, self._part(part))
+        return self._derived[part]
+
+    def _own_part(self, part: PartName | int) -> "FeaturePairs":
+        method = f"{self.about.method}, {self._parts.name_of(part)}"
+        return FeaturePairs(
+            lambda: self._interactions_of(part),
+            rows=self.rows,
+            columns=self.columns,
+            about=replace(self.about, method=method),
+            cheaper_alternative=self.cheaper_alternative,
+        )
+
+    def _interactions_of(self, part: PartName | int) -> Interactions:
+        """Return the interactions of a part, without measuring both sides again."""
+        with self._lock:
+            measured = self._measured()
+            if isinstance(part, str) and isinstance(measured, Recorded):
+                measured = self._interactions = self._with_match(measured)
+                if measured.match is not None:
+                    return measured.part(part)
+            source = headed(self._source or measured, part)
+            return source.part(part) if isinstance(part, str) else source.through(part)
+
+    def _with_match(self, recorded: Recorded) -> Recorded:
+        """Return complete interactions with the part ``"match"``, if that is complete too."""
+        match = self._derived.get("match")
+        if recorded.match is not None or match is None or not match.complete:
+            return recorded
+        return replace(recorded, match=match._values)
 
     def _row_numbers(self, features: str | Iterable[int | str]) -> list[int]:
         chosen = _numbers(self.rows, features, "tokens")
@@ -660,8 +800,15 @@ class FeaturePairs:
                 (self.rows.words, self.columns.words),
             )
             errors = {groups: measured.standard_error(*groups) for groups in partitions}
+        if self._parts != NO_PARTS:
+            self._source = measured
         self._interactions = Recorded(
-            self._values, self._ledger, measured.describe(), self._first_order, errors
+            self._values,
+            self._ledger,
+            measured.describe(),
+            self._first_order,
+            errors,
+            reads=read_outs_of(measured),
         )
 
 

@@ -42,4 +42,6 @@ def grouped(recorded: Recorded, rows: Groups, columns: Groups) -> Recorded:
         recorded.description,
         first_order,
         {} if error is None else {own: error},
+        None if recorded.match is None else of_rows @ recorded.match @ of_columns.T,
+        recorded.reads,
     )

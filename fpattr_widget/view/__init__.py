@@ -26,7 +26,16 @@ from ._settings import (
     ViewSettings,
     check_switch,
 )
-from ._state import computed_state, ledger_state, pictures_of, state_so_far, subject_state
+from ._state import (
+    carried_parts,
+    computed_state,
+    ledger_state,
+    pictures_of,
+    read_out_state,
+    read_out_states,
+    state_so_far,
+    subject_state,
+)
 
 __all__ = [
     "CHOICES",
@@ -48,6 +57,7 @@ __all__ = [
     "Result",
     "ViewOptions",
     "ViewSettings",
+    "carried_parts",
     "carried_pins",
     "check_switch",
     "computed_state",
@@ -56,6 +66,8 @@ __all__ = [
     "ledger_state",
     "parse",
     "pictures_of",
+    "read_out_state",
+    "read_out_states",
     "state_so_far",
     "subject_state",
 ]

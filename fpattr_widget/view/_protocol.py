@@ -5,7 +5,7 @@ from types import UnionType
 from typing import Any, Literal, TypedDict, Union, cast, get_args, get_origin, get_type_hints
 
 #: Both ends have to speak the same one.
-PROTOCOL = 4
+PROTOCOL = 5
 
 About = dict[str, str]
 
@@ -93,6 +93,7 @@ class LedgerTermState(TypedDict):
     columns_only: float
     baseline: float
     residual: float
+    left_out: float
 
 
 class LedgerState(TypedDict):
@@ -106,6 +107,26 @@ class LedgerState(TypedDict):
     residual: float
     unit_scale: float
     terms: list[LedgerTermState]
+    match: float | None
+    routing: float | None
+    left_out: float
+    left_out_name: str
+
+
+class ReadOutState(TypedDict):
+    """What a head read of an image for a text: the fields of ``ReadOut``, arrays as lists."""
+
+    routes: list[str]
+    places: list[str]
+    grid: list[int] | None
+    weights: list[list[float]]
+    nowhere: list[float] | None
+    contributions: list[list[float]]
+    constant: float
+    similarity: float
+    products: list[list[float]] | None
+    winners: list[str]
+    compared: dict[str, float]
 
 
 class HoveredState(TypedDict):
@@ -130,10 +151,15 @@ class Hello(TypedDict):
 
 
 class FeaturesRequest(TypedDict):
-    """Features of side 0 one by one and before all others, or the sum over features of side 1."""
+    """Features of side 0 one by one and before all others, or the sum over features of side 1.
+
+    ``part`` is one of the subject's parts, or empty for the pairs themselves. All rows of a part
+    of which some were requested follow, also where the list is empty.
+    """
 
     type: Literal["features"]
     epoch: int
+    part: str
     side: int
     id: int
     features: list[int]
@@ -162,22 +188,25 @@ class FeaturesMessage(TypedDict):
 
     Side 0: those of each feature with all of side 1, in the order of
     ``features``. Side 1: those of each feature of side 0 with all of
-    ``features`` together. ``id`` is that of the request, 0 without one.
+    ``features`` together. ``part`` and ``id`` are those of the request, ``""`` and 0
+    without one.
     """
 
     type: Literal["features"]
     epoch: int
+    part: str
     side: int
     id: int
     features: list[int]
 
 
 class LedgerMessage(TypedDict):
-    """The ledger, once both towers are measured."""
+    """The ledger and what a head read, once both towers are measured."""
 
     type: Literal["ledger"]
     epoch: int
     ledger: LedgerState
+    read_outs: list[ReadOutState]
     similarity: float
     about: About
 

@@ -35,6 +35,10 @@ class ViewSettings:
         What a chip of the caption is: ``"words"``, or the tokenizer's ``"tokens"``.
     fold
         Whether words of several captions that stand in the same place are shown as one.
+    part
+        Which part of the pairs is shown where a head makes the score: ``"all"``, ``"match"``,
+        ``"routing"``, or a place that is read, such as ``"mixture 3"``. A part that the pairs
+        do not have is as ``"all"``.
     report_hover
         Whether ``hovered`` is kept up to date.
     editable
@@ -54,6 +58,7 @@ class ViewSettings:
     keep_colour: bool = False
     level: Level = "words"
     fold: bool = False
+    part: str = "all"
     report_hover: bool = False
     editable: bool = False
 
@@ -73,6 +78,7 @@ class ViewOptions(TypedDict, total=False):
     keep_colour: bool
     level: Level
     fold: bool
+    part: str
     report_hover: bool
     editable: bool
     precompute: bool
@@ -106,6 +112,9 @@ def _check(name: str, value: object) -> None:
         if not isinstance(value, str) or value not in choices:
             *others, last = map(repr, choices)
             raise InputError(name, f"is {value!r}", f"pass {', '.join(others)} or {last}")
+    elif isinstance(SETTINGS[name], str):
+        if not isinstance(value, str):
+            raise InputError(name, f"is {value!r}", "pass 'all' or the name of a part")
     elif isinstance(SETTINGS[name], bool):
         check_switch(name, value)
     elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:

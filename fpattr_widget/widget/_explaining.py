@@ -14,7 +14,7 @@ from ..encoders import (
     Text,
     names_picture,
 )
-from ..methods import ImageReference, Unit
+from ..methods import ImageReference, Norms, Reading, Unit
 from ..pairs import MethodLike, attribute
 from ..view import ViewOptions
 from ._loading_card import loading_card
@@ -31,6 +31,8 @@ def explain(
     layer: Layer = None,
     unit: Unit | None = None,
     reference: ImageReference | None = None,
+    reading: Reading | None = None,
+    norms: Norms = "fixed",
     **options: Unpack[ViewOptions],
 ) -> PairsWidget:
     """Show which words of a caption met which patches of an image, or of any two sides.
@@ -41,7 +43,7 @@ def explain(
         An image and a caption, or ``Picture``, ``Text`` or sums of them on either side:
         ``explain(Text("a dog"), Text("a puppy"))``,
         ``explain("photo.jpg", Text("a dog") - Text("a cat"))``.
-    model, processor, method, layer, unit, reference
+    model, processor, method, layer, unit, reference, reading, norms
         See :func:`attribute`.
     **options
         See :class:`PairsWidget`.
@@ -66,6 +68,8 @@ def explain(
             layer,
             unit=unit,
             reference=reference,
+            reading=reading,
+            norms=norms,
             processor=processor,
         )
     return pairs.widget(**options)
@@ -81,6 +85,8 @@ def contrast(
     method: MethodLike = "integrated_jacobians",
     layer: Layer = None,
     unit: Unit = "difference",
+    reading: Reading | None = None,
+    norms: Norms = "fixed",
     **options: Unpack[ViewOptions],
 ) -> PairsWidget:
     """Show why a picture fits one caption rather than another, or a caption one picture.
@@ -97,7 +103,7 @@ def contrast(
     second, other
         Two captions beside an image, or two images beside a caption; ``Text`` and ``Picture``
         may be of the same kind as ``first``.
-    model, processor, method, layer, unit
+    model, processor, method, layer, unit, reading, norms
         See :func:`attribute`.
     **options
         See :class:`PairsWidget`.
@@ -117,7 +123,17 @@ def contrast(
     side = first if isinstance(first, Sum) else kind(first)  # type: ignore[arg-type]
     difference = _as_sum(second, other_kind) - _as_sum(other, other_kind)
     with loading_card(model, second if of_picture else first):
-        pairs = attribute(model, side, difference, method, layer, unit=unit, processor=processor)
+        pairs = attribute(
+            model,
+            side,
+            difference,
+            method,
+            layer,
+            unit=unit,
+            reading=reading,
+            norms=norms,
+            processor=processor,
+        )
     return pairs.widget(**options)
 
 

@@ -45,8 +45,14 @@ from ._setting_traits import SettingTraits, lists_settings
 #: Takes ``"caption"`` and a string, or ``"image"`` and a file's bytes.
 EditCallback = Callable[[str, Any], object]
 
-_SUBJECT = ("sides", "epoch", "about")
-_RESULTS = ("similarity", "ledger", "rows")
+_SUBJECT = ("sides", "parts", "epoch", "about")
+_NO_RESULTS: dict[str, Any] = {
+    "similarity": None,
+    "ledger": {},
+    "read_outs": [],
+    "rows": b"",
+    "match_rows": b"",
+}
 _PINS = ("selected_rows", "selected_columns")
 _KEPT = (*_PINS, *STANDALONE_SETTINGS)  # by a page without a kernel
 _CAPTIONED = ["sentence", "picture"]  # the panels of a caption and a picture
@@ -98,6 +104,10 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
     fold
         Whether words of several captions that stand in the same place are shown
         as one: what the captions of a difference share then nearly cancels.
+    part
+        Which part of the pairs is shown where a head makes the score: ``"all"``,
+        ``"match"`` (what the words meet in what is read of the picture), ``"routing"`` (what
+        the words choose to read), or a place that is read, such as ``"mixture 3"``.
     report_hover
         Whether ``hovered`` is kept up to date.
     editable
@@ -134,6 +144,7 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
     _anywidget_id = traitlets.Unicode("fpattr_widget.PairsWidget").tag(sync=True)
 
     sides = traitlets.List(traitlets.Dict()).tag(sync=True)
+    parts = traitlets.List(traitlets.Unicode()).tag(sync=True)
     epoch = traitlets.Int().tag(sync=True)
     # A number, not None, so that pages count their views.
     _view_count = traitlets.Int(0, allow_none=True).tag(sync=True)
@@ -142,7 +153,9 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
     about = traitlets.Dict().tag(sync=True, echo_update=False)
     similarity = traitlets.Float(None, allow_none=True).tag(sync=True, echo_update=False)
     ledger = traitlets.Dict().tag(sync=True, echo_update=False)
+    read_outs = traitlets.List(traitlets.Dict()).tag(sync=True, echo_update=False)
     rows = traitlets.Bytes().tag(sync=True, echo_update=False, from_json=_as_bytes)
+    match_rows = traitlets.Bytes().tag(sync=True, echo_update=False, from_json=_as_bytes)
     # The page owns these; Python may set them.
     selected_rows = traitlets.List(traitlets.Int()).tag(sync=True, echo_update=False)
     selected_columns = traitlets.List(traitlets.Int()).tag(sync=True, echo_update=False)
@@ -278,7 +291,7 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
     def set_state(self, sync_data: dict[str, Any]) -> None:
         with self._state_lock:
             if not self._page_follows:  # this is about the pairs that were shown before
-                stale = {*_RESULTS, *_PINS, "about", "hovered"}
+                stale = {*_NO_RESULTS, *_PINS, "about", "hovered"}
                 sync_data = {k: v for k, v in sync_data.items() if k not in stale}
             super().set_state(sync_data)
             if "_view_count" in sync_data:
@@ -312,8 +325,7 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
             What to show from now on.
         """
         shown = self._shown(pairs)
-        empty: dict[str, Any] = {"similarity": None, "ledger": {}, "rows": b""}
-        keys = (*_SUBJECT, *_RESULTS, *_PINS)
+        keys = (*_SUBJECT, *_NO_RESULTS, *_PINS)
         with self._state_lock:
             if self._server is not None:
                 self._server.stop()
@@ -328,7 +340,8 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
             self._page_follows = False
             with self.hold_sync():
                 with self.hold_trait_notifications():
-                    for name, value in {**empty, **shown, **pins, "epoch": self.epoch + 1}.items():
+                    changed = {**_NO_RESULTS, **shown, **pins, "epoch": self.epoch + 1}
+                    for name, value in changed.items():
                         self.set_trait(name, value)
                 # All of it: the page may hold values that Python has not received.
                 self._states_to_send.difference_update(keys)
@@ -386,7 +399,11 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
         """Return the traits that say what is shown."""
         # Cached for other widgets for as long as they are shown.
         self._encoded = [encode(picture) for picture in pictures_of(pairs)]
-        computed = computed_state(pairs) if self._precompute or pairs.complete else {}
+        computed: dict[str, Any] = {}
+        if self._precompute:
+            computed = computed_state(pairs)
+        elif pairs.complete:
+            computed = state_so_far(pairs)
         return {**subject_state(pairs, encode), **computed}
 
     def _serve(self) -> None:
@@ -422,6 +439,7 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
             self._model_id = None
             self._encoded = []
             self.set_trait("rows", b"")
+            self.set_trait("match_rows", b"")
             self.set_trait("sides", [])
 
     def _post(self, message: Outgoing, buffers: Iterable[bytes] = ()) -> None:
@@ -445,9 +463,9 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
         elif request["type"] != "hello" and request["epoch"] == server.epoch:
             self._page_follows = True
             if request["side"] == 0:
-                server.ask_rows(request["features"])
+                server.ask_rows(request["features"], request["part"])
             elif request["side"] == 1:
-                server.ask_region(request["id"], request["features"])
+                server.ask_region(request["id"], request["features"], request["part"])
 
     def _greet(self, message: dict[str, Any], server: RowServer) -> None:
         if message.get("protocol") != PROTOCOL:
@@ -457,7 +475,7 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
             self._post(FailureMessage(type="failure", epoch=epoch, message=_OTHER_VERSION))
             return
         if message.get("epoch") != server.epoch:  # the page started while the pairs changed
-            self.send_state((*_SUBJECT, *_RESULTS, *_PINS))
+            self.send_state((*_SUBJECT, *_NO_RESULTS, *_PINS))
         self._page_follows = True
         self._lifetime.greet()
         kernel.note_page()

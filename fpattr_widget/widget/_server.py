@@ -17,6 +17,7 @@ from ..view import (
     ProgressMessage,
     Result,
     ledger_state,
+    read_out_states,
 )
 from ._failures import failure_sentence
 from ._kernel import interrupts
@@ -75,6 +76,7 @@ class RowServer:
         self._failure = ""
         self._step = 1  # rows computed at once while none is urgent
         self._computed: list[int] = []  # not sent yet
+        self._computed_part = ""  # the part of the pairs that these rows are of
         self._flushed = 0.0  # when rows were sent last
         self._reported = 0.0  # when progress was sent last
         self._rows_timed, self._seconds = 0, 0.0  # rows that took time to compute
@@ -89,20 +91,30 @@ class RowServer:
         with self._requesting():
             self._queue.add_all(range(len(self._pairs.ready)))
 
-    def ask_rows(self, rows: list[int]) -> None:
-        """Send these rows before all others."""
-        count = len(self._pairs.ready)
-        with self._requesting():
-            self._queue.add_urgent([row for row in rows if 0 <= row < count])
+    def ask_rows(self, rows: list[int], part: str = "") -> None:
+        """Send these rows before all others; of a part, all its other rows follow.
 
-    def ask_region(self, identifier: int, features: list[int]) -> None:
+        A part that the pairs do not have is ignored.
+        """
+        count = len(self._pairs.ready)
+        existing = [row for row in rows if 0 <= row < count]
+        with self._requesting():
+            if part == "":
+                self._queue.add_urgent(existing)
+            elif self._has(part):
+                self._queue.add_part(part, range(count))
+                if existing:
+                    self._queue.add_urgent(existing, part)
+
+    def ask_region(self, identifier: int, features: list[int], part: str = "") -> None:
         """Send each row's attribution to column features; a later request replaces an earlier one.
 
         Features that are no patches are never requested: the page waits for their rows.
         """
         with self._requesting():
-            if not any(self._special[feature] for feature in self._existing(features)):
-                self._queue.add_region(identifier, features)
+            special = any(self._special[feature] for feature in self._existing(features))
+            if not special and self._has(part):
+                self._queue.add_region(identifier, features, part)
 
     def stop(self, *, release: bool = False) -> None:
         """End the thread, within one forward pass of the model.
@@ -137,7 +149,7 @@ class RowServer:
 
     def _take(self) -> RowJob | None:
         self._note_interrupts()
-        return self._queue.take(self._pairs.ready, self._step)
+        return self._queue.take(self._ready, self._step)
 
     def _work(self, job: RowJob) -> None:
         """Do a job; report to the page if it fails or is interrupted."""
@@ -161,10 +173,10 @@ class RowServer:
             case SendInterrupted():
                 self._flush()
                 self._post(InterruptedMessage(type="interrupted", epoch=self.epoch))
-            case SendRows(rows, urgent):
-                self._send_rows(rows, urgent=urgent)
-            case SendRegion(identifier, features):
-                self._send_region(identifier, features)
+            case SendRows(rows, urgent, part):
+                self._send_rows(rows, part, urgent=urgent)
+            case SendRegion(identifier, features, part):
+                self._send_region(identifier, features, part)
             case SendLedger():
                 self._send_ledger()
             case Finish():
@@ -199,17 +211,21 @@ class RowServer:
             self._reported = now
             self._post(ProgressMessage(type="progress", epoch=self.epoch, message=message))
 
-    def _send_rows(self, rows: list[int], *, urgent: bool) -> None:
+    def _send_rows(self, rows: list[int], part: str, *, urgent: bool) -> None:
         """Compute rows; send them if they are urgent, many, or the last were sent a while ago."""
+        if part != self._computed_part:
+            self._flush()
+            self._computed_part = part
         started = time.monotonic()
-        cached = self._pairs.ready[rows].all()
-        self._pairs.feature_rows(rows)
+        pairs = self._pairs.part(part)
+        cached = pairs.ready[rows].all()
+        pairs.feature_rows(rows)
         self._computed.extend(rows)
         now = time.monotonic()
         if not cached:
             self._rows_timed += len(rows)
             self._seconds += now - started
-            self._report_rows()
+            self._report_rows(pairs.ready)
         if not urgent and not cached:
             quick = now - started < _STEP_SECONDS / 2
             self._step = 2 * self._step if quick else max(1, self._step // 2)
@@ -217,9 +233,8 @@ class RowServer:
         if urgent or due or len(self._computed) >= MOST_ROWS:
             self._flush()
 
-    def _report_rows(self) -> None:
+    def _report_rows(self, ready: np.ndarray) -> None:
         """Report how long the missing rows will take, if that is long."""
-        ready = self._pairs.ready
         seconds = int((~ready).sum()) * self._seconds / self._rows_timed
         if seconds >= LONG:
             done = f"{int(ready.sum())} of {len(ready)} rows are there"
@@ -231,9 +246,10 @@ class RowServer:
         """Send the rows that were computed and not sent yet."""
         rows, self._computed = self._computed, []
         if rows:
-            values = np.ascontiguousarray(self._pairs.feature_rows(rows), dtype="<f4")
+            part = self._computed_part
+            values = np.ascontiguousarray(self._pairs.part(part).feature_rows(rows), dtype="<f4")
             message = FeaturesMessage(
-                type="features", epoch=self.epoch, side=0, id=0, features=rows
+                type="features", epoch=self.epoch, part=part, side=0, id=0, features=rows
             )
             self._post(message, values.tobytes())
         self._flushed = time.monotonic()
@@ -245,17 +261,25 @@ class RowServer:
                 type="ledger",
                 epoch=self.epoch,
                 ledger=ledger,
+                read_outs=read_out_states(self._pairs),
                 similarity=ledger["similarity"],
                 about=self._pairs.provenance(),
             )
         )
 
-    def _send_region(self, identifier: int, features: list[int]) -> None:
-        values = self._pairs.of_columns(self._existing(features)).astype("<f4")
+    def _send_region(self, identifier: int, features: list[int], part: str) -> None:
+        values = self._pairs.part(part).of_columns(self._existing(features)).astype("<f4")
         message = FeaturesMessage(
-            type="features", epoch=self.epoch, side=1, id=identifier, features=features
+            type="features", epoch=self.epoch, part=part, side=1, id=identifier, features=features
         )
         self._post(message, values.tobytes())
+
+    def _has(self, part: str) -> bool:
+        return part == "" or part in self._pairs.parts
+
+    def _ready(self, part: str) -> np.ndarray:
+        """Return which rows of a part are computed, ``(rows,)`` bool."""
+        return self._pairs.part(part).ready
 
     def _existing(self, features: list[int]) -> list[int]:
         return [feature for feature in features if 0 <= feature < len(self._special)]

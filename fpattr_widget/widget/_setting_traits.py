@@ -16,6 +16,8 @@ def _trait_of(name: str, default: Any) -> traitlets.TraitType[Any, Any]:
     trait: traitlets.TraitType[Any, Any]
     if name in CHOICES:
         trait = traitlets.Enum(CHOICES[name], default)
+    elif isinstance(default, str):
+        trait = traitlets.Unicode(default)
     elif isinstance(default, bool):
         trait = traitlets.Bool(default)
     else:

@@ -13,12 +13,15 @@ import { createList } from "./parts/list";
 import { createOverview } from "./parts/overview";
 import { createPanel, readSides } from "./parts/panels";
 import { createPins } from "./parts/pins";
+import { createReadOut } from "./parts/read_out";
 import { createLine, createNews, createProgress, createTrouble } from "./parts/status";
 import { prefersDark, resolveTheme, watchTheme } from "./parts/theme";
 import { PAPERS, parseRgb } from "./values/colour";
 import { type Focus, isEmpty, NO_DRAFT, NOTHING, sameFocus, withSide } from "./values/focus";
 import { type Block, blocksOf, isLong, layoutOf } from "./values/layout";
 import { look } from "./values/look";
+import { ALL, isPlace } from "./values/parts";
+import { readsOf, wonPatches } from "./values/read_out";
 import { type Both, both, SIDES, type Side, type SideIndex, shownOf } from "./values/sides";
 
 const GRACE = 120; // ms for which a map stays while the pointer is between two words
@@ -57,6 +60,10 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
   let afterwards = 0;
   let leaving: ReturnType<typeof setTimeout> | undefined;
   let paper: Paper = PAPERS.light;
+  let part = partShown();
+  /** Patches that tokens read alone, and what this was worked out from. */
+  let won = new Map<number, number[]>();
+  let wonOf: unknown[] = [];
 
   store.bind(selection, signal);
   store.subscribe(invalidate, signal);
@@ -88,6 +95,12 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
       get sides() {
         return sides;
       },
+      get part() {
+        return part;
+      },
+      get pairs() {
+        return store.pairsOf(part);
+      },
       root,
       get paper() {
         return paper;
@@ -101,6 +114,7 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
       pinned,
     };
     const header = createHeader(context);
+    const readOut = createReadOut(context);
     const progress = createProgress(context);
     const trouble = createTrouble(context);
     const panels = both((side) => createPanels(context, side));
@@ -126,13 +140,17 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
         "div",
         { class: "fpattr-card" },
         header.element,
+        readOut.element,
         progress.element,
         trouble.element,
         body,
         h("footer", { class: "fpattr-footer" }, line.element, news.element, pins.element),
       ),
     );
-    const parts = [header, progress, trouble, ...panels.flat(), display, legend, line, news, pins];
+    const parts = [
+      ...[header, readOut, progress, trouble, ...panels.flat()],
+      ...[display, legend, line, news, pins],
+    ];
     return { kinds: kindsOf(sides), body, parts, later, life };
   }
 
@@ -212,15 +230,32 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
   function clearOnEscape(event: KeyboardEvent): void {
     if (event.key !== "Escape") return;
     const drags = state.draft.some((draft) => draft !== null);
+    const pinnedPlace = isPlace(part) && state.preview === null;
     point(NOTHING, null);
-    if (isEmpty(pinned()) && !drags) return;
+    update({ preview: null });
+    if (isEmpty(pinned()) && !drags && !pinnedPlace) return;
+    if (pinnedPlace) store.set("part", ALL);
     pinBoth(NOTHING);
     event.preventDefault();
     event.stopPropagation();
   }
 
+  /** The part that the pointer is on, else the one that was chosen; all where it cannot be had. */
+  function partShown(): string {
+    const asked = state.preview ?? store.settings.part;
+    return store.offers(asked) ? asked : "";
+  }
+
   function noteTouch(event: PointerEvent): void {
     if (event.pointerType === "touch" && !state.touched) update({ touched: true });
+  }
+
+  function readWinners(): void {
+    const now = [store.readOuts, store.subject];
+    if (now.every((value, i) => value === wonOf[i])) return;
+    wonOf = now;
+    const inputs = store.subject.sides;
+    won = wonPatches(readsOf(store.readOuts, inputs), inputs);
   }
 
   function invalidate(): void {
@@ -245,6 +280,10 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
       built = build();
       if (folding) root.querySelector<HTMLElement>(".fpattr-fold")?.focus();
     }
+    part = partShown();
+    store.request(part);
+    readWinners();
+    setAttributes(root, { "data-part": part || undefined });
     setAttributes(built.body, { "data-long": isLong(sides) });
     const resolved = resolveTheme(store.settings.theme, document.body, prefersDark().matches);
     setAttributes(root, { "data-theme": resolved.theme, "data-jupyter": resolved.jupyter });
@@ -252,10 +291,12 @@ export function mount(store: Store, shared: Shared, el: HTMLElement, signal: Abo
     const style = getComputedStyle(root.firstElementChild ?? root);
     paper = { ground: parseRgb(style.backgroundColor, ground), ink: parseRgb(style.color, ink) };
     const seen = look({
-      ...{ sides, pairs: store.pairs, settings: store.settings },
+      ...{ sides, pairs: store.pairsOf(part), all: store.pairs, settings: store.settings },
+      mapsAll: isPlace(part),
       unit: store.ledger?.unit_scale ?? 1,
       ...{ pins: pinned(), hover: within(selection.hover), draft: state.draft, place: state.place },
-      along: (side, features) => store.along(side, features),
+      along: (side, features) => store.along(side, features, part),
+      wonBy: (features) => features.flatMap((feature) => won.get(feature) ?? []),
       share: (side, kind, size) => share.extend(side, kind, size),
     });
     const shown = SIDES.flatMap((side) => shownOf(sides[side], seen.sides[side].chosen));

@@ -12,12 +12,13 @@ import { brief, plain, signed } from "../src/values/format";
 import { addsUp, doesNotAddUp, TOLERATED, waterfall } from "../src/values/ledger";
 import { COARSE, FLOOR, featureFloor, limitOf } from "../src/values/limits";
 import { Pairs } from "../src/values/pairs";
+import { readingOf } from "../src/values/read_out";
 import { CHOICES, DEFAULTS, readSettings, type Settings } from "../src/values/settings";
-import type { LedgerState, SideState } from "../src/values/shapes";
+import type { LedgerState, ReadOutState, SideState } from "../src/values/shapes";
 import { both, SIDES } from "../src/values/sides";
 import { halfOfMass } from "../src/values/strongest";
 import { neverSeen, sentence } from "../src/values/words";
-import { FakeModel, sidesOf, tokensOf, type Written } from "./model";
+import { FakeModel, features, sidesOf, tokensOf, type Written } from "./model";
 
 // As text: a module would lose the sign of zero.
 const files: Record<string, string> = import.meta.glob("../../tests/contract/*.json", {
@@ -96,12 +97,34 @@ test.each<LedgerCase>(contract("ledger").cases)("ledger: $what", ({ ledger, bar,
     { ...ledger, terms: [] },
     inputs,
     sides,
-    new Pairs([[false], [false]]),
+    () => new Pairs([[false], [false]]),
   );
   expect(steps.map(({ key, name }) => [key, name])).toEqual(
     bar.parts.map(([key, name]) => [key, name]),
   );
   expect(end).toBe(ledger.similarity);
+});
+
+interface ReadOutCase {
+  what: string;
+  read_out: ReadOutState;
+  mean_weights: number[];
+  contributions_of_places: number[];
+  effective_places: number;
+  effective_places_of_routes: number[];
+}
+
+test.each<ReadOutCase>(contract("read_outs").cases)("read-outs: $what", (told) => {
+  const { read_out: state } = told;
+  const close = (values: number[]) => values.map((value) => expect.closeTo(value, 6));
+  const { places, effective } = readingOf(state);
+  expect(places.map(({ weight }) => weight)).toEqual(close(told.mean_weights));
+  expect(places.map(({ contribution }) => contribution)).toEqual(
+    close(told.contributions_of_places),
+  );
+  expect(effective).toBeCloseTo(told.effective_places, 6);
+  const each = state.routes.map((_, route) => readingOf(state, route).effective);
+  expect(each).toEqual(close(told.effective_places_of_routes));
 });
 
 test("strongest", () => {
@@ -162,7 +185,7 @@ describe("colours", () => {
     expect(rgbOf(/-ink: ([^;]+)/.exec(dark)?.[1] ?? "")).toEqual(cases.dark.ink);
     const fill = (selector: string) =>
       new RegExp(`${selector} \\{\\s*--fpattr-fill: var\\(--fpattr-([\\w-]+)\\)`).exec(styles)?.[1];
-    expect(fill('\\[data-part="special"\\]\\)')).toBe(cases.ledger.pairs);
+    expect(fill("\\[data-signed\\]")).toBe(cases.ledger.pairs);
     expect(fill("\\.fpattr-step")).toBe(cases.ledger.rows_only);
     expect(styles).toContain(`opacity: ${cases.greyed};`);
     expect(colour.tint(1, 1)?.alpha).toBe(cases.strongest);
@@ -234,10 +257,15 @@ describe("the protocol", () => {
   });
 
   test("asks and edits in messages that Python takes", () => {
-    const model = new FakeModel({ sides });
+    const model = new FakeModel({ sides, parts: ["match", "routing", "mixture 3"] });
     const store = new Store(model);
+    const answer = { ...features([2, 7]), side: 1 };
     store.along(0, [2]);
     store.along(1, [2, 7]);
+    store.request("routing"); // which follows from match
+    store.along(0, [2], "match");
+    model.receive({ ...answer, id: 1 }, [encodeFloats(new Float32Array(4))]);
+    store.along(1, [2, 7], "mixture 3");
     store.edit({ type: "text", side: 0, text: "</script>\u0000🐕" });
     store.edit({ type: "file", side: 1 });
     expect(model.sent).toEqual(cases.requests);

@@ -6,7 +6,7 @@ import { Pairs } from "../src/values/pairs";
 import { DEFAULTS } from "../src/values/settings";
 import type { AnyPanel, LedgerState, LedgerTermState } from "../src/values/shapes";
 import { type Both, both, specialOf } from "../src/values/sides";
-import { sidesOf, tokensOf } from "./model";
+import { HEADLESS, sidesOf, tokensOf } from "./model";
 
 const part = fc.double({ min: -1, max: 1, noNaN: true });
 
@@ -15,11 +15,11 @@ function ledgerOf(
   terms: readonly Partial<LedgerTermState>[] = [],
 ): LedgerState {
   const whole = termOf(parts);
-  return { ...whole, unit_scale: 1, terms: terms.map(termOf) };
+  return { ...whole, unit_scale: 1, ...HEADLESS, terms: terms.map(termOf) };
 }
 
 function termOf(parts: Partial<LedgerTermState>): LedgerTermState {
-  const none = { pairs: 0, rows_only: 0, columns_only: 0, baseline: 0, residual: 0 };
+  const none = { pairs: 0, rows_only: 0, columns_only: 0, baseline: 0, left_out: 0, residual: 0 };
   const all = { ...none, ...parts };
   return { ...all, similarity: Object.values(all).reduce((sum, one) => sum + one, 0) };
 }
@@ -36,7 +36,7 @@ const BESIDE: Inputs = [[SENTENCE], [PICTURE]];
 
 function fall(ledger: LedgerState, inputs: Inputs, pairs = NO_PAIRS) {
   const sides = readSides(inputs, [[], []], DEFAULTS);
-  return waterfall(ledger, inputs, sides, pairs);
+  return waterfall(ledger, inputs, sides, () => pairs);
 }
 
 test("each step begins where the one before ends, the last at the similarity, all inside", () => {

@@ -87,10 +87,13 @@ export class FakeModel implements Model {
   constructor(traits: Partial<Traits> = {}) {
     this.traits = {
       sides: sidesOf(),
+      parts: [],
       similarity: null,
       ledger: {},
+      read_outs: [],
       about: {},
       rows: null,
+      match_rows: null,
       epoch: 1,
       selected_rows: [],
       selected_columns: [],
@@ -149,9 +152,12 @@ export class FakeModel implements Model {
   }
 }
 
+/** What a ledger has nothing of where no head makes the score. */
+export const HEADLESS = { match: null, routing: null, left_out: 0, left_out_name: "" };
+
 /** Features of side 0, as Python sends them. */
-export function features(rows: number[], epoch = 1): FeaturesMessage {
-  return { type: "features", epoch, side: 0, id: 0, features: rows };
+export function features(rows: number[], epoch = 1, part = ""): FeaturesMessage {
+  return { type: "features", epoch, part, side: 0, id: 0, features: rows };
 }
 
 /** Width of the fake model's matrix: one special feature and 2 × 3 patches. */

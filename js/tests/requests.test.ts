@@ -22,9 +22,9 @@ test("a row is asked for once, and again only after a while", () => {
   now = 5000;
   requests.rows([1]);
   expect(sent).toEqual([
-    { type: "features", epoch: 7, side: 0, id: 0, features: [1, 2] },
-    { type: "features", epoch: 7, side: 0, id: 0, features: [3] },
-    { type: "features", epoch: 7, side: 0, id: 0, features: [1] },
+    { type: "features", epoch: 7, part: "", side: 0, id: 0, features: [1, 2] },
+    { type: "features", epoch: 7, part: "", side: 0, id: 0, features: [3] },
+    { type: "features", epoch: 7, part: "", side: 0, id: 0, features: [1] },
   ]);
 });
 
@@ -34,7 +34,14 @@ test("one sum is computed at a time; of those that wait, the latest is next", ()
   requests.sum([3]);
   expect(sent).toHaveLength(1);
   expect(requests.answered(1, Float32Array.of(9))).toBe(true);
-  expect(sent.at(-1)).toEqual({ type: "features", epoch: 7, side: 1, id: 2, features: [3] });
+  expect(sent.at(-1)).toEqual({
+    type: "features",
+    epoch: 7,
+    part: "",
+    side: 1,
+    id: 2,
+    features: [3],
+  });
   expect(requests.answer([1])).toEqual(Float32Array.of(9));
   requests.sum([1]);
   expect(sent).toHaveLength(2);

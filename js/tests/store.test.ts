@@ -5,7 +5,7 @@ import { QUIET, SILENCE } from "../src/model/liveness";
 import { PROTOCOL } from "../src/model/protocol";
 import { Selection } from "../src/model/selection";
 import { Store } from "../src/model/store";
-import { FakeModel, features, row, rowsBuffer, sidesOf, tokensOf, WIDTH } from "./model";
+import { FakeModel, features, HEADLESS, row, rowsBuffer, sidesOf, tokensOf, WIDTH } from "./model";
 
 const ALL = [0, 1, 2, 3, 4, 5, 6];
 let model: FakeModel;
@@ -142,7 +142,7 @@ describe("a sum over features of side 1", () => {
     expect(request).toMatchObject({ type: "features", side: 1, features: [1, 3] });
     const id = request?.type === "features" ? request.id : -1;
     const answer = Float32Array.of(0, 10, 20, 30, 40, 50, 60);
-    const message = { type: "features", epoch: 1, side: 1, features: [1, 3] } as const;
+    const message = { type: "features", epoch: 1, part: "", side: 1, features: [1, 3] } as const;
     model.receive({ ...message, features: [1, 3], id: id + 1 }, [encodeFloats(answer)]);
     expect(region()[1]).toBeNaN();
     model.receive({ ...message, features: [1, 3], id }, [encodeFloats(answer)]);
@@ -203,9 +203,10 @@ test("results of what was explained before do not pass for those of what is expl
     baseline: 0,
     residual: 0,
     unit_scale: 1,
+    ...HEADLESS,
     terms: [],
   };
-  model.receive({ type: "ledger", epoch: 1, ledger, similarity: 1, about: {} });
+  model.receive({ type: "ledger", epoch: 1, read_outs: [], ledger, similarity: 1, about: {} });
   vi.advanceTimersByTime(1000);
   // Python knows nothing of the page's rows, so that its update does not touch them.
   model.update({ epoch: 2, sides: sidesOf({ text: "a Snowman, red" }) });
@@ -336,10 +337,11 @@ test("the ledger goes into the model", () => {
     baseline: 0,
     residual: 0,
     unit_scale: 1,
+    ...HEADLESS,
     terms: [],
   };
   const about = { model: "bundled", nodes: "8 nodes" };
-  model.receive({ type: "ledger", epoch: 1, ledger, similarity: 0.5, about });
+  model.receive({ type: "ledger", epoch: 1, read_outs: [], ledger, similarity: 0.5, about });
   expect(store.ledger).toEqual(ledger);
   expect(store.similarity).toBe(0.5);
   expect(store.about).toEqual(about);

@@ -3,7 +3,7 @@ import widget from "../src/index";
 import { encodeFloats } from "../src/model/bytes";
 import { PROTOCOL, type Traits } from "../src/model/protocol";
 import type { TokenState } from "../src/values/shapes";
-import { FakeModel, features, rowsBuffer, sidesOf, tokensOf } from "./model";
+import { FakeModel, features, HEADLESS, rowsBuffer, sidesOf, tokensOf } from "./model";
 
 const ALL = [0, 1, 2, 3, 4, 5, 6];
 const EVIL = ['<img src=x onerror="globalThis.hacked=1">', "</script>", "<b>&amp;</b>"];
@@ -403,6 +403,7 @@ const LEDGER = {
   baseline: -0.1,
   residual: 0,
   unit_scale: 1,
+  ...HEADLESS,
   terms: [],
 };
 

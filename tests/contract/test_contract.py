@@ -17,6 +17,7 @@ from fpattr_widget.drawing import _content as content
 from fpattr_widget.drawing import _ledger as ledger
 from fpattr_widget.drawing import _numbers as numbers
 from fpattr_widget.drawing import _sentence as words
+from fpattr_widget.encoders import ReadOut
 from fpattr_widget.view import (
     CHOICES,
     PROTOCOL,
@@ -26,6 +27,7 @@ from fpattr_widget.view import (
     ViewOptions,
     ViewSettings,
     parse,
+    read_out_state,
     subject_state,
 )
 from tests.helpers.recorded import pairs_of
@@ -89,6 +91,22 @@ def test_ledger(case):
                     for key, name, left, width in case["bar"]["parts"]]  # fmt: skip
     ends = [100 * bar.zero, 100 * bar.total]
     assert ends == pytest.approx([case["bar"]["zero"], case["bar"]["similarity"]])
+
+
+@pytest.mark.parametrize("case", contract("read_outs")["cases"], ids=lambda case: case["what"])
+def test_read_outs(case):
+    said = case.pop("read_out")
+    arrays = ("weights", "nowhere", "contributions", "products")
+    read_out = ReadOut(
+        **{
+            name: np.array(value) if name in arrays and value is not None else value
+            for name, value in {**said, "grid": said["grid"] and tuple(said["grid"])}.items()
+        }
+    )
+    assert read_out_state(read_out) == said
+    del case["what"]
+    for name, value in case.items():
+        np.testing.assert_allclose(getattr(read_out, name), value, atol=1e-6, err_msg=name)
 
 
 @pytest.mark.parametrize("case", contract("strongest")["cases"], ids=lambda case: str(case["map"]))
@@ -159,7 +177,7 @@ def test_settings():
     for field in fields(ViewSettings):
         assert fp.PairsWidget.class_traits()[field.name].default_value == field.default
     for one in cases["settings"]:
-        for value in one.get("can_be", one.get("between", [True, False])):
+        for value in one.get("can_be") or one.get("between") or one.get("such_as", [True, False]):
             assert getattr(ViewSettings(**{one["name"]: value}), one["name"]) == value
     for name, value in cases["unusable"]:
         with pytest.raises(fp.InputError, match=f"`{name}` is"):

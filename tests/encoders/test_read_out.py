@@ -35,14 +35,14 @@ def test_what_is_said_of_places():
         ({"weights": WEIGHTS[:1]}, r"has weights of shape \(1, 3\): pass those of shape \(2, 3\)"),
         ({"nowhere": np.zeros(3)}, r"has nowhere of shape \(3,\): pass those of shape \(2,\)"),
         ({"products": np.zeros((3, 2))}, r"has products of shape \(3, 2\)"),
-        ({"contributions": PARTS / 0.0}, "has contributions that are no numbers"),
+        ({"contributions": np.full((2, 3), np.inf)}, "has contributions that are no numbers"),
         ({"similarity": float("nan")}, "has scores that are no numbers"),
         ({"compared": {"another": float("inf")}}, "has scores that are no numbers"),
+        ({"winners": ("a",)}, "has 1 winners: pass one of each route, or none"),
         ({"grid": (1, 3)}, "needs either names of places or a grid"),
         ({"places": ()}, "needs either names of places or a grid"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:(divide|invalid)")
 def test_a_read_out_that_is_none_is_told(change: dict[str, Any], message):
     with pytest.raises(fp.InputError, match=message):
         replace(PLAIN, **change)

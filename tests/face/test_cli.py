@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import fpattr_widget as fp
@@ -17,6 +18,7 @@ from fpattr_widget.encoders import Side
 from fpattr_widget.pairs import title_of
 from fpattr_widget.scenes import example
 from tests.helpers.any_sides import COMBINATIONS, combined, pairs_of_sides, sentence
+from tests.helpers.families import llip
 
 pytestmark = pytest.mark.slow
 
@@ -131,13 +133,72 @@ def test_any_two_sides_are_explained(photos, capsys):
         assert said in capsys.readouterr().err
 
 
+def test_models_that_read_by_the_caption_are_told_how(photo, monkeypatch, capsys):
+    asked = []
+
+    def load(name: str, weight_scale: float | None = None) -> fp.DualEncoder:
+        asked.append((name, weight_scale))
+        return encoder
+
+    encoder = llip.llip_encoder(weight_scale=0.5)
+    monkeypatch.setattr(fp, "load_encoder", load)
+    own = ("--model", "llip.pt", "--weight-scale", "0.5", "--layer=-1", "-o", "it.fpattr")
+    difference = fp.Text("a dog") - fp.Text("a cat")
+    commands = {
+        ("explain", photo, "a dog"): ("a dog", {}),
+        ("explain", photo, "a dog", "--reading", "match", "--norms", "moving"): (
+            "a dog", {"reading": "match", "norms": "moving"},
+        ),
+        ("contrast", photo, "a dog", "a cat", "--reading", "frozen"): (
+            difference, {"reading": "frozen"},
+        ),
+    }  # fmt: skip
+    for command, (second, how) in commands.items():
+        assert main([*command, *own]) == 0
+        expected = fp.attribute(encoder, fp.Picture(photo), second, layer=-1, **how)
+        loaded = fp.load_pairs("it.fpattr")
+        np.testing.assert_allclose(loaded.matrix, expected.matrix, atol=1e-5)
+        assert loaded.about == expected.about
+        explained = (
+            fp.contrast(photo, "a dog", "a cat", model=encoder, layer=-1, **how)
+            if (second is difference)
+            else fp.explain(photo, "a dog", model=encoder, layer=-1, **how)
+        )
+        np.testing.assert_array_equal(explained.pairs.matrix, expected.matrix)
+        ledger, said = expected.ledger, capsys.readouterr().err
+        parts = (
+            f"change of routing {ledger.left_out:.3f}"
+            if second is difference
+            else f"match {ledger.match:.3f}, routing {ledger.routing:.3f}"
+        )
+        assert f"{ledger.similarity:.3f}, {parts}, written to" in said
+    assert asked == [("llip.pt", 0.5)] * 3
+    assert main(["explain", photo, "a dog", *own[:-1], "it.npz"]) == 0
+    with np.load("it.npz", allow_pickle=False) as arrays:
+        whole = fp.attribute(encoder, photo, "a dog", layer=-1).ledger
+        assert arrays["ledger_match"] == pytest.approx(whole.match)
+        assert arrays["ledger_left_out"] == 0
+        assert str(arrays["ledger_left_out_name"]) == ""
+
+
+def test_a_llip_asks_for_its_scale(photo, tmp_path, capsys):
+    llip.saved(tmp_path, llip.llip(torch.float32).state_dict())
+    command = ["explain", photo, "a dog", "--model", str(tmp_path / "llip.pt"), "-o", "it.csv"]
+    assert main(command) == 2
+    assert "`weight_scale` is missing" in capsys.readouterr().err
+    assert main([*command, *SCENES, "--weight-scale", "5"]) == 2
+    assert "`weight_scale` is given, but 'scenes' has no scale" in capsys.readouterr().err
+    assert main(["evaluate", "scenes", *SCENES, "--weight-scale", "5"]) == 2
+    assert "`weight_scale` is given, but 'scenes' has no scale" in capsys.readouterr().err
+
+
 @pytest.fixture
 def recorded_pairs(monkeypatch) -> Callable[[fp.FeaturePairs], None]:
     """Return what puts complete pairs in the place of those that a model would explain."""
 
     def put(pairs: fp.FeaturePairs) -> None:
         monkeypatch.setattr(fp, "attribute", lambda *_, **__: pairs)
-        monkeypatch.setattr(fp, "load_encoder", lambda _: None)
+        monkeypatch.setattr(fp, "load_encoder", lambda _, **__: None)
 
     return put
 

@@ -24,6 +24,7 @@ DOORS = {
     ("pairs/_pairs.py", "TYPE_CHECKING", "widget/__init__.py", "PairsWidget"),
     ("pairs/_pairs.py", "TYPE_CHECKING", "view/__init__.py", "ViewOptions"),
     ("pairs/_pairs.py", "FeaturePairs.plot", "drawing/__init__.py", "plot"),
+    ("pairs/_pairs.py", "FeaturePairs.plot_read_out", "drawing/__init__.py", "plot_read_out"),
 }
 #: Files that import by a computed name: what the ``TYPE_CHECKING`` imports beside it say.
 DYNAMIC = {"__init__.py", "drawing/__init__.py"}

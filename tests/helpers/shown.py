@@ -26,4 +26,5 @@ def kind_of(message: Mapping[str, Any]) -> str | None:
 
 def rows_message(tokens: Sequence[int], epoch: int = 1) -> dict[str, Any]:
     """Return the message that asks for rows, which is also the one that brings them."""
-    return {"type": "features", "epoch": epoch, "side": 0, "id": 0, "features": list(tokens)}
+    tokens = list(tokens)
+    return {"type": "features", "epoch": epoch, "part": "", "side": 0, "id": 0, "features": tokens}

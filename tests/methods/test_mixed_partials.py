@@ -79,14 +79,17 @@ class ByHand:
         _, embedding = self.text(text)
         return llip.by_hand(self.model, SCALE, self.image(image), (query, embedding))
 
-    def frozen(self, image: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
-        """The routing of the inputs themselves, whatever the states."""
+    def frozen(
+        self, image: Tensor, text: Tensor, place: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The routing of the inputs themselves, whatever the states; through one place or all."""
         text_split, image_split = self.splits
         keys, _ = self.image(image_split.states)
         query, _ = self.text(text_split.states)
         weights = (torch.einsum("hnd,hd->hn", keys[0], query[0]) / SCALE).softmax(-1).detach()
         _, values = self.image(image)
-        mixed = (weights[..., None] * values[0]).sum(1).flatten()
+        read = weights[..., None] * values[0]
+        mixed = (read.sum(1) if place is None else read[:, place]).flatten()
         return mixed @ self.model.pred.out_proj, self.text(text)[1][0]
 
     def multiplied_out(self, score: Callable[[Tensor, Tensor, Tensor], Tensor]) -> list[Tensor]:
@@ -132,7 +135,9 @@ class FlairByHand(ByHand):
         ends = self.text_state(router)[0], self.text_state(text)[0]
         return flair.by_torch(self.model, self.image_states(image)[1:], *ends)
 
-    def frozen(self, image: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
+    def frozen(
+        self, image: Tensor, text: Tensor, place: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         model, (text_split, image_split) = self.model, self.splits
         block = model.visual_proj
         _, weights, _ = self.attended(image_split.states, text_split.states, text_split.states)
@@ -140,8 +145,12 @@ class FlairByHand(ByHand):
         patches = block.ln_v(model.image_post(self.image_states(image)[1:]))
         values = patches @ block.attn.in_proj_weight[-size:].T + block.attn.in_proj_bias[-size:]
         of_heads = values.unflatten(-1, (len(weights), -1)).transpose(0, 1)
-        mixed = (weights.detach()[:, :-1, None] * of_heads).sum(1).flatten()
-        return block.attn.out_proj(mixed), model.text_post(self.text_state(text)[0])
+        read = weights.detach()[:, :-1, None] * of_heads
+        if place is None:
+            mixed = block.attn.out_proj(read.sum(1).flatten())
+        else:
+            mixed = read[:, place].flatten() @ block.attn.out_proj.weight.T
+        return mixed, model.text_post(self.text_state(text)[0])
 
 
 def near(found: Tensor, expected: Tensor, tolerance: float = 1e-9) -> None:
@@ -189,8 +198,8 @@ def test_pairs_are_the_score_s_mixed_second_derivatives(load, by_hand, splits, p
             near(found.row_sums(rows), routing + match)
             near(found.column_sums(columns).T, routing + match)
             for name, part in (("routing", routing), ("match", match)):
-                near(found.only(name).row_sums(rows), part)
-                near(found.only(name).column_sums(columns).T, part)
+                near(found.part(name).row_sums(rows), part)
+                near(found.part(name).column_sums(columns).T, part)
                 assert float(part.abs().max()) > 1e-4  # neither is nothing
             ledger = found.ledger()
             assert ledger.pairs == pytest.approx(float((routing + match).sum()), abs=1e-10)
@@ -205,7 +214,7 @@ def test_pairs_are_the_score_s_mixed_second_derivatives(load, by_hand, splits, p
             sums = {"match": float(match.sum()), "routing": float(routing.sum())}
             assert (ledger.left_out, ledger.left_out_name) == (0, "")
             for name, other in (("match", "routing"), ("routing", "match")):
-                of_part = found.only(name).ledger()
+                of_part = found.part(name).ledger()
                 assert of_part.pairs == pytest.approx(sums[name], abs=1e-10)
                 assert of_part.left_out == pytest.approx(sums[other], abs=1e-10)
                 assert of_part.left_out_name == other
@@ -221,6 +230,24 @@ def test_pairs_are_the_score_s_mixed_second_derivatives(load, by_hand, splits, p
 
         _, expected = hand.multiplied_out(held)
         near(in_double(frozen), expected)
+        # All that goes through one place adds up to it; each place has its own term.
+        (read_out,) = frozen.read_outs()
+        through = [frozen.through(place) for place in range(len(read_out.mean_weights))]
+        near(sum(map(in_double, through)), in_double(frozen), 1e-12)
+        for place in (0, 2):
+
+            def alone(
+                image: Tensor, _: Tensor, text: Tensor, hand=hand, length=length, place=place
+            ) -> Tensor:
+                mixed, embedded = hand.frozen(image, text, place)
+                return mixed @ embedded / length
+
+            near(in_double(through[place]), hand.multiplied_out(alone)[1])
+            of_place = through[place].ledger()
+            assert of_place.similarity == pytest.approx(
+                read_out.contributions_of_places[place], abs=1e-12
+            )
+            assert of_place.baseline == pytest.approx(corner_values(alone, hand)[3], abs=1e-12)
         # In the corners of the score itself, beside which the product leaves out a named part.
         ledger, true, own = frozen.ledger(), corner_values(fixed, hand), corner_values(held, hand)
         assert ledger.similarity == pytest.approx(true[0], abs=1e-10)
@@ -295,8 +322,8 @@ def test_without_a_choice_it_is_a_plain_dual_encoder(tokens, weight_scale, pictu
         expected, found = (interactions(one, picture, layers) for one in (plain, encoder))
         assert isinstance(expected, Product)
         near(found.row_sums(np.eye(found.shape[0])), in_double(expected), 1e-12)
-        near(found.only("match").row_sums(np.eye(found.shape[0])), in_double(expected), 1e-12)
-        assert float(found.only("routing").row_sums(np.eye(found.shape[0])).abs().max()) < 1e-15
+        near(found.part("match").row_sums(np.eye(found.shape[0])), in_double(expected), 1e-12)
+        assert float(found.part("routing").row_sums(np.eye(found.shape[0])).abs().max()) < 1e-15
         ours, theirs = found.ledger(), expected.ledger()
         for name in ("similarity", "pairs", "rows_only", "columns_only", "baseline", "residual"):
             assert getattr(ours, name) == pytest.approx(getattr(theirs, name), abs=1e-13)
@@ -323,7 +350,7 @@ def test_enough_nodes_are_taken_for_the_score_to_close(encoder, picture):
         added = sum(part.feature_rows(range(len(pairs.tokens))) for part in parts)
         np.testing.assert_allclose(added, rows, atol=1e-6)
         assert sum(part.ledger.pairs for part in parts) == pytest.approx(ledger.pairs, abs=1e-9)
-        assert [part.about.method.split(", ")[1] for part in parts] == ["match", "routing"]
+        assert [part.about.method.split(", ")[-1] for part in parts] == ["match", "routing"]
         # Those of each tower alone would not have sufficed.
         nodes = fp.attribute(encoder, picture, llip.CAPTION, reading="frozen")
         nodes.ledger  # noqa: B018 - measures it
@@ -336,6 +363,24 @@ def test_enough_nodes_are_taken_for_the_score_to_close(encoder, picture):
     assert fixed.similarity == pytest.approx(moving.similarity, abs=1e-12)
     assert abs(fixed.baseline - moving.baseline) > 1e-4
     assert pairs.about.method == "integrated Jacobians, moving norms"
+
+
+def test_nodes_are_added_where_the_score_needs_them(encoder, picture):
+    for counts in ((1, 12), (12, 1)):
+        found = interactions(encoder, picture, (1, 2))
+        found = found.with_nodes(*(Quadrature.of("gauss-legendre", one) for one in counts), 5e-3)
+        assert found.counts == counts
+        assert found.finer_counts(256) == tuple(2 if one == 1 else one for one in counts)
+        # Where that side may have no more, the other gets them, until neither may.
+        assert found.finer_counts(12) == tuple(2 if one == 1 else one for one in counts)
+        assert found.finer_counts(1) == counts
+
+
+def test_many_columns_are_made_of_the_rows(encoder, picture):
+    found = interactions(encoder, picture, (1, 2))
+    weights = np.random.default_rng(0).normal(size=(found.shape[0] + 1, found.shape[1]))
+    expected = torch.cat([found.column_sums(weights[:5]), found.column_sums(weights[5:])])
+    near(found.column_sums(weights), expected, 1e-12)
 
 
 def test_a_head_sees_as_many_nodes_as_memory_allows(encoder, picture):

@@ -684,6 +684,7 @@ def of_version(version: int, data: bytes) -> Forged:
     ledger = dict(new["ledger"])
     of_heads = [ledger.pop(name) for name in ("left_out", "left_out_name", "match", "routing")]
     assert of_heads == [0.0, "", None, None]
+    assert new.pop("read_outs") == []
     if version == 3:
         forged.document = {**new, "ledger": ledger}
         forged.metadata["version"] = "3"

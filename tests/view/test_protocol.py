@@ -173,7 +173,7 @@ def agrees(kind: str, trait: traitlets.TraitType, page: TypeScript) -> bool:
     return False
 
 
-ROWS = {"type": "features", "epoch": 1, "side": 0, "id": 0, "features": [1, 2]}
+ROWS = {"type": "features", "epoch": 1, "part": "", "side": 0, "id": 0, "features": [1, 2]}
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_a_whole_message_is_taken_as_it_is(message):
         None, 3, "rows", [], {}, {"type": None}, {"type": ["rows"]}, {"type": "unheard of"},
         {**ROWS, "features": None}, {**ROWS, "features": [1.5]}, {**ROWS, "features": [True]},
         {**ROWS, "features": "12"}, {**ROWS, "epoch": "1"}, {**ROWS, "epoch": True},
-        {**ROWS, "side": None}, {**ROWS, "id": "1"}, {"type": "features", "epoch": 1, "side": 0},
+        {**ROWS, "side": None}, {**ROWS, "id": "1"}, {"type": "features", "epoch": 1, "side": 0}, {**ROWS, "part": None},
         {"type": "text", "side": 0, "text": 3}, {"type": "text", "text": "a"}, {"type": "file"},
         {"type": "hello", "epoch": 1},
     ],

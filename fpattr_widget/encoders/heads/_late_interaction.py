@@ -48,6 +48,11 @@ class LateInteractionHead:
     left_out_name: str = "change of winners"
     names_features: bool = True
 
+    @property
+    def score_name(self) -> str:
+        """What the score is, beside its being a cosine."""
+        return "mean over the query's tokens" if self.queries is None else "best of the queries"
+
     def mix(self, image: Tensor, text: Tensor) -> Tensor:
         winners, vectors = self.winners(image, text), self._vectors(image)
         vectors = vectors.expand(*winners.shape[:-1], *vectors.shape[-2:])
@@ -77,6 +82,7 @@ class LateInteractionHead:
         panels
             Of the text and of the image at its last block; ``None`` to number the vectors.
         """
+        image, text = (self._vectors(one)[self._asks(one)].flatten() for one in (image, text))
         products = self.similarities(image, text).double().cpu().numpy()
         count, vectors = products.shape
         winners = self.winners(image, text).tolist()

@@ -246,7 +246,7 @@ class PageTower(ImageTower):
         missing = [name for name in names if name not in output]
         if missing:
             raise InputError("image", f"is a mapping without {missing[0]!r}", _REMEDY)
-        given = {name: torch.as_tensor(np.asarray(output[name])) for name in names}
+        given = {name: _as_tensor(output[name]) for name in names}
         many = [name for name, tensor in given.items() if not tensor.ndim or len(tensor) != 1]
         if many:
             shape = tuple(given[many[0]].shape)
@@ -258,6 +258,8 @@ class PageTower(ImageTower):
         if problem is not None:
             raise InputError("image", f"holds {problem}, which the model does not take", _REMEDY)
         pixels = given["pixel_values"]
+        if not pixels.is_floating_point():
+            raise InputError("image", f"holds pixel_values of {pixels.dtype}", _REMEDY)
         if not bool(torch.isfinite(pixels).all()):
             raise InputError("image", "holds NaN or infinite values", "pass finite pixels")
         if ids.shape[1] > self.longest:
@@ -322,6 +324,10 @@ class PageTower(ImageTower):
         ]
         batch = {name: value.expand(len(kept), *value.shape[1:]) for name, value in inputs.items()}
         return {**batch, "pixel_values": torch.cat(packed)}
+
+
+def _as_tensor(value: Any) -> Tensor:
+    return value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
 
 
 def _lines(start: float, stop: float, length: int, count: int) -> Tensor:

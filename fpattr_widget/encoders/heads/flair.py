@@ -72,6 +72,17 @@ class FlairHead:
         weights = self.routing(image, text).detach()
         return lambda others: self._read(weights.to(others.dtype), self._values(others))
 
+    def frozen_through(self, image: Tensor, text: Tensor, place: int) -> Callable[[Tensor], Tensor]:
+        weights = self.routing(image, text).detach()
+        alone = torch.zeros_like(weights)
+        alone[:, 1 + place] = weights[:, 1 + place]
+
+        def read(others: Tensor) -> Tensor:
+            # Without the bias, which no place adds.
+            return self._read(alone.to(others.dtype), self._values(others), has_bias=False)
+
+        return read
+
     def routing(self, image: Tensor, text: Tensor) -> Tensor:
         """Return ``φ``, ``(..., heads, 1 + patches)``; the first goes nowhere; see ``Head.mix``."""
         keys = self._of_heads(_linear(_normalised(self._patches(image), self.key_norm), self.key))
@@ -129,10 +140,11 @@ class FlairHead:
     def _of_heads(self, projected: Tensor) -> Tensor:
         return projected.unflatten(-1, (self.heads, -1))
 
-    def _read(self, weights: Tensor, values: Tensor) -> Tensor:
+    def _read(self, weights: Tensor, values: Tensor, *, has_bias: bool = True) -> Tensor:
         """Return what attention reads; what went nowhere has the value zero."""
         mixed = torch.einsum("...hp,...phd->...hd", weights[..., 1:], values)
-        return _linear(mixed.flatten(-2), self.output)
+        weight, bias = self.output
+        return _linear(mixed.flatten(-2), (weight, bias if has_bias else None))
 
 
 def _normalised(states: Tensor, norm: nn.LayerNorm) -> Tensor:

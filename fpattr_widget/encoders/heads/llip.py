@@ -62,7 +62,16 @@ class LlipHead:
         return text[..., self.heads * self.size :]
 
     def frozen(self, image: Tensor, text: Tensor) -> Callable[[Tensor], Tensor]:
+        return self._reading(self.routing(image, text).detach())
+
+    def frozen_through(self, image: Tensor, text: Tensor, place: int) -> Callable[[Tensor], Tensor]:
         weights = self.routing(image, text).detach()
+        alone = torch.zeros_like(weights)
+        alone[:, place] = weights[:, place]
+        return self._reading(alone)
+
+    def _reading(self, weights: Tensor) -> Callable[[Tensor], Tensor]:
+        """Return what reads the values with these weights ``(heads, tokens)``."""
 
         def read(others: Tensor) -> Tensor:
             values = self._keys_and_values(others)[1]

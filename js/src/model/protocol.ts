@@ -5,10 +5,10 @@
  */
 
 import { DEFAULTS, type Settings } from "../values/settings";
-import type { Bytes, LedgerState, SideState } from "../values/shapes";
+import type { Bytes, LedgerState, ReadOutState, SideState } from "../values/shapes";
 
 /** Both ends have to speak the same one. */
-export const PROTOCOL = 4;
+export const PROTOCOL = 5;
 
 /** Model, method, layers, nodes and the unit, in words. */
 export type About = Record<string, string>;
@@ -23,11 +23,17 @@ export interface HoveredState {
 export type Traits = Settings & {
   /** What is explained: two sides. */
   sides: SideState[];
+  /** Names of the parts of the pairs that Python can be asked for: `match`, `mixture 1`, … */
+  parts: string[];
   similarity: number | null;
   ledger: LedgerState | Record<string, never>;
+  /** What a head read, of each part of the rows with each of the columns. */
+  read_outs: ReadOutState[];
   about: About;
   /** float32, little-endian, `(features of side 0, features of side 1)`; NaN rows are missing. */
   rows: Bytes;
+  /** The same of the part `match`; empty where there is none of it. */
+  match_rows: Bytes;
   epoch: number;
   /** Pinned features of each side. */
   selected_rows: number[];
@@ -47,11 +53,14 @@ const SETTING_ROLES = Object.fromEntries(
 
 export const ROLES = {
   sides: "shape",
+  parts: "shape",
   epoch: "shape",
   similarity: "painted",
   ledger: "painted",
+  read_outs: "painted",
   about: "painted",
   rows: "own",
+  match_rows: "own",
   selected_rows: "own",
   selected_columns: "own",
   hovered: "own",
@@ -69,10 +78,15 @@ export interface Hello {
   protocol: number;
 }
 
-/** Ask for features of side 0 one by one, or for the sum over features of side 1. */
+/**
+ * Ask for features of side 0 one by one, or for the sum over features of side 1. Python goes on
+ * with all rows of a part of which it was asked for some.
+ */
 export interface FeaturesRequest {
   type: "features";
   epoch: number;
+  /** The part of the pairs; empty for the pairs themselves. */
+  part: string;
   side: number;
   /** Comes back with the answer. */
   id: number;
@@ -99,6 +113,8 @@ export interface FileEdit {
 export interface FeaturesMessage {
   type: "features";
   epoch: number;
+  /** The part of the pairs that the values are of; empty for the pairs themselves. */
+  part: string;
   side: number;
   /** Of the request; 0 where nobody asked. */
   id: number;
@@ -109,6 +125,7 @@ export interface LedgerMessage {
   type: "ledger";
   epoch: number;
   ledger: LedgerState;
+  read_outs: ReadOutState[];
   similarity: number;
   about: About;
 }

@@ -4,7 +4,7 @@ import { type Focus, NOTHING } from "../values/focus";
 import { Pairs } from "../values/pairs";
 import { ascending, same } from "../values/sets";
 import { readSettings, type Settings } from "../values/settings";
-import type { AnyPanel, Bytes, FoldState, LedgerState } from "../values/shapes";
+import type { AnyPanel, Bytes, FoldState, LedgerState, ReadOutState } from "../values/shapes";
 import { type Both, both, SIDES, type SideIndex, specialOf } from "../values/sides";
 import { decodeFloats, encodeFloats } from "./bytes";
 import { Listeners } from "./listeners";
@@ -34,6 +34,8 @@ export interface Subject {
   sides: Both<readonly AnyPanel[]>;
   /** Words of a side's sentences that stand in the same place. */
   folds: Both<readonly FoldState[]>;
+  /** Parts of the pairs that can be asked for. */
+  parts: readonly string[];
   /** For each feature, whether it is special. */
   special: Both<readonly boolean[]>;
 }
@@ -48,9 +50,23 @@ const OTHER_VERSION =
 
 const NO_ROWS = new DataView(new ArrayBuffer(0));
 
+/** The traits that hold what was computed, and what stands there before. */
+const NO_RESULTS = {
+  rows: NO_ROWS,
+  match_rows: NO_ROWS,
+  ledger: {},
+  read_outs: [],
+} as const satisfies Partial<Record<keyof Traits, unknown>>;
+
+type Results = { -readonly [K in keyof typeof NO_RESULTS]: unknown };
+
 export class Store {
   subject: Subject;
   pairs: Pairs;
+  /** Parts of the pairs as far as they are known; routing follows from the others. */
+  readonly #parts = new Map<string, Pairs>();
+  /** The part whose rows were asked for last; never routing, which nobody is asked for. */
+  #asked = "";
   settings: Settings;
   failure = "";
   /** Why an edit of each side was refused, in Python's words. */
@@ -59,7 +75,7 @@ export class Store {
   readonly #answers = new Answers(
     () => this.#notify(),
     () => {
-      if (this.absence === "computing" && !this.pairs.complete) this.#requests.hello();
+      if (this.absence === "computing" && !this.awaited.complete) this.#requests.hello();
     },
   );
   readonly #saver: Saver;
@@ -76,7 +92,7 @@ export class Store {
   #news = "";
   #stopped: "interrupted" | "left out" | null = null;
   /** The results that the model held when they were last read or written here. */
-  #results: Pick<Traits, "rows" | "ledger">;
+  #results: Results;
 
   constructor(readonly model: Model) {
     this.#requests = new Requests((message) => {
@@ -84,13 +100,13 @@ export class Store {
       quietly(() => model.send(message));
     });
     this.#saver = new Saver(
-      () => this.#write("rows", encodeFloats(this.pairs.values)),
+      () => this.#putRows(),
       () => quietly(() => model.save_changes()),
     );
     this.settings = readSettings((name) => model.get(name));
     this.subject = readSubject(model);
     this.pairs = new Pairs(this.subject.special);
-    this.pairs.merge(decodeFloats(model.get("rows")));
+    this.#mergeRows();
     this.#results = this.#readResults();
     this.#shape = this.#fingerprint();
     this.#listen();
@@ -101,6 +117,7 @@ export class Store {
   #listen(): void {
     const own: Record<With<"own">, () => void> = {
       rows: () => this.#merge(),
+      match_rows: () => this.#merge(),
       selected_rows: () => this.#takePins(),
       selected_columns: () => this.#takePins(),
       hovered: () => this.#takeHover(),
@@ -159,13 +176,18 @@ export class Store {
     return ledger && "pairs" in ledger ? (ledger as LedgerState) : null;
   }
 
+  /** What a head read, of each part of the rows with each of the columns; empty before the ledger. */
+  get readOuts(): readonly ReadOutState[] {
+    return this.model.get("read_outs") ?? [];
+  }
+
   get similarity(): number | null {
     return this.model.get("similarity") ?? null;
   }
 
   /** What Python is doing, in its words, while rows are missing. */
   get news(): string {
-    return this.absence === "computing" && !this.pairs.complete ? this.#news : "";
+    return this.absence === "computing" && !this.awaited.complete ? this.#news : "";
   }
 
   get about(): About {
@@ -176,6 +198,37 @@ export class Store {
     const { state } = this.#answers;
     if (state === "silent" || state === "lost") return state;
     return this.#stopped ?? "computing";
+  }
+
+  /** The pairs whose rows are waited for: all, and then those of the part that was asked for. */
+  get awaited(): Pairs {
+    return this.pairs.complete ? this.pairsOf(this.#asked) : this.pairs;
+  }
+
+  /** The pairs of a part, those themselves where it has no name. */
+  pairsOf(part: string): Pairs {
+    if (part === "") return this.pairs;
+    const known = this.#parts.get(part);
+    const pairs = known ?? new Pairs(this.subject.special);
+    if (!known) this.#parts.set(part, pairs);
+    if (part === "routing" && !pairs.complete) {
+      pairs.takeDifference(this.pairs, this.pairsOf("match"));
+    }
+    return pairs;
+  }
+
+  /** Whether a part can be shown: it is there, or Python may be asked for it. */
+  offers(part: string): boolean {
+    if (!this.subject.parts.includes(part)) return false;
+    const { absence } = this;
+    return this.pairsOf(part).complete || (absence !== "silent" && absence !== "lost");
+  }
+
+  /** Ask for all rows of a part that is shown. */
+  request(part: string): void {
+    this.#asked = part === "routing" ? "match" : part;
+    if (this.#asked === "" || this.pairsOf(this.#asked).complete) return;
+    if (this.absence === "computing") this.#requests.fill(this.#asked);
   }
 
   set<K extends keyof Settings>(name: K, value: Settings[K]): void {
@@ -215,23 +268,29 @@ export class Store {
    * Sum over chosen features of a side, one number for each feature of the other. What is missing
    * is asked for before all else, and NaN until it is there.
    */
-  along(side: SideIndex, features: readonly number[]): Float64Array {
-    return side === 0 ? this.#sumOfRows(features) : this.#sumOfColumns(features);
+  along(side: SideIndex, features: readonly number[], part = ""): Float64Array {
+    if (part === "routing") {
+      const match = this.along(side, features, "match");
+      return this.along(side, features).map((value, i) => value - (match[i] ?? Number.NaN));
+    }
+    return side === 0 ? this.#sumOfRows(features, part) : this.#sumOfColumns(features, part);
   }
 
-  #sumOfRows(features: readonly number[]): Float64Array {
-    const missing = this.pairs.missing(features);
-    if (missing.length > 0) this.#requests.rows(missing);
-    return this.pairs.along(0, features);
+  #sumOfRows(features: readonly number[], part: string): Float64Array {
+    const pairs = this.pairsOf(part);
+    const missing = pairs.missing(features);
+    if (missing.length > 0) this.#requests.rows(missing, part);
+    return pairs.along(0, features);
   }
 
   /** Where rows are missing, an answer from Python stands in. */
-  #sumOfColumns(features: readonly number[]): Float64Array {
-    const sum = this.pairs.along(1, features);
+  #sumOfColumns(features: readonly number[], part: string): Float64Array {
+    const pairs = this.pairsOf(part);
+    const sum = pairs.along(1, features);
     const special = features.some((feature) => this.subject.special[1][feature]);
-    if (this.pairs.complete || special) return sum;
-    const answer = this.#requests.answer(features);
-    if (!answer) this.#requests.sum(features);
+    if (pairs.complete || special) return sum;
+    const answer = this.#requests.answer(features, part);
+    if (!answer) this.#requests.sum(features, part);
     return sum.map((value, row) => (Number.isNaN(value) ? (answer?.[row] ?? value) : value));
   }
 
@@ -253,6 +312,7 @@ export class Store {
         break;
       case "ledger":
         this.#write("ledger", content.ledger);
+        this.#write("read_outs", content.read_outs);
         this.#write("similarity", content.similarity);
         this.#write("about", content.about);
         this.#saver.schedule();
@@ -269,15 +329,14 @@ export class Store {
         break;
       case "interrupted":
         this.#news = "";
-        this.#stopped = this.pairs.complete ? null : "interrupted";
+        this.#stopped = this.awaited.complete ? null : "interrupted";
         this.#saver.flush();
         break;
       case "done":
         this.#news = "";
         this.#saver.flush();
         if (this.#stopped === "interrupted") return;
-        this.#stopped =
-          this.pairs.complete || this.#requests.again(this.pairs.missing()) ? null : "left out";
+        this.#stopped = this.#isThere() ? null : "left out";
         break;
       default:
         return;
@@ -285,31 +344,52 @@ export class Store {
     this.#notify();
   }
 
-  #takeFeatures({ side, id, features }: FeaturesMessage, values: Float32Array): boolean {
+  /** Whether all rows that are waited for came, or were asked for again. */
+  #isThere(): boolean {
+    const { awaited } = this;
+    if (awaited.complete) return true;
+    return this.#requests.again(awaited.missing(), awaited === this.pairs ? "" : this.#asked);
+  }
+
+  #takeFeatures({ part, side, id, features }: FeaturesMessage, values: Float32Array): boolean {
+    if (part !== "" && !this.subject.parts.includes(part)) return false;
     if (side === 1) {
       return values.length === this.pairs.rows && this.#requests.answered(id, values);
     }
-    if (side !== 0 || !this.#takeRows(features, values)) return false;
+    if (side !== 0 || !this.#takeRows(this.pairsOf(part), features, values)) return false;
+    this.#requests.came(part);
     this.#stopped = null;
     this.#saver.schedule();
     return true;
   }
 
-  #takeRows(rows: readonly number[], values: Float32Array): boolean {
-    const { columns } = this.pairs;
+  #takeRows(pairs: Pairs, rows: readonly number[], values: Float32Array): boolean {
+    const { columns } = pairs;
     if (values.length !== rows.length * columns) return false;
     let taken = false;
     rows.forEach((row, i) => {
-      taken = this.pairs.write(row, values.subarray(i * columns, (i + 1) * columns)) || taken;
+      taken = pairs.write(row, values.subarray(i * columns, (i + 1) * columns)) || taken;
     });
     return taken;
+  }
+
+  #putRows(): void {
+    this.#write("rows", encodeFloats(this.pairs.values));
+    const match = this.#parts.get("match");
+    if (match && match.count > 0) this.#write("match_rows", encodeFloats(match.values));
+  }
+
+  #mergeRows(): void {
+    this.pairs.merge(decodeFloats(this.model.get("rows")));
+    const match = decodeFloats(this.model.get("match_rows"));
+    if (match.length > 0) this.pairsOf("match").merge(match);
   }
 
   /** Rows that Python set: they complete what is there, and never take a row away. */
   #merge(): void {
     if (this.#writing) return;
     this.#reload();
-    this.pairs.merge(decodeFloats(this.model.get("rows")));
+    this.#mergeRows();
     this.#results = this.#readResults();
     this.#notify();
   }
@@ -325,18 +405,20 @@ export class Store {
     this.#saver.cancel();
     this.subject = readSubject(this.model);
     this.pairs = new Pairs(this.subject.special);
+    this.#parts.clear();
+    this.#asked = "";
     this.failure = "";
     this.#news = "";
     this.refused.fill("");
     this.#stopped = null;
     // What still is there from before belongs to what was explained before.
     const before = this.#results;
-    if (this.model.get("rows") === before.rows) this.#write("rows", NO_ROWS);
-    else this.pairs.merge(decodeFloats(this.model.get("rows")));
-    if (this.model.get("ledger") === before.ledger) {
-      this.#write("ledger", {});
-      this.#write("similarity", null);
+    if (this.model.get("ledger") === before.ledger) this.#write("similarity", null);
+    for (const trait of Object.keys(NO_RESULTS) as (keyof Results)[]) {
+      if (this.model.get(trait) !== before[trait]) continue;
+      this.#write(trait, NO_RESULTS[trait] as unknown as Traits[typeof trait]);
     }
+    this.#mergeRows();
     this.#results = this.#readResults();
     this.#requests.restart(this.subject.epoch);
     for (const { selection } of this.#bound) {
@@ -352,8 +434,12 @@ export class Store {
     this.#notify();
   }
 
-  #readResults(): Pick<Traits, "rows" | "ledger"> {
-    return { rows: this.model.get("rows"), ledger: this.model.get("ledger") };
+  #readResults(): Results {
+    const results: Partial<Results> = {};
+    for (const trait of Object.keys(NO_RESULTS) as (keyof Results)[]) {
+      results[trait] = this.model.get(trait);
+    }
+    return results as Results;
   }
 
   #readSettings(): void {
@@ -430,7 +516,7 @@ export class Store {
     } finally {
       this.#writing = false;
     }
-    if (trait === "rows" || trait === "ledger") this.#results = this.#readResults();
+    if (trait in NO_RESULTS) this.#results = this.#readResults();
   }
 
   #notify(): void {
@@ -451,6 +537,7 @@ function readSubject(model: Model): Subject {
     epoch: model.get("epoch") ?? 0,
     sides: panels,
     folds: both((side) => sides[side]?.folds ?? []),
+    parts: model.get("parts") ?? [],
     special: both((side) => specialOf(panels[side])),
   };
 }

@@ -6,6 +6,7 @@ import type { Draft, Focus } from "../values/focus";
 import { NO_DRAFT } from "../values/focus";
 import type { Gesture } from "../values/gestures";
 import type { Look, Place } from "../values/look";
+import type { Pairs } from "../values/pairs";
 import type { Settings } from "../values/settings";
 import type { PanelState } from "../values/shapes";
 import type { Both, Panel, Side, SideIndex } from "../values/sides";
@@ -20,6 +21,8 @@ export interface ViewState {
   gesture: Gesture;
   /** Whether the view was ever touched. */
   touched: boolean;
+  /** The place that is read which is pointed at: a part of the pairs. */
+  preview: string | null;
 }
 
 export const AT_FIRST: ViewState = {
@@ -27,6 +30,7 @@ export const AT_FIRST: ViewState = {
   draft: NO_DRAFT,
   gesture: "replace",
   touched: false,
+  preview: null,
 };
 
 export interface Context {
@@ -35,6 +39,10 @@ export interface Context {
   readonly state: Readonly<ViewState>;
   /** What is explained, as panels. */
   readonly sides: Both<Side>;
+  /** The part of the pairs that is shown, as of the last paint; empty for the pairs themselves. */
+  readonly part: string;
+  /** Its pairs. */
+  readonly pairs: Pairs;
   /** The view's outermost element. */
   readonly root: HTMLElement;
   /** What chips stand on, as of the last paint. */

@@ -47,3 +47,14 @@ export function setStyle(element: HTMLElement, property: string, value: string):
   if (value) element.style.setProperty(property, value);
   else element.style.removeProperty(property);
 }
+
+/** Call `show` when the pointer or the focus comes to an element, and `hide` when it leaves. */
+export function onPointed(
+  element: HTMLElement,
+  show: () => void,
+  hide: () => void,
+  signal: AbortSignal,
+): void {
+  for (const type of ["pointerenter", "focus"]) element.addEventListener(type, show, { signal });
+  for (const type of ["pointerleave", "blur"]) element.addEventListener(type, hide, { signal });
+}

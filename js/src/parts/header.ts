@@ -9,6 +9,8 @@ import {
   type Waterfall,
   waterfall,
 } from "../values/ledger";
+import { HALVES } from "../values/parts";
+import type { LedgerState } from "../values/shapes";
 import type { Context, Part } from "./context";
 import { h, setAttributes, setStyle, setText } from "./dom";
 import { createHelp } from "./help";
@@ -39,13 +41,16 @@ export function createHeader(context: Context): Part {
   return { element, paint };
 
   function paint(): void {
-    const { similarity, ledger: now, pairs, about, subject } = store;
+    const { similarity, ledger: now, about, subject } = store;
     setText(unit, unitOf());
-    setText(made, [about.model, about.method].filter(Boolean).join(" · "));
+    const without = now?.left_out_name ? `without ${now.left_out_name}` : "";
+    setText(made, [about.model, about.method, without].filter(Boolean).join(" · "));
+    setAttributes(ledger, { "data-shown": context.part || undefined });
     // While something else is computed, what was shown stays, faint.
     setAttributes(element, { "data-stale": now === null });
     help.paint();
-    const next = [now, similarity, context.sides, pairs.complete];
+    const complete = (["", ...HALVES] as const).map((part) => store.pairsOf(part).complete);
+    const next = [now, similarity, context.sides, ...complete];
     if (next.every((value, i) => value === drawn[i])) return;
     drawn = next;
     if (now === null) {
@@ -55,8 +60,12 @@ export function createHeader(context: Context): Part {
       return;
     }
     tooltip.hide();
-    if (addsUp(now)) draw(waterfall(now, subject.sides, context.sides, pairs));
-    else {
+    if (addsUp(now)) {
+      draw(
+        waterfall(now, subject.sides, context.sides, (part) => store.pairsOf(part)),
+        now,
+      );
+    } else {
       setText(number, plain(now.similarity));
       setAttributes(ledger, { "aria-label": "Ledger" });
       ledger.replaceChildren(h("p", { class: "fpattr-small" }, doesNotAddUp(now)));
@@ -67,7 +76,7 @@ export function createHeader(context: Context): Part {
     return store.about.unit_label || UNIT;
   }
 
-  function draw(fall: Waterfall): void {
+  function draw(fall: Waterfall, { pairs }: LedgerState): void {
     const { steps, end, decimals } = fall;
     const text = steps.map(({ name, value }) => `${name} ${fixed(value, decimals, true)}`);
     setText(number, fixed(end, decimals));
@@ -81,7 +90,16 @@ export function createHeader(context: Context): Part {
       title(`${unitOf()} ${fixed(end, decimals)}`),
       "What all steps come to.",
     ]);
-    ledger.replaceChildren(...steps.map((step) => stepColumn(step, fall)), last);
+    const columns = steps.map((step) => stepColumn(step, fall));
+    const halves = columns.filter((_, i) => isHalf(steps[i]));
+    const together = h(
+      "div",
+      { class: "fpattr-halves" },
+      ...halves,
+      h("span", { class: "fpattr-whole" }, `pairs ${fixed(pairs, decimals, true)}`),
+    );
+    const others = columns.filter((column) => !halves.includes(column));
+    ledger.replaceChildren(...(halves.length > 0 ? [together] : []), ...others, last);
   }
 
   function stepColumn(step: Step, fall: Waterfall): HTMLElement {
@@ -96,7 +114,10 @@ export function createHeader(context: Context): Part {
     }
     const says = fixed(value, decimals, true);
     const element = column(key, says, name, fall, stop, bars);
-    setAttributes(element, { "data-sign": value < 0 ? "negative" : "positive" });
+    setAttributes(element, {
+      "data-sign": value < 0 ? "negative" : "positive",
+      "data-signed": key === "pairs" || key === "special" || isHalf(step),
+    });
     tooltip.explain(element, () => {
       const parts = madeOf(step, decimals);
       const made = parts ? [h("span", { class: "fpattr-made" }, parts)] : [];
@@ -104,6 +125,10 @@ export function createHeader(context: Context): Part {
     });
     return element;
   }
+}
+
+function isHalf(step: Step | undefined): boolean {
+  return step !== undefined && (HALVES as string[]).includes(step.key);
 }
 
 function title(text: string): HTMLElement {

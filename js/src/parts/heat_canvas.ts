@@ -1,6 +1,7 @@
 /** Painting a heat map on canvases: its colours, and lines over what is negative. */
 
-import { type Heat, hatchPixels, heatPixels, type Pixels } from "../values/heat";
+import type { Rgb } from "../values/colour";
+import { type Heat, hatchPixels, heatPixels, type Pixels, sharePixels } from "../values/heat";
 import type { Grid } from "../values/region";
 
 const HATCH = 448; // pixels: about as many as a picture has on the screen
@@ -19,6 +20,16 @@ export function paintHatch(
   size = HATCH,
 ): void {
   put(canvas, grid, heat && hatchPixels(grid, heat, size));
+}
+
+/** Paint shares of one whole, which have no sign. */
+export function paintShares(
+  canvas: HTMLCanvasElement,
+  grid: Grid,
+  shares: Float64Array,
+  colour: Rgb,
+): void {
+  put(canvas, grid, sharePixels(grid, shares, colour));
 }
 
 function put(canvas: HTMLCanvasElement, grid: Grid, pixels: Pixels | null): void {

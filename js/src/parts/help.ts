@@ -50,10 +50,12 @@ export function createHelp(context: Context): Help {
   return { button, element, paint };
 
   function paint(): void {
-    const next = [context.sides, store.about];
+    const { about, subject, readOuts } = store;
+    const next = [context.sides, about, subject, readOuts];
     if (element.hidden || next.every((value, i) => value === drawn[i])) return;
     drawn = next;
-    entries.replaceChildren(...help(context.sides, store.about).map(entryElement));
+    const read = { parts: subject.parts, any: readOuts.length > 0 };
+    entries.replaceChildren(...help(context.sides, about, read).map(entryElement));
   }
 
   function open(): void {

@@ -19,7 +19,8 @@ import {
 import { paintValue, spoken } from "./chip";
 import type { Context, Part } from "./context";
 import { choice } from "./controls";
-import { h, setAttributes, setStyle, setText } from "./dom";
+import { h, onPointed, setAttributes, setStyle, setText } from "./dom";
+import { createReading } from "./reading";
 
 interface SpecialChip {
   readonly side: SideIndex;
@@ -42,12 +43,13 @@ export function createLegend(context: Context, ...tools: HTMLElement[]): Part {
     (value) => store.set("signs", value),
     signal,
   );
+  const reading = createReading(context);
   const specials = h("div", { class: "fpattr-specials" });
   const element = h(
     "div",
     { class: "fpattr-legend" },
     scale,
-    h("div", { class: "fpattr-tools" }, signs.element, ...tools, specials),
+    h("div", { class: "fpattr-tools" }, ...reading.elements, signs.element, ...tools, specials),
   );
   let drawn: Both<Side> | undefined;
   let chips: SpecialChip[] = [];
@@ -60,10 +62,7 @@ export function createLegend(context: Context, ...tools: HTMLElement[]): Part {
     const show = () => context.point(on(side, features));
     const hide = () => context.point(NOTHING);
     const pin = () => context.pin(side, same(context.pinned()[side], features) ? [] : features);
-    chip.addEventListener("pointerenter", show, { signal });
-    chip.addEventListener("pointerleave", hide, { signal });
-    chip.addEventListener("focus", show, { signal });
-    chip.addEventListener("blur", hide, { signal });
+    onPointed(chip, show, hide, signal);
     chip.addEventListener("click", pin, { signal });
     return { side, group, element: chip };
   }
@@ -82,6 +81,7 @@ export function createLegend(context: Context, ...tools: HTMLElement[]): Part {
     const { sides } = look;
     const { settings } = store;
     for (const each of scales) each.paint(look, settings, context.state.place);
+    reading.paint();
     signs.show(settings.signs);
     setAttributes(scale, { "data-signs": settings.signs });
     if (drawn !== context.sides) draw();

@@ -6,7 +6,7 @@ import type { Look } from "../values/look";
 import { tallyOf, wordOf } from "../values/sides";
 import { type StrongPair, strongestPairs } from "../values/strongest";
 import type { Context, Part } from "./context";
-import { h, setAttributes, setStyle } from "./dom";
+import { h, onPointed, setAttributes, setStyle } from "./dom";
 
 export function createList(context: Context): Part {
   const { store, signal } = context;
@@ -34,8 +34,8 @@ export function createList(context: Context): Part {
   return { element, paint };
 
   function paint({ sides: looks }: Look): void {
-    const { pairs, settings } = store;
-    const { sides } = context;
+    const { settings } = store;
+    const { pairs, sides } = context;
     const now = [pairs, pairs.version, sides, settings.signs];
     if (now.some((value, i) => value !== drawn[i])) {
       drawn = now;
@@ -62,7 +62,7 @@ export function createList(context: Context): Part {
     focus: Focus,
     longest: number,
   ): HTMLButtonElement {
-    const { pairs } = store;
+    const { pairs } = context;
     const { text, which, whose, special } = group;
     const [rows, columns] = context.sides;
     const told = [`↔ ${tallyOf(columns, features)}`, which, rows.panels.length > 1 ? whose : ""];
@@ -80,10 +80,7 @@ export function createList(context: Context): Part {
     const show = () => context.point(focus, null);
     const hide = () => context.point(NOTHING);
     const pin = () => context.pinBoth(sameFocus(context.pinned(), focus) ? NOTHING : focus);
-    button.addEventListener("pointerenter", show, { signal });
-    button.addEventListener("pointerleave", hide, { signal });
-    button.addEventListener("focus", show, { signal });
-    button.addEventListener("blur", hide, { signal });
+    onPointed(button, show, hide, signal);
     button.addEventListener("click", pin, { signal });
     return button;
   }

@@ -19,9 +19,11 @@ import { same } from "../values/sets";
 import type { PictureState } from "../values/shapes";
 import { otherThan, sumAt, wordOf } from "../values/sides";
 import type { Context, Part } from "./context";
-import { h, setAttributes, setStyle, setText } from "./dom";
+import { h, onPointed, setAttributes, setStyle, setText } from "./dom";
 import { paintHatch, paintHeat } from "./heat_canvas";
 import { type ShownImage, showImage } from "./image";
+import { rove } from "./roving";
+import { createThumb } from "./thumb";
 
 /** What stands in the overview, for one plan of it. */
 interface Shown {
@@ -68,7 +70,8 @@ export function createOverview(context: Context): Part {
   function paint(look: Look): void {
     arrange();
     if (!shown) return;
-    const values = [store.pairs.version, store.settings.signs, store.ledger];
+    const { pairs } = context;
+    const values = [pairs, pairs.version, store.settings.signs, store.ledger];
     if (values.some((value, i) => value !== painted[i])) {
       painted = values;
       const limit = shown.fill();
@@ -90,7 +93,7 @@ function createMaps(context: Context, maps: Maps, signal: AbortSignal): Shown {
     const name = h("bdi", { class: "fpattr-cell-name" }, entry.text);
     const button = h(
       "button",
-      { type: "button", class: "fpattr-cell", tabindex: -1 },
+      { type: "button", class: "fpattr-cell" },
       h("span", { class: "fpattr-thumbs" }, ...thumbs.map((thumb) => thumb.element)),
       name,
     );
@@ -103,47 +106,25 @@ function createMaps(context: Context, maps: Maps, signal: AbortSignal): Shown {
   );
   setStyle(element, "--fpattr-across", String(fields.length));
   const images = fields.map((): ShownImage => showImage(() => dress(), signal));
-  cells.forEach(({ entry, button }, index) => {
+  for (const { entry, button } of cells) {
     linkTo(context, button, on(side, entry.features), signal);
-    button.addEventListener("focus", () => rove(index), { signal });
-    button.addEventListener("keydown", (event) => walk(event, index), { signal });
-  });
-  rove(0);
+  }
+  rove(
+    cells.map(({ button }) => button),
+    signal,
+  );
   return { element, title, fill, mark };
-
-  function rove(index: number): void {
-    cells.forEach(({ button }, i) => {
-      setAttributes(button, { tabindex: i === index ? 0 : -1 });
-    });
-  }
-
-  function walk(event: KeyboardEvent, index: number): void {
-    const top = cells[0]?.button.offsetTop;
-    const across = cells.filter(({ button }) => button.offsetTop === top).length;
-    const next = {
-      ...{ ArrowLeft: index - 1, ArrowRight: index + 1 },
-      ...{ ArrowUp: index - across, ArrowDown: index + across },
-      ...{ Home: 0, End: cells.length - 1 },
-    }[event.key];
-    const cell = next === undefined ? undefined : cells[next];
-    if (next !== undefined) event.preventDefault();
-    cell?.button.focus();
-  }
 
   /** Put the pictures under the maps, in their proportions. */
   function dress(): void {
-    images.forEach(({ element: image, ratio }, i) => {
-      for (const { thumbs } of cells) {
-        const thumb = thumbs[i]?.element;
-        if (!thumb || ratio === null) continue;
-        setStyle(thumb, "aspect-ratio", String(Number(ratio.toFixed(4))));
-        setStyle(thumb, "--fpattr-under", `url("${image.src}")`);
-      }
+    images.forEach((image, i) => {
+      for (const { thumbs } of cells) thumbs[i]?.dress(image);
     });
   }
 
   function fill(): number {
-    const { pairs, settings } = store;
+    const { pairs } = context;
+    const { settings } = store;
     images.forEach((image, i) => {
       const panel = context.sides[there].panels[fields[i]?.panel ?? 0];
       image.follow(panel?.state as PictureState);
@@ -151,7 +132,8 @@ function createMaps(context: Context, maps: Maps, signal: AbortSignal): Shown {
     const all = cells.map(({ entry }) => mapsOf(maps, entry, pairs));
     const { ordinary } = context.sides[there];
     const floor = unitOf(context) * featureFloor(ordinary.length);
-    const limit = limitOf(sizeOf(all.flat()), floor);
+    const whole = entries.flatMap((entry) => mapsOf(maps, entry, store.pairs));
+    const limit = limitOf(sizeOf([...all.flat(), ...whole]), floor);
     const { signs } = settings;
     cells.forEach(({ entry, thumbs, button }, i) => {
       thumbs.forEach((thumb, k) => {
@@ -174,21 +156,6 @@ function createMaps(context: Context, maps: Maps, signal: AbortSignal): Shown {
       });
     }
   }
-}
-
-const THUMB = 96; // pixels
-
-function createThumb(grid: Grid) {
-  const [heat, hatch] = [h("canvas", { class: "fpattr-colours" }), h("canvas", {})];
-  const element = h("span", { class: "fpattr-thumb", "aria-hidden": "true" }, heat, hatch);
-  setStyle(element, "aspect-ratio", String(Number((grid.columns / grid.rows || 1).toFixed(4))));
-  return {
-    element,
-    paint(values: Heat) {
-      paintHatch(hatch, grid, values, THUMB);
-      paintHeat(heat, grid, values);
-    },
-  };
 }
 
 function createMatrix(context: Context, matrix: Matrix, signal: AbortSignal): Shown {
@@ -273,8 +240,8 @@ function createMatrix(context: Context, matrix: Matrix, signal: AbortSignal): Sh
 
   function fill(): number {
     const { pairs, settings } = store;
-    const map = cellsOf(matrix, pairs);
-    const limit = limitOf(sizeOf([map]), unitOf(context) * FLOOR);
+    const map = cellsOf(matrix, context.pairs);
+    const limit = limitOf(sizeOf([map, cellsOf(matrix, pairs)]), unitOf(context) * FLOOR);
     const values: Heat = { map, limit, signs: settings.signs, smooth: false };
     paintHatch(hatch, grid, values, 24 * Math.max(grid.rows, grid.columns));
     paintHeat(heat, grid, values);
@@ -324,9 +291,6 @@ function unitOf({ store }: Context): number {
 function linkTo(context: Context, element: HTMLElement, focus: Focus, signal: AbortSignal): void {
   const show = () => context.point(focus, null);
   const pin = () => context.pinBoth(sameFocus(context.pinned(), focus) ? NOTHING : focus);
-  element.addEventListener("pointerenter", show, { signal });
-  element.addEventListener("pointerleave", context.leave, { signal });
-  element.addEventListener("focus", show, { signal });
-  element.addEventListener("blur", context.leave, { signal });
+  onPointed(element, show, context.leave, signal);
   element.addEventListener("click", pin, { signal });
 }

@@ -116,10 +116,12 @@ export function createPicture(context: Context, shown: Shown<PicturePanel>): Pan
   const outlined = () =>
     ["fpattr-under", "fpattr-over"].map((name) => svg("path", { class: name }));
   const [pins, layers] = [outlined(), outlined()];
+  const won = [svg("path"), svg("path")];
   const marks = svg(
     "svg",
     { class: "fpattr-marks", preserveAspectRatio: "none", "aria-hidden": "true" },
     svg("g", { class: "fpattr-aside" }, ...pins),
+    svg("g", { class: "fpattr-won" }, ...won),
     ...layers,
   );
   const stage = h(
@@ -170,7 +172,8 @@ export function createPicture(context: Context, shown: Shown<PicturePanel>): Pan
     const panel = shown.now;
     const { grid, firstPatch } = panel;
     const { columns, rows } = grid;
-    const { settings, pairs } = store;
+    const { settings } = store;
+    const { pairs } = context;
     const here = look.sides[side];
     const chosen = patchesOf(panel, here.chosen);
     image.follow(panel.state);
@@ -203,6 +206,8 @@ export function createPicture(context: Context, shown: Shown<PicturePanel>): Pan
     const pinned = patchesOf(panel, here.pinned);
     const aside = same(pinned, chosen) ? "" : outlinePath(pinned, grid);
     for (const layer of pins) setAttributes(layer, { d: aside || undefined });
+    const read = side === 1 ? outlinePath(patchesOf(panel, look.won), grid) : "";
+    for (const layer of won) setAttributes(layer, { d: read || undefined });
     setAttributes(marks, { "data-pinned": pinned.length > 0 && !aside });
     heading.paint(look);
     readOut(panel, look);

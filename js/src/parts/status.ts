@@ -15,13 +15,13 @@ export function createLine(context: Context): Part {
   return {
     element,
     paint(look: Look) {
-      const { absence, pairs, news } = store;
-      const { sides } = context;
+      const { absence, awaited, news } = store;
+      const { sides, part } = context;
       const pieces = line({
-        ...{ sides, look, news, touched: state.touched },
+        ...{ sides, look, news, part, touched: state.touched },
         why: WHY[absence],
         computing: absence === "computing",
-        missing: pairs.rows - pairs.count,
+        missing: awaited.rows - awaited.count,
       });
       // News come by themselves: what else is said is not said again for them.
       const now = JSON.stringify(pieces, (key, value) =>
@@ -79,7 +79,7 @@ export function createProgress({ store }: Context): Part {
   return {
     element,
     paint() {
-      const { count, rows, complete } = store.pairs;
+      const { count, rows, complete } = store.awaited;
       const busy = !complete && store.absence === "computing";
       const uncounted = busy && count === 0 && store.news !== "";
       setAttributes(element, {
@@ -103,7 +103,7 @@ interface Trouble {
 }
 
 function troubleOf(store: Store): Trouble | null {
-  const { failure, absence, pairs } = store;
+  const { failure, absence, awaited: pairs } = store;
   if (failure) return { text: failure, again: "Try again" };
   if (pairs.complete) return null;
   if (absence === "interrupted") {

@@ -36,6 +36,17 @@ export function heatPixels(grid: Grid, { map, limit, signs, smooth }: Heat): Pix
   return { width, height, data };
 }
 
+/** How much each cell has of what is shared, in one colour: the more, the stronger. */
+export function sharePixels(grid: Grid, shares: Float64Array, colour: Rgb): Pixels {
+  const data = new Uint8ClampedArray(4 * grid.rows * grid.columns);
+  const most = Math.max(...shares);
+  shares.forEach((share, i) => {
+    if (share > 0) put(data, 4 * i, colour, (STRONGEST_SHARE * share) / most);
+  });
+  return { width: grid.columns, height: grid.rows, data };
+}
+
+const STRONGEST_SHARE = 0.85;
 const PERIOD = 7; // pixels from line to line
 const LINE = [255, 255, 255] as const;
 const STRONGEST_LINE = 0.6;

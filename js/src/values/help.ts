@@ -1,6 +1,7 @@
 /** What a newcomer asks, and the answers. Pure. */
 
 import { listed } from "./format";
+import { HALVES, MEANINGS } from "./parts";
 import type { AnyPanel } from "./shapes";
 import { type Both, isDifference, SIDES, type Side, wordOf } from "./sides";
 
@@ -17,8 +18,15 @@ const REFERENCES = {
 
 const PADDING = /^PAD\b/;
 
-/** What there is to explain of these sides; `about` has layers and nodes in words. */
-export function help(sides: Both<Side>, about: Readonly<Record<string, string>>): Entry[] {
+/**
+ * What there is to explain of these sides; `about` has layers and nodes in words, and `read` tells
+ * which parts the pairs have, and whether there are read-outs.
+ */
+export function help(
+  sides: Both<Side>,
+  about: Readonly<Record<string, string>>,
+  read: { parts: readonly string[]; any: boolean },
+): Entry[] {
   const [some, others] = SIDES.map((side) => wordOf(sides[side], "group", " or "));
   const special = sides.flatMap(({ groups }) => groups.filter((group) => group.special));
   const names = [...new Set(special.map(({ text }) => text))];
@@ -47,6 +55,14 @@ export function help(sides: Both<Side>, about: Readonly<Record<string, string>>)
     {
       term: "Steps",
       text: `The score is a sum. ${sums ? "Where parts cancel each other, a step shows how far it went up and came back. " : ""}Point at a step to see what it is.`,
+    },
+    HALVES.every((half) => read.parts.includes(half)) && {
+      term: "Match, routing",
+      text: `This model reads the picture by the caption. Match is ${MEANINGS.match}; routing is ${MEANINGS.routing}. Together they are all pairs.`,
+    },
+    read.any && {
+      term: "Read",
+      text: "How much of its attention the caption gives to each place of the picture, and what this place adds to the cosine. Point at a place for its own map, and for each of the model’s heads.",
     },
     {
       term: "Reference, baseline",

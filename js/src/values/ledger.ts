@@ -2,6 +2,7 @@
 
 import { decimalsFor, fixed, isNothing, listed, plain, plural } from "./format";
 import type { Pairs } from "./pairs";
+import { HALVES, type Half, MEANINGS } from "./parts";
 import type { AnyPanel, LedgerState, LedgerTermState } from "./shapes";
 import { type Both, both, otherThan, type Side, type SideIndex, sumAt, wordOf } from "./sides";
 import { largest, total } from "./sums";
@@ -12,8 +13,8 @@ export const TOLERATED = 0.5;
 
 /** Whether a ledger's parts make up the similarity, but for an error. */
 export function addsUp(ledger: LedgerState): boolean {
-  const { pairs, rows_only, columns_only, baseline, residual } = ledger;
-  const parts = [pairs, rows_only, columns_only, baseline];
+  const { pairs, rows_only, columns_only, baseline, left_out, residual } = ledger;
+  const parts = [pairs, rows_only, columns_only, baseline, left_out ?? 0];
   const size = parts.reduce((sum, part) => sum + Math.abs(part), 0);
   return Math.abs(residual) <= TOLERATED * size;
 }
@@ -33,8 +34,11 @@ export interface Addend {
 
 /** A step of the waterfall. */
 export interface Step {
-  /** Pairs are one step, or two: those of special positions have their own. */
-  readonly key: keyof LedgerTermState | "special";
+  /**
+   * Pairs are one step, or two: those of special positions have their own; or their parts have,
+   * where a head makes the score.
+   */
+  readonly key: keyof LedgerTermState | "special" | Half;
   readonly name: string;
   readonly value: number;
   /** Where the sum stands before it and after it. */
@@ -66,22 +70,27 @@ type Inputs = Both<readonly AnyPanel[]>;
 /** How the ledger calls an input. */
 const NOUNS = { sentence: "caption", picture: "image" } satisfies Record<AnyPanel["kind"], string>;
 
-/** Steps add up to the similarity, but for a residual too small to be read. */
+/** What the steps of pairs are made of: the pairs themselves, and of a head's score their parts. */
+export type PairsOf = (part: "" | Half) => Pairs;
+
+/** Steps add up to the similarity, but for what is too small to be read. */
 export function waterfall(
   ledger: LedgerState,
   inputs: Inputs,
   sides: Both<Side>,
-  pairs: Pairs,
+  pairsOf: PairsOf,
 ): Waterfall {
-  const whole = pairSteps(ledger, inputs, sides, pairs);
-  const alone = (["rows_only", "columns_only", "baseline", "residual"] as const).map(
-    (key): Planned => ({ key, value: ledger[key], addends: termsOf(ledger, inputs, key) }),
+  const whole =
+    halfSteps(ledger, inputs, sides, pairsOf) ?? pairSteps(ledger, inputs, sides, pairsOf(""));
+  const alone = REST.map(
+    (key): Planned => ({ key, value: ledger[key] ?? 0, addends: termsOf(ledger, inputs, key) }),
   );
   const all = [...whole, ...alone];
   const sizes = largest([ledger.similarity, ...all.map(({ value }) => value)]);
   const decimals = decimalsFor(ledger.similarity, sizes);
   const shown = all.filter(
-    ({ key, value }) => key !== "residual" || Number(Math.abs(value).toFixed(decimals)) > 0,
+    ({ key, value }) =>
+      !(key === "residual" || key === "left_out") || Number(Math.abs(value).toFixed(decimals)) > 0,
   );
   let [low, high, at] = [Math.min(ledger.similarity, 0), Math.max(ledger.similarity, 0), 0];
   const steps = shown.map(({ key, value, name, addends }): Step => {
@@ -91,7 +100,7 @@ export function waterfall(
     high = Math.max(high, stop, start + up);
     at = stop;
     const said = {
-      name: name ?? nameOf(key, inputs),
+      name: name ?? ((key === "left_out" && ledger.left_out_name) || nameOf(key, inputs)),
       explanation: explain(key, inputs, sides),
     };
     return { key, value, start, stop, up, down, addends: few(addends), ...said };
@@ -104,6 +113,40 @@ export function madeOf({ addends, value }: Step, decimals: number): string {
   if (addends.length < 2) return "";
   const parts = addends.map((one) => `${one.name} ${fixed(one.value, decimals, true)}`);
   return `${parts.join(" · ")} = ${fixed(value, decimals, true)}`;
+}
+
+const REST = ["rows_only", "columns_only", "baseline", "left_out", "residual"] as const;
+
+/** Whether the pairs are the sum of both parts, of which neither was left out. */
+function isWhole({ pairs, match, routing }: LedgerState): boolean {
+  const [one, other] = [match ?? Number.NaN, routing ?? Number.NaN];
+  return Math.abs(one + other - pairs) < 1e-3 * Math.max(1, Math.abs(pairs));
+}
+
+/** Match and routing as two steps, where a head makes the score. */
+function halfSteps(
+  ledger: LedgerState,
+  inputs: Inputs,
+  sides: Both<Side>,
+  pairsOf: PairsOf,
+): Planned[] | null {
+  if (!isWhole(ledger)) return null;
+  return HALVES.map((key) => ({
+    key,
+    value: ledger[key] ?? 0,
+    addends: addendsOf(inputs, sides, pairsOf(key)),
+  }));
+}
+
+/** What pairs are made of: parts of sums, or of single inputs what is special and what is not. */
+function addendsOf(inputs: Inputs, sides: Both<Side>, pairs: Pairs): Addend[] {
+  if (!pairs.complete) return [];
+  if (inputs.flat().length > 2) return partAddends(inputs, pairs, allOfEach);
+  const [ordinary] = partAddends(inputs, pairs, ordinaryOfEach);
+  const special = specialAddends(sides, pairs);
+  if (!ordinary || special.length === 0) return [];
+  const name = both((side) => wordOf(sides[side], "all")).join(" × ");
+  return [{ name, value: ordinary.value }, ...special];
 }
 
 interface Planned {
@@ -149,7 +192,7 @@ function pairSteps(
     addends: termsOf(ledger, inputs, "pairs"),
   };
   if (!pairs.complete) return [one];
-  const ordinary = ordinaryAddends(inputs, pairs);
+  const ordinary = partAddends(inputs, pairs, ordinaryOfEach);
   const special = specialAddends(sides, pairs);
   const value = total(ordinary.map((each) => each.value));
   const rest = total(special.map((each) => each.value));
@@ -168,9 +211,13 @@ function pairSteps(
   ];
 }
 
-/** Pairs in which nothing is special, of each part of one side with each of the other. */
-function ordinaryAddends(inputs: Inputs, pairs: Pairs): Addend[] {
-  const [rows, columns] = both((side) => ordinaryOfEach(inputs[side]));
+/** Pairs of features of each part of one side with those of each part of the other. */
+function partAddends(
+  inputs: Inputs,
+  pairs: Pairs,
+  ofEach: (parts: readonly AnyPanel[]) => number[][],
+): Addend[] {
+  const [rows, columns] = both((side) => ofEach(inputs[side]));
   return rows.flatMap((row, r) => {
     const values = pairs.along(0, row);
     return columns.map((column, c) => ({
@@ -180,14 +227,20 @@ function ordinaryAddends(inputs: Inputs, pairs: Pairs): Addend[] {
   });
 }
 
+/** For each part of a side, its features. */
+function allOfEach(parts: readonly AnyPanel[]): number[][] {
+  let first = 0;
+  return parts.map(({ features }) => {
+    first += features;
+    return Array.from({ length: features }, (_, i) => first - features + i);
+  });
+}
+
 /** For each part of a side, its features that are not special. */
 function ordinaryOfEach(parts: readonly AnyPanel[]): number[][] {
-  let first = 0;
-  return parts.map(({ features, special }) => {
-    const among = new Set(special);
-    const own = Array.from({ length: features }, (_, i) => i).filter((i) => !among.has(i));
-    first += features;
-    return own.map((i) => first - features + i);
+  return allOfEach(parts).map((own, index) => {
+    const among = new Set(parts[index]?.special);
+    return own.filter((_, i) => !among.has(i));
   });
 }
 
@@ -226,12 +279,12 @@ function termsOf({ terms }: LedgerState, inputs: Inputs, key: keyof LedgerTermSt
   const columns = inputs[1].length;
   return terms.map((term, i) => ({
     name: partsName(inputs, Math.floor(i / columns), i % columns),
-    value: term[key],
+    value: term[key] ?? 0,
   }));
 }
 
-/** `first caption × second image`, of sides that have several parts. */
-function partsName(inputs: Inputs, row: number, column: number): string {
+/** `first caption × second image`, of sides that have several parts; `""` where none has. */
+export function partsName(inputs: Inputs, row: number, column: number): string {
   const standings = standingsOf(inputs);
   const name = (side: SideIndex, index: number): string => {
     const [input, standing] = [inputs[side][index], standings[side]?.[index]];
@@ -269,6 +322,11 @@ function explain(key: Step["key"], inputs: Inputs, sides: Both<Side>): string {
       return `What ${some} and ${others} add together. Every number that hovering shows is a share of it.`;
     case "special":
       return "Pairs with positions that the model adds by itself, such as CLS: no words and no patches, but read like them.";
+    case "match":
+    case "routing":
+      return `A part of the pairs: ${MEANINGS[key]}. Match and routing make up the pairs.`;
+    case "left_out":
+      return `What ${first} and ${second} do together beyond the pairs: this reading leaves it out.`;
     case "rows_only":
       return `What ${first} ${changes(0)} by itself, with a reference that says nothing in place of ${second}.`;
     case "columns_only":

@@ -2,6 +2,7 @@
 
 import { isNothing, plural, signed } from "./format";
 import type { Look } from "./look";
+import { partInLine, partSentence } from "./parts";
 import {
   type Both,
   citeOf,
@@ -29,6 +30,8 @@ export interface LineInput {
   look: Look;
   /** Why rows are missing, in words that begin with `not computed`; or that they are on their way. */
   why: string;
+  /** The part of the pairs that is shown; empty for the pairs themselves. */
+  part: string;
   /** Whether the view was ever touched. */
   touched: boolean;
   /** Whether missing rows are on their way. */
@@ -39,7 +42,7 @@ export interface LineInput {
   news: string;
 }
 
-function idle({ sides, missing, computing, why, news, look, touched }: LineInput): Piece[] {
+function idle({ sides, missing, computing, why, news, look, touched, part }: LineInput): Piece[] {
   if (news) return [{ text: news, kind: "news" }];
   if (missing === 0 || computing) {
     const either = (word: "hovered" | "dragged") =>
@@ -48,6 +51,13 @@ function idle({ sides, missing, computing, why, news, look, touched }: LineInput
       ? `Tap ${either("hovered")}. Press long, or tap twice, and drag to pin ${either("dragged")}.`
       : `Hover ${either("hovered")}. Drag to pin ${either("dragged")}; Escape clears.`;
     const pieces: Piece[] = [{ text: hint, kind: "aside" }];
+    if (part) {
+      const sum = total(look.sides[0].values);
+      pieces.unshift({ text: `${partSentence(part)} ` });
+      if (!Number.isNaN(sum)) {
+        pieces.splice(1, 0, { text: signed(sum), kind: "value" }, { text: " in all. " });
+      }
+    }
     const meaning = favour(sides, 1);
     return meaning ? [...pieces, { text: ` Red is ${meaning}.` }] : pieces;
   }
@@ -116,7 +126,7 @@ function sum(value: number, others: readonly Addend[]): Piece[] {
 }
 
 export function line(input: LineInput): Piece[] {
-  const { sides, look, news } = input;
+  const { sides, look, news, part } = input;
   const chosen = SIDES.filter((side) => look.sides[side].chosen.length > 0);
   const [subject] = chosen;
   if (subject === undefined) return idle(input);
@@ -128,6 +138,7 @@ export function line(input: LineInput): Piece[] {
     ? { text: name(object), kind: "name" }
     : { text: `all ${wordOf(sides[object], "all")}` };
   const head: Piece[] = [{ text: name(subject), kind: "name" }, { text: " × " }, other];
+  if (part) head.push({ text: partInLine(part) });
   head.push({ text: ": " });
 
   const value = joint

@@ -44,13 +44,19 @@ export interface SideLook {
 
 export interface Look {
   readonly sides: Both<SideLook>;
+  /** Patches of side 1 that the chosen features of side 0 read, and no other. */
+  readonly won: readonly number[];
   /** Value where the pointer stands; null where it stands nowhere, NaN where it is missing. */
   readonly atPlace: number | null;
 }
 
 export interface LookInput {
   sides: Both<Side>;
+  /** Pairs of the part that is shown, and all of them, with which it shares its scales. */
   pairs: Pairs;
+  all: Pairs;
+  /** Whether maps show what everything is worth together, also where there are words to show it. */
+  mapsAll: boolean;
   settings: Settings;
   /** What a cosine of two inputs is multiplied by. */
   unit: number;
@@ -60,6 +66,8 @@ export interface LookInput {
   place: Place | null;
   /** Sum over chosen features of a side, one number for each feature of the other. */
   along(side: SideIndex, features: readonly number[]): Float64Array;
+  /** Patches that these features of side 0 read, and no other. */
+  wonBy(features: readonly number[]): readonly number[];
   /** What a colour scale of several views has to show, of which this one shows `size`. */
   share(side: SideIndex, kind: ScaleKind, size: number): number;
 }
@@ -79,7 +87,7 @@ export function look(input: LookInput): Look {
         : pairs.totals(otherThan(side));
     const { ordinary } = sides[side];
     const there = !Number.isNaN(values[ordinary[0] ?? 0] ?? Number.NaN);
-    const mapped = there && (chosenThere.length > 0 || wordless || difference);
+    const mapped = there && (chosenThere.length > 0 || wordless || difference || input.mapsAll);
     const seen = { chosen: focus[side], pinned: pins[side], values, mapped };
     const kinds = new Set(sides[side].panels.map(({ scale }) => scale));
     const limits = {
@@ -88,12 +96,16 @@ export function look(input: LookInput): Look {
     };
     return { ...seen, limits, limit: kinds.has("sums") ? limits.sums : limits.singles };
   });
-  return { sides: looks, atPlace: place && sumAt(place.features, looks[place.side].values) };
+  return {
+    sides: looks,
+    won: input.wonBy(focus[0]),
+    atPlace: place && sumAt(place.features, looks[place.side].values),
+  };
 }
 
 /** Of groups' sums; those of special groups count where there are no others. */
 function endOfSums(
-  { sides, unit, share }: LookInput,
+  { sides, pairs, all, unit, share }: LookInput,
   side: SideIndex,
   chosenThere: readonly number[],
   { values }: Pick<SideLook, "values">,
@@ -103,7 +115,17 @@ function endOfSums(
   );
   const there = sides[otherThan(side)];
   const ordinary = groups.filter(({ special }) => !special);
-  const size = largest(sumsOf(ordinary, values)) || largest(sumsOf(groups, values));
+  const sizeOf = (some: Float64Array) =>
+    largest(sumsOf(ordinary, some)) || largest(sumsOf(groups, some));
+  const other = otherThan(side);
+  // A part is as strong as it is beside the whole, of the same choice.
+  const whole =
+    pairs === all
+      ? values
+      : chosenThere.length > 0
+        ? all.along(other, chosenThere)
+        : all.totals(other);
+  const size = Math.max(sizeOf(values), sizeOf(whole));
   const few =
     chosenThere.length > 0 && !chosenThere.some((feature) => there.special[feature])
       ? chosenThere.length
@@ -125,7 +147,7 @@ function shareOf(sides: Both<Side>, side: SideIndex, chosenThere: readonly numbe
 
 /** Of single features. */
 function endOfSingles(
-  { sides, pairs, settings, unit, share }: LookInput,
+  { sides, pairs, all, settings, unit, share }: LookInput,
   side: SideIndex,
   chosenThere: readonly number[],
   { values, mapped }: Pick<SideLook, "values" | "mapped">,
@@ -136,6 +158,6 @@ function endOfSingles(
   const own = mapped ? largest(sumsOf(ordinary, values)) : 0;
   // A map's own scale is asked for to see weak maps, and has no floor; the legend tells its end.
   if (mapped && settings.scale === "own") return own;
-  const size = share(side, "singles", Math.max(pairs.limit(), own));
+  const size = share(side, "singles", Math.max(pairs.limit(), all.limit(), own));
   return limitOf(size, unit * featureFloor(ordinary.length) * shareOf(sides, side, chosenThere));
 }

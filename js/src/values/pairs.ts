@@ -74,6 +74,18 @@ export class Pairs {
     }
   }
 
+  /** Take the rows that two others both have: those of the first less those of the second. */
+  takeDifference(whole: Pairs, part: Pairs): void {
+    for (let row = 0; row < this.rows; row++) {
+      if (!whole.has(row) || !part.has(row)) continue;
+      const less = part.#row(row);
+      this.write(
+        row,
+        whole.#row(row).map((value, column) => value - (less[column] ?? 0)),
+      );
+    }
+  }
+
   /**
    * Sum over features of a side, one number for each feature of the other; NaN where it is missing.
    */

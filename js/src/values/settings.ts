@@ -20,6 +20,8 @@ export type Settings = {
   level: Level;
   /** Whether words of several sentences that stand in the same place are one. */
   fold: boolean;
+  /** Which part of the pairs is shown: `all`, or one of the subject's parts. */
+  part: string;
   /** Whether `hovered` is kept up to date. */
   report_hover: boolean;
   /** Whether the inputs can be changed in the view. */
@@ -35,6 +37,7 @@ export const DEFAULTS: Settings = {
   keep_colour: false,
   level: "words",
   fold: false,
+  part: "all",
   report_hover: false,
   editable: false,
 };

@@ -70,6 +70,12 @@ export interface LedgerState {
   columns_only: number;
   baseline: number;
   residual: number;
+  /** Both parts of the pairs, where a head makes the score. */
+  match: number | null;
+  routing: number | null;
+  /** What the chosen reading does not show of what both sides do together, and its name. */
+  left_out: number;
+  left_out_name: string;
   /** What a cosine of two inputs is multiplied by. */
   unit_scale: number;
   /** Of each part of the rows with each of the columns: they add up to the ledger. */
@@ -84,4 +90,30 @@ export interface LedgerTermState {
   columns_only: number;
   baseline: number;
   residual: number;
+  left_out: number;
+}
+
+/** What a head read of an image for a text, and what each part adds to the cosine. */
+export interface ReadOutState {
+  /** Who reads: `head 1`, …, or the tokens of a query. */
+  routes: string[];
+  /** What is read, where that is no patch: `mixture 1`, …; empty where the places are patches. */
+  places: string[];
+  /** `[rows, columns]` of patches, where the places are patches. */
+  grid: number[] | null;
+  /** Of each route, what it reads of each place. */
+  weights: number[][];
+  /** Of each route, its attention that went nowhere. */
+  nowhere: number[] | null;
+  /** Of each route and place, its part of the cosine. */
+  contributions: number[][];
+  /** What biases add, whatever is read. */
+  constant: number;
+  similarity: number;
+  /** Of each route with each place, where one place wins each route. */
+  products: number[][] | null;
+  /** Then the name of what each route reads, also where that is no place. */
+  winners: string[];
+  /** Other scores of the same pair, by what they are. */
+  compared: Record<string, number>;
 }

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 import fpattr_widget as fp
+from fpattr_widget.encoders import LateInteractionHead, cosines, frozen_routing
 from fpattr_widget.encoders import _memory_needed as memory
+from fpattr_widget.encoders.heads._pages import PageTower
 from fpattr_widget.methods import HowRead, SideInputs, measure
-from fpattr_widget.methods._automatic import _Graph
 from fpattr_widget.methods._quadrature import Quadrature
 from tests.helpers import family_checks as checks
 from tests.helpers.families import late_interaction as late
@@ -154,6 +155,9 @@ def test_scores_are_the_classes_own(hand, page):
     assert counts[0] != counts[1]
     own = made.scores(page, QUERIES, torch.float64)
     np.testing.assert_allclose(found * counts, own, rtol=1e-6)
+    tokens = hand.encoder.prepare(QUERIES[1], "text").tokens
+    words = [(token.text, token.start) for token in tokens if not token.special]
+    assert words == [(w, QUERIES[1].index(w)) for w in ("a", "dog", "left", "of", "the", "image")]
     # Passing what the processor returned is passing the picture and the words.
     asked = made.processor.process_queries(text=[QUERIES[0]])
     seen = made.processor.process_images(images=[page])
@@ -180,6 +184,9 @@ def test_pairs_are_all_jacobians_multiplied_out(hand, page, later):
     # Not `rows`, which are float32.
     rows = found._scale * found._second.along(found._first.joint(np.eye(len(expected))))
     checks.assert_near(torch.from_numpy(rows), expected, 1e-5 if rounded else 1e-9)
+    about = fp.attribute(hand.encoder, page, late.CAPTION, METHOD, layers).about
+    score = "best of the queries" if hand.name == "BLIP-2" else "mean over the query's tokens"
+    assert about.method == f"integrated Jacobians, frozen winners, {score}"
     # The ledger's corners are the score's own, and what differs from fixed winners is told.
     ledger, count = found.ledger(), len(query)
     queries, documents = (query, query_reference), (document, document_reference)
@@ -233,6 +240,26 @@ def test_read_out_is_the_matrix_of_products(hand, page):
     assert parts == pytest.approx(read_out.similarity, abs=1e-6)
 
 
+def test_padding_asks_for_nothing_and_never_wins():
+    generator = torch.Generator().manual_seed(0)
+    head = LateInteractionHead(3)
+    vectors = torch.randn(2, 5, 3, generator=generator, dtype=torch.float64)
+    text, image = nn.functional.normalize(vectors.abs(), dim=-1)
+    image = -image  # so that zero would win
+    padded_text, padded_image = (
+        nn.functional.pad(each, (0, 0, 0, 2)).flatten() for each in (text, image)
+    )
+    expected = float((text @ image.T).amax(1).mean())
+    others = padded_text[None].expand(3, -1), padded_image[None, None].expand(2, 1, -1)
+    scores = cosines(head, others[1], others[0])
+    torch.testing.assert_close(scores, torch.full((2, 3), expected, dtype=torch.float64))
+    read = frozen_routing(head, padded_image, padded_text)(padded_image[None])[0]
+    torch.testing.assert_close(float(read @ padded_text) / len(text), expected)
+    read_out = head.read_out(padded_image, padded_text)
+    assert read_out.similarity == pytest.approx(expected)
+    assert read_out.contributions.sum() == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_features_are_cells_of_the_page(name):
     """What is painted into a cell changes that cell's features most, in both models."""
@@ -281,14 +308,14 @@ def test_a_page_of_a_thousand_tokens_takes_the_memory_it_may(monkeypatch):
     model = checks.far_from_linear(late.colpali(64, 2, longest=1100), torch.float32)
     processor = late.colpali_processor(64, 2)
     nodes: list[int] = []
-    record = _Graph.record
+    unpack = PageTower._unpack
 
-    def recorded(split: Any, states: Tensor) -> _Graph:
-        if split.tower_name == "image":
-            nodes.append(len(states))
-        return record(split, states)
+    def noted(tower: PageTower, features: Tensor, *given: Any) -> Tensor:
+        if features.requires_grad:
+            nodes.append(len(features))
+        return unpack(tower, features, *given)
 
-    monkeypatch.setattr(_Graph, "record", staticmethod(recorded))
+    monkeypatch.setattr(PageTower, "_unpack", noted)
     caption = " ".join(("a red ball left of the dog .",) * 3)
     rows = []
     for limit in (2**22, 2**30):
@@ -331,6 +358,7 @@ def test_what_cannot_be_used_is_told_in_one_sentence(page):
     narrow, short = {"pixel_values": pixels[..., :16]}, {"input_ids": ids[:, 1:]}
     told("image", r"pixel_values \(1, 3, 24, 16\)", image={**seen, **narrow})
     told("image", "8 image tokens among its input_ids for 9", image={**seen, **short})
+    told("image", "of torch.int64", image={**seen, "pixel_values": pixels.long()})
     told("image", "NaN", image={**seen, "pixel_values": pixels * np.nan})
     longer = torch.cat([ids, ids.new_full((1, 60), 3)], 1)
     told("image", "75 tokens with its prompt", image={**seen, "input_ids": longer})
