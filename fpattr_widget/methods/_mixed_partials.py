@@ -257,16 +257,18 @@ class MixedPartials:
             with self._differentiable():
                 scores = self._score(self._columns.reference, nodes)
                 (gradient,) = _gradients(scores.sum(), nodes)
-            return texts.along_at_nodes(gradient[None])
+            return texts.along_at_nodes(gradient[None])[0]
 
         def of_columns() -> Tensor:
             nodes = images.values().requires_grad_()
             with self._differentiable():
                 scores = self._score(nodes, self._rows.reference)
                 (gradient,) = _gradients(scores.sum(), nodes)
-            return images.along_at_nodes(gradient[None])
+            return images.along_at_nodes(gradient[None])[0]
 
-        return self._finite(of_rows)[0], self._finite(of_columns)[0]
+        # At once, because whether the model has changed is asked each time.
+        both = self._finite(lambda: torch.cat([of_rows(), of_columns()]))
+        return both[: self.shape[0]], both[self.shape[0] :]
 
     def standard_error(self, rows: Groups, columns: Groups) -> np.ndarray:
         return np.zeros((len(rows), len(columns)), np.float32)
