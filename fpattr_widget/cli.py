@@ -341,7 +341,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--model",
         action="append",
-        help="bundled (the default), scenes, a Hugging Face id or a folder; may be repeated",
+        help="bundled (the default), scenes, llip, a Hugging Face id or a folder; may be repeated",
     )
     _add_weight_scale(command)
     command.add_argument(
@@ -388,7 +388,8 @@ def _add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--model",
         default="bundled",
-        help="bundled, scenes, a Hugging Face id, a folder or a checkpoint (default: %(default)s)",
+        help="bundled, scenes, llip, a Hugging Face id, a folder or a checkpoint "
+        "(default: %(default)s)",
     )
     _add_weight_scale(command)
     command.add_argument(

@@ -8,11 +8,13 @@ from ._photographs import PICTURES_FOLDER, Photograph, photograph, photograph_na
 
 _HERE = files(__name__)
 
-#: The folders of the bundled models by their names, in the layout of ``save_pretrained``:
-#: ``"bundled"`` knows photographs, ``"scenes"`` the drawn scenes that it was trained on.
+#: The folders of the bundled models by their names: ``"bundled"`` knows photographs, ``"scenes"``
+#: the drawn scenes that it was trained on, both in the layout of ``save_pretrained``; ``"llip"``
+#: is a Llip of drawn scenes, with the weights' names of the published ones.
 MODEL_FOLDERS: Mapping[str, Traversable] = {
     "bundled": _HERE / "photographs",
     "scenes": _HERE / "scenes",
+    "llip": _HERE / "llip",
 }
 
 #: The folder of the drawn examples, and of ``examples.json``, which describes them.

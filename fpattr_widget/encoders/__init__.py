@@ -44,7 +44,7 @@ from ._sums import MOST_PARTS, Picture, Sum, Term, Text, as_sum, mean, ordered
 from ._text import CaptionLike, PreparedText, TextTower, names_picture
 from ._tokens import Token, find_words, spelling, word_groups
 from ._tower import Arrangement, Split, Tower, check_choice
-from .heads import FlairHead, LateInteractionHead, LlipHead
+from .heads import FlairHead, LateInteractionHead, Llip, LlipHead, LlipSizes
 
 __all__ = [
     "MOST_PARTS",
@@ -67,7 +67,9 @@ __all__ = [
     "LRUCache",
     "LateInteractionHead",
     "Layer",
+    "Llip",
     "LlipHead",
+    "LlipSizes",
     "MeanPooling",
     "MemoryBudget",
     "ModelLike",

@@ -1,12 +1,16 @@
-"""Read a checkpoint's tensors from torch's own format, and nothing else of it."""
+"""Read a checkpoint's tensors, from torch's own format or from a folder, and nothing else."""
 
+import json
 import os
 import pickle
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from ..errors import InputError
@@ -15,6 +19,58 @@ _ENDINGS = (".pt", ".pth", ".ckpt")
 #: What wrappers of a module put before the names of its weights.
 _PREFIXES = ("module.", "_orig_mod.")
 _NESTED = "state_dict"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a folder with weights of a published layout tells of them, and no weights do.
+
+    Attributes
+    ----------
+    weight_scale
+        What products of keys and queries are divided by.
+    head_size
+        Numbers in an attention head of both towers.
+    """
+
+    weight_scale: float
+    head_size: int
+
+
+def read_layout(folder: str) -> Layout | None:
+    """Return what a Llip's folder tells of its weights; ``None`` for everything else."""
+    try:
+        config = json.loads((Path(folder) / "config.json").read_text("utf-8"))
+        if config["model_type"] != "llip":
+            return None
+        return Layout(float(config["weight_scale"]), int(config["head_size"]))
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def read_folder(folder: str, name: str) -> dict[str, Tensor]:
+    """Return the weights of a folder by their names.
+
+    Parameters
+    ----------
+    folder
+        Holds ``model.safetensors``.
+    name
+        The model's, for messages.
+
+    Raises
+    ------
+    InputError
+        When they are missing or damaged.
+    """
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(Path(folder) / "model.safetensors")
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            "model", f"{name!r} holds no weights, or damaged ones", "pass a complete folder"
+        ) from error
 
 
 def is_checkpoint(model: str | os.PathLike[str]) -> bool:

@@ -58,8 +58,10 @@ class Family:
         Makes the head of such a module, where its score is no product of its towers' outputs;
         called with the settings that the user passed, by name.
     of_weights
-        Makes a module of a checkpoint's weights by name; returns ``None`` where they are of
-        another family. For families whose checkpoints are files of tensors alone.
+        Makes a module of a checkpoint's weights by name, and of the numbers in an attention
+        head, which no weights tell, ``None`` for those of the published models; returns ``None``
+        where the weights are of another family. For families whose checkpoints are files of
+        tensors alone.
     processors
         Makes of the model's own processor what prepares each tower's inputs, by the tower's
         name, where that is more than its tokenizer and its image processor.
@@ -71,7 +73,7 @@ class Family:
     classes: Mapping[str, str] = field(default_factory=dict)
     logits: Callable[[Any], Logits | None] = logits_of
     head: Callable[..., Head] | None = None
-    of_weights: Callable[[Mapping[str, Tensor]], nn.Module | None] | None = None
+    of_weights: Callable[[Mapping[str, Tensor], int | None], nn.Module | None] | None = None
     processors: Callable[[Any], Mapping[str, Any]] | None = None
 
 

@@ -20,7 +20,7 @@ from ..assets import MODEL_FOLDERS
 from ..errors import InputError
 from ._adapters import ProcessorLike, processors_of
 from ._cache import LRUCache
-from ._checkpoint import is_checkpoint, read_weights
+from ._checkpoint import is_checkpoint, read_folder, read_layout, read_weights
 from ._differentiable import HALF
 from ._encoder import MEMORY_LIMIT, Defaults, DualEncoder
 from ._family import Family
@@ -58,8 +58,9 @@ def load_encoder(
     ----------
     model
         ``"bundled"``, which knows photographs; ``"scenes"``, which knows drawn
-        scenes; a Hugging Face model id, a local folder, a loaded module, or a checkpoint of a
-        Llip or of a FLAIR (``"llip_b16_k32.pt"``, ``"flair-merged30m.pt"``).
+        scenes; ``"llip"``, a Llip of drawn scenes; a Hugging Face model id, a local folder, a
+        loaded module, or a checkpoint of a Llip or of a FLAIR (``"llip_b16_k32.pt"``,
+        ``"flair-merged30m.pt"``).
         Weights are read from safetensors, or as tensors alone from a checkpoint; a model's own
         code is never run.
     processor
@@ -84,10 +85,10 @@ def load_encoder(
         transformers, and a copy of the image processor is set to this size. ``None`` for the
         model's own.
     weight_scale
-        For a Llip alone, where it has to be given: what the products of keys and query are
-        divided by before they route what is read of an image. It is part of no checkpoint: 5
-        in the published ViT-B/32, B/16, H/14 and G/14, and 1 in L/14. Infinity reads all
-        mixture tokens alike.
+        For a Llip alone: what the products of keys and query are divided by before they route
+        what is read of an image. It is part of no checkpoint, and has to be given with one: 5
+        in the published ViT-B/32, B/16, H/14 and G/14, and 1 in L/14. ``"llip"`` has its own,
+        for which ``None`` stands. Infinity reads all mixture tokens alike.
 
     Returns
     -------
@@ -106,7 +107,8 @@ def load_encoder(
         raise InputError(
             "model",
             f"is a {type(model).__name__}",
-            "pass 'bundled', 'scenes', a Hugging Face id, a folder, a loaded module or an encoder",
+            "pass 'bundled', 'scenes', 'llip', a Hugging Face id, a folder, a loaded module or an "
+            "encoder",
         )
     _require_device(device)
     _require_floats(dtype)
@@ -131,8 +133,6 @@ def load_encoder(
                 weight_scale,
             )
         return encoder
-    if head_settings:
-        raise _needs_no_scale(str(model))
     if processor is not None:
         raise InputError(
             "processor",
@@ -140,15 +140,18 @@ def load_encoder(
             "leave it out, or load the module and pass both",
         )
     name = str(model)
+    settings = device, dtype, memory_limit, image_size, head_settings
     if bundled := MODEL_FOLDERS.get(name):
         source = name
         with as_file(bundled) as folder:
-            encoder = _from_pretrained(str(folder), name, device, dtype, memory_limit, image_size)
+            encoder = _from_source(str(folder), name, *settings)
     else:
         source = os.path.abspath(model) if os.path.isdir(model) else name
-        encoder = _from_pretrained(name, name, device, dtype, memory_limit, image_size)
+        encoder = _from_source(name, name, *settings)
     device_name = None if device is None else str(device)
-    encoder.recipe = EncoderRecipe(source, device_name, dtype, memory_limit, image_size)
+    encoder.recipe = EncoderRecipe(
+        source, device_name, dtype, memory_limit, image_size, weight_scale
+    )
     return encoder
 
 
@@ -279,16 +282,12 @@ def _from_checkpoint(
     head_settings: Mapping[str, Any],
 ) -> DualEncoder:
     name = os.path.basename(path)
-    module = module_of_weights(read_weights(path, name), name).eval()
+    module = module_of_weights(read_weights(path, name), name)
     family = family_of_module(module)
     _require_settings(family, head_settings, name)
-    target = torch.device(device or "cpu")
-    half = any(weight.dtype in HALF for weight in module.parameters())
-    widened = torch.float32 if half and target.type == "cpu" else None
-    module.to(device=target, dtype=dtype or widened)
     encoder = DualEncoder(
         name,
-        module,
+        _placed(module, device, dtype),
         family,
         processors=processors_of(processor),
         memory_limit=memory_limit,
@@ -298,6 +297,63 @@ def _from_checkpoint(
     if encoder.processors.get("image") is None:
         encoder.processors["image"] = _clip_image_processor(encoder)
     return encoder
+
+
+def _placed(
+    module: nn.Module, device: str | torch.device | None, dtype: torch.dtype | None
+) -> nn.Module:
+    """Put a module that was read from a file where it is wanted, in half precision on no CPU."""
+    target = torch.device(device or "cpu")
+    half = any(weight.dtype in HALF for weight in module.parameters())
+    widened = torch.float32 if half and target.type == "cpu" else None
+    return module.eval().to(device=target, dtype=dtype or widened)
+
+
+def _from_source(
+    source: str,
+    name: str,
+    device: str | torch.device | None,
+    dtype: torch.dtype | None,
+    memory_limit: int,
+    image_size: int | None,
+    head_settings: Mapping[str, Any],
+) -> DualEncoder:
+    """Load from a folder in a published layout, from another folder, or by a Hugging Face id."""
+    layout = read_layout(source)
+    if layout is None:
+        if head_settings:
+            raise _needs_no_scale(name)
+        return _from_pretrained(source, name, device, dtype, memory_limit, image_size)
+    module: Any = module_of_weights(read_folder(source, name), name, layout.head_size)
+    module.weight_scale = layout.weight_scale
+    tokenizer, image_processor = _read_processors(source, name)
+    return DualEncoder(
+        shared_name(name),
+        _placed(module, device, dtype),
+        family_of_module(module),
+        processors={"text": tokenizer, "image": image_processor},
+        defaults=_read_defaults(source),
+        memory_limit=memory_limit,
+        image_size=image_size,
+        head_settings=head_settings,
+    )
+
+
+def _read_processors(source: str, name: str) -> tuple[Any, Any]:
+    from transformers import AutoImageProcessor, AutoTokenizer
+
+    try:
+        with _errors_logged_only(local=True):
+            return (
+                AutoTokenizer.from_pretrained(source, trust_remote_code=False),
+                AutoImageProcessor.from_pretrained(source, backend="pil", trust_remote_code=False),
+            )
+    except (ImportError, OSError, ValueError, RuntimeError) as error:
+        raise InputError(
+            "model",
+            f"{name!r} cannot be loaded ({_first_sentence(error)})",
+            "correct this, or pass a loaded module",
+        ) from error
 
 
 def _clip_image_processor(encoder: DualEncoder) -> Any:

@@ -88,7 +88,9 @@ def family_of_module(model: nn.Module) -> Family:
     )
 
 
-def module_of_weights(weights: Mapping[str, Tensor], name: str) -> nn.Module:
+def module_of_weights(
+    weights: Mapping[str, Tensor], name: str, head_size: int | None = None
+) -> nn.Module:
     """Return the module of a checkpoint's weights, or raise ``InputError``.
 
     Parameters
@@ -97,11 +99,13 @@ def module_of_weights(weights: Mapping[str, Tensor], name: str) -> nn.Module:
         By their names, without prefixes.
     name
         The checkpoint's, for messages.
+    head_size
+        See ``Family.of_weights``.
     """
     readers = [family for family in _FAMILIES if family.of_weights is not None]
     for family in readers:
         assert family.of_weights is not None
-        module = family.of_weights(weights)
+        module = family.of_weights(weights, head_size)
         if module is not None:
             return module
     known = ", ".join(family.name for family in readers)

@@ -13,6 +13,7 @@ from ._captions import (
     ground_named,
     locate,
     misplace,
+    single_out,
     vocabulary,
 )
 from ._examples import Example, example, example_names
@@ -57,5 +58,6 @@ __all__ = [
     "render_joined",
     "sample_quarters",
     "sample_scene",
+    "single_out",
     "vocabulary",
 ]

@@ -177,6 +177,33 @@ def describe(scene: Scene, generator: np.random.Generator, *, complete: bool = F
     return writer.caption()
 
 
+def single_out(scene: Scene, generator: np.random.Generator) -> list[Caption]:
+    """Write a true caption of each thing of ``scene``, which names nothing else.
+
+    Parameters
+    ----------
+    scene
+        What to describe.
+    generator
+        Draws all that is random.
+
+    Returns
+    -------
+    list of Caption
+        One for each kind of object, in the order of the objects.
+    """
+    captions = []
+    for group in _groups(scene):
+        writer = _Writer()
+        writer.say(str(generator.choice(_OPENINGS)))
+        _noun_phrase(writer, scene, group, generator)
+        places = _places(scene.objects[group[0]]) if len(group) == 1 else []
+        if places and generator.random() < 0.2:
+            writer.say(f" {generator.choice(places)}")
+        captions.append(writer.caption())
+    return captions
+
+
 def ground_named(scene: Scene, caption: Caption) -> str | None:
     """Return the words of a caption that name the ground of ``scene``, or ``None``."""
     phrase = GROUNDS[scene.ground]

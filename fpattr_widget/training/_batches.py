@@ -74,49 +74,80 @@ def _kinds_named(scene: Scene, caption: Caption) -> set[str]:
     return {scene.objects[i].kind for mention in caption.mentions for i in mention.objects}
 
 
-class Batches(Dataset[Batch]):
-    """Batches that depend only on the seed and their number, so that a run can be resumed.
+def write(
+    scenes: Sequence[Scene],
+    generator: np.random.Generator,
+    grounds: bool = True,
+    known: Sequence[Kind] = TRAINED_KINDS,
+) -> tuple[list[Caption], list[Caption], list[str]]:
+    """Write three captions of each scene: of its objects, of where an object is, and a false one.
 
-    Every other batch shows the mirrored pictures of an earlier one with new
-    captions: rendering costs as much as learning, and mirroring teaches left
-    and right. It skips the last 8 rendered batches, which mirroring would undo.
+    Parameters
+    ----------
+    scenes
+        What to describe.
+    generator
+        Draws all that is random.
+    grounds
+        Whether some of the false captions are false in the ground.
+    known
+        Kinds that false captions may name.
+    """
+    captions, located, false = [], [], []
+    for scene in scenes:
+        captions.append(describe(scene, generator))
+        if pair := locate(scene, generator) if generator.random() < _LOCATED else None:
+            located.append(pair[0])
+            false.append(pair[1])
+        else:
+            caption = describe(scene, generator)
+            located.append(caption)
+            false.append(contradict(scene, caption, generator, known))
+        if grounds and generator.random() < _MISPLACED:
+            false[-1] = misplace(scene, located[-1], generator) or false[-1]
+    return captions, located, false
+
+
+class Pictures:
+    """Rendered scenes that depend only on the seed and their number, so that a run can be resumed.
+
+    Every other step shows the mirrored pictures of an earlier one: rendering
+    costs as much as learning, and mirroring teaches left and right. It skips
+    the last 8 rendered steps, which mirroring would undo.
 
     Parameters
     ----------
     seed
         Seeds all that is drawn.
-    steps
-        Number of batches. Those from ``refined_from`` on also mark which
-        captions and pictures have nothing in common.
     size
-        Number of scenes in each batch.
+        Number of scenes at each step.
     sprites
         Their folder, see :class:`~fpattr_widget.scenes.Sprites`.
     new_kinds
         Kinds to teach a trained model: half of the scenes are drawn from these
-        and some known kinds. When empty, batches are for a new model: of all
-        trained kinds, with one object at first.
+        and some known kinds. When empty, all are of the trained kinds.
+    growing_until
+        The step from which on pictures are as varied as they get; a new model sees
+        one object at first, then two, then up to four. Zero for a trained model.
     """
 
     def __init__(
         self,
         seed: int,
-        steps: int,
         size: int,
         sprites: str | None = None,
         new_kinds: Sequence[Kind] = (),
+        growing_until: int = 0,
     ):
-        self.seed, self.steps, self.size = seed, steps, size
-        self.refined_from = round(_REFINED_FROM * steps)
+        self.seed, self.size = seed, size
         self.new_kinds = tuple(new_kinds)
+        self.growing_until = growing_until
         self.sprites_folder = sprites
         self.sprites: Sprites | None = None
         self.rendered: dict[int, tuple[list[Scene], np.ndarray]] = {}
 
-    def __len__(self) -> int:
-        return self.steps
-
-    def __getitem__(self, step: int) -> Batch:
+    def at(self, step: int) -> tuple[list[Scene], np.ndarray]:
+        """Return the scenes of a step, and their pictures ``(size, side, side, 3)`` uint8."""
         number, mirrored = divmod(step, 2)
         if mirrored:
             number = max(0, number - _MIRRORED_AFTER)
@@ -127,35 +158,18 @@ class Batches(Dataset[Batch]):
         scenes, pictures = self.rendered[number]
         if mirrored:
             scenes, pictures = [mirror(scene) for scene in scenes], pictures[:, :, ::-1].copy()
-        generator = np.random.default_rng([_TRAINING_STREAM, self.seed, _WORDS, step])
-        refining = bool(self.new_kinds) or step >= self.refined_from
-        captions, located, false = [], [], []
-        for scene in scenes:
-            captions.append(describe(scene, generator))
-            if pair := locate(scene, generator) if generator.random() < _LOCATED else None:
-                located.append(pair[0])
-                false.append(pair[1])
-            else:
-                caption = describe(scene, generator)
-                located.append(caption)
-                false.append(contradict(scene, caption, generator, self._known))
-            if refining and generator.random() < _MISPLACED:
-                false[-1] = misplace(scene, located[-1], generator) or false[-1]
-        return Batch(
-            torch.from_numpy(pictures),
-            [caption.text for caption in captions],
-            [caption.text for caption in located],
-            false,
-            _unrelated(scenes, [captions, located]) if refining else None,
-        )
+        return scenes, pictures
+
+    def words(self, step: int) -> np.random.Generator:
+        """Return the generator that draws the captions of a step."""
+        return np.random.default_rng([_TRAINING_STREAM, self.seed, _WORDS, step])
 
     def _render(self, number: int) -> tuple[list[Scene], np.ndarray]:
         if self.sprites is None:
             self.sprites = Sprites(self.sprites_folder)
         sprites = self.sprites
         generator = np.random.default_rng([_TRAINING_STREAM, self.seed, _SCENES, number])
-        # A new model sees one object at first, then two, then up to four.
-        progress = 1.0 if self.new_kinds else 2 * number / self.refined_from
+        progress = 2 * number / self.growing_until if self.growing_until else 1.0
         joined_share = _JOINED if progress < 1 else _JOINED_LATER
         counts = np.arange(1, 2 if progress < 0.08 else 3 if progress < 0.3 else 5)
         scenes, pictures = [], []
@@ -174,12 +188,51 @@ class Batches(Dataset[Batch]):
             pictures.append(np.asarray(picture))
         return scenes, np.stack(pictures)
 
-    @property
-    def _known(self) -> tuple[Kind, ...]:
-        return (*TRAINED_KINDS, *self.new_kinds)
-
     def _kinds(self, generator: np.random.Generator) -> Sequence[Kind]:
         if not self.new_kinds or generator.random() < 0.5:
             return TRAINED_KINDS
         beside = generator.choice(len(TRAINED_KINDS), max(4, len(self.new_kinds)), replace=False)
         return [*self.new_kinds, *(TRAINED_KINDS[i] for i in beside)]
+
+
+class Batches(Dataset[Batch]):
+    """Batches of :class:`Pictures`, each picture with three captions.
+
+    Parameters
+    ----------
+    seed, size, sprites, new_kinds
+        See :class:`Pictures`.
+    steps
+        Number of batches. Those from ``refined_from`` on also mark which
+        captions and pictures have nothing in common; before it, a new
+        model's pictures grow more varied.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        steps: int,
+        size: int,
+        sprites: str | None = None,
+        new_kinds: Sequence[Kind] = (),
+    ):
+        self.steps = steps
+        self.refined_from = round(_REFINED_FROM * steps)
+        growing_until = 0 if new_kinds else self.refined_from
+        self.pictures = Pictures(seed, size, sprites, new_kinds, growing_until)
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        scenes, pictures = self.pictures.at(step)
+        refining = bool(self.pictures.new_kinds) or step >= self.refined_from
+        known = (*TRAINED_KINDS, *self.pictures.new_kinds)
+        captions, located, false = write(scenes, self.pictures.words(step), refining, known)
+        return Batch(
+            torch.from_numpy(pictures),
+            [caption.text for caption in captions],
+            [caption.text for caption in located],
+            false,
+            _unrelated(scenes, [captions, located]) if refining else None,
+        )

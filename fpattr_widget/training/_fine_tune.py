@@ -13,7 +13,7 @@ from ..encoders import DualEncoder, load_encoder
 from ..errors import InputError
 from ..scenes import WITHHELD_KINDS, Kind
 from ._batches import Batches
-from ._learning import Learner
+from ._learning import ClipLearner
 from ._model import IMAGE_SIZE
 
 
@@ -71,7 +71,7 @@ def fine_tune(
         )
     model = copy.deepcopy(model)
     model.requires_grad_(True)
-    learner = Learner(model, encoder.processors.get("text"), learning_rate, hidden=0.5)
+    learner = ClipLearner(model, encoder.processors.get("text"), learning_rate, hidden=0.5)
     schedule = torch.optim.lr_scheduler.LambdaLR(learner.optimizer, lambda i: 1 - i / (steps + 1))
     batches = Batches(seed, steps, batch, sprites, kinds)
     # The caller's random numbers are not disturbed.

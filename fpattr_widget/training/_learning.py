@@ -1,20 +1,23 @@
-"""``Learner``: optimizer steps on batches of scenes."""
+"""``Learner``: optimizer steps on batches; and a CLIP that learns scenes."""
 
-from collections.abc import Callable
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch.nn import functional
 
 from ._batches import Batch
 
-_Tokens = dict[str, torch.Tensor]
+AnyBatch = TypeVar("AnyBatch")
+Tokens = dict[str, torch.Tensor]
 
 _ALONE = 0.1  # weight of the scores of pictures and captions by themselves
 
 
-class Learner:
-    """A CLIP with its optimizer.
+class Learner(ABC, Generic[AnyBatch]):
+    """A model with its optimizer.
 
     Attributes
     ----------
@@ -26,7 +29,7 @@ class Learner:
     Parameters
     ----------
     model
-        A transformers ``CLIPModel``.
+        What learns.
     tokenizer
         Its tokenizer.
     learning_rate
@@ -38,7 +41,7 @@ class Learner:
 
     def __init__(self, model: Any, tokenizer: Any, learning_rate: float, hidden: float):
         self.model = model.train()
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         decayed = [p for p in model.parameters() if p.ndim > 1]
         other = [p for p in model.parameters() if p.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
@@ -46,36 +49,53 @@ class Learner:
             lr=learning_rate,
             betas=(0.9, 0.98),
         )
-        self._hidden = hidden
+        self.hidden = hidden
 
-    def step(self, batch: Batch) -> tuple[float, float]:
+    @abstractmethod
+    def losses(self, batch: AnyBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the loss, and the share of true captions that beat false ones."""
+
+    def step(self, batch: AnyBatch) -> tuple[float, float]:
         """Take a step; return the loss, and the share of true captions that beat false ones."""
-        place = self.model.device
-        pixels = batch.pictures.to(place).permute(0, 3, 1, 2).float().div(127.5).sub(1)
-        captions = [*batch.captions, *batch.located, *batch.false]
-        tokens = self._tokenizer(captions, padding=True, return_tensors="pt").to(place)
-        tokens.pop("token_type_ids", None)
-        embeddings = self.model.vision_model.embeddings
-        hook = embeddings.register_forward_hook(_hide_patches(self._hidden))
-        try:
-            images, texts = self._embed(pixels, dict(tokens))
-            scale = self.model.logit_scale.exp().clamp(max=100)
-            loss, accuracy = _contrast(scale * images @ texts.T)
-            if batch.unrelated is not None:
-                emptied, length = self._emptied(tokens)
-                grey, empty = self._embed(torch.zeros_like(pixels[:1]), emptied)
-                unrelated = batch.unrelated.to(place)
-                sides = images, grey, texts, empty[length]
-                loss = loss + _weigh(scale.detach(), *sides, unrelated)
-        finally:
-            hook.remove()
+        loss, accuracy = self.losses(batch)
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         return loss.item(), accuracy.item()
 
-    def _embed(self, pixels: torch.Tensor, tokens: _Tokens) -> tuple[torch.Tensor, torch.Tensor]:
+    def tokens(self, captions: Sequence[str], place: torch.device) -> Any:
+        """Return captions' tokens, padded to the longest."""
+        tokens = self.tokenizer(list(captions), padding=True, return_tensors="pt").to(place)
+        tokens.pop("token_type_ids", None)
+        return tokens
+
+
+def as_pixels(pictures: torch.Tensor, place: torch.device) -> torch.Tensor:
+    """Return pictures ``(batch, size, size, 3)`` uint8 as the image tower takes them."""
+    return pictures.to(place).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+
+
+class ClipLearner(Learner[Batch]):
+    """A ``transformers`` ``CLIPModel`` that learns what is true of a picture, and what is not."""
+
+    def losses(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        place = self.model.device
+        pixels = as_pixels(batch.pictures, place)
+        tokens = self.tokens([*batch.captions, *batch.located, *batch.false], place)
+        with patches_hidden(self.model.vision_model.embeddings, self.hidden):
+            images, texts = self._embed(pixels, dict(tokens))
+            scale = self.model.logit_scale.exp().clamp(max=100)
+            loss, accuracy = _contrast(scale * images @ texts.T)
+            if batch.unrelated is not None:
+                emptied, length = empty_captions(tokens, self.tokenizer)
+                grey, empty = self._embed(torch.zeros_like(pixels[:1]), emptied)
+                unrelated = batch.unrelated.to(place)
+                sides = images, grey, texts, empty[length]
+                loss = loss + _weigh(scale.detach(), *sides, unrelated)
+        return loss, accuracy
+
+    def _embed(self, pixels: torch.Tensor, tokens: Tokens) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.autocast(pixels.device.type, torch.bfloat16):
             images = self.model.get_image_features(pixels).pooler_output
             texts = self.model.get_text_features(**tokens).pooler_output
@@ -83,26 +103,48 @@ class Learner:
         images, texts = (functional.normalize(side.float(), dim=-1) for side in (images, texts))
         return images, texts
 
-    def _emptied(self, tokens: _Tokens) -> tuple[_Tokens, torch.Tensor]:
-        """Return an all-padding caption of each length, and the index of each caption's length."""
-        counts = tokens["attention_mask"].sum(1)
-        lengths, length = counts.unique(return_inverse=True)
-        first = (lengths[:, None] == counts).int().argmax(1)
-        ids = tokens["input_ids"][first]
-        special = torch.tensor(self._tokenizer.all_special_ids, device=ids.device)
-        ids = ids.where(torch.isin(ids, special), self._tokenizer.pad_token_id)
-        return {"input_ids": ids, "attention_mask": tokens["attention_mask"][first]}, length
+
+def empty_captions(tokens: Any, tokenizer: Any) -> tuple[Tokens, torch.Tensor]:
+    """Return an all-padding caption of each length, and the index of each caption's length."""
+    counts = tokens["attention_mask"].sum(1)
+    lengths, length = counts.unique(return_inverse=True)
+    first = (lengths[:, None] == counts).int().argmax(1)
+    ids = tokens["input_ids"][first]
+    special = torch.tensor(tokenizer.all_special_ids, device=ids.device)
+    ids = ids.where(torch.isin(ids, special), tokenizer.pad_token_id)
+    return {"input_ids": ids, "attention_mask": tokens["attention_mask"][first]}, length
 
 
-def _hide_patches(share: float) -> Callable[..., torch.Tensor]:
-    """Return a hook for the vision embeddings that keeps CLS and a random part of the patches."""
+@contextmanager
+def patches_hidden(module: torch.nn.Module, share: float, special: int = 1) -> Iterator[None]:
+    """Let a module's states keep the special positions and a random part of the patches.
+
+    Parameters
+    ----------
+    module
+        Returns states ``(batch, positions, width)`` of which the first are special.
+    share
+        Of the patches that are hidden.
+    special
+        Number of special positions.
+    """
+    hook = module.register_forward_hook(_hide_patches(share, special))
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _hide_patches(share: float, special: int = 1) -> Callable[..., torch.Tensor]:
+    """Return a hook that keeps special positions and a random part of the patches."""
 
     def hook(_module: object, _arguments: object, states: torch.Tensor) -> torch.Tensor:
         examples, positions, width = states.shape
-        kept = round((positions - 1) * (1 - share))
+        patches = positions - special
+        kept = round(patches * (1 - share))
         # Drawn on the CPU, whose generator a resumed run takes up again.
-        order = torch.rand(examples, positions - 1).argsort(1)[:, :kept] + 1
-        order = functional.pad(order, (1, 0)).to(states.device)
+        order = torch.rand(examples, patches).argsort(1)[:, :kept] + special
+        order = torch.cat([torch.arange(special).expand(examples, -1), order], 1).to(states.device)
         return states.gather(1, order[:, :, None].expand(-1, -1, width))
 
     return hook

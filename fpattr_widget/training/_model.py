@@ -17,9 +17,16 @@ _PLACE_STRENGTH = 0.3
 _PAD, _BOS, _UNKNOWN, _EOS = "<pad>", "<bos>", "<unk>", "<eos>"
 
 
-def new_tokenizer() -> PreTrainedTokenizerFast:
-    """Return a word-level tokenizer over all words of captions."""
-    words = [_PAD, _BOS, _UNKNOWN, _EOS, *vocabulary()]
+def new_tokenizer(*, ends_last: bool = False) -> PreTrainedTokenizerFast:
+    """Return a word-level tokenizer over all words of captions.
+
+    Parameters
+    ----------
+    ends_last
+        Whether the token that ends a caption has the highest id, by which a Llip finds it.
+    """
+    words = [_PAD, _BOS, _UNKNOWN, *vocabulary()]
+    words.insert(len(words) if ends_last else len((_PAD, _BOS, _UNKNOWN)), _EOS)
     ids = {word: index for index, word in enumerate(words)}
     tokenizer = Tokenizer(models.WordLevel(ids, unk_token=_UNKNOWN))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
@@ -82,12 +89,12 @@ def _waves(side: int, width: int) -> torch.Tensor:
 
 def save(model: CLIPModel, tokenizer: PreTrainedTokenizerFast, folder: Path, about: dict) -> None:
     """Write an ordinary Hugging Face model folder, with ``about`` as training.json."""
-    processor = CLIPImageProcessor(
-        size={"height": IMAGE_SIZE, "width": IMAGE_SIZE},
-        crop_size={"height": IMAGE_SIZE, "width": IMAGE_SIZE},
-        image_mean=[0.5] * 3,
-        image_std=[0.5] * 3,
-    )
-    for part in (model, tokenizer, processor):
+    for part in (model, tokenizer, image_processor()):
         part.save_pretrained(folder)
     (folder / "training.json").write_text(json.dumps(about, indent=2) + "\n")
+
+
+def image_processor() -> CLIPImageProcessor:
+    """Return the image processor of the models of drawn scenes."""
+    side = {"height": IMAGE_SIZE, "width": IMAGE_SIZE}
+    return CLIPImageProcessor(size=side, crop_size=side, image_mean=[0.5] * 3, image_std=[0.5] * 3)

@@ -9,20 +9,15 @@ caption. The history of the weights that ship is in their ``training.json``.
 """
 
 import argparse
-import math
-import os
-import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from ._batches import Batches
-from ._learning import Learner
+from ._learning import ClipLearner
 from ._model import new_model, new_tokenizer, save
+from ._run import cosine, run
 
 # The learning rate falls to zero three times, from half as high each time:
 # while matching is learned, and twice while it is refined.
@@ -38,17 +33,7 @@ def _learning_rate(step: int, steps: int) -> float:
         if step < length:
             break
         step, highest = step - length, highest / 2
-    warmup = min(_WARMUP, max(1, length // 10))
-    if step < warmup:
-        return highest * (step + 1) / warmup
-    progress = (step - warmup) / max(1, length - warmup)
-    return highest * 0.5 * (1 + math.cos(math.pi * progress)) + 0.001
-
-
-def _save_state(path: Path, **state: object) -> None:
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)
+    return highest * cosine(step, length, _WARMUP) + 0.001
 
 
 def train(
@@ -87,46 +72,20 @@ def train(
     tokenizer = new_tokenizer()
     model: Any = new_model(tokenizer)
     model.to(place)
-    learner = Learner(model, tokenizer, 1e-3, hidden)
-    optimizer = learner.optimizer
-    scenes = Batches(seed, steps, batch, sprites)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: _learning_rate(i, steps))
-    state_path, done = output / "state.pt", 0
-    if state_path.exists():
-        state = torch.load(state_path, map_location=place, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
-        torch.set_rng_state(state["random"].cpu())
-        done = state["done"]
-    batches = DataLoader(
-        scenes,
-        batch_size=None,
-        sampler=range(done, steps),
-        num_workers=1 if place.type == "cpu" else max(1, (os.cpu_count() or 2) - 1),
-        prefetch_factor=4,
-        # A generator of its own, so that a resumed run hides the same patches.
-        generator=torch.Generator(),
+
+    def save_model(done: int) -> None:
+        about = {"steps": done, "batch": batch, "seed": seed, "hidden_patches": hidden}
+        save(model, tokenizer, output, about)
+
+    run(
+        ClipLearner(model, tokenizer, 1e-3, hidden),
+        Batches(seed, steps, batch, sprites),
+        output,
+        steps=steps,
+        learning_rate=_learning_rate,
+        save=save_model,
+        save_every=save_every,
     )
-    started, average = time.monotonic(), None
-    progress = tqdm(batches, initial=done, total=steps, unit="step", mininterval=5)
-    for step, shown in enumerate(progress, start=done):
-        now = np.array(learner.step(shown))
-        schedule.step()
-        average = now if average is None else 0.98 * average + 0.02 * now
-        progress.set_postfix(loss=f"{average[0]:.3f}", accuracy=f"{average[1]:.3f}", refresh=False)
-        if (step + 1) % save_every == 0 or step + 1 == steps:
-            _save_state(
-                state_path,
-                model=model.state_dict(),
-                optimizer=optimizer.state_dict(),
-                schedule=schedule.state_dict(),
-                random=torch.get_rng_state(),
-                done=step + 1,
-            )
-            about = {"steps": step + 1, "batch": batch, "seed": seed, "hidden_patches": hidden}
-            save(model, tokenizer, output, about)
-    print(f"{steps - done} steps in {(time.monotonic() - started) / 60:.1f} minutes: {output}")
 
 
 def main() -> None:

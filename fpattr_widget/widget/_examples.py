@@ -1,4 +1,4 @@
-"""The examples that an explorer offers: photographs, or for the model of scenes its drawings."""
+"""The examples that an explorer offers: photographs, or drawings for a model that knows them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from ..scenes import Example as DrawnExample
 from ..scenes import example as drawn_example
 from ..scenes import example_names as drawn_names
 
-_DRAWN = "scenes"
+_DRAWN = ("scenes", "llip")
 _FIRST_PHOTOGRAPH = "dog-and-bicycle"
 _FIRST_DRAWN = "dog-and-ball"
 # Between the title of a photograph and an instructive caption.
@@ -73,4 +73,4 @@ def label(name: str) -> str:
 
 
 def _knows_drawings(model: Any) -> bool:
-    return (model.name if isinstance(model, DualEncoder) else model) == _DRAWN
+    return (model.name if isinstance(model, DualEncoder) else model) in _DRAWN

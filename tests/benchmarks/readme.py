@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import exclip, methods
+from tests.benchmarks import exclip, heads, methods
 from tests.benchmarks.__main__ import of
 from tests.benchmarks.records import FOLDER, ROOT, read
 
@@ -404,6 +404,76 @@ def of_contrasts(record: dict[str, Any]) -> str:
     )
 
 
+def of_llip(record: dict[str, Any]) -> str:
+    found = record["numbers"]
+    choices, readings, maps = (found[part] for part in ("choices", "readings", "maps"))
+    rows = [
+        ("mixing weights of a caption of A and of one of B: how far apart, from 0 to 1",
+         _said(choices["two things"]), "–"),
+        ("… of two wordings of A", _said(choices["two wordings of one"]), "–"),
+        ("A's caption fits better what its own weights read than what B's read",
+         _said(readings["own weights read more"]), "0.500"),
+        ("what they read fits A's caption better than B's",
+         _said(readings["own thing said most"]), "0.500"),
+        ("strongest patch of A's map on A", _said(maps["exact map"]), _chance(maps)),
+        ("… with the mixing weights held fixed", _said(maps["frozen map"]), _chance(maps)),
+        ("… share of positive mass on A, through the mixture token that A's caption reads most",
+         _said(maps["share, token of A"]), _chance(maps)),
+        ("… through the one that B's reads most", _said(maps["share, token of B"]), _chance(maps)),
+    ]  # fmt: skip
+    head = (f"{found['pairs']} scenes, two things A and B", "mean (95 % interval)", "by chance")
+    questions = {
+        "things shown": "things shown against those not shown",
+        "one word exchanged": "caption against four with a word exchanged",
+        "place": "place against its opposite",
+    }
+    asked = [
+        (name, *(_said(scores[question]) for question in questions))
+        for name, scores in found["told apart"].items()
+    ]
+    by_chance = ("by chance", "0.500", "0.200", "0.500")
+    told = _table(("mixture tokens are read", *questions.values()), [*asked, by_chance])
+    leads = "; ".join(
+        f"{name}: "
+        + ", ".join(
+            f"{lead['mean']:+.3f} ({lead['low']:+.3f} to {lead['high']:+.3f})"
+            for lead in (led[question] for question in questions)
+        )
+        for name, led in found["led by"].items()
+    )
+    return (
+        f"{_table(head, rows)}\n\n{told}\n\n"
+        f"By the caption less the others, column by column (95 % intervals of the difference) – "
+        f"{leads}."
+    )
+
+
+def _chance(scores: dict[str, Any]) -> str:
+    return f"{scores['chance']['mean']:.3f}"
+
+
+def of_heads(record: dict[str, Any]) -> str:
+    found = record["numbers"]
+    rows = []
+    for one in found:
+        times = {name: statistics.median(values) for name, values in one["times"].items()}
+        ratios = (f"{times[name] / times['forward']:.2f}" for name in heads.STEPS)
+        peak, size = f"{one['peak']:.1f} GiB", f"{one['kind']} {one['size']}"
+        rows.append((size, f"{1000 * times['forward']:.0f} ms", *ratios, one["nodes"], peak))
+    head = (
+        f"in forward passes of both towers; {found[0]['tokens']} tokens",
+        "one such pass",
+        *heads.STEPS.values(),
+        "nodes",
+        "peak memory",
+    )
+    repeats = {len(one["times"]["forward"]) for one in found}
+    return (
+        f"{_table(head, rows)}\n\n({_machine(record)}; medians of "
+        f"{', '.join(map(str, sorted(repeats)))}; new pictures and captions each time)"
+    )
+
+
 #: How each record is told, and the command that makes it.
 TABLES: dict[str, tuple[Callable[[dict[str, Any]], str], str]] = {
     "costs": (costs, "tests.benchmarks --only costs"),
@@ -412,6 +482,8 @@ TABLES: dict[str, tuple[Callable[[dict[str, Any]], str], str]] = {
     "methods": (of_methods, "tests.benchmarks.methods"),
     "view": (view, "tests.benchmarks.view"),
     "contrasts": (of_contrasts, "tests.benchmarks.contrasts"),
+    "llip": (of_llip, "tests.benchmarks.llip --control FOLDER"),
+    "heads": (of_heads, "tests.benchmarks.heads"),
     "reruns": (reruns, "tests.benchmarks.reruns"),
     "scenes": (of_scenes, "tests.benchmarks.grounding --only record"),
     "sanity": (sanity, "tests.benchmarks.grounding --only sanity"),

@@ -109,7 +109,7 @@ def test_unknown_models_are_named(tmp_path):
         ("https://huggingface.co/openai/clip", "is an address: pass a Hugging Face id alone"),
         (" ", "`model` is empty"),
         (__file__, "it is a file: pass the folder"),
-        (7, "`model` is a int: pass 'bundled', 'scenes', a Hugging"),
+        (7, "`model` is a int: pass 'bundled', 'scenes', 'llip', a Hugging"),
     ],
 )
 def test_what_names_no_model_is_told_in_one_sentence(name, sentence):
@@ -155,15 +155,17 @@ def test_the_bundled_models_go_by_their_names(tmp_path, monkeypatch, saved_model
     """Whatever folders lie where the program runs."""
     shutil.copytree(saved_model, tmp_path / "scenes")
     shutil.copytree(saved_model, tmp_path / "bundled")
+    shutil.copytree(saved_model, tmp_path / "llip")
     monkeypatch.chdir(tmp_path)
-    for name, kind in (("bundled", "AlignModel"), ("scenes", "CLIPModel")):
+    for name, kind in (("llip", "Llip"), ("bundled", "AlignModel"), ("scenes", "CLIPModel")):
         encoder = fp.load_encoder(name)
         assert encoder.name == encoder.recipe.model == name
         assert type(encoder.model).__name__ == kind
         own = json.loads((MODEL_FOLDERS[name] / "attribution.json").read_text("utf-8"))["layer"]
         text, image = (len(tower.blocks) for tower in encoder.towers.values())
         assert encoder.resolve_layers(None) == (own[0] % text, own[1] % image)
-        assert encoder.model.num_parameters() != fp.load_encoder(saved_model).model.num_parameters()
+        other = fp.load_encoder(saved_model).model
+        assert len(encoder.model.state_dict()) != len(other.state_dict())
     again = pickle.loads(pickle.dumps(encoder.recipe)).load()
     assert (again.name, type(again.model).__name__) == ("scenes", "CLIPModel")
     # By its path, a folder is itself.

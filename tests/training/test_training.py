@@ -48,9 +48,9 @@ def test_training_runs_resumes_and_reproduces(tmp_path):
     class EnoughError(Exception):
         pass
 
-    import fpattr_widget.training.scenes as module
+    import fpattr_widget.training._run as module
 
-    original, saves = module._save_state, []
+    original, saves = module.save_state, []
 
     def interrupt(path, **state):
         original(path, **state)
@@ -58,13 +58,13 @@ def test_training_runs_resumes_and_reproduces(tmp_path):
         if len(saves) == 1:
             raise EnoughError
 
-    module._save_state = interrupt
+    module.save_state = interrupt
     try:
         with pytest.raises(EnoughError):
             train(tmp_path / "parts", **options)
         train(tmp_path / "parts", **options)
     finally:
-        module._save_state = original
+        module.save_state = original
     assert saves == [1, 2, 3]
     one = load_file(tmp_path / "whole" / "model.safetensors")
     two = load_file(tmp_path / "parts" / "model.safetensors")
@@ -122,7 +122,7 @@ def test_unrelated_captions_name_nothing_of_a_picture():
     names = {name: kind.name for kind in KINDS.values() for name in (kind.name, kind.plural)}
     for step in (12, 13):
         batch = batches[step]
-        scenes, _ = batches.rendered[(12 // 2 if step == 12 else 0)]
+        scenes, _ = batches.pictures.rendered[(12 // 2 if step == 12 else 0)]
         captions = [*batch.captions, *batch.located]
         assert batch.unrelated.shape == (24, 48)
         for scene, strange in zip(scenes, batch.unrelated, strict=True):
@@ -264,5 +264,9 @@ def test_training_json_names_the_stages_of_the_recipe():
 
 
 def test_the_bundled_models_are_small():
-    for name, most in (("scenes", 12_000_000), ("photographs", 16_000_000)):
+    for name, most in (
+        ("scenes", 12_000_000),
+        ("photographs", 16_000_000),
+        ("llip", 6_000_000),
+    ):
         assert 1_000_000 < sum(p.stat().st_size for p in (ASSETS / name).iterdir()) <= most

@@ -258,7 +258,7 @@ def test_a_loaded_module_is_taken_with_its_processor(picture):
         picture, "a dog", model=module, processor=processor, models=[other], method=METHOD
     )
     names = list(control(explorer, "Model")._options_labels)
-    assert names == ["CLIPModel", "CLIPModel (2)", "bundled", "scenes", "another …"]
+    assert names == ["CLIPModel", "CLIPModel (2)", "bundled", "scenes", "llip", "another …"]
     choose(explorer, "Model", "CLIPModel (2)")
     worked(explorer)
     assert_shows(explorer, fp.load_encoder(other, processor=processor), picture, "a dog", METHOD)
@@ -362,7 +362,7 @@ def test_examples_of_the_two_kinds_have_names_of_their_own():
 
 
 def test_a_menu_offers_what_its_model_knows(explorer, picture):
-    assert explorer.pairs.about.model not in ("bundled", "scenes")
+    assert explorer.pairs.about.model not in ("bundled", "scenes", "llip")
     assert offered(explorer) == offered_photographs()
     explorer.model = "scenes"
     worked(explorer)

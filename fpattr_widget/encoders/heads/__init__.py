@@ -2,6 +2,7 @@
 
 from .._family import Family
 from ._late_interaction import LateInteractionHead
+from ._llip_module import Llip, LlipSizes
 from .blip2 import BLIP2
 from .colmodernvbert import COLMODERNVBERT
 from .colpali import COLPALI
@@ -23,5 +24,7 @@ __all__ = [
     "HEADED_FAMILIES",
     "FlairHead",
     "LateInteractionHead",
+    "Llip",
     "LlipHead",
+    "LlipSizes",
 ]

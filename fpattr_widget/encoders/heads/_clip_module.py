@@ -30,6 +30,9 @@ class TowerSizes:
         Of the text tower; ``longest`` in tokens.
     has_bias
         Whether logits have a bias.
+    head_size
+        Numbers in an attention head of both towers, which no shape tells; ``None`` for those of
+        the published models of these widths.
     """
 
     image_width: int
@@ -43,9 +46,10 @@ class TowerSizes:
     vocabulary: int
     longest: int
     has_bias: bool = True
+    head_size: int | None = None
 
 
-def tower_sizes(weights: Mapping[str, Tensor], special: int) -> TowerSizes:
+def tower_sizes(weights: Mapping[str, Tensor], special: int, head_size: int | None) -> TowerSizes:
     """Return the sizes that the shapes of a checkpoint's towers tell.
 
     Parameters
@@ -54,6 +58,8 @@ def tower_sizes(weights: Mapping[str, Tensor], special: int) -> TowerSizes:
         By their names, without prefixes.
     special
         Number of positions before the patches.
+    head_size
+        See :class:`TowerSizes`.
 
     Raises
     ------
@@ -77,6 +83,7 @@ def tower_sizes(weights: Mapping[str, Tensor], special: int) -> TowerSizes:
         vocabulary=vocabulary,
         longest=len(weights["positional_embedding"]),
         has_bias="logit_bias" in weights,
+        head_size=head_size,
     )
 
 
@@ -99,7 +106,7 @@ class ClipModule(nn.Module):
         super().__init__()
         width = sizes.text_width
         self.visual = _Visual(sizes, learnt, activation)
-        heads = _attention_heads(width, {})
+        heads = _attention_heads(width, {}, sizes.head_size)
         self.transformer = _Transformer(
             width, sizes.text_blocks, heads, sizes.text_hidden, activation
         )
@@ -113,15 +120,17 @@ class ClipModule(nn.Module):
         self.register_buffer("attn_mask", hidden, persistent=False)
 
     def text_states(self, text: Tensor) -> Tensor:
-        """Return the text tower's normalised states, ``(B, longest)`` to ``(B, longest, width)``.
+        """Return the text tower's normalised states, ``(B, tokens)`` to ``(B, tokens, width)``.
 
         Parameters
         ----------
         text
-            Token ids.
+            Token ids, ``longest`` of them or fewer.
         """
-        states = self.token_embedding(text) + self.positional_embedding
-        hidden = self.attn_mask.to(states.dtype)  # a checkpoint's weights may be in any
+        length = text.shape[1]
+        states = self.token_embedding(text) + self.positional_embedding[:length]
+        # A checkpoint's weights may be in any type.
+        hidden = cast(Tensor, self.attn_mask)[:length, :length].to(states.dtype)
         states = self.transformer(states.transpose(0, 1), hidden).transpose(0, 1)
         return cast(Tensor, self.ln_final(states))
 
@@ -206,7 +215,7 @@ class _Visual(nn.Module):
         positions = len(torch.atleast_2d(self.class_embedding)) + sizes.grid**2
         self.positional_embedding = nn.Parameter(torch.randn(positions, width) * width**-0.5)
         self.ln_pre, self.ln_post = nn.LayerNorm(width), nn.LayerNorm(width)
-        heads = _attention_heads(width, _HEAD_SIZES)
+        heads = _attention_heads(width, _HEAD_SIZES, sizes.head_size)
         self.transformer = _Transformer(
             width, sizes.image_blocks, heads, sizes.image_hidden, activation
         )
@@ -255,8 +264,8 @@ class _Block(nn.Module):
         return states + cast(Tensor, self.mlp(self.ln_2(states)))
 
 
-def _attention_heads(width: int, sizes: Mapping[int, int]) -> int:
-    return max(1, width // sizes.get(width, _HEAD_SIZE))
+def _attention_heads(width: int, published: Mapping[int, int], size: int | None) -> int:
+    return max(1, width // (size or published.get(width, _HEAD_SIZE)))
 
 
 def _count_blocks(weights: Mapping[str, Tensor], prefix: str) -> int:

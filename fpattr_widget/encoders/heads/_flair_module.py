@@ -34,7 +34,7 @@ class FlairSizes(TowerSizes):
     heads: int = _HEADS
 
     @staticmethod
-    def of_weights(weights: Mapping[str, Tensor]) -> "FlairSizes":
+    def of_weights(weights: Mapping[str, Tensor], head_size: int | None = None) -> "FlairSizes":
         """Return the sizes that follow from a checkpoint's shapes.
 
         Raises
@@ -45,7 +45,7 @@ class FlairSizes(TowerSizes):
             When they do not fit each other.
         """
         _, shared = weights["text_post.proj"].shape
-        return FlairSizes(**vars(tower_sizes(weights, 1)), shared=shared)
+        return FlairSizes(**vars(tower_sizes(weights, 1, head_size)), shared=shared)
 
 
 class Flair(ClipModule):
@@ -105,13 +105,17 @@ class _AttentionToPatches(nn.Module):
         self.ln_q, self.ln_k, self.ln_v = (nn.LayerNorm(shared) for _ in range(3))
 
 
-def flair_of_weights(weights: Mapping[str, Tensor]) -> nn.Module | None:
+def flair_of_weights(
+    weights: Mapping[str, Tensor], head_size: int | None = None
+) -> nn.Module | None:
     """Return the FLAIR of a checkpoint's weights; ``None`` where they are no FLAIR's.
 
     Parameters
     ----------
     weights
         By their names, without prefixes.
+    head_size
+        Numbers in an attention head of both towers; ``None`` for those of the published models.
 
     Raises
     ------
@@ -120,4 +124,6 @@ def flair_of_weights(weights: Mapping[str, Tensor]) -> nn.Module | None:
     """
     if not any(name in weights for name in _MARKS):
         return None
-    return module_of_weights("FLAIR", weights, lambda: Flair(FlairSizes.of_weights(weights)))
+    return module_of_weights(
+        "FLAIR", weights, lambda: Flair(FlairSizes.of_weights(weights, head_size))
+    )

@@ -40,7 +40,7 @@ class LlipSizes(TowerSizes):
     use_norm: bool = False
 
     @staticmethod
-    def of_weights(weights: Mapping[str, Tensor]) -> "LlipSizes":
+    def of_weights(weights: Mapping[str, Tensor], head_size: int | None = None) -> "LlipSizes":
         """Return the sizes that follow from a checkpoint's shapes.
 
         Raises
@@ -57,18 +57,25 @@ class LlipSizes(TowerSizes):
         if shared % _MIXING_HEADS:
             raise ValueError(f"{_MIXING_HEADS} heads do not divide {shared} dimensions")
         use_norm = "K_norm.weight" in weights
-        towers = vars(tower_sizes(weights, tokens))
+        towers = vars(tower_sizes(weights, tokens, head_size))
         return LlipSizes(**towers, tokens=tokens, shared=shared, use_norm=use_norm)
 
 
 class Llip(ClipModule):
     """A Llip; its state dict has the names of the published checkpoints.
 
+    Attributes
+    ----------
+    weight_scale
+        What products of keys and queries are divided by, where that is known of the weights.
+
     Parameters
     ----------
     sizes
         Of its parts.
     """
+
+    weight_scale: float | None = None
 
     def __init__(self, sizes: LlipSizes):
         super().__init__(sizes, (sizes.tokens, sizes.image_width), QuickGELU)
@@ -120,13 +127,17 @@ class _Mixing(nn.Module):
         self.out_proj = random_projection(shared, shared)
 
 
-def llip_of_weights(weights: Mapping[str, Tensor]) -> nn.Module | None:
+def llip_of_weights(
+    weights: Mapping[str, Tensor], head_size: int | None = None
+) -> nn.Module | None:
     """Return the Llip of a checkpoint's weights; ``None`` where they are no Llip's.
 
     Parameters
     ----------
     weights
         By their names, without prefixes.
+    head_size
+        Numbers in an attention head of both towers; ``None`` for those of the published models.
 
     Raises
     ------
@@ -138,4 +149,4 @@ def llip_of_weights(weights: Mapping[str, Tensor]) -> nn.Module | None:
     named = dict(weights)
     if "out_proj" in named and "pred.out_proj" not in named:
         named["pred.out_proj"] = named.pop("out_proj")
-    return module_of_weights("Llip", named, lambda: Llip(LlipSizes.of_weights(named)))
+    return module_of_weights("Llip", named, lambda: Llip(LlipSizes.of_weights(named, head_size)))

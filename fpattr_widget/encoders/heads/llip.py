@@ -158,7 +158,9 @@ def _towers(model: Any) -> tuple[TextTower, ImageTower]:
         states = model.visual.ln_post(states)
         parts = []
         for weights, norm in ((model.k_proj, "K_norm"), (model.v_proj, "V_norm")):
-            projected = torch.einsum("bnw,nwc->bnc", states, weights)
+            # One by one: a batched product would copy the weights for each direction.
+            pairs = zip(states.unbind(1), weights, strict=True)
+            projected = torch.stack([state @ weight for state, weight in pairs], 1)
             projected = getattr(model, norm, nn.Identity())(projected)
             of_heads = projected.unflatten(-1, (model.num_heads, -1)).transpose(1, 2)
             parts.append(of_heads.flatten(1))
@@ -180,7 +182,8 @@ def _towers(model: Any) -> tuple[TextTower, ImageTower]:
 
 
 def _head(model: Any, weight_scale: float | None = None) -> LlipHead:
-    if weight_scale is None:
+    scale = getattr(model, "weight_scale", None) if weight_scale is None else weight_scale
+    if scale is None:
         raise InputError(
             "weight_scale",
             "is missing: what a Llip divides its routing's products by is part of no checkpoint",
@@ -188,7 +191,7 @@ def _head(model: Any, weight_scale: float | None = None) -> LlipHead:
         )
     tokens, _, length = model.k_proj.shape
     heads = int(model.num_heads)
-    return LlipHead(tokens, heads, length // heads, model.pred.out_proj, float(weight_scale))
+    return LlipHead(tokens, heads, length // heads, model.pred.out_proj, float(scale))
 
 
 LLIP = Family("Llip", _recognises, _towers, head=_head, of_weights=llip_of_weights)

@@ -106,6 +106,24 @@ def test_it_is_explained_at_every_layer(encoder, picture):
     assert pairs.image_special_names == ("mixture 1", "mixture 2", "mixture 3")
 
 
+@pytest.mark.parametrize(("tokens", "use_norm"), [(1, False), (3, False), (3, True)])
+def test_the_mixture_tokens_are_read_in_closed_form(tokens, use_norm, picture, monkeypatch):
+    checks.assert_closed_form_is_differentiation(
+        lambda dtype: llip.llip_encoder(dtype, tokens=tokens, use_norm=use_norm),
+        picture,
+        llip.CAPTION,
+    )
+    encoder = llip.llip_encoder(tokens=tokens, use_norm=use_norm)
+    split = encoder.part(encoder.prepare(picture, "image"), 2).split()
+    checks.assert_nodes_in_portions_are_all_nodes(split, monkeypatch)
+    # What is wrapped or has a hook is differentiated as it is.
+    block = encoder.model.visual.transformer.resblocks[2]
+    hook = block.attn.register_forward_hook(lambda _module, _inputs, out: (1.5 * out[0], None))
+    checks.assert_has_no_closed_form(encoder.part(encoder.prepare(picture, "image"), 2).split())
+    hook.remove()
+    checks.assert_split_has_closed_form(encoder.part(encoder.prepare(picture, "image"), 2).split())
+
+
 def test_the_model_is_left_as_found(picture):
     encoder, method = llip.llip_encoder(), fp.IntegratedJacobians(steps=2)
     checks.assert_left_as_found(
