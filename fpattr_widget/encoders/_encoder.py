@@ -315,7 +315,7 @@ class DualEncoder:
             if fixed.head is None or not has_read_out(fixed.head):
                 raise InputError(
                     "model",
-                    f"{self.name!r} has no head that reads an image by a caption",
+                    f"{self.name!r} has no head that says what it reads of an image by a caption",
                     "pass a model that has one, such as a Llip",
                 )
             values = {"text": caption, "image": image}

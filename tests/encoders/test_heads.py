@@ -31,6 +31,11 @@ def test_the_page_says_how():
     assert isinstance(frozen._measured(), Product)
     assert frozen.matrix.shape == pairs.matrix.shape == (4, 9)
     assert np.abs(pairs.routing.matrix).max() > 1e-4
+    read_out = pairs.read_out
+    assert read_out.places[::31] == ("channel 1", "channel 32")
+    assert read_out.similarity == pytest.approx(pairs.ledger.similarity, abs=1e-6)
+    assert read_out.contributions.sum() == pytest.approx(read_out.similarity, abs=1e-6)
+    assert "channel 32" not in pairs.parts  # it cannot read through one alone
     with pytest.raises(fp.InputError, match="`weight_scale` is given, but 'Gated' has no scale"):
         fp.load_encoder(names["Gated"](), weight_scale=2)
 
@@ -79,6 +84,32 @@ def test_a_head_whose_output_is_no_embedding_is_told(pixels, functions, message)
         encoder.similarity(pixels, IDS)
     with pytest.raises(fp.InputError, match=r"`head` (returned|gives)|not finite"):
         fp.attribute(encoder, pixels, IDS).ledger  # noqa: B018
+
+
+def test_a_read_out_that_is_none_is_told(pixels):
+    encoder = load(changed(read_out=lambda image, text: {"weights": image}))
+    with pytest.raises(fp.InputError, match="`head` returned a dict from `read_out`: return an"):
+        encoder.read_out(pixels, IDS)
+    with pytest.raises(fp.InputError, match="`head` returned a dict from `read_out`: return an"):
+        fp.attribute(encoder, pixels, IDS).read_outs  # noqa: B018
+    encoder = load(
+        changed(frozen_through=lambda image, text, place: lambda u: u[..., :2], grid=(1, 1))
+    )
+    with pytest.raises(fp.InputError, match=r"a tensor \(2,\) from `frozen_through`: .* \(12\)"):
+        fp.attribute(encoder, pixels, IDS).through(0).ledger  # noqa: B018
+    encoder = load(changed(frozen_through=lambda image, text, place: lambda u: 0 * u, grid=(1, 1)))
+    assert not fp.attribute(encoder, pixels, IDS).through(0).matrix.any()  # adds nothing
+    with pytest.raises(fp.InputError, match=r"'Mine' has no head that says what it reads"):
+        load(Head()).read_out(pixels, IDS)
+
+
+def test_a_batch_of_captions_is_told(pixels):
+    encoder = load(Head())
+    for call in (encoder.similarity, lambda *pair: fp.attribute(encoder, *pair)):
+        with pytest.raises(fp.InputError, match="`caption` "):
+            call(pixels, torch.tensor(IDS).repeat(2, 1))
+        with pytest.raises(fp.InputError, match="`caption` "):
+            call(pixels, ["a dog", "a cat"])
 
 
 def test_a_head_that_lacks_a_function_is_told():

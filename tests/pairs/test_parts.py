@@ -73,8 +73,10 @@ def test_parts_are_measured_once(encoder, picture, monkeypatch):
 
 
 def test_parts_of_words_and_over_another_picture(picture):
-    encoder = llip.llip_encoder(weight_scale=0.5)
+    letters = spelling_encoder().tokenizer, llip.processor().image_processor
+    encoder = fp.load_encoder(llip.llip(), processor=letters, weight_scale=0.5)
     pairs = fp.attribute(encoder, picture, CAPTION, METHOD)
+    assert len(pairs.words().tokens) < len(pairs.tokens)
     blank = Image.new("RGB", pairs.picture.size)
     expected = pairs.routing.words().matrix
     for one in (pairs.words(), pairs.over(blank).words(), pairs.words().over(blank)):

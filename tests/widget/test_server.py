@@ -15,6 +15,7 @@ from PIL import Image
 import fpattr_widget as fp
 from fpattr_widget.widget import _kernel as kernel
 from fpattr_widget.widget._server import RowServer
+from tests.helpers.families import llip
 from tests.helpers.models import random_encoder
 from tests.helpers.shown import kind_of
 
@@ -430,7 +431,7 @@ def test_progress_is_told_now_and_then_if_it_is_long(pairs, monkeypatch):
     server._rows_timed = 1
     for server._seconds in (0.01, 10.0):
         clock[0] += 1
-        server._report_rows()
+        server._report_rows(pairs.ready)
     assert told[2:] == [
         "0 of 13 rows are there · about 2 min left · a later layer (−1 is the last) is cheaper"
     ]
@@ -438,3 +439,38 @@ def test_progress_is_told_now_and_then_if_it_is_long(pairs, monkeypatch):
     server.stop()
     server._report("nobody listens")
     assert len(told) == 3
+
+
+def test_rows_of_a_part_are_those_that_were_requested_then_its_others(picture):
+    encoder = llip.llip_encoder(torch.float32)
+    pairs = fp.attribute(encoder, picture, llip.CAPTION, METHOD, 1)
+    page, count = Page(), len(pairs.tokens)
+    server = RowServer(pairs, page, epoch=1)
+    for part, first in (("match", [2]), ("mixture 2", [])):
+        page.forget()
+        server.ask_rows(first, part)
+        assert page.done.wait(30)
+        order = [row for message, _ in page.of_type("rows") for row in message["features"]]
+        assert order == [*first, *(row for row in range(count) if row not in first)]
+        assert {message["part"] for message, _ in page.of_type("rows")} == {part}
+        rows = rows_of(page, len(pairs.columns.features))
+        expected = pairs.part(part).feature_rows(range(count))
+        np.testing.assert_array_equal([rows[row] for row in range(count)], expected)
+    page.forget()
+    server.ask_region(7, [4, 6], "match")
+    assert page.done.wait(30)
+    (message, (buffer,)), = page.of_type("region")  # fmt: skip
+    assert (message["part"], message["id"]) == ("match", 7)
+    sums = pairs.match.of_columns([4, 6])
+    np.testing.assert_allclose(np.frombuffer(buffer, "<f4"), sums, atol=1e-6)
+
+    page.forget()
+    server.ask_rows([1], "mixture 4")  # there are three
+    server.fill()
+    assert page.done.wait(30)
+    assert {message["part"] for message, _ in page.of_type("rows")} == {""}
+    (ledger, _), = page.of_type("ledger")  # fmt: skip
+    (read,) = ledger["read_outs"]
+    assert ledger["ledger"]["match"] == pairs.ledger.match
+    np.testing.assert_allclose(read["contributions"], pairs.read_out.contributions, atol=1e-7)
+    assert server.wait(5)

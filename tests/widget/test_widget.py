@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 import traitlets
 from ipywidgets.widgets.widget import _put_buffers
 from PIL import Image
@@ -16,6 +17,7 @@ from PIL import Image
 import fpattr_widget as fp
 from fpattr_widget.view import PROTOCOL, computed_state
 from fpattr_widget.widget._pairs_widget import PairsWidget
+from tests.helpers.families import llip
 from tests.helpers.made_pairs import made
 from tests.helpers.shown import caption_of, kind_of, picture_of, rows_message
 
@@ -90,6 +92,26 @@ def test_baking_puts_every_row_into_the_state(widget):
     assert widget.ledger["similarity"] == widget.similarity == widget.pairs.ledger.similarity
 
 
+def test_baking_keeps_match_and_what_was_read_and_other_pairs_let_them_go(picture, encoder):
+    headed = fp.attribute(llip.llip_encoder(torch.float32), picture, llip.CAPTION, METHOD, 1)
+    view = headed.widget(part="routing")
+    assert view.parts == ["match", "routing", "mixture 1", "mixture 2", "mixture 3"]
+    assert view.match_rows == b""
+    view.bake()
+    count = len(headed.tokens)
+    rows = np.frombuffer(view.match_rows, "<f4").reshape(count, -1)
+    np.testing.assert_array_equal(rows, headed.match.feature_rows(range(count)))
+    assert view.read_outs[0]["routes"] == list(headed.read_out.routes)
+    # Pairs that are complete are shown with what is known of their parts.
+    again = headed.widget()
+    assert (again.match_rows, again.read_outs) == (view.match_rows, view.read_outs)
+    view.show(fp.attribute(encoder, picture, "a dog", METHOD, 1))
+    assert (view.parts, view.match_rows, view.read_outs) == ([], b"", [])
+    assert view.kept_state()["part"] == "routing"
+    view.close()
+    again.close()
+
+
 def test_large_pictures_are_sent_bounded(encoder):
     noise = np.random.default_rng(0).integers(0, 255, (1500, 1500, 3), np.uint8)
     view = fp.attribute(encoder, noise, "a dog", METHOD, 1).widget()
@@ -119,6 +141,7 @@ MALFORMED = [
     ({**rows_message([1]), "features": ["1"]}, []),
     (rows_message([10_000, -1]), ["done"]),
     (rows_message([1], epoch=0), []),
+    ({**rows_message([1]), "part": "match"}, []),
     ({**rows_message([1]), "side": 2}, []),
     ({**rows_message([9_999]), "side": 1, "id": 3}, ["region", "done"]),
     ({**rows_message([0, 1]), "side": 1, "id": 3}, []),

@@ -58,3 +58,8 @@ export function onPointed(
   for (const type of ["pointerenter", "focus"]) element.addEventListener(type, show, { signal });
   for (const type of ["pointerleave", "blur"]) element.addEventListener(type, hide, { signal });
 }
+
+/** Text for those who listen. */
+export function unseen(text: string): HTMLElement {
+  return h("span", { class: "fpattr-unseen" }, text);
+}

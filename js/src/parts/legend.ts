@@ -20,7 +20,7 @@ import { paintValue, spoken } from "./chip";
 import type { Context, Part } from "./context";
 import { choice } from "./controls";
 import { h, onPointed, setAttributes, setStyle, setText } from "./dom";
-import { createReading } from "./reading";
+import { createPartChoice } from "./part_choice";
 
 interface SpecialChip {
   readonly side: SideIndex;
@@ -43,13 +43,13 @@ export function createLegend(context: Context, ...tools: HTMLElement[]): Part {
     (value) => store.set("signs", value),
     signal,
   );
-  const reading = createReading(context);
+  const part = createPartChoice(context);
   const specials = h("div", { class: "fpattr-specials" });
   const element = h(
     "div",
     { class: "fpattr-legend" },
     scale,
-    h("div", { class: "fpattr-tools" }, ...reading.elements, signs.element, ...tools, specials),
+    h("div", { class: "fpattr-tools" }, ...part.elements, signs.element, ...tools, specials),
   );
   let drawn: Both<Side> | undefined;
   let chips: SpecialChip[] = [];
@@ -81,7 +81,7 @@ export function createLegend(context: Context, ...tools: HTMLElement[]): Part {
     const { sides } = look;
     const { settings } = store;
     for (const each of scales) each.paint(look, settings, context.state.place);
-    reading.paint();
+    part.paint();
     signs.show(settings.signs);
     setAttributes(scale, { "data-signs": settings.signs });
     if (drawn !== context.sides) draw();

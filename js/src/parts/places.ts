@@ -5,9 +5,9 @@ import { ALL } from "../values/parts";
 import { type Bar, barsOf, signedPercent } from "../values/read_out";
 import { largest } from "../values/sums";
 import type { Context } from "./context";
-import { h, onPointed, setAttributes, setStyle } from "./dom";
+import { h, onPointed, setAttributes, setStyle, unseen } from "./dom";
+import { NOT_HERE } from "./part_choice";
 import type { Drawn, Shown } from "./read_out";
-import { NOT_HERE } from "./reading";
 import { rove } from "./roving";
 import type { Tooltip } from "./tooltip";
 
@@ -73,23 +73,18 @@ export function createPlaces(
     const plots = [plot(), plot()];
     if (weight !== null) {
       said.push(`${change}read ${share(weight)}`);
-      plots[0] = plot(share(weight), stick(reads, weight));
+      plots[0] = plot(share(weight), `${change}read `, stick(reads, weight));
     }
     if (contribution !== null) {
       said.push(`${change}adds ${signed(contribution)}`);
-      plots[1] = plot(fixed(contribution, 2, true), stick(adds, contribution));
+      plots[1] = plot(fixed(contribution, 2, true), ` ${change}adds `, stick(adds, contribution));
     }
+    const beginning = unseen(` ${name.slice(0, name.length - label.length)}`);
     const button = h(
       "button",
-      {
-        type: "button",
-        class: "fpattr-place",
-        "data-kind": kind,
-        "data-place": name,
-        "aria-label": said.join(", "),
-      },
+      { type: "button", class: "fpattr-place", "data-kind": kind, "data-place": name },
       ...plots,
-      h("span", { class: "fpattr-place-name" }, label),
+      h("span", { class: "fpattr-place-name" }, beginning, label),
     );
     tooltip.explain(button, () => [
       h("strong", {}, said.join(" · ")),
@@ -159,12 +154,12 @@ function stack(kind: string, ...[read, adds, name]: [Node, Node, string]): HTMLE
   );
 }
 
-/** A number over its bar, or an empty place for one. */
-function plot(said = "", ...sticks: HTMLElement[]): HTMLElement {
+/** A number over its bar, and what it is for those who listen; or an empty place for one. */
+function plot(said = "", what = "", ...sticks: HTMLElement[]): HTMLElement {
   return h(
     "span",
     { class: "fpattr-place-plot" },
-    h("span", { class: "fpattr-place-value" }, said),
+    h("span", { class: "fpattr-place-value" }, unseen(what), said),
     h("span", { class: "fpattr-place-bars", "aria-hidden": "true" }, ...sticks),
   );
 }

@@ -12,7 +12,7 @@ import {
 } from "../values/read_out";
 import { largest, total } from "../values/sums";
 import type { Context } from "./context";
-import { h, onPointed, setAttributes, setStyle, setText } from "./dom";
+import { h, onPointed, setAttributes, setStyle, setText, unseen } from "./dom";
 import { showImage } from "./image";
 import type { Drawn, Shown } from "./read_out";
 import { createThumb } from "./thumb";
@@ -85,8 +85,9 @@ export function createReadMaps(
       const where = winner ?? `${own.effective?.toFixed(1)} patches`;
       const button = h(
         "button",
-        { type: "button", class: "fpattr-route", "aria-label": `${name}: ${where}, adds ${adds}` },
+        { type: "button", class: "fpattr-route" },
         h("bdi", {}, name),
+        unseen(` reads ${where}, adds `),
         adds,
       );
       tooltip.explain(button, () => [h("strong", {}, name), `reads ${where}, adds ${adds}`]);

@@ -45,7 +45,7 @@ const BREATH = 5000; // ms between two news that are read out
 
 /** What Python is doing, for screen readers: now and then, and never while it is the same. */
 export function createNews({ store, signal }: Context): Part {
-  const element = h("div", { class: "fpattr-news", "aria-live": "polite" });
+  const element = h("div", { class: "fpattr-unseen fpattr-news", "aria-live": "polite" });
   let due: ReturnType<typeof setTimeout> | undefined;
   signal.addEventListener("abort", () => clearTimeout(due), { once: true });
   const tell = () => {

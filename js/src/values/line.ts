@@ -50,14 +50,9 @@ function idle({ sides, missing, computing, why, news, look, touched, part }: Lin
     const hint = touched
       ? `Tap ${either("hovered")}. Press long, or tap twice, and drag to pin ${either("dragged")}.`
       : `Hover ${either("hovered")}. Drag to pin ${either("dragged")}; Escape clears.`;
-    const pieces: Piece[] = [{ text: hint, kind: "aside" }];
-    if (part) {
-      const sum = total(look.sides[0].values);
-      pieces.unshift({ text: `${partSentence(part)} ` });
-      if (!Number.isNaN(sum)) {
-        pieces.splice(1, 0, { text: signed(sum), kind: "value" }, { text: " in all. " });
-      }
-    }
+    const pieces: Piece[] = part
+      ? partAndSum(part, total(look.sides[0].values))
+      : [{ text: hint, kind: "aside" }];
     const meaning = favour(sides, 1);
     return meaning ? [...pieces, { text: ` Red is ${meaning}.` }] : pieces;
   }
@@ -69,6 +64,13 @@ function idle({ sides, missing, computing, why, news, look, touched, part }: Lin
       ? `No values were computed${when}.`
       : `${missing} of ${rows} ${missing === 1 ? "was" : "were"} not computed${when}.`;
   return [{ text, kind: "aside" }];
+}
+
+/** `Match: what the words meet … +0.123 in all.`; the sum once it is there. */
+function partAndSum(part: string, sum: number): Piece[] {
+  const pieces: Piece[] = [{ text: partSentence(part) }];
+  if (Number.isNaN(sum)) return pieces;
+  return [...pieces, { text: ` ${signed(sum)}`, kind: "value" }, { text: " in all." }];
 }
 
 /**

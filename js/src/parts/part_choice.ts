@@ -8,12 +8,12 @@ import { h, setAttributes, setText } from "./dom";
 export const NOT_HERE =
   "It has to be asked of Python, which does not answer here: run the cell to see it";
 
-export interface ReadingChoice {
+export interface PartChoice {
   readonly elements: readonly HTMLElement[];
   paint(): void;
 }
 
-export function createReading({ store, signal }: Context): ReadingChoice {
+export function createPartChoice({ store, signal }: Context): PartChoice {
   const halves = choice(
     "Part of the pairs that is shown",
     {
