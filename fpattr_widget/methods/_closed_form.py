@@ -361,8 +361,9 @@ class _Attention:
                     materialize_grads=True,
                 )
             factors = factors[..., None, None]
+            # Those of states that nothing reads are zeros for all directions together.
             mixed, states = (
-                factors * part.view(len(some), *point.shape)
+                factors * part.view(-1, *point.shape)
                 for part, point in zip(gradients, (self._mixed, self._states), strict=True)
             )
             parts.append(self._products(mixed.unflatten(-1, self._value_offset.shape[2:]), states))

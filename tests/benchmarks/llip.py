@@ -15,7 +15,7 @@ Pairs: drawn scenes that training never drew, with two things A and B of differe
 - Telling apart: of all 74 kinds, those that a picture shows against those that it does not (the
   share of such pairs in the right order); the complete caption against four with a word exchanged;
   a caption of a place against its opposite. Asked of the model, of the same weights that read all
-  mixture tokens alike, and of the control.
+  mixture tokens alike, of the control, and of the model of scenes, with which both began.
 
 All of it on another seed than the one that was looked at while this was written (11).
 """
@@ -242,6 +242,7 @@ def of_captions(options: argparse.Namespace) -> dict[str, Any]:
     }
     if options.control:
         loaded["all alike, trained so"] = lambda: fp.load_encoder(options.control)
+    loaded["the model of scenes, its beginning"] = lambda: fp.load_encoder("scenes")
     found = {name: told_apart(load(), drawn) for name, load in loaded.items()}
     first, *others = found
     return {

@@ -407,6 +407,7 @@ def of_contrasts(record: dict[str, Any]) -> str:
 def of_llip(record: dict[str, Any]) -> str:
     found = record["numbers"]
     choices, readings, maps = (found[part] for part in ("choices", "readings", "maps"))
+    mapped = len(maps["chance"]["values"])
     rows = [
         ("mixing weights of a caption of A and of one of B: how far apart, from 0 to 1",
          _said(choices["two things"]), "–"),
@@ -415,7 +416,8 @@ def of_llip(record: dict[str, Any]) -> str:
          _said(readings["own weights read more"]), "0.500"),
         ("what they read fits A's caption better than B's",
          _said(readings["own thing said most"]), "0.500"),
-        ("strongest patch of A's map on A", _said(maps["exact map"]), _chance(maps)),
+        (f"strongest patch of A's map on A ({mapped} of the scenes)",
+         _said(maps["exact map"]), _chance(maps)),
         ("… with the mixing weights held fixed", _said(maps["frozen map"]), _chance(maps)),
         ("… share of positive mass on A, through the mixture token that A's caption reads most",
          _said(maps["share, token of A"]), _chance(maps)),

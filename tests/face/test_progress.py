@@ -307,7 +307,7 @@ def test_all_that_is_kept_of_an_encoder_is_within_its_limit(picture):
         id(graph): graph.size
         for pairs in alive
         for side in (pairs._interactions._first, pairs._interactions._second)
-        for graph in side._integral._graphs or ()
+        for graph in side.nodes._graphs or ()
     }
     assert graphs
     assert sum(graphs.values()) <= encoder.memory_limit / 2

@@ -99,7 +99,7 @@ def test_a_complete_matrix_keeps_no_graph(encoder, picture):
     method = fp.IntegratedJacobians(steps=4)
     pairs = fp.attribute(encoder, picture, "a dog and a cat", method, layer=0)
     pairs.row(1)
-    integral = pairs._measured()._second._integral
+    integral = pairs._measured()._second.nodes
     assert integral._graphs
     row = pairs.matrix[3]
     assert integral._graphs is None
@@ -188,7 +188,7 @@ def test_little_memory_changes_nothing_but_the_number_of_passes(encoder, picture
     tight = fp.load_encoder(random_clip(), processor=Processor(24), memory_limit=1)
     pairs = fp.attribute(tight, picture, "a dog and a cat", method, layer=0)
     np.testing.assert_allclose(pairs.row(2), whole.row(2), atol=1e-6)
-    assert pairs._measured()._second._integral._graphs is None
+    assert pairs._measured()._second.nodes._graphs is None
     mask = np.eye(3, dtype=bool)
     np.testing.assert_allclose(pairs.of_region(mask), whole.of_region(mask), atol=1e-6)
     np.testing.assert_allclose(pairs.matrix, whole.matrix, atol=1e-6)

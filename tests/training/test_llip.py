@@ -1,5 +1,6 @@
 """The Llip of drawn scenes: how it is trained, what it starts from, and what ships."""
 
+import inspect
 import json
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +14,8 @@ from fpattr_widget.scenes import KINDS, Scene, SceneObject, example, single_out
 from fpattr_widget.training._llip_learning import llip_of_clip, pair_cosines, sigmoid_loss
 from fpattr_widget.training._many_captions import ManyCaptionBatches, known_truth
 from fpattr_widget.training.llip import train
+from tests.benchmarks import records
+from tests.benchmarks.llip import choices, pairs_of_things, told_apart
 
 pytestmark = pytest.mark.slow
 
@@ -120,3 +123,21 @@ def test_the_loss_counts_every_pair_that_is_known():
         for sign, logit in ((1, 2.0), (-1, -1.0), (-1, 0.5), (1, 3.0), (-1, -4.0))
     )
     assert sigmoid_loss(logits, truth).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_what_ships_is_what_the_recipe_makes_and_the_record_measured():
+    """The settings are the recipe's own, and the first scenes of the record give its values."""
+    kept = json.loads((ASSET / "training.json").read_text())
+    config = json.loads((ASSET / "config.json").read_text())
+    recipe = {name: one.default for name, one in inspect.signature(train).parameters.items()}
+    for name in ("steps", "batch", "seed"):
+        assert kept[name] == recipe[name]
+    assert kept["hidden_patches"] == recipe["hidden"]
+    assert config["weight_scale"] == recipe["weight_scale"]
+    numbers = records.read("llip")["numbers"]
+    encoder, drawn = fp.load_encoder("llip"), list(pairs_of_things(3))
+    for name, values in choices(encoder, drawn).items():
+        np.testing.assert_allclose(values, numbers["choices"][name]["values"][:3], atol=0.01)
+    for name, values in told_apart(encoder, drawn).items():
+        claimed = numbers["told apart"]["by the caption"][name]["values"][: len(values)]
+        np.testing.assert_allclose(values, claimed, atol=0.02)

@@ -281,7 +281,7 @@ def test_rows_that_are_there_do_not_make_the_next_step_a_long_one(pairs):
 def test_pairs_that_are_stopped_for_good_release_what_they_recorded(encoder, picture):
     pairs = fp.attribute(encoder, picture, CAPTION, METHOD, 0)
     pairs.row(1)
-    integral = pairs._interactions._second._integral
+    integral = pairs._interactions._second.nodes
     assert integral._graphs
     page, gate = Page(), Gate(pairs)
     server = RowServer(pairs, page, epoch=1)

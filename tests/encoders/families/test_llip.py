@@ -173,6 +173,9 @@ def test_labels_are_told_apart_by_the_model_s_own_logits(encoder, picture):
     assert list(found.probabilities) == pytest.approx(1 / (1 + np.exp(-found.logits)))
     contrast = found.contrast(method=fp.IntegratedJacobians(steps=2))
     assert contrast.ledger.similarity == pytest.approx(found.logits[0] - found.logits[1], abs=1e-4)
+    frozen = found.contrast(method=fp.IntegratedJacobians(steps=2), reading="frozen")
+    assert frozen.ledger.similarity == pytest.approx(contrast.ledger.similarity, abs=1e-4)
+    assert frozen.ledger.left_out_name == "change of routing"
     with pytest.raises(fp.InputError, match="`template` has 2 templates, but 'Llip with"):
         fp.classify(picture, ["dog", "cat"], template=["{}", "a {}"], model=encoder)
     with pytest.raises(fp.InputError, match="reads an image by a caption, and embeds none"):
