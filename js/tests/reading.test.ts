@@ -467,6 +467,18 @@ describe("the view", () => {
     expect(find(".fpattr-read-about").textContent).toContain("= 0.300, the cosine");
   });
 
+  test("says of a token that reads no patch what it reads", async () => {
+    const [, second = []] = WINNERS.weights;
+    const weights = [second.map(() => 0), second];
+    const read = { ...WINNERS, weights, nowhere: [1, 0], winners: ["<bos>", "patch (2, 2)"] };
+    const { find, all } = show({ read_outs: [read], parts: [] });
+    await frame();
+    expect(find(".fpattr-nowhere").textContent).toBe("no patch50%");
+    expect(all(".fpattr-route").map(({ textContent }) => textContent)).toEqual([
+      ...["snow reads <bos>, adds –", "red reads row 2, column 2, adds +0.250"],
+    ]);
+  });
+
   test("outlines the patch that a token reads alone", async () => {
     const { find, all } = show({ read_outs: [WINNERS], parts: [] });
     await frame();

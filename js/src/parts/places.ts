@@ -1,6 +1,6 @@
 /** Places that a head reads: of each a bar of what is read of it, and one of what it adds. */
 
-import { decimalsFor, fixed, percent, signed } from "../values/format";
+import { decimalsFor, fixed, isNothing, percent, signed } from "../values/format";
 import { ALL } from "../values/parts";
 import { type Bar, barsOf, signedPercent } from "../values/read_out";
 import { largest } from "../values/sums";
@@ -75,14 +75,14 @@ export function createPlaces(
     const plots = [plot(), plot()];
     if (weight !== null) {
       said.push(`${change}read ${share(weight)}`);
-      plots[0] = plot(share(weight), `${change}read `, stick(reads, weight));
+      plots[0] = plot(share(weight), `${change}read `, ...stick(reads, weight));
     }
     if (contribution !== null) {
       said.push(`${change}adds ${signed(contribution)}`);
       plots[1] = plot(
         fixed(contribution, decimals, true),
         ` ${change}adds `,
-        stick(adds, contribution),
+        ...stick(adds, contribution),
       );
     }
     const beginning = unseen(` ${name.slice(0, name.length - label.length)}`);
@@ -170,11 +170,12 @@ function plot(said = "", what = "", ...sticks: HTMLElement[]): HTMLElement {
   );
 }
 
-/** A bar from zero to a value. */
-function stick({ low, high }: Range, value: number): HTMLElement {
+/** A bar from zero to a value; none for nothing. */
+function stick({ low, high }: Range, value: number): HTMLElement[] {
+  if (isNothing(value)) return [];
   const element = h("span", { "data-sign": value < 0 ? "negative" : "positive" });
   const span = (high - low || 1) / 100;
   setStyle(element, "top", `${((high - Math.max(value, 0)) / span).toFixed(2)}%`);
   setStyle(element, "height", `${(Math.abs(value) / span).toFixed(2)}%`);
-  return element;
+  return [element];
 }

@@ -31,8 +31,13 @@ export function createReadMaps(
   const figures = thumbs.map(({ element }, i) => h("figure", {}, element, captions[i] ?? ""));
   const bar = h("span", { class: "fpattr-route-bar" });
   const share = h("span", {});
-  const nowhere = h("span", { class: "fpattr-nowhere" }, "nowhere", bar, share);
-  tooltip.explain(nowhere, () => ["Attention that went to nothing at all: it adds nothing."]);
+  const won = store.readOuts.some(({ winners }) => winners.length > 0);
+  const nowhere = h("span", { class: "fpattr-nowhere" }, won ? "no patch" : "nowhere", bar, share);
+  tooltip.explain(nowhere, () => [
+    won
+      ? "Tokens that read no patch but a token of the prompt: what they add is in the constant."
+      : "Attention that went to nothing at all: it adds nothing.",
+  ]);
   const image = showImage(() => {
     for (const thumb of thumbs) thumb.dress(image);
   }, signal);
@@ -56,7 +61,7 @@ export function createReadMaps(
       Float64Array.from(now.places, ({ weight }) => weight),
       Float64Array.from(now.places, ({ contribution }) => contribution),
     ];
-    const ends = [percent(largest(weights)), signed(largest(adds)).slice(1)];
+    const ends = [percent(largest(weights)), end(adds)];
     const heat = (map: Float64Array) =>
       ({ map, limit: largest(map), signs: "both", smooth: false }) as const;
     const isChange = now.effective === null;
@@ -66,8 +71,8 @@ export function createReadMaps(
     else thumbs[0].paintShares(weights, context.paper.ink);
     thumbs[1].paint(heat(adds));
     const read = isChange ? `Δ read, ±${ends[0]}` : `read, up to ${ends[0]}`;
-    setText(captions[0], met ? `meets, ±${signed(largest(met)).slice(1)}` : read);
-    setText(captions[1], `${isChange ? "Δ adds" : "adds"}, ±${ends[1]}`);
+    setText(captions[0], met ? `meets, ${end(met)}` : read);
+    setText(captions[1], `${isChange ? "Δ adds" : "adds"}, ${ends[1]}`);
     setAttributes(nowhere, { hidden: now.nowhere === null });
     setStyle(bar, "--fpattr-share", String(Math.abs(now.nowhere ?? 0)));
     setText(share, (isChange ? signedPercent : percent)(now.nowhere ?? 0));
@@ -80,7 +85,9 @@ export function createReadMaps(
     const tokens = winners && text ? tokensOfRoutes(state, text) : [];
     const buttons = state.routes.map((name, route) => {
       const own = readingOf(state, route);
-      const adds = signed(total(own.places.map(({ contribution }) => contribution)));
+      const elsewhere = winners !== null && winners[route] === null;
+      const sum = total(own.places.map(({ contribution }) => contribution));
+      const adds = elsewhere ? "–" : signed(sum);
       const winner = own.places[winners?.[route] ?? -1]?.name ?? state.winners[route];
       const where = winner ?? `${own.effective?.toFixed(1)} patches`;
       const button = h(
@@ -113,4 +120,10 @@ export function createReadMaps(
       ...buttons,
     );
   }
+}
+
+/** `±0.123`: where the colours of a map end. */
+function end(map: Float64Array): string {
+  const size = largest(map);
+  return size > 0 ? `±${signed(size).slice(1)}` : "0";
 }
