@@ -46,7 +46,7 @@ from ._quadrature import Quadrature
 # States of positions, at all nodes, that share a pass: enough for a matrix product to be fast,
 # and so few that they stay in a CPU's cache.
 _STATES_AT_ONCE = {"cuda": 2**15}
-_FEW_STATES = 512
+_FEW_STATES = 1024
 # Numbers that the rest of a tower keeps for each number of a state.
 _KEPT_AFTER = 24
 # Arrays of the size of the attention that are held while nodes are computed.

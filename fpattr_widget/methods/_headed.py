@@ -218,13 +218,13 @@ def _refined(pairs: MixedPartials, method: IntegratedJacobians) -> MixedPartials
 
     Those that suffice for each tower may not suffice for what the head makes of both.
     """
-    while pairs.gap() > method.tolerance and 2 * pairs.most_nodes <= MOST_NODES:
-        report(f"finding how many nodes the score needs: {2 * pairs.most_nodes}")
-        pairs = pairs.with_nodes(
-            lambda side: side.path.integrate(
-                Quadrature.of(method.rule, 2 * side.steps), method.tolerance
-            )
-        )
+    while pairs.gap() > method.tolerance:
+        counts = pairs.finer_counts(MOST_NODES)
+        if counts == pairs.counts:
+            break
+        report(f"finding how many nodes the score needs: {max(counts)}")
+        rows, columns = (Quadrature.of(method.rule, count) for count in counts)
+        pairs = pairs.with_nodes(rows, columns, method.tolerance)
     return pairs
 
 

@@ -39,6 +39,7 @@ from ._interactions import (
 )
 from ._path import IntegratedContributions
 from ._product import both_described
+from ._quadrature import Quadrature
 
 # Numbers that a head may keep for each number that it is given.
 _KEPT_BY_HEAD = 16
@@ -147,19 +148,39 @@ class MixedPartials:
         return self._pair.through(place)
 
     def with_nodes(
-        self, integrated: Callable[[IntegratedContributions], IntegratedContributions]
+        self, rows: Quadrature, columns: Quadrature, tolerance: float
     ) -> "MixedPartials":
-        """Return the same pairs with other nodes, given what integrates a side anew."""
-        self.release()
+        """Return the same pairs by other nodes; ``tolerance`` as in :meth:`.Path.integrate`."""
         same = copy.copy(self)
-        same._rows, same._columns = integrated(self._rows), integrated(self._columns)
+        same._rows, same._columns = (
+            side if len(side.rule) == len(rule) else side.path.integrate(rule, tolerance)
+            for side, rule in ((self._rows, rows), (self._columns, columns))
+        )
         same._sums = []
         return same
 
     @property
-    def most_nodes(self) -> int:
-        """The number of nodes of the side that has more."""
-        return max(self._rows.steps, self._columns.steps)
+    def counts(self) -> tuple[int, int]:
+        """The numbers of nodes of the rows' tower and of the columns'."""
+        return self._rows.steps, self._columns.steps
+
+    def finer_counts(self, most: int) -> tuple[int, int]:
+        """Return numbers of nodes with more on the side that leaves more of ``Σ A`` open.
+
+        The same numbers where neither side may have more.
+
+        Parameters
+        ----------
+        most
+            The most nodes of a side.
+        """
+        rows, columns = self.counts
+        more = [side.path.more_nodes(side.steps) for side in (self._rows, self._columns)]
+        choices = [(more[0], columns), (rows, more[1])]
+        open_ = self._gaps()
+        if open_[1] > open_[0]:
+            choices.reverse()
+        return next((pair for pair in choices if max(pair) <= most), (rows, columns))
 
     def rows(self, weights: np.ndarray) -> np.ndarray:
         return self._finite(lambda: self.row_sums(weights))
@@ -181,6 +202,9 @@ class MixedPartials:
 
     def column_sums(self, weights: np.ndarray) -> Tensor:
         """Return weighted sums of columns, ``(m, n_columns)`` to ``(m, n_rows)``."""
+        if len(weights) > self.shape[0]:  # fewer passes give all rows, and they all columns
+            rows = self.row_sums(np.eye(self.shape[0]))
+            return torch.as_tensor(weights).to(rows) @ rows.T
 
         def sums(some: np.ndarray) -> Tensor:
             towards = self._from_columns(self._columns.nodes.tangents(some))
@@ -198,10 +222,32 @@ class MixedPartials:
 
     def gap(self) -> float:
         """Return how far ``Σ A`` is from the four corners, relative to the largest of them."""
-        (both, rows_with), (columns_with, neither) = self._corners()
-        largest = max(map(abs, (both, rows_with, columns_with, neither)))
-        open_ = abs(both - rows_with - columns_with + neither - sum(self._sums_of_parts()))
+        mixed, largest = self._mixed_corners()
+        open_ = abs(mixed - sum(self._sums_of_parts()))
         return open_ / largest if largest else open_
+
+    def _gaps(self) -> tuple[float, float]:
+        """Return what the rows' nodes leave open of ``Σ A``, and what the columns' do.
+
+        Between the two stands the integral along the columns' path alone, of the difference
+        that the rows make.
+        """
+        nodes = self._columns.nodes
+        image = nodes.values().requires_grad_()
+        ends = self._rows.embedding, self._rows.reference
+        with self._differentiable():
+            difference = self._score(image, ends[0]) - self._score(image, ends[1])
+            (gradient,) = _gradients(difference.sum(), image)
+        change = self._columns.path.derivative(self._columns.rule.nodes).to(gradient)
+        along_columns = float(nodes.weights @ (gradient * change).sum(-1)) * self._scale
+        mixed, _ = self._mixed_corners()
+        return abs(sum(self._sums_of_parts()) - along_columns), abs(along_columns - mixed)
+
+    def _mixed_corners(self) -> tuple[float, float]:
+        """Return what ``Σ A`` is without quadrature, and the largest corner."""
+        (both, rows_with), (columns_with, neither) = self._corners()
+        corners = both, rows_with, columns_with, neither
+        return both - rows_with - columns_with + neither, max(map(abs, corners))
 
     def first_order(self) -> tuple[np.ndarray, np.ndarray]:
         images, texts = self._columns.nodes, self._rows.nodes
@@ -211,16 +257,18 @@ class MixedPartials:
             with self._differentiable():
                 scores = self._score(self._columns.reference, nodes)
                 (gradient,) = _gradients(scores.sum(), nodes)
-            return texts.along_at_nodes(gradient[None])
+            return texts.along_at_nodes(gradient[None])[0]
 
         def of_columns() -> Tensor:
             nodes = images.values().requires_grad_()
             with self._differentiable():
                 scores = self._score(nodes, self._rows.reference)
                 (gradient,) = _gradients(scores.sum(), nodes)
-            return images.along_at_nodes(gradient[None])
+            return images.along_at_nodes(gradient[None])[0]
 
-        return self._finite(of_rows)[0], self._finite(of_columns)[0]
+        # At once, because whether the model has changed is asked each time.
+        both = self._finite(lambda: torch.cat([of_rows(), of_columns()]))
+        return both[: self.shape[0]], both[self.shape[0] :]
 
     def standard_error(self, rows: Groups, columns: Groups) -> np.ndarray:
         return np.zeros((len(rows), len(columns)), np.float32)

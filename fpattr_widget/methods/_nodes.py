@@ -153,11 +153,17 @@ class NodeIntegral(ABC):
         # Unit vectors, scaled afterwards, because half precision has a short range.
         lengths, directions = units(directions.to(self._change), 1)
         weights = self._weights * lengths
+        # Features without a change, such as the first token of a causal tower, need no pass.
+        some = directions.flatten(1).any(1)
+        directions, weights = directions[some], weights[some]
+        products = self._change.new_zeros(len(some), len(self._change))
 
         def pull(graph: RecordedNodes, nodes: slice) -> Tensor:
             return graph.pull(directions[:, nodes], weights[:, nodes], self._limit)
 
-        return torch.stack(self._at_all_nodes(pull)).sum(0)
+        if len(directions):
+            products[some] = torch.stack(self._at_all_nodes(pull)).sum(0)
+        return products
 
     def release(self) -> None:
         """Release the recorded graphs; the next call records them again."""

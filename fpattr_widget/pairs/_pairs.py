@@ -397,7 +397,8 @@ class FeaturePairs:
         (numpy.ndarray, numpy.ndarray)
             For each row feature, float32, with the ledger's ``rows_only`` as the sum
             up to the residual; and for each column feature (of an image special positions
-            first), with ``columns_only`` as the sum.
+            first), with ``columns_only`` as the sum. With ``reading="frozen"`` they are those of
+            the product, which what is read at the references is no part of.
 
         Raises
         ------

@@ -17,6 +17,8 @@ import torch
 from transformers import CLIPConfig, CLIPModel
 
 import fpattr_widget as fp
+from fpattr_widget.encoders.heads._flair_module import Flair, FlairSizes
+from fpattr_widget.encoders.heads._llip_module import Llip, LlipSizes
 from tests.benchmarks.exclip import side
 from tests.benchmarks.records import peak_gigabytes
 
@@ -212,9 +214,79 @@ def prompts(size: str, tokens: int, parts: int) -> dict[str, Any]:
     return {"seconds": taken, "peak": peak_gigabytes()}
 
 
+def random_headed(kind: str, size: str) -> fp.DualEncoder:
+    """Return a Llip of 32 mixture tokens, or a FLAIR, with random weights."""
+    width, layers, _, patch, image, text_width, _, shared = SIZES[size]
+    torch.manual_seed(0)
+    sizes: dict[str, int] = {
+        "image_width": width,
+        "image_blocks": layers,
+        "image_hidden": 4 * width,
+        "patch": patch,
+        "grid": image // patch,
+        "text_width": text_width,
+        "text_blocks": layers,
+        "text_hidden": 4 * text_width,
+        "vocabulary": 49408,
+        "longest": 77,
+        "shared": shared,
+    }
+    if kind == "Llip":
+        return fp.load_encoder(Llip(LlipSizes(**sizes, tokens=32)), weight_scale=5)
+    return fp.load_encoder(Flair(FlairSizes(**sizes)))
+
+
+def headed(kind: str, size: str, tokens: int, repeats: int) -> dict[str, Any]:
+    """Measure maps of a score that a head makes, at the default layer with default settings.
+
+    Each repeat has a picture and captions that were never seen. All are measured in turns.
+    """
+    encoder = random_headed(kind, size)
+    found: dict[str, list[float]] = {}
+    for repeat in range(1 + repeats):
+        steps = one_headed(encoder, tokens)
+        if repeat:  # the first one warms up, probes the model, and computes the references
+            for name, taken in steps.items():
+                found.setdefault(name, []).append(taken)
+    peak = peak_gigabytes()
+    pairs = fp.attribute(encoder, *random_inputs(encoder, tokens))
+    _ = pairs.ledger  # measures
+    return {"times": found, "nodes": pairs.provenance()["nodes"], "peak": peak}
+
+
+def one_headed(encoder: fp.DualEncoder, tokens: int) -> dict[str, float]:
+    """Return the seconds of each step, on a new picture and new captions of a length."""
+    image, ids = random_inputs(encoder, tokens)
+    second, third, fourth = (random_inputs(encoder, tokens)[1] for _ in range(3))
+    text = encoder.prepare(ids, "text").inputs
+
+    def whole(caption: list[int], **how: Any) -> np.ndarray:
+        return fp.attribute(encoder, image, caption, **how).matrix
+
+    mask = np.zeros(fp.attribute(encoder, image, fourth).grid, bool)
+    mask[0] = True
+    return {
+        "forward": seconds(forward(encoder, image, ids)),
+        "text pass": seconds(lambda: encoder.towers["text"].embed(text)),
+        "map": seconds(lambda: whole(ids)),
+        "another caption": seconds(lambda: whole(second)),
+        "frozen": seconds(lambda: whole(third, reading="frozen")),
+        "region": seconds(lambda: fp.attribute(encoder, image, fourth).of_region(mask)),
+    }
+
+
 MEASUREMENTS: dict[str, Callable[..., dict[str, Any]]] = {
     measurement.__name__: measurement
-    for measurement in (default_layer, other_layer, side, residuals, agreement, contrasts, prompts)
+    for measurement in (
+        default_layer,
+        other_layer,
+        side,
+        residuals,
+        agreement,
+        contrasts,
+        prompts,
+        headed,
+    )
 }
 
 

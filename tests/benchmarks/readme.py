@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import exclip, methods
+from tests.benchmarks import exclip, heads, methods
 from tests.benchmarks.__main__ import of
 from tests.benchmarks.records import FOLDER, ROOT, read
 
@@ -452,6 +452,28 @@ def _chance(scores: dict[str, Any]) -> str:
     return f"{scores['chance']['mean']:.3f}"
 
 
+def of_heads(record: dict[str, Any]) -> str:
+    found = record["numbers"]
+    rows = []
+    for one in found:
+        times = {name: statistics.median(values) for name, values in one["times"].items()}
+        ratios = (f"{times[name] / times['forward']:.2f}" for name in heads.STEPS)
+        peak, size = f"{one['peak']:.1f} GiB", f"{one['kind']} {one['size']}"
+        rows.append((size, f"{1000 * times['forward']:.0f} ms", *ratios, one["nodes"], peak))
+    head = (
+        f"in forward passes of both towers; {found[0]['tokens']} tokens",
+        "one such pass",
+        *heads.STEPS.values(),
+        "nodes",
+        "peak memory",
+    )
+    repeats = {len(one["times"]["forward"]) for one in found}
+    return (
+        f"{_table(head, rows)}\n\n({_machine(record)}; medians of "
+        f"{', '.join(map(str, sorted(repeats)))}; new pictures and captions each time)"
+    )
+
+
 #: How each record is told, and the command that makes it.
 TABLES: dict[str, tuple[Callable[[dict[str, Any]], str], str]] = {
     "costs": (costs, "tests.benchmarks --only costs"),
@@ -461,6 +483,7 @@ TABLES: dict[str, tuple[Callable[[dict[str, Any]], str], str]] = {
     "view": (view, "tests.benchmarks.view"),
     "contrasts": (of_contrasts, "tests.benchmarks.contrasts"),
     "llip": (of_llip, "tests.benchmarks.llip --control FOLDER"),
+    "heads": (of_heads, "tests.benchmarks.heads"),
     "reruns": (reruns, "tests.benchmarks.reruns"),
     "scenes": (of_scenes, "tests.benchmarks.grounding --only record"),
     "sanity": (sanity, "tests.benchmarks.grounding --only sanity"),

@@ -171,6 +171,29 @@ def assert_split_has_closed_form(split: Split, *, steps: int = 5, tolerance: flo
     assert_near(form.reference, split.embed(split.reference[None])[0], tolerance)
 
 
+def assert_nodes_in_portions_are_all_nodes(split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Products at each node are those of differentiation, however little memory there is."""
+    rule = Quadrature.of("gauss-legendre", 4)
+    plain = PathIntegral(split, rule, MEMORY)
+    random = np.random.default_rng(0)
+    weights = random.normal(size=(3, len(split.states)))
+    directions = torch.from_numpy(random.normal(size=(3, 4, len(split.embedding))))
+    directions[1] = 0
+    for limit, states in ((MEMORY, 512), (MEMORY, 4), (1, 512)):
+        # At once all directions, one, or one of a single node.
+        monkeypatch.setattr("fpattr_widget.methods._closed_form._FEW_STATES", states)
+        form = closed_form(split, limit)
+        assert form is not None
+        nodes = form.integrator(rule)
+        for found, expected in (
+            (nodes.values(), plain.values()),
+            (nodes.derivatives(), plain.derivatives()),
+            (nodes.tangents(weights), plain.tangents(weights)),
+            (nodes.along_at_nodes(directions), plain.along_at_nodes(directions)),
+        ):
+            assert_near(found, expected, 1e-9)
+
+
 def assert_has_no_closed_form(split: Split) -> None:
     assert closed_form(split, MEMORY) is None
 

@@ -365,6 +365,24 @@ def test_enough_nodes_are_taken_for_the_score_to_close(encoder, picture):
     assert pairs.about.method == "integrated Jacobians, moving norms"
 
 
+def test_nodes_are_added_where_the_score_needs_them(encoder, picture):
+    for counts in ((1, 12), (12, 1)):
+        found = interactions(encoder, picture, (1, 2))
+        found = found.with_nodes(*(Quadrature.of("gauss-legendre", one) for one in counts), 5e-3)
+        assert found.counts == counts
+        assert found.finer_counts(256) == tuple(2 if one == 1 else one for one in counts)
+        # Where that side may have no more, the other gets them, until neither may.
+        assert found.finer_counts(12) == tuple(2 if one == 1 else one for one in counts)
+        assert found.finer_counts(1) == counts
+
+
+def test_many_columns_are_made_of_the_rows(encoder, picture):
+    found = interactions(encoder, picture, (1, 2))
+    weights = np.random.default_rng(0).normal(size=(found.shape[0] + 1, found.shape[1]))
+    expected = torch.cat([found.column_sums(weights[:5]), found.column_sums(weights[5:])])
+    near(found.column_sums(weights), expected, 1e-12)
+
+
 def test_a_head_sees_as_many_nodes_as_memory_allows(encoder, picture):
     whole = interactions(encoder, picture, (0, 0))
     small = interactions(encoder, picture, (0, 0))

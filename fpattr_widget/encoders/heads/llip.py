@@ -158,7 +158,9 @@ def _towers(model: Any) -> tuple[TextTower, ImageTower]:
         states = model.visual.ln_post(states)
         parts = []
         for weights, norm in ((model.k_proj, "K_norm"), (model.v_proj, "V_norm")):
-            projected = torch.einsum("bnw,nwc->bnc", states, weights)
+            # One by one: a batched product would copy the weights for each direction.
+            pairs = zip(states.unbind(1), weights, strict=True)
+            projected = torch.stack([state @ weight for state, weight in pairs], 1)
             projected = getattr(model, norm, nn.Identity())(projected)
             of_heads = projected.unflatten(-1, (model.num_heads, -1)).transpose(1, 2)
             parts.append(of_heads.flatten(1))

@@ -65,6 +65,8 @@ export class Store {
   pairs: Pairs;
   /** Parts of the pairs as far as they are known; routing follows from the others. */
   readonly #parts = new Map<string, Pairs>();
+  /** Versions of the pairs that routing was worked out from. */
+  #followed = "";
   /** The part whose rows were asked for last; never routing, which nobody is asked for. */
   #asked = "";
   settings: Settings;
@@ -211,10 +213,16 @@ export class Store {
     const known = this.#parts.get(part);
     const pairs = known ?? new Pairs(this.subject.special);
     if (!known) this.#parts.set(part, pairs);
-    if (part === "routing" && !pairs.complete) {
-      pairs.takeDifference(this.pairs, this.pairsOf("match"));
-    }
+    if (part === "routing") this.#follow(pairs, this.pairsOf("match"));
     return pairs;
+  }
+
+  /** Routing is what match leaves of all pairs. */
+  #follow(routing: Pairs, match: Pairs): void {
+    const from = `${this.pairs.version} ${match.version}`;
+    if (from === this.#followed) return;
+    this.#followed = from;
+    routing.takeDifference(this.pairs, match);
   }
 
   /** Whether a part can be shown: it is there, or Python may be asked for it. */
@@ -406,6 +414,7 @@ export class Store {
     this.subject = readSubject(this.model);
     this.pairs = new Pairs(this.subject.special);
     this.#parts.clear();
+    this.#followed = "";
     this.#asked = "";
     this.failure = "";
     this.#news = "";

@@ -49,7 +49,8 @@ export function createHeader(context: Context): Part {
     // While something else is computed, what was shown stays, faint.
     setAttributes(element, { "data-stale": now === null });
     help.paint();
-    const complete = (["", ...HALVES] as const).map((part) => store.pairsOf(part).complete);
+    const halves = HALVES.filter((half) => subject.parts.includes(half));
+    const complete = ["", ...halves].map((part) => store.pairsOf(part).complete);
     const next = [now, similarity, context.sides, ...complete];
     if (next.every((value, i) => value === drawn[i])) return;
     drawn = next;

@@ -1,13 +1,13 @@
 /** Places that a head reads: of each a bar of what is read of it, and one of what it adds. */
 
-import { fixed, percent, signed } from "../values/format";
+import { decimalsFor, fixed, percent, signed } from "../values/format";
 import { ALL } from "../values/parts";
 import { type Bar, barsOf, signedPercent } from "../values/read_out";
 import { largest } from "../values/sums";
 import type { Context } from "./context";
 import { h, onPointed, setAttributes, setStyle, unseen } from "./dom";
 import { NOT_HERE } from "./part_choice";
-import type { Drawn, Shown } from "./read_out";
+import type { Drawn, Shown } from "./read_shown";
 import { rove } from "./roving";
 import type { Tooltip } from "./tooltip";
 
@@ -27,8 +27,10 @@ export function createPlaces(
   const share = isChange ? signedPercent : percent;
   const change = isChange ? "Δ " : "";
   const bars = barsOf(reading);
+  const sizes = bars.map(({ contribution }) => contribution ?? 0);
+  const decimals = decimalsFor(similarity, largest(sizes));
   const reads = rangeOf(bars.map(({ weight }) => weight ?? 0));
-  const adds = rangeOf(bars.map(({ contribution }) => contribution ?? 0));
+  const adds = rangeOf(sizes);
   const buttons = bars.map(column);
   const named = bars.flatMap(({ kind, name }, i) => {
     const button = buttons[i];
@@ -50,7 +52,7 @@ export function createPlaces(
     },
     stack("legend", plot(`${change}read`), plot(`${change}adds`), noun),
     ...buttons,
-    stack("sum", plot(), plot(`= ${fixed(similarity, 2, isChange)}`), "sum"),
+    stack("sum", plot(), plot(`= ${fixed(similarity, decimals, isChange)}`), "sum"),
   );
   return {
     elements: [chart],
@@ -77,7 +79,11 @@ export function createPlaces(
     }
     if (contribution !== null) {
       said.push(`${change}adds ${signed(contribution)}`);
-      plots[1] = plot(fixed(contribution, 2, true), ` ${change}adds `, stick(adds, contribution));
+      plots[1] = plot(
+        fixed(contribution, decimals, true),
+        ` ${change}adds `,
+        stick(adds, contribution),
+      );
     }
     const beginning = unseen(` ${name.slice(0, name.length - label.length)}`);
     const button = h(

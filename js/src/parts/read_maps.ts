@@ -14,7 +14,7 @@ import { largest, total } from "../values/sums";
 import type { Context } from "./context";
 import { h, onPointed, setAttributes, setStyle, setText, unseen } from "./dom";
 import { showImage } from "./image";
-import type { Drawn, Shown } from "./read_out";
+import type { Drawn, Shown } from "./read_shown";
 import { createThumb } from "./thumb";
 import type { Tooltip } from "./tooltip";
 

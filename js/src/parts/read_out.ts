@@ -2,28 +2,14 @@
 
 import { fixed, isNothing } from "../values/format";
 import { partsName } from "../values/ledger";
-import { changeOf, type Read, type Reading, readingOf, readsOf } from "../values/read_out";
+import { changeOf, readingOf, readsOf } from "../values/read_out";
 import { total } from "../values/sums";
 import type { Context, Part } from "./context";
 import { h, setAttributes, setText } from "./dom";
 import { createPlaces } from "./places";
 import { createReadMaps } from "./read_maps";
+import type { Drawn, Shown } from "./read_shown";
 import { createTooltip } from "./tooltip";
-
-/** What can be chosen to be shown: a read-out, or the change between two. */
-export interface Shown {
-  readonly name: string;
-  readonly reading: Reading;
-  /** None of a change. */
-  readonly read: Read | null;
-}
-
-/** What is drawn of one. */
-export interface Drawn {
-  readonly elements: readonly HTMLElement[];
-  /** Show what is chosen and pinned. */
-  mark(): void;
-}
 
 export function createReadOut(context: Context): Part {
   const { store, signal } = context;

@@ -1,6 +1,6 @@
 /** What a head read of a picture for a text, and what changes between two readings. Pure. */
 
-import { isNothing, percent } from "./format";
+import { isNothing } from "./format";
 import type { Grid } from "./region";
 import type { AnyPanel, ReadOutState } from "./shapes";
 import type { Both } from "./sides";
@@ -222,6 +222,6 @@ function sharedStart(names: readonly string[]): number {
 
 /** `+12%`, `−3%`: a difference of shares. */
 export function signedPercent(value: number): string {
-  const said = percent(Math.abs(value));
-  return value === 0 ? said : `${value < 0 ? "−" : "+"}${said}`;
+  const size = Math.round(100 * Math.abs(value));
+  return size === 0 ? "0%" : `${value < 0 ? "−" : "+"}${size}%`;
 }

@@ -97,6 +97,13 @@ def test_it_is_explained_at_every_layer(encoder, picture):
     assert half.similarity(picture, flair.CAPTION) == pytest.approx(near, abs=0.1)
 
 
+def test_all_patches_are_read_in_closed_form(picture, monkeypatch):
+    checks.assert_closed_form_is_differentiation(flair.flair_encoder, picture, flair.CAPTION)
+    encoder = flair.flair_encoder()
+    split = encoder.part(encoder.prepare(picture, "image"), 2).split()
+    checks.assert_nodes_in_portions_are_all_nodes(split, monkeypatch)
+
+
 def changed(change: str) -> Any:
     model = flair.flair(torch.float32)
     match change:

@@ -106,6 +106,24 @@ def test_it_is_explained_at_every_layer(encoder, picture):
     assert pairs.image_special_names == ("mixture 1", "mixture 2", "mixture 3")
 
 
+@pytest.mark.parametrize(("tokens", "use_norm"), [(1, False), (3, False), (3, True)])
+def test_the_mixture_tokens_are_read_in_closed_form(tokens, use_norm, picture, monkeypatch):
+    checks.assert_closed_form_is_differentiation(
+        lambda dtype: llip.llip_encoder(dtype, tokens=tokens, use_norm=use_norm),
+        picture,
+        llip.CAPTION,
+    )
+    encoder = llip.llip_encoder(tokens=tokens, use_norm=use_norm)
+    split = encoder.part(encoder.prepare(picture, "image"), 2).split()
+    checks.assert_nodes_in_portions_are_all_nodes(split, monkeypatch)
+    # What is wrapped or has a hook is differentiated as it is.
+    block = encoder.model.visual.transformer.resblocks[2]
+    hook = block.attn.register_forward_hook(lambda _module, _inputs, out: (1.5 * out[0], None))
+    checks.assert_has_no_closed_form(encoder.part(encoder.prepare(picture, "image"), 2).split())
+    hook.remove()
+    checks.assert_split_has_closed_form(encoder.part(encoder.prepare(picture, "image"), 2).split())
+
+
 def test_the_model_is_left_as_found(picture):
     encoder, method = llip.llip_encoder(), fp.IntegratedJacobians(steps=2)
     checks.assert_left_as_found(
@@ -155,6 +173,9 @@ def test_labels_are_told_apart_by_the_model_s_own_logits(encoder, picture):
     assert list(found.probabilities) == pytest.approx(1 / (1 + np.exp(-found.logits)))
     contrast = found.contrast(method=fp.IntegratedJacobians(steps=2))
     assert contrast.ledger.similarity == pytest.approx(found.logits[0] - found.logits[1], abs=1e-4)
+    frozen = found.contrast(method=fp.IntegratedJacobians(steps=2), reading="frozen")
+    assert frozen.ledger.similarity == pytest.approx(contrast.ledger.similarity, abs=1e-4)
+    assert frozen.ledger.left_out_name == "change of routing"
     with pytest.raises(fp.InputError, match="`template` has 2 templates, but 'Llip with"):
         fp.classify(picture, ["dog", "cat"], template=["{}", "a {}"], model=encoder)
     with pytest.raises(fp.InputError, match="reads an image by a caption, and embeds none"):
