@@ -66,7 +66,7 @@ def attribute(
     Parameters
     ----------
     model
-        ``"bundled"`` or ``"scenes"``, a Hugging Face model id, a local folder, a
+        ``"bundled"``, ``"scenes"`` or ``"llip"``, a Hugging Face model id, a local folder, a
         loaded module (with ``processor``), or an encoder from
         :func:`fpattr_widget.load_encoder`. Encoders that are loaded by name are cached.
         To reuse what was computed with a loaded module, pass an encoder.

@@ -19,7 +19,7 @@ ELEMENTS = [
     "html", "head", "meta", "title", "style", "body", "h1", "div", "script",
     "img", "iframe", "p", "span", "button", "ol", "li", "section", "figure",
     "canvas", "svg", "g", "path", "header", "footer", "bdi", "textarea", "input", "label",
-    "dl", "dt", "dd", "strong",
+    "dl", "dt", "dd", "strong", "select", "option",
 ]  # fmt: skip
 
 

@@ -538,7 +538,7 @@ def test_an_ordinary_model_has_no_parts():
     pairs = fp.attribute(encoder, np.zeros((64, 64, 3), np.uint8), "a dog")
     with pytest.raises(fp.InputError, match="`pairs` have no part 'match'"):
         pairs.match  # noqa: B018
-    with pytest.raises(fp.InputError, match="`model` 'scenes' has no head that reads"):
+    with pytest.raises(fp.InputError, match="`model` 'scenes' has no head that says what it reads"):
         encoder.read_out(np.zeros((64, 64, 3), np.uint8), "a dog")
 
 
