@@ -294,7 +294,8 @@ class MixedPartials:
     def _sums_of_parts(self) -> list[float]:
         """Return ``Σ A`` of match and of routing; each is computed once for all parts."""
         if not self._sums:
-            self._sums += [self.part(name)._sum_of_pairs() for name in get_args(PartName)]
+            # At once, as parts share it and may be measured on two threads.
+            self._sums[:] = [self.part(name)._sum_of_pairs() for name in get_args(PartName)]
         return self._sums
 
     def _sum_of_pairs(self) -> float:

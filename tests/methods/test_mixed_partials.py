@@ -1,6 +1,8 @@
 """Scores that a head makes: their pairs are mixed second derivatives, multiplied out here."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import product
 from typing import Any
@@ -547,3 +549,23 @@ def test_samples_are_refused_for_sums(encoder):
     pairs = fp.attribute(encoder, IMAGE, TEXT - fp.Text("a red cat"), method, reading="frozen")
     with pytest.raises(fp.InputError, match="`method` draws samples"):
         pairs.ledger  # noqa: B018
+
+
+def test_two_threads_may_ask_for_both_parts_at_once(picture, monkeypatch):
+    encoder = llip.llip_encoder(torch.float64)
+    pairs = fp.attribute(encoder, picture, llip.CAPTION, fp.IntegratedJacobians(steps=2), 1)
+    both, part = pairs._measured(), pairs.match._measured()
+    expected = both.ledger()
+    both._sums.clear()
+    barrier, original = threading.Barrier(2), MixedPartials._sum_of_pairs
+
+    def together(self):
+        barrier.wait(10)
+        return original(self)
+
+    monkeypatch.setattr(MixedPartials, "_sum_of_pairs", together)
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(lambda measured: measured.ledger(), [both, part]))
+    assert [one.match for one in found] == pytest.approx([expected.match] * 2, rel=1e-12)
+    assert [one.routing for one in found] == pytest.approx([expected.routing] * 2, rel=1e-12)
+    assert both.ledger().pairs == pytest.approx(expected.pairs, rel=1e-12)
