@@ -96,6 +96,7 @@ _NAMES_OF: dict[str, tuple[str, ...]] = {
     ),
     "pages": ("save_html", "to_html"),
     "pairs": ("Classification", "FeaturePairs", "Ledger", "attribute", "load_pairs"),
+    "retrieval": (),
     "scenes": (),
     "training": (),
     "widget": (

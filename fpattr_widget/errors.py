@@ -1,5 +1,6 @@
-"""The exceptions for input that cannot be used."""
+"""Input that cannot be used: the exceptions, and a record of what was left out."""
 
+from dataclasses import dataclass
 from typing import Self
 
 
@@ -39,3 +40,25 @@ class InputError(ValueError):
 
 class ModelChanged(InputError):  # noqa: N818 - it names what happened
     """A model was changed after an explanation had begun."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that could not be read and was left out.
+
+    Attributes
+    ----------
+    file
+        The file's name, or what else was read.
+    place
+        Where in it: ``"line 12"``, ``"annotations[3]"``; empty for all of it.
+    message
+        The reason, in a few words.
+    """
+
+    file: str
+    place: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}{', ' if self.place else ''}{self.place}: {self.message}"

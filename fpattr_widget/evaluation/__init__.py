@@ -1,7 +1,8 @@
 """Do the words find their objects? Data sets, metrics and reports."""
 
+from ..errors import Problem
 from . import datasets
-from ._dataset import Dataset, Phrase, Problem, Sample
+from ._dataset import Dataset, Phrase, Sample
 from ._evaluate import DEFAULT_METRICS, evaluate
 from ._report import Report
 from ._scored_phrase import ScoredPhrase

@@ -8,7 +8,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, Problem
 
 _SLACK = 1e-3  # by which edges may lie outside the image
 
@@ -94,28 +94,6 @@ class Sample:
     def image(self) -> Any:
         """The image; a function as ``source`` is called each time."""
         return self.source() if callable(self.source) else self.source
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A part of a file that could not be read.
-
-    Attributes
-    ----------
-    file
-        The file's name.
-    place
-        Where in it: ``"line 12"``, ``"annotations[3]"``; empty for all of it.
-    message
-        The reason, in a few words.
-    """
-
-    file: str
-    place: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.file}{', ' if self.place else ''}{self.place}: {self.message}"
 
 
 class Dataset(Sequence[Sample]):

@@ -13,7 +13,7 @@ import fpattr_widget as fp
 #: A room may import from those before it.
 ROOMS = (
     "errors", "checks", "progress", "choices", "files", "assets", "encoders", "methods", "pairs",
-    "drawing", "view", "scenes", "widget", "pages", "retrieval", "evaluation", "training",
+    "drawing", "view", "scenes", "widget", "pages", "evaluation", "retrieval", "training",
 )  # fmt: skip
 #: Files outside of rooms, which may import from all of them.
 FACE = ("__init__", "__main__", "cli")

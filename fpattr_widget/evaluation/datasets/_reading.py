@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ...checks import as_path, encodable, quoted
-from ...errors import InputError
-from .._dataset import Box, Dataset, Phrase, Problem, Sample
+from ...errors import InputError, Problem
+from .._dataset import Box, Dataset, Phrase, Sample
 
 
 class UnusableError(Exception):

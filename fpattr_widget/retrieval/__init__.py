@@ -1,0 +1,1 @@
+"""Rankings of many pictures or captions, and why two of them differ."""
