@@ -1,1 +1,19 @@
 """Rankings of many pictures or captions, and why two of them differ."""
+
+from ._overlap import (
+    average_overlap,
+    average_overlap_by_chance,
+    jaccard,
+    jaccard_by_chance,
+    rank_biased_overlap,
+    rank_biased_overlap_by_chance,
+)
+
+__all__ = [
+    "average_overlap",
+    "average_overlap_by_chance",
+    "jaccard",
+    "jaccard_by_chance",
+    "rank_biased_overlap",
+    "rank_biased_overlap_by_chance",
+]
