@@ -4,12 +4,14 @@ from ..errors import Problem
 from . import datasets
 from ._dataset import Dataset, Phrase, Sample
 from ._evaluate import DEFAULT_METRICS, evaluate
+from ._foil import Foil
 from ._report import Report
 from ._scored_phrase import ScoredPhrase
 
 __all__ = [
     "DEFAULT_METRICS",
     "Dataset",
+    "Foil",
     "Phrase",
     "Problem",
     "Report",

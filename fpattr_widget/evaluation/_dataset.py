@@ -9,6 +9,7 @@ from typing import Any, overload
 import numpy as np
 
 from ..errors import InputError, Problem
+from ._foil import Foil
 
 _SLACK = 1e-3  # by which edges may lie outside the image
 
@@ -68,19 +69,24 @@ class Sample:
         The caption.
     phrases
         Words that name what the image shows; may be empty.
+    foils
+        Captions and pictures that are wrong in a known way; may be empty.
 
     Raises
     ------
     InputError
-        When a phrase is not in the caption.
+        When a phrase, or what was changed for a foil, is not in the caption.
     """
 
     name: str
     source: Any = field(repr=False)
     caption: str
     phrases: tuple[Phrase, ...] = ()
+    foils: tuple[Foil, ...] = ()
 
     def __post_init__(self) -> None:
+        for foil in self.foils:
+            foil.check(self.caption)
         for phrase in self.phrases:
             if not 0 <= phrase.start < phrase.stop <= len(self.caption):
                 raise InputError(
@@ -123,7 +129,9 @@ class Dataset(Sequence[Sample]):
 
     def __repr__(self) -> str:
         count = sum(len(sample.phrases) for sample in self.samples)
+        foils = sum(len(sample.foils) for sample in self.samples)
         contents = f"{self.name!r}, {len(self)} samples, {count} phrases, {len(self.labels)} labels"
+        contents += f", {foils} foils" if foils else ""
         return f"Dataset({contents}{f', {len(self.problems)} problems' if self.problems else ''})"
 
     def __len__(self) -> int:
@@ -152,9 +160,14 @@ class Dataset(Sequence[Sample]):
         return Dataset(self.name, [self.samples[i] for i in order], self.problems)
 
     def fingerprint(self) -> str:
-        """Return a hash of all captions, phrases and boxes, in order; images are not read."""
+        """Return a hash of captions, phrases, boxes and foils, in order; images are not read."""
         contents = [
-            [s.name, s.caption, [[p.start, p.stop, p.label, p.boxes] for p in s.phrases]]
+            [
+                s.name,
+                s.caption,
+                [[p.start, p.stop, p.label, p.boxes] for p in s.phrases],
+                *([f.caption, f.kind, f.changes(s.caption)] for f in s.foils),
+            ]
             for s in self.samples
         ]
         return hashlib.sha256(json.dumps([self.name, contents]).encode()).hexdigest()

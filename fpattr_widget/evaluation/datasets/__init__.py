@@ -13,6 +13,7 @@ from .flickr30k_entities import flickr30k_entities
 from .grids import grids
 from .photographs import photographs
 from .scenes import examples, scenes
+from .sugarcrepe import sugarcrepe
 from .table import table
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "grids",
     "photographs",
     "scenes",
+    "sugarcrepe",
     "table",
 ]
