@@ -42,6 +42,7 @@ DATASET_FILES: dict[str, tuple[str, ...]] = {
     "grids": ("[FOLDER]",),
     "coco": ("INSTANCES.json", "CAPTIONS.json", "IMAGES"),
     "flickr30k-entities": ("SENTENCES", "ANNOTATIONS", "IMAGES"),
+    "sugarcrepe": ("FILE.json", "IMAGES"),
     "table": ("FILE.csv", "[IMAGES]"),
 }
 

@@ -9,6 +9,7 @@ from typing import Any, overload
 import numpy as np
 
 from ..errors import InputError, Problem
+from ._foil import Foil
 
 _SLACK = 1e-3  # by which edges may lie outside the image
 
@@ -80,11 +81,13 @@ class Sample:
         Where the caption says what the first image shows and what the second, as two pairs of
         start and stop: ``"a dog"`` and ``"a cat"``. With the two exchanged it says what differs
         the other way round. Empty where that cannot be done.
+    foils
+        Captions and pictures that are wrong in a known way; may be empty.
 
     Raises
     ------
     InputError
-        When a phrase or a content is not in the caption, the contents are not two that follow
+        When a phrase, a content or what was changed for a foil is not in the caption, the contents are not two that follow
         each other, or something belongs to a second image that is not there.
     """
 
@@ -94,8 +97,11 @@ class Sample:
     phrases: tuple[Phrase, ...] = ()
     second: Any = field(default=None, repr=False)
     contents: tuple[()] | tuple[tuple[int, int], tuple[int, int]] = ()
+    foils: tuple[Foil, ...] = ()
 
     def __post_init__(self) -> None:
+        for foil in self.foils:
+            foil.check(self.caption)
         places = [(phrase.start, phrase.stop) for phrase in self.phrases]
         for argument, spans in (("phrases", places), ("contents", self.contents)):
             for start, stop in spans:
@@ -153,7 +159,9 @@ class Dataset(Sequence[Sample]):
 
     def __repr__(self) -> str:
         count = sum(len(sample.phrases) for sample in self.samples)
+        foils = sum(len(sample.foils) for sample in self.samples)
         contents = f"{self.name!r}, {len(self)} samples, {count} phrases, {len(self.labels)} labels"
+        contents += f", {foils} foils" if foils else ""
         return f"Dataset({contents}{f', {len(self.problems)} problems' if self.problems else ''})"
 
     def __len__(self) -> int:
@@ -182,9 +190,15 @@ class Dataset(Sequence[Sample]):
         return Dataset(self.name, [self.samples[i] for i in order], self.problems)
 
     def fingerprint(self) -> str:
-        """Return a hash of all captions, phrases and boxes, in order; images are not read."""
+        """Return a hash of captions, phrases, boxes and foils, in order; images are not read."""
         contents = [
-            [s.name, s.caption, [_of_phrase(p) for p in s.phrases], *_of_difference(s)]
+            [
+                s.name,
+                s.caption,
+                [_of_phrase(p) for p in s.phrases],
+                *_of_difference(s),
+                *([f.caption, f.kind, f.changes(s.caption)] for f in s.foils),
+            ]
             for s in self.samples
         ]
         return hashlib.sha256(json.dumps([self.name, contents]).encode()).hexdigest()

@@ -14,6 +14,7 @@ from .flickr30k_entities import flickr30k_entities
 from .grids import grids
 from .photographs import photographs
 from .scenes import examples, scenes
+from .sugarcrepe import sugarcrepe
 from .table import table
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "grids",
     "photographs",
     "scenes",
+    "sugarcrepe",
     "table",
 ]
