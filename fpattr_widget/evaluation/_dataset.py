@@ -87,8 +87,9 @@ class Sample:
     Raises
     ------
     InputError
-        When a phrase, a content or what was changed for a foil is not in the caption, the contents are not two that follow
-        each other, or something belongs to a second image that is not there.
+        When a phrase, a content or what was changed for a foil is not in the caption, the
+        contents are not two that follow each other, or something belongs to a second image
+        that is not there.
     """
 
     name: str
