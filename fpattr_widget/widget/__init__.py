@@ -4,12 +4,16 @@ from ..view import ViewOptions
 from ._classification_view import ClassificationView, classify
 from ._explaining import contrast, explain
 from ._explorer import Explorer, explore
+from ._gallery import Gallery, GalleryItem, Shelf
 from ._pairs_widget import PairsWidget
 
 __all__ = [
     "ClassificationView",
     "Explorer",
+    "Gallery",
+    "GalleryItem",
     "PairsWidget",
+    "Shelf",
     "ViewOptions",
     "classify",
     "contrast",
