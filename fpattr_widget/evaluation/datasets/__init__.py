@@ -9,18 +9,22 @@ files to ``DATASET_FILES`` in ``fpattr_widget/choices.py``; a test compares the 
 """
 
 from .coco import coco
+from .differences import differences
 from .flickr30k_entities import flickr30k_entities
 from .grids import grids
 from .photographs import photographs
 from .scenes import examples, scenes
+from .sugarcrepe import sugarcrepe
 from .table import table
 
 __all__ = [
     "coco",
+    "differences",
     "examples",
     "flickr30k_entities",
     "grids",
     "photographs",
     "scenes",
+    "sugarcrepe",
     "table",
 ]

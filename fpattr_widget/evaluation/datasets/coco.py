@@ -18,9 +18,8 @@ from ._reading import (
     as_side,
     as_text,
     finished,
-    parse_json,
     phrases,
-    read_argument,
+    read_json,
 )
 
 _Identity = int | str
@@ -82,11 +81,7 @@ def coco(instances: Any, captions: Any, images: Any) -> Dataset:
 
 
 def _content(value: Any, argument: str, needed: tuple[str, ...]) -> tuple[Path, dict[str, Any]]:
-    path, text = read_argument(value, argument)
-    try:
-        content = parse_json(text)
-    except UnusableError as error:
-        raise InputError(argument, f"cannot be read ({path} {error})", "check the path") from error
+    path, content = read_json(value, argument)
     for key in needed:
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             raise InputError(
