@@ -4,7 +4,8 @@ from ..view import ViewOptions
 from ._classification_view import ClassificationView, classify
 from ._explaining import contrast, explain
 from ._explorer import Explorer, explore
-from ._gallery import Gallery, GalleryItem, Shelf
+from ._gallery import Gallery
+from ._gallery_items import GalleryItem, Shelf
 from ._pairs_widget import PairsWidget
 
 __all__ = [

@@ -1,8 +1,9 @@
 """The gallery: pictures or captions with their scores, of which some are chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from math import isfinite
 from typing import Any
 
@@ -12,55 +13,17 @@ from ..checks import as_count
 from ..errors import InputError
 from ..view import CHOICES
 from . import _kernel as kernel
+from ._fallback_png import with_fallback_png
+from ._gallery_items import GalleryItem, Shelf
 from ._locked_state import LockedState
 from ._static import built
-from ._thumbnails import PictureSource, Thumbnails
+from ._thumbnails import Thumbnails
 from ._worker import StopOrder, Worker
 
 #: ``(shelf, item)``, both counted from 0.
 Place = tuple[int, int]
 
 _FIRST = 24  # pictures of a shelf that a notebook holds which is executed with no page open
-
-
-@dataclass(frozen=True)
-class GalleryItem:
-    """A picture or a text in a gallery.
-
-    Attributes
-    ----------
-    name
-        What it is called, such as a file's name.
-    score
-        What is written beside it.
-    picture
-        Returns the picture; called when it is first seen, on a thread of the gallery, and once,
-        however many items have it. ``None`` for an item that is a text.
-    text
-        Shown in place of a picture.
-    note
-        A few words under the score, such as ``"not in the other ranking"``.
-    marked
-        Whether it is marked; ``note`` should say what for.
-    place
-        The number that stands beside it; by default its place on the shelf, counted from 1.
-    """
-
-    name: str
-    score: float
-    picture: PictureSource | None
-    text: str = ""
-    note: str = ""
-    marked: bool = False
-    place: int | None = None
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """Items in their order, under a title."""
-
-    title: str
-    items: Sequence[GalleryItem]
 
 
 @dataclass
@@ -179,6 +142,27 @@ class Gallery(LockedState):
         with self._state_lock:
             self.set_trait("thumbnails", {**self.thumbnails, **made})
         return self
+
+    def draw(self) -> bytes | None:
+        """Return a drawing of the first items of each shelf as a PNG, ``None`` if it fails.
+
+        Their pictures are read, if they have not been yet.
+        """
+        try:
+            from ._gallery_sheet import gallery_sheet  # it needs matplotlib, which loads slowly
+
+            return gallery_sheet(self._shelves, self._thumbnails)
+        except Exception:  # the gallery has to be seen, whatever went wrong here
+            return None
+
+    def _repr_mimebundle_(
+        self,
+        include: Container[str] | None = None,
+        exclude: Container[str] | None = None,
+        **options: Any,
+    ) -> Any:
+        bundle = partial(super()._repr_mimebundle_, **options)
+        return with_fallback_png(bundle, include, exclude, self.draw, lambda: "")
 
     def cell_runs_again(self) -> None:
         """Note that the cell runs again; the gallery is small, and stays."""
