@@ -29,17 +29,20 @@ from ._layout import (
     sample_quarters,
     sample_scene,
 )
+from ._paraphrases import REWRITES, Rewording, reword
 from ._render import Sprites, render, render_joined
 
 __all__ = [
     "GROUNDS",
     "KINDS",
+    "REWRITES",
     "TRAINED_KINDS",
     "WITHHELD_KINDS",
     "Caption",
     "Example",
     "Kind",
     "Mention",
+    "Rewording",
     "Scene",
     "SceneObject",
     "Sprites",
@@ -56,6 +59,7 @@ __all__ = [
     "misplace",
     "render",
     "render_joined",
+    "reword",
     "sample_quarters",
     "sample_scene",
     "single_out",
