@@ -38,9 +38,11 @@ DATASET_FILES: dict[str, tuple[str, ...]] = {
     "photographs": (),
     "examples": (),
     "scenes": (),
+    "differences": (),
     "grids": ("[FOLDER]",),
     "coco": ("INSTANCES.json", "CAPTIONS.json", "IMAGES"),
     "flickr30k-entities": ("SENTENCES", "ANNOTATIONS", "IMAGES"),
+    "sugarcrepe": ("FILE.json", "IMAGES"),
     "table": ("FILE.csv", "[IMAGES]"),
 }
 

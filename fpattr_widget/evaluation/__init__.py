@@ -4,6 +4,7 @@ from ..errors import Problem
 from . import datasets
 from ._dataset import Dataset, Phrase, Sample
 from ._evaluate import DEFAULT_METRICS, evaluate
+from ._foil import Foil
 from ._paraphrases import GalleryImage, Paraphrase, Paraphrases
 from ._report import Report
 from ._scored_phrase import ScoredPhrase
@@ -11,6 +12,7 @@ from ._scored_phrase import ScoredPhrase
 __all__ = [
     "DEFAULT_METRICS",
     "Dataset",
+    "Foil",
     "GalleryImage",
     "Paraphrase",
     "Paraphrases",

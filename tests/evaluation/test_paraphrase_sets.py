@@ -100,6 +100,8 @@ class TestPhotographs:
                     relations.add((INVERSE[link], after, nouns[0]))
                 elif link == "in front of":  # a camera on a tripod in front of a man
                     relations.add((link, nouns[0], after))
+                elif link == "at":  # "at night" is of everything
+                    relations.add((link, after))
                 elif link == "beside":
                     relations.add((link, *sorted((before, after))))
                 elif link not in ("and", ",", "with"):

@@ -10,7 +10,11 @@ Functions that return ``Paraphrases`` are in ``PARAPHRASE_FILES`` there.
 """
 
 from .coco import coco
+<<<<<<< HEAD
 from .coco_paraphrases import coco_paraphrases
+=======
+from .differences import differences
+>>>>>>> main
 from .flickr30k_entities import flickr30k_entities
 from .grids import grids
 from .paraphrase_table import paraphrase_table
@@ -18,11 +22,16 @@ from .photograph_paraphrases import photograph_paraphrases
 from .photographs import photographs
 from .scene_paraphrases import scene_paraphrases
 from .scenes import examples, scenes
+from .sugarcrepe import sugarcrepe
 from .table import table
 
 __all__ = [
     "coco",
+<<<<<<< HEAD
     "coco_paraphrases",
+=======
+    "differences",
+>>>>>>> main
     "examples",
     "flickr30k_entities",
     "grids",
@@ -31,5 +40,6 @@ __all__ = [
     "photographs",
     "scene_paraphrases",
     "scenes",
+    "sugarcrepe",
     "table",
 ]

@@ -14,6 +14,7 @@ from typing import Any
 from ...checks import as_path, encodable, quoted
 from ...errors import InputError, Problem
 from .._dataset import Box, Dataset, Phrase, Sample
+from .._foil import Foil
 
 
 class UnusableError(Exception):
@@ -151,6 +152,28 @@ def parse_json(text: str) -> Any:
         raise UnusableError("is no JSON that can be read") from error
 
 
+def read_json(value: Any, argument: str) -> tuple[Path, Any]:
+    """Return the path and the value of a JSON file that an argument names.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read, or is not JSON.
+    """
+    path, text = read_argument(value, argument)
+    try:
+        return path, parse_json(text)
+    except UnusableError as error:
+        raise InputError(argument, f"cannot be read ({path} {error})", "check the path") from error
+
+
+def as_object(value: Any, what: str = "") -> dict[str, Any]:
+    """Return ``value`` if it is a JSON object, else raise :class:`UnusableError`."""
+    if not isinstance(value, dict):
+        raise UnusableError(f"{what} is no object".strip())
+    return value
+
+
 def as_text(value: Any, what: str) -> str:
     """Return ``value`` if it is a text that is not blank, else raise :class:`UnusableError`."""
     if not isinstance(value, str):
@@ -257,6 +280,13 @@ class ImageFolder:
         if ".." in Path(name).parts or not (inside / name).is_relative_to(inside):
             raise UnusableError(f"the image {quoted(name)} lies outside the folder")
         return self.find(name)
+
+
+def as_foil(caption: str, foil: str, source: Any = None, kind: str = "") -> Foil:
+    """Return the foil of a caption, else raise :class:`UnusableError` if both are the same."""
+    if caption == foil:
+        raise UnusableError("the two captions are the same")
+    return Foil(foil, source, kind)
 
 
 def phrases(boxes: dict[tuple[int, int, str], list[Box]]) -> tuple[Phrase, ...]:

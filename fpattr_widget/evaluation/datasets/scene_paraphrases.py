@@ -20,23 +20,26 @@ def scene_paraphrases(
     number: int,
     *,
     seed: int = 0,
+    wordings: int = 1,
     rewrites: Sequence[str] | None = None,
     kinds: Sequence[str | Kind] | None = None,
     objects: Sequence[int] = (1, 2, 3, 4),
     sprites: Any = None,
 ) -> Paraphrases:
-    """Draw scenes that the model ``"scenes"`` has not seen, each captioned in two wordings.
+    """Draw scenes that the model ``"scenes"`` has not seen, each captioned in other words too.
 
-    The second wording is made of the first by up to three rules that keep its meaning: the
+    The other wordings are made of the first by up to three rules that keep its meaning: the
     same things, as many and as large, at the same places and in the same relations, on the
     same ground.
 
     Parameters
     ----------
     number
-        Number of pairs.
+        Number of scenes.
     seed
         Seeds all that is random.
+    wordings
+        Other wordings that are drawn of each caption; those that are drawn twice count once.
     rewrites
         Names of the rules that may be used, see :data:`fpattr_widget.scenes.REWRITES`;
         all when ``None``. Scenes whose captions none of them changes are left out.
@@ -46,7 +49,7 @@ def scene_paraphrases(
     Returns
     -------
     Paraphrases
-        The gallery are the scenes' pictures, of 128 × 128 pixels, one for each pair. Words
+        Grouped by scene. The gallery are the scenes' pictures, of 128 × 128 pixels. Words
         that say the same are aligned. Every word is one that the model ``"scenes"`` knows.
 
     Raises
@@ -56,11 +59,12 @@ def scene_paraphrases(
         different captions that the rewrites change.
     """
     count, seed = as_count(number, "number"), as_count(seed, "seed", least=0)
+    several = as_count(wordings, "wordings")
     counts = checked_objects(objects)
     chosen = checked_kinds(kinds, max(counts))
     folder = sprite_folder(sprites)
     ratios = load_sprites(folder).aspect_ratios
-    found: list[tuple[Scene, str, Rewording]] = []
+    found: list[tuple[Scene, str, list[Rewording]]] = []
     drawn = count
     while len(found) < count:
         if drawn > _MOST_DRAWN * count:
@@ -70,19 +74,27 @@ def scene_paraphrases(
                 "pass more of them, or other `objects`",
             )
         scenes = held_out(drawn, ratios, seed=seed, kinds=chosen, objects=counts)
-        written = ((scene, caption.text) for scene, caption in scenes)
-        found = [
-            (scene, text, rewording)
-            for index, (scene, text) in enumerate(written)
-            if (rewording := reword(text, np.random.default_rng([_STREAM, seed, index]), rewrites))
-        ]
+        reworded = (
+            (scene, caption.text, _rewordings(caption.text, [seed, index], several, rewrites))
+            for index, (scene, caption) in enumerate(scenes)
+        )
+        found = [entry for entry in reworded if entry[-1]]
         drawn *= 4
-    gallery = {
-        f"scene-{index}": RenderedScene(scene, folder)
-        for index, (scene, _, _) in enumerate(found[:count])
-    }
-    pairs = [
-        Paraphrase(text, rewording.text, name, source, rewording.aligned)
-        for (name, source), (_, text, rewording) in zip(gallery.items(), found, strict=False)
-    ]
+    gallery: dict[str, RenderedScene] = {}
+    pairs = []
+    for index, (scene, text, rewordings) in enumerate(found[:count]):
+        name = f"scene-{index}"
+        gallery[name] = RenderedScene(scene, folder)
+        pairs += [
+            Paraphrase(text, one.text, name, gallery[name], one.aligned) for one in rewordings
+        ]
     return Paraphrases("scene_paraphrases", pairs, gallery)
+
+
+def _rewordings(
+    caption: str, seed: Sequence[int], number: int, rewrites: Sequence[str] | None
+) -> list[Rewording]:
+    """Return up to so many wordings that differ from the caption and from each other."""
+    generator = np.random.default_rng([_STREAM, *seed])
+    found = (reword(caption, generator, rewrites) for _ in range(number))
+    return list({one.text: one for one in found if one}.values())
