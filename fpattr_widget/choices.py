@@ -46,6 +46,14 @@ DATASET_FILES: dict[str, tuple[str, ...]] = {
     "table": ("FILE.csv", "[IMAGES]"),
 }
 
+#: Sets of paraphrases, with their files in the same way.
+PARAPHRASE_FILES: dict[str, tuple[str, ...]] = {
+    "photograph-paraphrases": (),
+    "scene-paraphrases": (),
+    "paraphrase-table": ("FILE.csv", "[IMAGES]"),
+    "coco-paraphrases": ("CAPTIONS.json", "PARAPHRASES.csv", "IMAGES"),
+}
+
 #: Endings of the files that a figure can be written to.
 FIGURE_ENDINGS = (".png", ".svg", ".pdf")
 
