@@ -42,6 +42,9 @@ DATASET_FILES: dict[str, tuple[str, ...]] = {
     "coco": ("INSTANCES.json", "CAPTIONS.json", "IMAGES"),
     "flickr30k-entities": ("SENTENCES", "ANNOTATIONS", "IMAGES"),
     "sugarcrepe": ("FILE.json", "IMAGES"),
+    "winoground": ("FILE.jsonl", "IMAGES"),
+    "hnc": ("FILE.json", "IMAGES"),
+    "aro": ("FILE.json", "IMAGES"),
     "table": ("FILE.csv", "[IMAGES]"),
 }
 

@@ -8,21 +8,27 @@ samples can be sent to other processes. To offer it on the command line, add its
 files to ``DATASET_FILES`` in ``fpattr_widget/choices.py``; a test compares the two.
 """
 
+from .aro import aro
 from .coco import coco
 from .flickr30k_entities import flickr30k_entities
 from .grids import grids
+from .hnc import hnc
 from .photographs import photographs
 from .scenes import examples, scenes
 from .sugarcrepe import sugarcrepe
 from .table import table
+from .winoground import winoground
 
 __all__ = [
+    "aro",
     "coco",
     "examples",
     "flickr30k_entities",
     "grids",
+    "hnc",
     "photographs",
     "scenes",
     "sugarcrepe",
     "table",
+    "winoground",
 ]
