@@ -8,6 +8,8 @@ MethodName = Literal[
     "occlusion",
     "banzhaf",
     "patch_token_similarity",
+    "grad_eclip",
+    "integrated_gradients",
 ]
 
 #: What a score is counted in: the cosine of two inputs (or of two normalised sums), the weighted
