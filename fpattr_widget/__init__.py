@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .encoders import (
         DualEncoder,
+        Embeddings,
         Family,
         ImageTower,
         Picture,
         Text,
         TextTower,
         Token,
+        load_embeddings,
         load_encoder,
         mean,
         register_family,
@@ -53,6 +55,7 @@ __all__ = [
     "ClassificationView",
     "Dataset",
     "DualEncoder",
+    "Embeddings",
     "Explorer",
     "Family",
     "FeaturePairs",
@@ -78,6 +81,7 @@ __all__ = [
     "evaluate",
     "explain",
     "explore",
+    "load_embeddings",
     "load_encoder",
     "load_pairs",
     "mean",
@@ -89,8 +93,8 @@ __all__ = [
 # The rooms and their public names, as imported above.
 _NAMES_OF: dict[str, tuple[str, ...]] = {
     "encoders": (
-        "DualEncoder", "Family", "ImageTower", "Picture", "Text", "TextTower", "Token",
-        "load_encoder", "mean", "register_family",
+        "DualEncoder", "Embeddings", "Family", "ImageTower", "Picture", "Text", "TextTower",
+        "Token", "load_embeddings", "load_encoder", "mean", "register_family",
     ),
     "errors": ("InputError",),
     "evaluation": ("Dataset", "Report", "datasets", "evaluate"),

@@ -40,6 +40,7 @@ DATASET_FILES: dict[str, tuple[str, ...]] = {
     "photographs": (),
     "examples": (),
     "scenes": (),
+    "differences": (),
     "grids": ("[FOLDER]",),
     "coco": ("INSTANCES.json", "CAPTIONS.json", "IMAGES"),
     "flickr30k-entities": ("SENTENCES", "ANNOTATIONS", "IMAGES"),

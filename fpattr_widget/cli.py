@@ -185,9 +185,11 @@ def _dataset(arguments: argparse.Namespace) -> "Dataset":
         remedy = f"pass {' '.join(expected) or 'nothing'}"
         raise InputError(name, f"is followed by {len(files)} names", remedy)
     read: Callable[..., Dataset] = getattr(datasets, name.replace("-", "_"))
-    places: list[Path | str] = [Path(file) for file in files]
+    places: list[Path | str | int] = [Path(file) for file in files]
     if name == "grids" and not places:
         places = ["scenes"]
+    if name == "differences":
+        places = [arguments.number]
     options = {"number": arguments.number, "seed": arguments.seed, "boxes": arguments.boxes}
     known = signature(read).parameters
     return read(*places, **{key: value for key, value in options.items() if key in known})
@@ -358,7 +360,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--limit", type=int, help="evaluate that many samples, drawn at random")
     command.add_argument(
-        "--number", type=int, default=200, help="of scenes or grids to draw (default: %(default)s)"
+        "--number",
+        type=int,
+        default=200,
+        help="of scenes, grids or differences to draw (default: %(default)s)",
     )
     command.add_argument("--seed", type=int, default=0, help="of all that is drawn")
     command.add_argument(

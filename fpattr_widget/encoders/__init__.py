@@ -2,6 +2,7 @@
 
 from ._adapters import ProcessorLike
 from ._cache import LRUCache
+from ._embeddings import Embeddings, load_embeddings
 from ._encoder import DualEncoder, Layer, Recipe
 from ._family import Family
 from ._head import (
@@ -18,6 +19,7 @@ from ._head import (
     routing_name,
     score_name,
 )
+from ._identity import hash_of_image_processor, hash_of_tokenizer
 from ._image import ImageLike, ImageTower, PreparedImage, check_picture_choice
 from ._image_files import open_image, read_image, run_processor
 from ._inputs import Crop, Feature, Inputs, Panel, Prepared, Sentence
@@ -54,6 +56,7 @@ __all__ = [
     "CaptionLike",
     "Crop",
     "DualEncoder",
+    "Embeddings",
     "EncoderRecipe",
     "Family",
     "Feature",
@@ -108,8 +111,11 @@ __all__ = [
     "frozen_routing",
     "frozen_through",
     "has_read_out",
+    "hash_of_image_processor",
+    "hash_of_tokenizer",
     "is_loaded",
     "left_out_when_frozen",
+    "load_embeddings",
     "load_encoder",
     "mean",
     "mean_pooling",

@@ -297,7 +297,7 @@ class DualEncoder:
         if self.head is None:
             products: np.ndarray = self.embed_image([image])[0] @ self.embed_text(captions).T
             return products.astype(np.float64)
-        outputs = self._outputs([image], "image"), self._outputs(captions, "text")
+        outputs = self.outputs([image], "image"), self.outputs(captions, "text")
         with self.steady(reading=False) as fixed, torch.no_grad():
             assert fixed.head is not None
             scores = cosines(fixed.head, *outputs)
@@ -348,14 +348,18 @@ class DualEncoder:
         return self._embed(captions, "text")
 
     def _embed(self, values: Sequence[Any], tower_name: str) -> np.ndarray:
-        embeddings = self._outputs(values, tower_name)
+        embeddings = self.outputs(values, tower_name)
         with self.steady(reading=False) as fixed, torch.no_grad():
             if fixed.head is not None:
                 embeddings = fixed.head.embed(embeddings)
         return nn.functional.normalize(embeddings, dim=-1).float().cpu().numpy()
 
-    def _outputs(self, values: Sequence[Any], tower_name: str) -> Tensor:
-        """Return what a tower gives for several inputs, ``(n, K)`` float32."""
+    def outputs(self, values: Sequence[Any], tower_name: str) -> Tensor:
+        """Return what a tower gives for several inputs, ``(n, K)`` float32.
+
+        For a head that is more than an embedding; what holds a vector for each token is padded
+        by zeros.
+        """
         argument = f"{self.towers[tower_name].argument}s"
         if isinstance(values, str):
             raise InputError(argument, "is one string", "pass a list of strings")

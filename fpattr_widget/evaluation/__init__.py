@@ -5,6 +5,7 @@ from . import datasets
 from ._dataset import Dataset, Phrase, Sample
 from ._evaluate import DEFAULT_METRICS, evaluate
 from ._foil import Foil
+from ._paraphrases import GalleryImage, Paraphrase, Paraphrases
 from ._report import Report
 from ._scored_phrase import ScoredPhrase
 
@@ -12,6 +13,9 @@ __all__ = [
     "DEFAULT_METRICS",
     "Dataset",
     "Foil",
+    "GalleryImage",
+    "Paraphrase",
+    "Paraphrases",
     "Phrase",
     "Problem",
     "Report",

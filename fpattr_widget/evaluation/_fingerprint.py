@@ -1,19 +1,10 @@
 """Hashes of all that decides about an encoder's numbers, to notice when it has changed."""
 
 import hashlib
-import json
-from contextlib import suppress
-from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 
-from ..encoders import DualEncoder, run_processor
-
-# Letters of several scripts, cases and accents, so that most settings of a tokenizer show.
-_PROBE = "A small dog's photo, 2 café cups — 一只狗!"
-_SIZES = ((150, 100), (90, 140))
+from ..encoders import DualEncoder, hash_of_image_processor, hash_of_tokenizer
 
 
 def fingerprint(encoder: DualEncoder) -> dict[str, str]:
@@ -33,14 +24,10 @@ def weights_of(encoder: DualEncoder) -> str:
 
 
 def reading_of(encoder: DualEncoder) -> dict[str, str]:
-    """Return hashes of how an encoder reads images and captions, and of its defaults, by part.
-
-    Processors are hashed by their outputs, because one that is a plain
-    function has no settings to read.
-    """
+    """Return hashes of how an encoder reads images and captions, and of its defaults, by part."""
     return {
-        "image_processors": _pixels(encoder.processors.get("image")),
-        "tokenizers": _tokens(encoder.processors.get("text")),
+        "image_processors": hash_of_image_processor(encoder.processors.get("image")),
+        "tokenizers": hash_of_tokenizer(encoder.processors.get("text")),
         "defaults": _defaults(encoder),
     }
 
@@ -56,29 +43,3 @@ def _defaults(encoder: DualEncoder) -> str:
         f"{f', image_size={encoder.image_size}' if encoder.image_size else ''}"
         f"{f', head={encoder.head_settings}' if encoder.head_settings else ''})"
     )
-
-
-def _pixels(processor: Any) -> str:
-    """Return a hash of a processor's outputs for fixed pictures, to three decimals."""
-    digest = hashlib.sha256()
-    for size in _SIZES if processor is not None else ():
-        for name, values in sorted(run_processor(processor, _picture(*size)).items()):
-            digest.update(f"{name} {values.shape} ".encode())
-            digest.update((np.round(values.astype(np.float64), 3) + 0.0).tobytes())
-    return digest.hexdigest()
-
-
-def _picture(width: int, height: int) -> Image.Image:
-    across, down = np.meshgrid(np.arange(width), np.arange(height))
-    colours = [across * 7 + down, down * 5 + across, across * down]
-    return Image.fromarray((np.stack(colours, -1) % 256).astype(np.uint8))
-
-
-def _tokens(tokenizer: Any) -> str:
-    """Return a hash of a tokenizer's vocabulary and of its ids for a fixed text."""
-    words = tokenizer.get_vocab() if hasattr(tokenizer, "get_vocab") else {}
-    ids: list[int] = []
-    # Tokenizers without an unknown token raise.
-    with suppress(Exception):
-        ids = [int(token) for token in tokenizer(_PROBE, verbose=False)["input_ids"]]
-    return hashlib.sha256(json.dumps([sorted(words.items()), ids]).encode()).hexdigest()

@@ -1,6 +1,7 @@
 """Files written whole or not at all, the container of arrays, and tables."""
 
-from ._atomic import checked_ending, checked_path, writable, write_atomically
+from ._arrays import Rows, open_arrays, write_arrays
+from ._atomic import checked_ending, checked_path, writable, write_atomically, written_atomically
 from ._container import (
     LARGEST_TENSOR,
     LONGEST_HEADER,
@@ -23,6 +24,7 @@ __all__ = [
     "DamagedError",
     "ForeignError",
     "Header",
+    "Rows",
     "Table",
     "alone",
     "checked_ending",
@@ -30,10 +32,13 @@ __all__ = [
     "digest",
     "markdown_text",
     "no_formula",
+    "open_arrays",
     "pack",
     "parse_json",
     "read_header",
     "read_tensors",
     "writable",
+    "write_arrays",
     "write_atomically",
+    "written_atomically",
 ]

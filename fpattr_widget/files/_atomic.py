@@ -3,10 +3,10 @@
 import os
 import secrets
 import stat
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..errors import InputError
 
@@ -98,10 +98,6 @@ def writable(path: Any) -> Path:
 def write_atomically(path: Any, data: bytes) -> None:
     """Write a file so that its name stands for the old content or the new, never for a part.
 
-    The data goes to a temporary file in the same folder, which then takes the
-    name. If anything fails before, the old file stays and the temporary one is
-    removed.
-
     Parameters
     ----------
     path
@@ -114,11 +110,37 @@ def write_atomically(path: Any, data: bytes) -> None:
     InputError
         When it cannot be written.
     """
+    with written_atomically(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def written_atomically(path: Any) -> Iterator[BinaryIO]:
+    """Return a context that yields a file to write to, which takes its name at the end.
+
+    The data goes to a temporary file in the same folder. If anything fails before the end,
+    the old file stays and the temporary one is removed.
+
+    Parameters
+    ----------
+    path
+        A string or a path; a link's target is replaced, not the link.
+
+    Yields
+    ------
+    file
+        Open for writing bytes.
+
+    Raises
+    ------
+    InputError
+        When it cannot be written.
+    """
     target = writable(path)
     temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         with suppress(OSError):  # a new file has no permissions to keep

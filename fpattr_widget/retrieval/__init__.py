@@ -1,1 +1,23 @@
 """Rankings of many pictures or captions, and why two of them differ."""
+
+from ._overlap import (
+    average_overlap,
+    average_overlap_by_chance,
+    jaccard,
+    jaccard_by_chance,
+    rank_biased_overlap,
+    rank_biased_overlap_by_chance,
+)
+from ._scores import scores_of
+from ._search import nearest
+
+__all__ = [
+    "average_overlap",
+    "average_overlap_by_chance",
+    "jaccard",
+    "jaccard_by_chance",
+    "nearest",
+    "rank_biased_overlap",
+    "rank_biased_overlap_by_chance",
+    "scores_of",
+]

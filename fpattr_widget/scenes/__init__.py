@@ -16,6 +16,18 @@ from ._captions import (
     single_out,
     vocabulary,
 )
+from ._differences import (
+    CHANGES,
+    DIFFERENCE_WORDS,
+    WORDINGS,
+    Change,
+    Difference,
+    Shown,
+    Told,
+    Wording,
+    change_scene,
+    tell,
+)
 from ._examples import Example, example, example_names
 from ._held_out import held_out
 from ._kinds import KINDS, TRAINED_KINDS, WITHHELD_KINDS, Kind
@@ -32,17 +44,26 @@ from ._layout import (
 from ._render import Sprites, render, render_joined
 
 __all__ = [
+    "CHANGES",
+    "DIFFERENCE_WORDS",
     "GROUNDS",
     "KINDS",
     "TRAINED_KINDS",
     "WITHHELD_KINDS",
+    "WORDINGS",
     "Caption",
+    "Change",
+    "Difference",
     "Example",
     "Kind",
     "Mention",
     "Scene",
     "SceneObject",
+    "Shown",
     "Sprites",
+    "Told",
+    "Wording",
+    "change_scene",
     "contradict",
     "describe",
     "example",
@@ -59,5 +80,6 @@ __all__ = [
     "sample_quarters",
     "sample_scene",
     "single_out",
+    "tell",
     "vocabulary",
 ]

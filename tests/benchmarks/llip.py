@@ -117,8 +117,8 @@ def crossed(encoder: fp.DualEncoder, pair: Pair) -> np.ndarray:
     head = encoder.head
     assert head is not None
     with torch.no_grad():
-        image = encoder._outputs([pair.picture], "image")
-        texts = encoder._outputs([said(pair.first), said(pair.second)], "text")
+        image = encoder.outputs([pair.picture], "image")
+        texts = encoder.outputs([said(pair.first), said(pair.second)], "text")
         mixed, embedded = head.mix(image, texts), head.embed(texts)
         found = torch.nn.functional.cosine_similarity(mixed[:, None], embedded[None], dim=-1)
     return found.double().numpy()

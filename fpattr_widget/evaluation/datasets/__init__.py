@@ -10,6 +10,7 @@ files to ``DATASET_FILES`` in ``fpattr_widget/choices.py``; a test compares the 
 
 from .aro import aro
 from .coco import coco
+from .differences import differences
 from .flickr30k_entities import flickr30k_entities
 from .grids import grids
 from .hnc import hnc
@@ -22,6 +23,7 @@ from .winoground import winoground
 __all__ = [
     "aro",
     "coco",
+    "differences",
     "examples",
     "flickr30k_entities",
     "grids",
