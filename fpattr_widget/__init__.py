@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from .evaluation import Dataset, Report, datasets, evaluate
     from .methods import (
         Banzhaf,
+        GradECLIP,
         GradientTimesInput,
+        IntegratedGradients,
         IntegratedJacobians,
         Occlusion,
         PatchTokenSimilarity,
@@ -58,9 +60,11 @@ __all__ = [
     "Explorer",
     "Family",
     "FeaturePairs",
+    "GradECLIP",
     "GradientTimesInput",
     "ImageTower",
     "InputError",
+    "IntegratedGradients",
     "IntegratedJacobians",
     "Ledger",
     "Occlusion",
@@ -98,8 +102,8 @@ _NAMES_OF: dict[str, tuple[str, ...]] = {
     "errors": ("InputError",),
     "evaluation": ("Dataset", "Report", "datasets", "evaluate"),
     "methods": (
-        "Banzhaf", "GradientTimesInput", "IntegratedJacobians", "Occlusion",
-        "PatchTokenSimilarity",
+        "Banzhaf", "GradECLIP", "GradientTimesInput", "IntegratedGradients",
+        "IntegratedJacobians", "Occlusion", "PatchTokenSimilarity",
     ),
     "pages": ("save_html", "to_html"),
     "pairs": ("Classification", "FeaturePairs", "Ledger", "attribute", "load_pairs"),
