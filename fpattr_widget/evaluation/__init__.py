@@ -3,14 +3,13 @@
 from ..errors import Problem
 from . import datasets
 from ._dataset import Dataset, Phrase, Sample
-from ._evaluate import DEFAULT_METRICS, evaluate
+from ._evaluate import evaluate
 from ._foil import Foil
 from ._paraphrases import GalleryImage, Paraphrase, Paraphrases
 from ._report import Report
 from ._scored_phrase import ScoredPhrase
 
 __all__ = [
-    "DEFAULT_METRICS",
     "Dataset",
     "Foil",
     "GalleryImage",
