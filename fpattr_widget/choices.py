@@ -32,6 +32,9 @@ MetricName = Literal[
     "completeness",
     "agreement",
     "reference_agreement",
+    "difference_sign",
+    "order",
+    "difference_pointing",
 ]
 
 #: Data sets of the command line, with the files that each is read from; those in brackets

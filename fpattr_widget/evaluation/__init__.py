@@ -4,7 +4,7 @@ from ..errors import Problem
 from . import datasets
 from ._dataset import Dataset, Phrase, Sample
 from ._estimate import Estimate, estimate
-from ._evaluate import DEFAULT_METRICS, evaluate
+from ._evaluate import evaluate
 from ._foil import Foil
 from ._paraphrases import GalleryImage, Paraphrase, Paraphrases
 from ._report import Report
@@ -12,7 +12,6 @@ from ._scored_phrase import ScoredPhrase
 from .metrics.faithfulness import correlation
 
 __all__ = [
-    "DEFAULT_METRICS",
     "Dataset",
     "Estimate",
     "Foil",
