@@ -10,11 +10,8 @@ Functions that return ``Paraphrases`` are in ``PARAPHRASE_FILES`` there.
 """
 
 from .coco import coco
-<<<<<<< HEAD
 from .coco_paraphrases import coco_paraphrases
-=======
 from .differences import differences
->>>>>>> main
 from .flickr30k_entities import flickr30k_entities
 from .grids import grids
 from .paraphrase_table import paraphrase_table
@@ -27,11 +24,8 @@ from .table import table
 
 __all__ = [
     "coco",
-<<<<<<< HEAD
     "coco_paraphrases",
-=======
     "differences",
->>>>>>> main
     "examples",
     "flickr30k_entities",
     "grids",

@@ -83,18 +83,9 @@ def coco(instances: Any, captions: Any, images: Any) -> Dataset:
     return finished("coco", samples, log, "captions", captions_path.name)
 
 
-<<<<<<< HEAD
 def read_content(value: Any, argument: str, needed: tuple[str, ...]) -> tuple[Path, dict[str, Any]]:
     """Return the path and the content of one of COCO's files, which has the lists ``needed``."""
-    path, text = read_argument(value, argument)
-    try:
-        content = parse_json(text)
-    except UnusableError as error:
-        raise InputError(argument, f"cannot be read ({path} {error})", "check the path") from error
-=======
-def _content(value: Any, argument: str, needed: tuple[str, ...]) -> tuple[Path, dict[str, Any]]:
     path, content = read_json(value, argument)
->>>>>>> main
     for key in needed:
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             raise InputError(
