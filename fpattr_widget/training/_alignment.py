@@ -197,7 +197,7 @@ def prepared(model: Any, layers: int | None) -> Any:
 
 def _append_blocks(model: CLIPModel, number: int) -> nn.ModuleList:
     """Put blocks on top of a text tower that add nothing to the residual stream yet."""
-    config = model.config.text_config
+    config: Any = model.config.text_config
     blocks = model.text_model.encoder.layers
     added = nn.ModuleList()
     for _ in range(number):

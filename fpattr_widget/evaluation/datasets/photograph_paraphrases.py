@@ -48,7 +48,7 @@ _WORDINGS: dict[str, tuple[str, str]] = {
     "two-dogs": ("there are two dogs looking out", "a photo of two dogs looking out"),
     "drum-and-wine": (
         "a drum, a loudspeaker, a bottle of wine and a glass on a table",
-        "a loudspeaker, a drum, a glass and a wine bottle on a table",
+        "a loudspeaker, a drum, a wine bottle and a glass on a table",
     ),
     "bird": ("an image of a bird on a tree", "a tree with a bird on it"),
     "raccoon": (
