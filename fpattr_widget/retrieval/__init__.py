@@ -8,15 +8,20 @@ from ._overlap import (
     rank_biased_overlap,
     rank_biased_overlap_by_chance,
 )
+from ._rank import rank
+from ._ranking import RankedItem, Ranking
 from ._scores import scores_of
 from ._search import nearest
 
 __all__ = [
+    "RankedItem",
+    "Ranking",
     "average_overlap",
     "average_overlap_by_chance",
     "jaccard",
     "jaccard_by_chance",
     "nearest",
+    "rank",
     "rank_biased_overlap",
     "rank_biased_overlap_by_chance",
     "scores_of",
