@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     )
     from .pages import save_html, to_html
     from .pairs import Classification, FeaturePairs, Ledger, attribute, load_pairs
-    from .retrieval import Ranking, rank
+    from .retrieval import Ranking, RankingAgreement, rank, ranking_agreement
     from .widget import (
         ClassificationView,
         Explorer,
@@ -68,6 +68,7 @@ __all__ = [
     "PatchTokenSimilarity",
     "Picture",
     "Ranking",
+    "RankingAgreement",
     "Report",
     "Text",
     "TextTower",
@@ -84,6 +85,7 @@ __all__ = [
     "load_pairs",
     "mean",
     "rank",
+    "ranking_agreement",
     "register_family",
     "save_html",
     "to_html",
@@ -103,7 +105,7 @@ _NAMES_OF: dict[str, tuple[str, ...]] = {
     ),
     "pages": ("save_html", "to_html"),
     "pairs": ("Classification", "FeaturePairs", "Ledger", "attribute", "load_pairs"),
-    "retrieval": ("Ranking", "rank"),
+    "retrieval": ("Ranking", "RankingAgreement", "rank", "ranking_agreement"),
     "scenes": (),
     "training": (),
     "widget": (

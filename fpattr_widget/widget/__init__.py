@@ -1,6 +1,7 @@
 """The linked notebook view, and the explorer around it."""
 
 from ..view import ViewOptions
+from ._accordion import accordion
 from ._classification_view import ClassificationView, classify
 from ._explaining import contrast, explain
 from ._explorer import Explorer, explore
@@ -18,6 +19,7 @@ __all__ = [
     "PairsWidget",
     "Shelf",
     "ViewOptions",
+    "accordion",
     "classify",
     "contrast",
     "explain",
