@@ -65,5 +65,8 @@ PARAPHRASE_FILES: dict[str, tuple[str, ...]] = {
 #: Endings of the files that a figure can be written to.
 FIGURE_ENDINGS = (".png", ".svg", ".pdf")
 
+#: Endings of the files that a ranking can be written to.
+RANKING_ENDINGS = (".html", ".csv")
+
 #: Endings of the files that a report on an evaluation can be written to.
 REPORT_ENDINGS = (".html", ".md", ".csv")
