@@ -315,9 +315,11 @@ class RankingAgreement:
             average_overlap=float(self.average_overlap[place, number]),
             jaccard=float(self.jaccard[place, number]),
             rank_biased_overlap=float(self.rank_biased_overlap[place, number]),
+            chance=self.chance,
             tops=(tops[0], tops[1]),
             encoder=self.encoders[place],
             images=self.images,
+            own=self._own[number] if self._own[number] >= 0 else None,
             method=self.method,
             layer=self.layer,
         )

@@ -54,7 +54,7 @@ def gallery_of(images: Any) -> tuple[GalleryImage, ...]:
 def source_key(source: Any) -> Any:
     """Return what sources of the same picture share: the path, the value, or the object."""
     if isinstance(source, str | os.PathLike):
-        return "path", os.path.abspath(os.fspath(source))
+        return "path", os.path.realpath(source)
     try:
         return "value", hash(source), source
     except TypeError:  # an array or a picture in memory
