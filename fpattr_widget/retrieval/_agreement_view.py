@@ -6,15 +6,15 @@ from html import escape
 from typing import Any, Unpack
 
 import ipywidgets
-import numpy as np
 from PIL import Image
 
-from ..encoders import Crop, DualEncoder, read_image
+from ..encoders import DualEncoder
 from ..evaluation import GalleryImage
 from ..pairs import FeaturePairs
 from ..view import ViewOptions
 from ..widget import Gallery, GalleryItem, GalleryView, Shelf
 from ._disagreement import Disagreement, RankedTwice, ordinal
+from ._ranking_view import whole_picture
 
 _HEAD = (
     '<div style="font: 15px/1.5 system-ui, sans-serif; max-width: 60em; padding: 4px 12px 0">'
@@ -146,21 +146,8 @@ def comparison_gallery(disagreement: Disagreement, theme: str = "auto") -> Galle
 
 
 def picture_of(encoder: DualEncoder, image: GalleryImage) -> Image.Image:
-    """Return a whole picture, or what the model sees of it if it has no other form.
-
-    Raises
-    ------
-    InputError
-        When it cannot be read.
-    """
-    value = image.image
-    if isinstance(value, Image.Image | np.ndarray | bytes | bytearray | memoryview | str) or (
-        hasattr(value, "__fspath__")
-    ):
-        return read_image(value)
-    panel = encoder.panel(encoder.prepare(value, "image"), -1)
-    assert isinstance(panel, Crop)
-    return panel.picture
+    """Return a picture of the gallery; see :func:`whole_picture`."""
+    return whole_picture(encoder, image.image)
 
 
 def _note(each: RankedTwice, wording: int, disagreement: Disagreement) -> str:

@@ -189,9 +189,15 @@ class Disagreement:
         """
         chosen = self.picture(picture).number
         if chosen not in self._explained:
+            image = self.images[chosen].image
+            if image is None:
+                name = quoted(self.images[chosen].name)
+                raise InputError(
+                    "picture", f"is {name}, which is not known any more", "pass the pictures anew"
+                )
             self._explained[chosen] = attribute(
                 self.encoder,
-                Picture(self.images[chosen].image),
+                Picture(image),
                 Text(self.query) - Text(self.paraphrase),
                 self.method,
                 self.layer,

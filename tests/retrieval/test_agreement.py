@@ -317,7 +317,7 @@ def test_equal_pictures_stand_in_their_order(scenes_encoder, scenes):
     copies = [image.copy() for _ in range(5)]
     found = fp.ranking_agreement(scenes_encoder, ["a dog"], ["two trains"], copies, k=5)
     assert found.tops.reshape(2, 5).tolist() == [[0, 1, 2, 3, 4]] * 2
-    assert [image.name for image in found.images][:2] == ["image 0", "image 1"]
+    assert [image.name for image in found.images][:2] == ["image 1", "image 2"]
 
 
 @pytest.mark.parametrize(
@@ -329,8 +329,10 @@ def test_equal_pictures_stand_in_their_order(scenes_encoder, scenes):
         ((["a"], None, ["x"]), {}, "paraphrases", "is missing"),
         (("a", ["b"], ["x"]), {}, "queries", "is one string"),
         (([], [], ["x"]), {}, "queries", "is empty"),
-        ((["a"], ["b"], []), {}, "images", "no pictures"),
+        ((["a"], ["b"], []), {}, "images", "is empty"),
         ((["a"], ["b"], ["x.png", Path("x.png")]), {}, "images", "twice"),
+        ((["a"], ["b"], {}), {}, "images", "no pictures"),
+        ((["a"], ["b"], ["a dog"]), {}, "images", "holds captions"),
         ((["a"], ["b"], "nowhere"), {}, "images", "no folder"),
         ((["a"], ["b"], ["x.png"]), {"k": 0}, "k", "is 0"),
         ((Paraphrases("", [Paraphrase("a", "b")]),), {}, "images", "no pictures"),
