@@ -2,8 +2,9 @@
 
 ``fpattr-widget explain photo.jpg "a dog" -o explanation.html`` explains an image and a caption,
 ``fpattr-widget contrast photo.jpg "a dog" "a cat"`` why the one caption rather than the other,
+``fpattr-widget evaluate scenes -o report.html`` judges a model on a data set,
 ``fpattr-widget rank photos "a dog" -o ranking.html`` ranks the pictures of a folder by a caption,
-``fpattr-widget evaluate scenes -o report.html`` judges a model on a data set.
+``fpattr-widget agree pairs.csv photos -o agreement.html`` compares the rankings of two wordings.
 """
 
 import argparse
@@ -192,6 +193,27 @@ def evaluate(arguments: argparse.Namespace) -> int:
         print(f"fpattr-widget: stopped early; {rest}.", file=sys.stderr)
         return 130
     return 0
+
+
+def agree(arguments: argparse.Namespace) -> None:
+    """Compare the rankings of queries and of their paraphrases; write a file if asked to."""
+    if arguments.output:
+        _output(arguments.output, REPORT_ENDINGS)
+    from . import datasets, load_encoder, ranking_agreement
+
+    folder = Path(arguments.images)
+    pairs = datasets.paraphrase_table(arguments.pairs, folder)
+    scale = arguments.weight_scale
+    agreement = ranking_agreement(
+        [load_encoder(name, weight_scale=scale) for name in arguments.model or ["bundled"]],
+        pairs,
+        images=folder,
+        k=arguments.k,
+    )
+    print(agreement)
+    if arguments.output:
+        agreement.save(arguments.output, examples=arguments.examples)
+        print(f"written to {arguments.output}", file=sys.stderr)
 
 
 def _output(name: str, endings: Sequence[str]) -> Path:
@@ -425,6 +447,34 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--scores", help="a file to keep all scores in, and to go on from")
     command.add_argument(
         "--examples", type=int, default=6, help="worst examples on a page (default: %(default)s)"
+    )
+    command = commands.add_parser(
+        "agree", help="compare the rankings of pictures by two wordings of each query"
+    )
+    command.set_defaults(run=agree)
+    command.add_argument(
+        "pairs", metavar="PAIRS.csv", help="with columns query and paraphrase, and image if known"
+    )
+    command.add_argument("images", metavar="FOLDER", help="with the pictures that are ranked")
+    command.add_argument(
+        "-o",
+        "--output",
+        help=f"a file; its ending says what is written: {', '.join(REPORT_ENDINGS)}",
+    )
+    command.add_argument(
+        "--model",
+        action="append",
+        help="bundled (the default), scenes, llip, a Hugging Face id or a folder; may be repeated",
+    )
+    _add_weight_scale(command)
+    command.add_argument(
+        "-k", type=int, default=10, help="pictures that are compared (default: %(default)s)"
+    )
+    command.add_argument(
+        "--examples",
+        type=int,
+        default=3,
+        help="pairs that disagree most on a page (default: %(default)s)",
     )
     return parser
 
