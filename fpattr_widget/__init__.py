@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from .pages import save_html, to_html
     from .pairs import Classification, FeaturePairs, Ledger, attribute, load_pairs
+    from .retrieval import RankingAgreement, ranking_agreement
     from .widget import (
         ClassificationView,
         Explorer,
@@ -66,6 +67,7 @@ __all__ = [
     "PairsWidget",
     "PatchTokenSimilarity",
     "Picture",
+    "RankingAgreement",
     "Report",
     "Text",
     "TextTower",
@@ -81,6 +83,7 @@ __all__ = [
     "load_encoder",
     "load_pairs",
     "mean",
+    "ranking_agreement",
     "register_family",
     "save_html",
     "to_html",
@@ -100,7 +103,7 @@ _NAMES_OF: dict[str, tuple[str, ...]] = {
     ),
     "pages": ("save_html", "to_html"),
     "pairs": ("Classification", "FeaturePairs", "Ledger", "attribute", "load_pairs"),
-    "retrieval": (),
+    "retrieval": ("RankingAgreement", "ranking_agreement"),
     "scenes": (),
     "training": (),
     "widget": (

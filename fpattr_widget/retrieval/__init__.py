@@ -1,5 +1,7 @@
 """Rankings of many pictures or captions, and why two of them differ."""
 
+from ._agreement import RankingAgreement, ranking_agreement
+from ._disagreement import Disagreement
 from ._overlap import (
     average_overlap,
     average_overlap_by_chance,
@@ -12,6 +14,8 @@ from ._scores import scores_of
 from ._search import nearest
 
 __all__ = [
+    "Disagreement",
+    "RankingAgreement",
     "average_overlap",
     "average_overlap_by_chance",
     "jaccard",
@@ -19,5 +23,6 @@ __all__ = [
     "nearest",
     "rank_biased_overlap",
     "rank_biased_overlap_by_chance",
+    "ranking_agreement",
     "scores_of",
 ]
