@@ -32,6 +32,11 @@ MetricName = Literal[
     "completeness",
     "agreement",
     "reference_agreement",
+    "soft_overlap",
+    "margin",
+    "swapped_word",
+    "class_sensitivity",
+    "forced_explanation",
 ]
 
 #: Data sets of the command line, with the files that each is read from; those in brackets

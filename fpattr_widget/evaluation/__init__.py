@@ -7,6 +7,7 @@ from ._evaluate import DEFAULT_METRICS, evaluate
 from ._foil import Foil
 from ._paraphrases import GalleryImage, Paraphrase, Paraphrases
 from ._report import Report
+from ._scored_foil import ScoredFoil
 from ._scored_phrase import ScoredPhrase
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Problem",
     "Report",
     "Sample",
+    "ScoredFoil",
     "ScoredPhrase",
     "datasets",
     "evaluate",

@@ -8,8 +8,9 @@ import numpy as np
 from ..encoders import DualEncoder, PreparedImage, PreparedText
 from ..errors import InputError
 from ..methods import Game, MaskedSimilarity, Method, Removal, game_of
-from ..pairs import FeaturePairs
+from ..pairs import FeaturePairs, attribute
 from ._dataset import Box, Phrase, Sample
+from ._foil import Foil, Span
 from ._geometry import patches_in_boxes, seen_boxes
 
 
@@ -57,18 +58,42 @@ class PreparedSample:
     def __init__(self, encoder: DualEncoder, sample: Sample):
         self.encoder = encoder
         self.sample = sample
+        self.text, self.image = self._read_text(sample.caption), self._read_image(sample)
+        self._foils: dict[int, tuple[PreparedText, PreparedImage | None]] = {}
+        self._games: dict[tuple[object, ...], Game] = {}
+
+    def _read_text(self, caption: str) -> PreparedText:
+        prepared = self.encoder.prepare(caption, "text")
+        assert isinstance(prepared, PreparedText)
+        return prepared
+
+    def _read_image(self, of: Sample | Foil) -> PreparedImage:
         try:
-            image = sample.image
+            image = of.image
         except OSError as error:  # raised by the sample's own function
             raise InputError(
                 "image", f"cannot be read ({error})", "check the data set's files"
             ) from error
-        text_input = encoder.prepare(sample.caption, "text")
-        image_input = encoder.prepare(image, "image")
-        assert isinstance(text_input, PreparedText)
-        assert isinstance(image_input, PreparedImage)
-        self.text, self.image = text_input, image_input
-        self._games: dict[tuple[object, ...], Game] = {}
+        prepared = self.encoder.prepare(image, "image")
+        assert isinstance(prepared, PreparedImage)
+        return prepared
+
+    def foil(self, number: int) -> tuple[PreparedText, PreparedImage | None]:
+        """Return a foil's caption, or the sample's if it has none, and its picture if it has one.
+
+        They are opened when they are first asked for.
+
+        Raises
+        ------
+        InputError
+            When they cannot be read by this encoder.
+        """
+        if number not in self._foils:
+            foil = self.sample.foils[number]
+            text = self.text if foil.caption is None else self._read_text(foil.caption)
+            image = None if foil.source is None else self._read_image(foil)
+            self._foils[number] = text, image
+        return self._foils[number]
 
     def targets(self, grid: tuple[int, int]) -> tuple[Target, ...]:
         """Return the phrases of which the model sees a token and a box.
@@ -94,15 +119,7 @@ class PreparedSample:
         for number, phrase in enumerate(self.sample.phrases):
             assert self.image.crop is not None
             boxes = seen_boxes(phrase.boxes, self.image.crop)
-            tokens = tuple(
-                index
-                for index, token in enumerate(self.text.tokens)
-                if not token.special
-                and token.start is not None
-                and token.stop is not None
-                and token.start < phrase.stop
-                and phrase.start < token.stop
-            )
+            tokens = tokens_in(self.text, (phrase.start, phrase.stop))
             if boxes and tokens:
                 inside = patches_in_boxes(boxes, grid)
                 targets.append(Target(number, phrase, tokens, boxes, inside))
@@ -130,6 +147,20 @@ class PreparedSample:
             games.append(self._games[key])
         rows, columns = games
         return MaskedSimilarity(rows, columns, self.encoder.head)
+
+
+def tokens_in(text: PreparedText, span: Span) -> tuple[int, ...]:
+    """Return the numbers of the tokens that lie at least partly in a span of the caption."""
+    start, stop = span
+    return tuple(
+        index
+        for index, token in enumerate(text.tokens)
+        if not token.special
+        and token.start is not None
+        and token.stop is not None
+        and token.start < stop
+        and start < token.stop
+    )
 
 
 @dataclass(frozen=True)
@@ -181,6 +212,31 @@ class ExplainedSample:
     def masked(self) -> MaskedSimilarity:
         """The sample with features removed, in the method's own way if it removes any."""
         return self.prepared.masked(self.layers, getattr(self.method, "removal", None))
+
+    @cached_property
+    def foil_pairs(self) -> tuple[FeaturePairs, ...]:
+        """The pairs of each foil: of its caption with the sample's picture, or else of its picture.
+
+        By the same method, at the same layers; nothing is computed yet.
+        """
+        layers = None if self.method.reads_at is not None else self.layers
+        prepared = self.prepared
+        pairs = []
+        for number, foil in enumerate(prepared.sample.foils):
+            text, image = prepared.foil(number)
+            shown = image if foil.caption is None and image is not None else prepared.image
+            pairs.append(attribute(prepared.encoder, shown, text, self.method, layers))
+        return tuple(pairs)
+
+    def release(self) -> None:
+        """Release what only makes further calls faster; see ``FeaturePairs.release``."""
+        self.pairs.release()
+        self.release_foils()
+
+    def release_foils(self) -> None:
+        """Release likewise what foils have left, if any were explained."""
+        for pairs in self.__dict__.get("foil_pairs", ()):
+            pairs.release()
 
     @property
     def content(self) -> np.ndarray:
