@@ -35,6 +35,11 @@ MetricName = Literal[
     "difference_sign",
     "order",
     "difference_pointing",
+    "soft_overlap",
+    "margin",
+    "swapped_word",
+    "class_sensitivity",
+    "forced_explanation",
 ]
 
 #: Data sets of the command line, with the files that each is read from; those in brackets
