@@ -1,15 +1,18 @@
 """A sample as an encoder reads it, and as a setup explains it: all that a metric reads."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from ..encoders import DualEncoder, PreparedImage, PreparedText
+from ..encoders import Crop, DualEncoder, Picture, PreparedImage, PreparedText, Sum
 from ..errors import InputError
 from ..methods import Game, MaskedSimilarity, Method, Removal, game_of
-from ..pairs import FeaturePairs
+from ..pairs import FeaturePairs, attribute
 from ._dataset import Box, Phrase, Sample
+from ._foil import Span
 from ._geometry import patches_in_boxes, seen_boxes
 
 
@@ -28,7 +31,7 @@ class Target:
     boxes
         The visible parts of its boxes, as fractions of what the model sees.
     inside
-        Which patches lie in its boxes, ``(rows, columns)`` bool.
+        Which patches of the phrase's image lie in its boxes, ``(rows, columns)`` bool.
     """
 
     number: int
@@ -46,44 +49,115 @@ class PreparedSample:
     encoder
         The encoder.
     sample
-        The sample, whose image is opened now.
+        The sample, whose images are opened now.
 
     Raises
     ------
     InputError
-        When the image or the caption cannot be read by this encoder.
+        When an image or the caption cannot be read by this encoder.
     """
 
     def __init__(self, encoder: DualEncoder, sample: Sample):
         self.encoder = encoder
         self.sample = sample
+        self.text = self._read_text(sample.caption)
+        sources = [lambda: sample.image]
+        if sample.second is not None:
+            sources.append(lambda: sample.second_image)
+        self.images = tuple(map(self._read_image, sources))
+        self._foils: dict[int, tuple[PreparedText, PreparedImage | None]] = {}
+        self._games: dict[tuple[object, ...], Game] = {}
+
+    def _read_text(self, caption: str) -> PreparedText:
+        prepared = self.encoder.prepare(caption, "text")
+        assert isinstance(prepared, PreparedText)
+        return prepared
+
+    def _read_image(self, opened: Callable[[], Any]) -> PreparedImage:
         try:
-            image = sample.image
+            image = opened()
         except OSError as error:  # raised by the sample's own function
             raise InputError(
                 "image", f"cannot be read ({error})", "check the data set's files"
             ) from error
-        text_input = encoder.prepare(sample.caption, "text")
-        image_input = encoder.prepare(image, "image")
-        assert isinstance(text_input, PreparedText)
-        assert isinstance(image_input, PreparedImage)
-        self.text, self.image = text_input, image_input
-        self._games: dict[tuple[object, ...], Game] = {}
+        prepared = self.encoder.prepare(image, "image")
+        assert isinstance(prepared, PreparedImage)
+        return prepared
 
-    def targets(self, grid: tuple[int, int]) -> tuple[Target, ...]:
-        """Return the phrases of which the model sees a token and a box.
+    def foil(self, number: int) -> tuple[PreparedText, PreparedImage | None]:
+        """Return a foil's caption, or the sample's if it has none, and its picture if it has one.
 
-        Parameters
-        ----------
-        grid
-            ``(rows, columns)`` of patches.
+        They are opened when they are first asked for.
 
         Raises
         ------
         InputError
-            When the part of the image that the model sees is not known.
+            When they cannot be read by this encoder.
         """
-        if self.sample.phrases and self.image.crop is None:
+        if number not in self._foils:
+            foil = self.sample.foils[number]
+            text = self.text if foil.caption is None else self._read_text(foil.caption)
+            image = None if foil.source is None else self._read_image(lambda: foil.image)
+            self._foils[number] = text, image
+        return self._foils[number]
+
+    @property
+    def image(self) -> PreparedImage:
+        """The only image; raise ``InputError`` where there are two."""
+        if len(self.images) > 1:
+            raise InputError(
+                "metrics",
+                "hold one that judges one picture, and the sample is a difference of two",
+                "choose difference_pointing, difference_sign, order or completeness",
+            )
+        return self.images[0]
+
+    @property
+    def pictured(self) -> Sum:
+        """The image, or the first less the second."""
+        first, *others = map(Picture, self.images)
+        return first - others[0] if others else first
+
+    def require_two(self) -> None:
+        """Raise ``InputError`` unless the sample has two images."""
+        if len(self.images) < 2:
+            raise InputError(
+                "metrics",
+                "hold one that judges the difference of two pictures, and the sample has one",
+                "pass a data set such as fpattr_widget.datasets.differences",
+            )
+
+    def contrast(self, captions: Sequence[str]) -> np.ndarray:
+        """Return how much nearer captions are to the first image than to the second.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(captions,)`` float64: differences of cosines.
+
+        Raises
+        ------
+        InputError
+            When there is no second image.
+        """
+        self.require_two()
+        first, second = (self.encoder.similarities(image, captions) for image in self.images)
+        return first - second
+
+    def targets(self, *grids: tuple[int, int]) -> tuple[Target, ...]:
+        """Return the phrases of which the model sees a token and a box.
+
+        Parameters
+        ----------
+        grids
+            ``(rows, columns)`` of patches of each image.
+
+        Raises
+        ------
+        InputError
+            When the part of an image that the model sees is not known.
+        """
+        if self.sample.phrases and any(image.crop is None for image in self.images):
             raise InputError(
                 "image",
                 "has boxes that cannot be placed in what the model sees, because the image "
@@ -92,19 +166,12 @@ class PreparedSample:
             )
         targets = []
         for number, phrase in enumerate(self.sample.phrases):
-            assert self.image.crop is not None
-            boxes = seen_boxes(phrase.boxes, self.image.crop)
-            tokens = tuple(
-                index
-                for index, token in enumerate(self.text.tokens)
-                if not token.special
-                and token.start is not None
-                and token.stop is not None
-                and token.start < phrase.stop
-                and phrase.start < token.stop
-            )
+            crop = self.images[phrase.picture].crop
+            assert crop is not None
+            boxes = seen_boxes(phrase.boxes, crop)
+            tokens = tokens_in(self.text, (phrase.start, phrase.stop))
             if boxes and tokens:
-                inside = patches_in_boxes(boxes, grid)
+                inside = patches_in_boxes(boxes, grids[phrase.picture])
                 targets.append(Target(number, phrase, tokens, boxes, inside))
         return tuple(targets)
 
@@ -130,6 +197,20 @@ class PreparedSample:
             games.append(self._games[key])
         rows, columns = games
         return MaskedSimilarity(rows, columns, self.encoder.head)
+
+
+def tokens_in(text: PreparedText, span: Span) -> tuple[int, ...]:
+    """Return the numbers of the tokens that lie at least partly in a span of the caption."""
+    start, stop = span
+    return tuple(
+        index
+        for index, token in enumerate(text.tokens)
+        if not token.special
+        and token.start is not None
+        and token.stop is not None
+        and token.start < stop
+        and start < token.stop
+    )
 
 
 @dataclass(frozen=True)
@@ -163,11 +244,23 @@ class ExplainedSample:
     @cached_property
     def targets(self) -> tuple[Target, ...]:
         """The phrases to judge; see :meth:`PreparedSample.targets`."""
-        return self.prepared.targets(self.pairs.grid)
+        return self.prepared.targets(*(crop.grid for crop in self.crops))
+
+    @property
+    def crops(self) -> tuple[Crop, ...]:
+        """What the model sees of each image."""
+        return tuple(panel for panel in self.pairs.columns.panels if isinstance(panel, Crop))
 
     @cached_property
     def maps(self) -> np.ndarray:
-        """The joint map of each target's tokens, ``(targets, rows, columns)`` float32."""
+        """The joint map of each target's tokens, ``(targets, rows, columns)`` float32.
+
+        Raises
+        ------
+        InputError
+            When the sample has two images.
+        """
+        self.prepared.image  # noqa: B018 - raises where there are two
         if not self.targets:
             return np.zeros((0, *self.pairs.grid), np.float32)
         return self.pairs.of_spans([target.tokens for target in self.targets])
@@ -181,6 +274,31 @@ class ExplainedSample:
     def masked(self) -> MaskedSimilarity:
         """The sample with features removed, in the method's own way if it removes any."""
         return self.prepared.masked(self.layers, getattr(self.method, "removal", None))
+
+    @cached_property
+    def foil_pairs(self) -> tuple[FeaturePairs, ...]:
+        """The pairs of each foil: of its caption with the sample's picture, or else of its picture.
+
+        By the same method, at the same layers; nothing is computed yet.
+        """
+        layers = None if self.method.reads_at is not None else self.layers
+        prepared = self.prepared
+        pairs = []
+        for number, foil in enumerate(prepared.sample.foils):
+            text, image = prepared.foil(number)
+            shown = image if foil.caption is None and image is not None else prepared.image
+            pairs.append(attribute(prepared.encoder, shown, text, self.method, layers))
+        return tuple(pairs)
+
+    def release(self) -> None:
+        """Release what only makes further calls faster; see ``FeaturePairs.release``."""
+        self.pairs.release()
+        self.release_foils()
+
+    def release_foils(self) -> None:
+        """Release likewise what foils have left, if any were explained."""
+        for pairs in self.__dict__.get("foil_pairs", ()):
+            pairs.release()
 
     @property
     def content(self) -> np.ndarray:

@@ -16,6 +16,18 @@ from ._captions import (
     single_out,
     vocabulary,
 )
+from ._differences import (
+    CHANGES,
+    DIFFERENCE_WORDS,
+    WORDINGS,
+    Change,
+    Difference,
+    Shown,
+    Told,
+    Wording,
+    change_scene,
+    tell,
+)
 from ._examples import Example, example, example_names
 from ._held_out import held_out
 from ._kinds import KINDS, TRAINED_KINDS, WITHHELD_KINDS, Kind
@@ -29,20 +41,32 @@ from ._layout import (
     sample_quarters,
     sample_scene,
 )
+from ._paraphrases import REWRITES, Rewording, reword
 from ._render import Sprites, render, render_joined
 
 __all__ = [
+    "CHANGES",
+    "DIFFERENCE_WORDS",
     "GROUNDS",
     "KINDS",
+    "REWRITES",
     "TRAINED_KINDS",
     "WITHHELD_KINDS",
+    "WORDINGS",
     "Caption",
+    "Change",
+    "Difference",
     "Example",
     "Kind",
     "Mention",
+    "Rewording",
     "Scene",
     "SceneObject",
+    "Shown",
     "Sprites",
+    "Told",
+    "Wording",
+    "change_scene",
     "contradict",
     "describe",
     "example",
@@ -56,8 +80,10 @@ __all__ = [
     "misplace",
     "render",
     "render_joined",
+    "reword",
     "sample_quarters",
     "sample_scene",
     "single_out",
+    "tell",
     "vocabulary",
 ]

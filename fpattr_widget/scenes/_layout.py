@@ -1,7 +1,7 @@
 """The objects of a scene and their boxes, independent of pixels."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,6 +9,10 @@ from ._kinds import TRAINED_KINDS, Kind
 
 SMALL_BELOW = 0.25
 BIG_FROM = 0.40
+
+_MARGIN = 0.01  # between an object and the picture's edge
+_MOST_OVERLAP = 0.06  # of the smaller of two objects
+_ATTEMPTS = 40  # to place an object
 
 #: Grounds with their phrases in captions; ``None`` where captions do not name it.
 GROUNDS: dict[str, str | None] = {
@@ -137,6 +141,43 @@ def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
     return width * height / smaller
 
 
+def fits(thing: SceneObject, others: Sequence[SceneObject]) -> bool:
+    """Return whether an object lies in the picture and beside the others."""
+    return (
+        min(thing.box) >= _MARGIN
+        and max(thing.box) <= 1 - _MARGIN
+        and all(_overlap(thing.box, other.box) < _MOST_OVERLAP for other in others)
+    )
+
+
+def as_large_as(thing: SceneObject, extent: float) -> SceneObject:
+    """Return an object scaled to an extent about its centre, moved into the picture if need be."""
+    left, top, right, bottom = thing.box
+    factor = extent / thing.extent
+    starts = []
+    for start, stop in ((left, right), (top, bottom)):
+        length = factor * (stop - start)
+        middle = (start + stop) / 2
+        starts.append((min(max(middle - length / 2, _MARGIN), 1 - _MARGIN - length), length))
+    (left, width), (top, height) = starts
+    return replace(thing, box=(left, top, left + width, top + height))
+
+
+def find_room(
+    thing: SceneObject, others: Sequence[SceneObject], generator: np.random.Generator
+) -> SceneObject | None:
+    """Return a copy of an object at a free place, or ``None`` where none is found."""
+    left, top, right, bottom = thing.box
+    width, height = right - left, bottom - top
+    for _ in range(_ATTEMPTS):
+        x = generator.uniform(_MARGIN, 1 - _MARGIN - width)
+        y = generator.uniform(_MARGIN, 1 - _MARGIN - height)
+        copy = SceneObject(thing.kind, (x, y, x + width, y + height), thing.mirrored)
+        if fits(copy, others):
+            return copy
+    return None
+
+
 def sample_scene(
     generator: np.random.Generator,
     aspect_ratios: dict[str, float],
@@ -174,15 +215,15 @@ def sample_scene(
     smallest, largest = extents or (0.19, 0.62 if wanted == 1 else 0.46)
     placed: list[SceneObject] = []
     for kind in chosen:
-        for attempt in range(40):
+        for attempt in range(_ATTEMPTS):
             largest_now = max(smallest + 0.06, largest - 0.008 * attempt)
             extent = generator.uniform(smallest, largest_now)
             ratio = aspect_ratios[kind.name]
             width, height = (extent, extent / ratio) if ratio >= 1 else (extent * ratio, extent)
-            left = generator.uniform(0.01, 0.99 - width)
-            top = generator.uniform(0.01, 0.99 - height)
+            left = generator.uniform(_MARGIN, 1 - _MARGIN - width)
+            top = generator.uniform(_MARGIN, 1 - _MARGIN - height)
             box = (left, top, left + width, top + height)
-            if all(_overlap(box, other.box) < 0.06 for other in placed):
+            if all(_overlap(box, other.box) < _MOST_OVERLAP for other in placed):
                 placed.append(SceneObject(kind.name, box, bool(generator.random() < 0.5)))
                 break
     ground = str(generator.choice(list(GROUNDS)))

@@ -66,7 +66,7 @@ def path(tmp_path):
 def test_every_phrase_has_the_number_that_its_own_pairs_give(encoder):
     report = evaluate(encoder, metrics=["pointing_game", "pointing_energy", "completeness"])
     assert report.metrics == ("pointing_game", "pointing_energy", "completeness_residual")
-    found = {(row[0], row[2], row[8]): row[9:] for row in numbers(report)}
+    found = {(row[0], row[2], row[8]): row[9:11] for row in numbers(report)}
     assert len(found) == len(numbers(report)) == 4 * (2 + 2 + 1)
     for number in range(4):
         pairs = fp.attribute(encoder, picture(number), CAPTION, fp.Occlusion())
@@ -496,7 +496,7 @@ def test_where_boxes_lie_must_be_known(encoder):
         ({"methods": []}, "methods"),
         ({"metrics": "accuracy"}, "metrics"),
         ({"metrics": Agreement}, "metrics"),
-        ({"metrics": None}, "metrics"),
+        ({"metrics": [None]}, "metrics"),
         ({"metrics": []}, "metrics"),
         ({"metrics": "agreement"}, "metrics"),
         ({"layers": "last"}, "layers"),

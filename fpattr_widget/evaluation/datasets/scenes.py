@@ -99,8 +99,8 @@ def scenes(
         that many different captions.
     """
     count = as_count(number, "number")
-    counts = _checked_objects(objects)
-    chosen = _checked_kinds(kinds, max(counts))
+    counts = checked_objects(objects)
+    chosen = checked_kinds(kinds, max(counts))
     folder = sprite_folder(sprites)
     drawn = held_out(
         count,
@@ -149,7 +149,8 @@ def _phrases(mentions: Sequence[Mention], objects: Sequence[SceneObject]) -> tup
     return phrases(boxes)
 
 
-def _checked_objects(objects: Any) -> list[int]:
+def checked_objects(objects: Any) -> list[int]:
+    """Return numbers of objects; raise ``InputError`` where a scene cannot hold that many."""
     try:
         counts = [as_count(count, "objects") for count in objects]
     except TypeError:
@@ -163,7 +164,8 @@ def _checked_objects(objects: Any) -> list[int]:
     return counts
 
 
-def _checked_kinds(kinds: Any, fewest: int) -> list[Kind]:
+def checked_kinds(kinds: Any, fewest: int) -> list[Kind]:
+    """Return kinds by name; raise ``InputError`` where one is unknown or they are too few."""
     if kinds is None:
         return list(TRAINED_KINDS)
     if isinstance(kinds, str | Kind):
