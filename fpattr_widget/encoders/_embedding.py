@@ -312,7 +312,7 @@ class _Listed:
         self.names: list[str] = []
         self.keys: list[bytes | None] = []
         self._known: list[Any] = []
-        self._refused: dict[bytes | int, InputError] = {}
+        self._refused: dict[bytes | int, str] = {}
 
     def noted(self) -> Iterator[Item]:
         """Go through all, and note each."""
@@ -329,7 +329,10 @@ class _Listed:
 
     def refuse(self, item: Item, error: InputError) -> None:
         """Note that an item cannot be used."""
-        self._refused[self.keys[item.number] or item.number] = error
+        reason = error.problem
+        if item.path is not None:  # the name says enough, and less about where it lies
+            reason = reason.replace(item.path, item.name)
+        self._refused[self.keys[item.number] or item.number] = reason
 
     def sources(self, numbers: Sequence[int]) -> Sequence[Any]:
         """Return what those with these numbers can be explained by."""
@@ -359,9 +362,9 @@ class _Listed:
 
     def _problem(self, number: int) -> Problem:
         key = self.keys[number]
-        error = self._refused.get(number if key is None else key)
+        reason = self._refused.get(number if key is None else key, "was changed meanwhile")
         name = self.names[number].encode("utf-8", "backslashreplace").decode()
-        return Problem(name, "", "was changed meanwhile" if error is None else error.problem)
+        return Problem(name, "", reason)
 
 
 class _Known:
