@@ -88,3 +88,17 @@ def test_what_cannot_be_searched_is_told_in_a_sentence(change, message):
     arguments = {"vectors": np.ones((10, 4)), "queries": np.ones((1, 4)), "k": 2, **change}
     with pytest.raises(fp.InputError, match=message):
         nearest(**arguments, chunk=6)
+
+
+def test_faiss_finds_the_same_in_a_store(encoder, tmp_path):
+    faiss = pytest.importorskip("faiss")
+    shades = [np.full((8, 8, 3), shade, np.uint8) for shade in range(0, 250, 5)]
+    stored = encoder.embed_image(shades, store=tmp_path / "store.npz")
+    queries = encoder.embed_text(["a dog", "a red ball"])
+    vectors = fp.load_embeddings(tmp_path / "store.npz").vectors
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    index.add(vectors)
+    scores, rows = index.search(queries, 7)
+    expected, nearest_rows = nearest(stored, queries, 7)
+    np.testing.assert_array_equal(rows, nearest_rows)
+    np.testing.assert_allclose(scores, expected, atol=1e-6)
