@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -289,8 +289,9 @@ def embed_into(
             _write(target, listed, numbers, known, model, fingerprint)
             partial.remove()
         except BaseException:
-            if not beside.stat().st_size or (partial is not None and not partial.rows):
-                beside.unlink(missing_ok=True)  # nothing was begun
+            with suppress(OSError):
+                if not beside.stat().st_size or (partial is not None and not partial.rows):
+                    beside.unlink()  # nothing was begun
             raise
     stored = read_store(target, "store").embeddings
     return replace(stored, sources=listed.sources(numbers))

@@ -1,6 +1,7 @@
 """Search: against all products, with ties, in bounded memory, on a memory map."""
 
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -67,6 +68,24 @@ def test_a_memory_map_is_searched_in_the_memory_of_a_chunk(tmp_path, monkeypatch
     tracemalloc.stop()
     np.testing.assert_array_equal(rows, expected)
     assert peak < 1.2 * 2**20 < vectors.nbytes / 8
+
+
+def pages_of_files() -> int:
+    """Return the bytes of files that are in the memory of this process."""
+    status = Path("/proc/self/status").read_text()
+    (line,) = (one for one in status.splitlines() if one.startswith("RssFile:"))
+    return 1024 * int(line.split()[1])
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux")
+def test_what_was_read_of_a_file_does_not_stay_in_memory(tmp_path):
+    shape = (2**17, 64)
+    GENERATOR.standard_normal(shape, np.float32).tofile(tmp_path / "vectors")
+    vectors = np.memmap(tmp_path / "vectors", np.float32, "r", shape=shape)
+    before = pages_of_files()
+    nearest(vectors, vectors[:2], 3, chunk=2**12)
+    assert pages_of_files() - before < vectors.nbytes / 4
+    np.testing.assert_array_equal(nearest(vectors, vectors[5:7], 1)[1], [[5], [6]])
 
 
 @pytest.mark.parametrize(
