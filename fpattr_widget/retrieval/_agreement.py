@@ -448,7 +448,9 @@ class RankingAgreement:
         else:
             from ._agreement_page import agreement_page
 
-            content = agreement_page(self._heading(), [self.summary], self.disagreements(examples))
+            content = agreement_page(
+                self._heading(), [self.summary], self.disagreements(examples), self.problems
+            )
         write_atomically(path, content.encode("utf-8", "replace"))
 
     def __repr__(self) -> str:
@@ -472,9 +474,9 @@ class RankingAgreement:
         left_out = ""
         if self.problems:
             left_out = f" {len(self.problems)} left out, first {self.problems[0]}."
-        name = f" of {self.name}" if self.name else ""
+        name = f"{self.name}: " if self.name else ""
         return (
-            f"{len(self.pairs):,} pairs of wordings{name} in {len(set(self.clusters)):,} groups, "
+            f"{name}{len(self.pairs):,} pairs of wordings in {len(set(self.clusters)):,} groups, "
             f"{len(self.images):,} pictures, the first {self.k} compared.{left_out}"
         )
 
@@ -517,6 +519,7 @@ def ranking_agreement(
     *,
     p: float = PERSISTENCE,
     processor: ProcessorLike = None,
+    progress: bool = True,
     method: MethodLike = "integrated_jacobians",
     layer: Layer = None,
 ) -> RankingAgreement:
@@ -547,6 +550,8 @@ def ranking_agreement(
         Persistence of the rank-biased overlap; see :func:`retrieval.rank_biased_overlap`.
     processor
         See :func:`fpattr_widget.load_encoder`; for all models.
+    progress
+        Whether to show a progress bar where there are many pictures.
     method, layer
         How differences will be explained; see :func:`fpattr_widget.attribute`.
 
@@ -574,7 +579,7 @@ def ranking_agreement(
     captions = list(dict.fromkeys((*wordings.queries, *wordings.paraphrases)))
     number_of = {caption: number for number, caption in enumerate(captions)}
     both = np.array([[number_of[one.query], number_of[one.paraphrase]] for one in wordings])
-    scored = [ScoredGallery(encoder, gallery) for encoder in encoders]
+    scored = [ScoredGallery(encoder, gallery, progress=progress) for encoder in encoders]
     problems = {number: problem for each in scored for number, problem in each.problems.items()}
     kept = [number for number in range(len(gallery.pictures)) if number not in problems]
     if k > len(kept):

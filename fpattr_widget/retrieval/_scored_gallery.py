@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from tqdm.auto import tqdm
 
 from ..encoders import DualEncoder, Embeddings
 from ..errors import InputError, Problem
 from ..evaluation import GalleryImage
+from ..progress import checkpoint, report
 from ._places import products_of
 from ._ranked import items_of
 from ._ranking_view import short_names
@@ -84,6 +86,8 @@ class ScoredGallery:
         The model.
     gallery
         All pictures.
+    progress
+        Whether to show a progress bar where there are many.
 
     Attributes
     ----------
@@ -96,7 +100,7 @@ class ScoredGallery:
         When they were embedded by another model.
     """
 
-    def __init__(self, encoder: DualEncoder, gallery: PictureGallery):
+    def __init__(self, encoder: DualEncoder, gallery: PictureGallery, *, progress: bool):
         self.encoder = encoder
         self.problems: dict[int, Problem] = {}
         self._pictures = gallery.pictures
@@ -106,8 +110,17 @@ class ScoredGallery:
             gallery.embeddings.require_of(encoder, "images")
             self._embeddings = gallery.embeddings
             return
-        for start in range(0, len(self._pictures), _TOGETHER):
-            self._read(range(start, min(start + _TOGETHER, len(self._pictures))))
+        count = len(self._pictures)
+        with tqdm(
+            total=count, desc="embedding", unit="picture", leave=False,
+            disable=not progress or count <= _TOGETHER,
+        ) as bar:  # fmt: skip
+            for start in range(0, count, _TOGETHER):
+                checkpoint()
+                report(f"embedding: {start} of {count}")
+                numbers = range(start, min(start + _TOGETHER, count))
+                self._read(numbers)
+                bar.update(len(numbers))
 
     def scorer(
         self, numbers: Sequence[int], captions: Sequence[str]
