@@ -43,6 +43,7 @@ from ._loading import (
     shared_encoder,
 )
 from ._memory_budget import MemoryBudget
+from ._memory_needed import block_numbers, halved
 from ._names import shared_name
 from ._part import Part
 from ._probes import Findings, Verdict, compare_jacobians
@@ -110,6 +111,7 @@ __all__ = [
     "as_sum",
     "attention_pooling",
     "attention_reading",
+    "block_numbers",
     "both_embeddings",
     "check_choice",
     "check_picture_choice",
@@ -119,6 +121,7 @@ __all__ = [
     "find_words",
     "frozen_routing",
     "frozen_through",
+    "halved",
     "has_read_out",
     "hash_of_image_processor",
     "hash_of_tokenizer",
