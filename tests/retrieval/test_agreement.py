@@ -13,6 +13,7 @@ import torch
 
 import fpattr_widget as fp
 from fpattr_widget.cli import main
+from fpattr_widget.encoders import Tower
 from fpattr_widget.errors import InputError, Problem
 from fpattr_widget.evaluation import Paraphrase, Paraphrases, estimate
 from fpattr_widget.retrieval import (
@@ -21,6 +22,7 @@ from fpattr_widget.retrieval import (
     rank_biased_overlap_by_chance,
 )
 from fpattr_widget.retrieval._disagreement import ordinal
+from fpattr_widget.retrieval._places import places_of
 
 K = 3
 PICTURES = 7
@@ -323,12 +325,48 @@ def test_pictures_that_cannot_be_read_are_told_and_the_rest_is_ranked(
         fp.ranking_agreement(scenes_encoder, ["a dog"], ["a cat"], tmp_path, k=4)
 
 
-def test_equal_pictures_stand_in_their_order(scenes_encoder, scenes):
-    image = np.asarray(scenes[0].image)
-    copies = [image.copy() for _ in range(5)]
-    found = fp.ranking_agreement(scenes_encoder, ["a dog"], ["two trains"], copies, k=5)
-    assert found.tops.reshape(2, 5).tolist() == [[0, 1, 2, 3, 4]] * 2
-    assert [image.name for image in found.images][:2] == ["image 1", "image 2"]
+def test_a_store_keeps_the_embeddings_of_each_model(
+    scenes_encoder, deaf_encoder, wordings, agreement, tmp_path, monkeypatch
+):
+    models = [scenes_encoder, deaf_encoder]
+    first = fp.ranking_agreement(models, wordings, k=K, store=tmp_path / "stores")
+    assert sorted(path.name for path in (tmp_path / "stores").iterdir()) == [
+        "scenes-2.npz",
+        "scenes.npz",
+    ]
+    assert first.tops.tolist() == agreement.tops.tolist()
+    monkeypatch.setattr(type(scenes_encoder.towers["image"]), "embed_and_count", None)
+    monkeypatch.setattr(
+        type(scenes_encoder.towers["text"]), "embed_and_count", Tower.embed_and_count
+    )
+    again = fp.ranking_agreement(models, wordings, k=K, store=tmp_path / "stores")
+    assert again.scores.tolist() == first.scores.tolist()
+    with pytest.raises(InputError, match="store"):
+        fp.ranking_agreement(
+            deaf_encoder, wordings, k=K, store=tmp_path / "stores"
+        )  # the file of that name is another model's
+
+
+def test_embeddings_are_ranked_as_they_are(scenes_encoder, deaf_encoder, scenes, tmp_path):
+    for number in range(3):
+        scenes[number].image.save(tmp_path / f"{number}.png")
+    embeddings = scenes_encoder.embed_image(tmp_path, store=tmp_path / "it.npz")
+    found = fp.ranking_agreement(scenes_encoder, ["a dog"], ["two trucks"], embeddings, k=3)
+    same = fp.ranking_agreement(scenes_encoder, ["a dog"], ["two trucks"], tmp_path, k=3)
+    assert found.tops.tolist() == same.tops.tolist()
+    assert found.pair(0).standing() == same.pair(0).standing()
+    assert found.pair(0).pairs().columns.panels[0].picture.size == scenes[0].image.size
+    with pytest.raises(InputError) as refused:
+        fp.ranking_agreement(deaf_encoder, ["a dog"], ["two trucks"], embeddings, k=3)
+    assert refused.value.argument == "images"
+
+
+def test_pictures_of_equal_scores_stand_in_their_order():
+    scores = np.array([[0.2, 0.1], [0.5, 0.1], [0.2 + 1e-16, 0.3], [0.2, 0.1]])
+    found = places_of(lambda captions: scores[:, captions], np.array([[0, 1]]), 4, 3, [3])
+    assert found.tops.tolist() == [[[1, 0, 2], [2, 0, 1]]]
+    assert found.other_places.tolist() == [[[3, 2, 1], [3, 2, 1]]]
+    assert found.own.tolist() == [[4, 4]]
 
 
 @pytest.mark.parametrize(
