@@ -28,13 +28,16 @@ if TYPE_CHECKING:
     from .evaluation import Dataset, Report, datasets, evaluate
     from .methods import (
         Banzhaf,
+        GradECLIP,
         GradientTimesInput,
+        IntegratedGradients,
         IntegratedJacobians,
         Occlusion,
         PatchTokenSimilarity,
     )
     from .pages import save_html, to_html
     from .pairs import Classification, FeaturePairs, Ledger, attribute, load_pairs
+    from .retrieval import Ranking, RankingAgreement, rank, ranking_agreement
     from .widget import (
         ClassificationView,
         Explorer,
@@ -57,15 +60,19 @@ __all__ = [
     "Explorer",
     "Family",
     "FeaturePairs",
+    "GradECLIP",
     "GradientTimesInput",
     "ImageTower",
     "InputError",
+    "IntegratedGradients",
     "IntegratedJacobians",
     "Ledger",
     "Occlusion",
     "PairsWidget",
     "PatchTokenSimilarity",
     "Picture",
+    "Ranking",
+    "RankingAgreement",
     "Report",
     "Text",
     "TextTower",
@@ -81,6 +88,8 @@ __all__ = [
     "load_encoder",
     "load_pairs",
     "mean",
+    "rank",
+    "ranking_agreement",
     "register_family",
     "save_html",
     "to_html",
@@ -95,12 +104,12 @@ _NAMES_OF: dict[str, tuple[str, ...]] = {
     "errors": ("InputError",),
     "evaluation": ("Dataset", "Report", "datasets", "evaluate"),
     "methods": (
-        "Banzhaf", "GradientTimesInput", "IntegratedJacobians", "Occlusion",
-        "PatchTokenSimilarity",
+        "Banzhaf", "GradECLIP", "GradientTimesInput", "IntegratedGradients",
+        "IntegratedJacobians", "Occlusion", "PatchTokenSimilarity",
     ),
     "pages": ("save_html", "to_html"),
     "pairs": ("Classification", "FeaturePairs", "Ledger", "attribute", "load_pairs"),
-    "retrieval": (),
+    "retrieval": ("Ranking", "RankingAgreement", "rank", "ranking_agreement"),
     "scenes": (),
     "training": (),
     "widget": (

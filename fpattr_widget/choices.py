@@ -8,6 +8,8 @@ MethodName = Literal[
     "occlusion",
     "banzhaf",
     "patch_token_similarity",
+    "grad_eclip",
+    "integrated_gradients",
 ]
 
 #: What a score is counted in: the cosine of two inputs (or of two normalised sums), the weighted
@@ -30,6 +32,9 @@ MetricName = Literal[
     "completeness",
     "agreement",
     "reference_agreement",
+    "difference_sign",
+    "order",
+    "difference_pointing",
 ]
 
 #: Data sets of the command line, with the files that each is read from; those in brackets
@@ -43,6 +48,9 @@ DATASET_FILES: dict[str, tuple[str, ...]] = {
     "coco": ("INSTANCES.json", "CAPTIONS.json", "IMAGES"),
     "flickr30k-entities": ("SENTENCES", "ANNOTATIONS", "IMAGES"),
     "sugarcrepe": ("FILE.json", "IMAGES"),
+    "winoground": ("FILE.jsonl", "IMAGES"),
+    "hnc": ("FILE.json", "IMAGES"),
+    "aro": ("FILE.json", "IMAGES"),
     "table": ("FILE.csv", "[IMAGES]"),
 }
 

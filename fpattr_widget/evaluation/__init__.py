@@ -3,15 +3,17 @@
 from ..errors import Problem
 from . import datasets
 from ._dataset import Dataset, Phrase, Sample
-from ._evaluate import DEFAULT_METRICS, evaluate
+from ._estimate import Estimate, estimate
+from ._evaluate import evaluate
 from ._foil import Foil
 from ._paraphrases import GalleryImage, Paraphrase, Paraphrases
 from ._report import Report
 from ._scored_phrase import ScoredPhrase
+from .metrics.faithfulness import correlation
 
 __all__ = [
-    "DEFAULT_METRICS",
     "Dataset",
+    "Estimate",
     "Foil",
     "GalleryImage",
     "Paraphrase",
@@ -21,6 +23,8 @@ __all__ = [
     "Report",
     "Sample",
     "ScoredPhrase",
+    "correlation",
     "datasets",
+    "estimate",
     "evaluate",
 ]

@@ -19,6 +19,8 @@ from .metrics import Metric
 MetricLike = MetricName | str | Metric
 
 DEFAULT_METRICS = ("pointing_game", "pointing_energy", "completeness")
+#: Those of samples of two pictures.
+DIFFERENCE_METRICS = ("difference_sign", "order", "difference_pointing", "completeness")
 
 
 def evaluate(
@@ -26,7 +28,7 @@ def evaluate(
     dataset: Dataset,
     *,
     methods: MethodLike | Sequence[MethodLike] = "integrated_jacobians",
-    metrics: MetricLike | Sequence[MetricLike] = DEFAULT_METRICS,
+    metrics: MetricLike | Sequence[MetricLike] | None = None,
     layers: Layer | list[Layer] | Literal["all"] = None,
     processor: ProcessorLike = None,
     scores: str | os.PathLike[str] | None = None,
@@ -54,7 +56,9 @@ def evaluate(
     metrics
         A metric or its name, or a list of several, such as
         ``["pointing_game", "faithfulness"]``; all are in
-        :mod:`fpattr_widget.evaluation.metrics`.
+        :mod:`fpattr_widget.evaluation.metrics`. ``None`` plays the pointing games, by accuracy
+        and energy, and measures completeness; where samples are differences of two pictures, it
+        takes difference sign, order and difference pointing instead of the games.
     layers
         A layer as in :func:`fpattr_widget.attribute`, a list of several, or
         ``"all"``: every pair of blocks of the two towers, to choose by.
@@ -82,11 +86,16 @@ def evaluate(
         dataset,
         processor=processor,
         methods=methods,
-        metrics=metrics,
+        metrics=_usual_metrics(dataset) if metrics is None else metrics,
         layers=layers,
         scores=scores,
     )
     return _report(evaluation, progress)
+
+
+def _usual_metrics(dataset: Dataset) -> tuple[str, ...]:
+    of_differences = isinstance(dataset, Dataset) and any(s.second is not None for s in dataset)
+    return DIFFERENCE_METRICS if of_differences else DEFAULT_METRICS
 
 
 def _report(evaluation: Evaluation, progress: bool) -> Report:

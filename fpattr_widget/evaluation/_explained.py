@@ -1,11 +1,12 @@
 """A sample as an encoder reads it, and as a setup explains it: all that a metric reads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from ..encoders import DualEncoder, PreparedImage, PreparedText
+from ..encoders import Crop, DualEncoder, Picture, PreparedImage, PreparedText, Sum
 from ..errors import InputError
 from ..methods import Game, MaskedSimilarity, Method, Removal, game_of
 from ..pairs import FeaturePairs
@@ -28,7 +29,7 @@ class Target:
     boxes
         The visible parts of its boxes, as fractions of what the model sees.
     inside
-        Which patches lie in its boxes, ``(rows, columns)`` bool.
+        Which patches of the phrase's image lie in its boxes, ``(rows, columns)`` bool.
     """
 
     number: int
@@ -46,44 +47,88 @@ class PreparedSample:
     encoder
         The encoder.
     sample
-        The sample, whose image is opened now.
+        The sample, whose images are opened now.
 
     Raises
     ------
     InputError
-        When the image or the caption cannot be read by this encoder.
+        When an image or the caption cannot be read by this encoder.
     """
 
     def __init__(self, encoder: DualEncoder, sample: Sample):
         self.encoder = encoder
         self.sample = sample
         try:
-            image = sample.image
+            images = [sample.image, *([] if sample.second is None else [sample.second_image])]
         except OSError as error:  # raised by the sample's own function
             raise InputError(
                 "image", f"cannot be read ({error})", "check the data set's files"
             ) from error
         text_input = encoder.prepare(sample.caption, "text")
-        image_input = encoder.prepare(image, "image")
+        image_inputs = [encoder.prepare(image, "image") for image in images]
         assert isinstance(text_input, PreparedText)
-        assert isinstance(image_input, PreparedImage)
-        self.text, self.image = text_input, image_input
+        self.text = text_input
+        self.images = tuple(one for one in image_inputs if isinstance(one, PreparedImage))
+        assert len(self.images) == len(images)
         self._games: dict[tuple[object, ...], Game] = {}
 
-    def targets(self, grid: tuple[int, int]) -> tuple[Target, ...]:
-        """Return the phrases of which the model sees a token and a box.
+    @property
+    def image(self) -> PreparedImage:
+        """The only image; raise ``InputError`` where there are two."""
+        if len(self.images) > 1:
+            raise InputError(
+                "metrics",
+                "hold one that judges one picture, and the sample is a difference of two",
+                "choose difference_pointing, difference_sign, order or completeness",
+            )
+        return self.images[0]
 
-        Parameters
-        ----------
-        grid
-            ``(rows, columns)`` of patches.
+    @property
+    def pictured(self) -> Sum:
+        """The image, or the first less the second."""
+        first, *others = map(Picture, self.images)
+        return first - others[0] if others else first
+
+    def require_two(self) -> None:
+        """Raise ``InputError`` unless the sample has two images."""
+        if len(self.images) < 2:
+            raise InputError(
+                "metrics",
+                "hold one that judges the difference of two pictures, and the sample has one",
+                "pass a data set such as fpattr_widget.datasets.differences",
+            )
+
+    def contrast(self, captions: Sequence[str]) -> np.ndarray:
+        """Return how much nearer captions are to the first image than to the second.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(captions,)`` float64: differences of cosines.
 
         Raises
         ------
         InputError
-            When the part of the image that the model sees is not known.
+            When there is no second image.
         """
-        if self.sample.phrases and self.image.crop is None:
+        self.require_two()
+        first, second = (self.encoder.similarities(image, captions) for image in self.images)
+        return first - second
+
+    def targets(self, *grids: tuple[int, int]) -> tuple[Target, ...]:
+        """Return the phrases of which the model sees a token and a box.
+
+        Parameters
+        ----------
+        grids
+            ``(rows, columns)`` of patches of each image.
+
+        Raises
+        ------
+        InputError
+            When the part of an image that the model sees is not known.
+        """
+        if self.sample.phrases and any(image.crop is None for image in self.images):
             raise InputError(
                 "image",
                 "has boxes that cannot be placed in what the model sees, because the image "
@@ -92,21 +137,26 @@ class PreparedSample:
             )
         targets = []
         for number, phrase in enumerate(self.sample.phrases):
-            assert self.image.crop is not None
-            boxes = seen_boxes(phrase.boxes, self.image.crop)
-            tokens = tuple(
-                index
-                for index, token in enumerate(self.text.tokens)
-                if not token.special
-                and token.start is not None
-                and token.stop is not None
-                and token.start < phrase.stop
-                and phrase.start < token.stop
-            )
+            crop = self.images[phrase.picture].crop
+            assert crop is not None
+            boxes = seen_boxes(phrase.boxes, crop)
+            tokens = self.tokens_of(phrase.start, phrase.stop)
             if boxes and tokens:
-                inside = patches_in_boxes(boxes, grid)
+                inside = patches_in_boxes(boxes, grids[phrase.picture])
                 targets.append(Target(number, phrase, tokens, boxes, inside))
         return tuple(targets)
+
+    def tokens_of(self, start: int, stop: int) -> tuple[int, ...]:
+        """Return the tokens of characters of the caption that the model sees, in order."""
+        return tuple(
+            index
+            for index, token in enumerate(self.text.tokens)
+            if not token.special
+            and token.start is not None
+            and token.stop is not None
+            and token.start < stop
+            and start < token.stop
+        )
 
     def masked(self, layers: tuple[int, int], removal: Removal | None) -> MaskedSimilarity:
         """Return the cosines of the sample with features removed; each input is encoded once.
@@ -163,11 +213,23 @@ class ExplainedSample:
     @cached_property
     def targets(self) -> tuple[Target, ...]:
         """The phrases to judge; see :meth:`PreparedSample.targets`."""
-        return self.prepared.targets(self.pairs.grid)
+        return self.prepared.targets(*(crop.grid for crop in self.crops))
+
+    @property
+    def crops(self) -> tuple[Crop, ...]:
+        """What the model sees of each image."""
+        return tuple(panel for panel in self.pairs.columns.panels if isinstance(panel, Crop))
 
     @cached_property
     def maps(self) -> np.ndarray:
-        """The joint map of each target's tokens, ``(targets, rows, columns)`` float32."""
+        """The joint map of each target's tokens, ``(targets, rows, columns)`` float32.
+
+        Raises
+        ------
+        InputError
+            When the sample has two images.
+        """
+        self.prepared.image  # noqa: B018 - raises where there are two
         if not self.targets:
             return np.zeros((0, *self.pairs.grid), np.float32)
         return self.pairs.of_spans([target.tokens for target in self.targets])

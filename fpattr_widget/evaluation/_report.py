@@ -313,9 +313,14 @@ class Report:
         A view is made when its title is first opened. Parameters as for
         :meth:`worst`.
         """
-        from ._browse import browse
+        from ..widget import accordion
 
-        return browse(self.worst(number, metric, **options))
+        phrases = self.worst(number, metric, **options)
+        titles = [
+            f"“{phrase.words}” in “{phrase.sample.caption}”: {phrase.metric} {phrase.value:.2f}"
+            for phrase in phrases
+        ]
+        return accordion(titles, [phrase.widget for phrase in phrases])
 
     # Drawings
 

@@ -2,5 +2,6 @@
 
 from ._align import align
 from ._fine_tune import fine_tune
+from ._tune_on_differences import tune_on_differences
 
-__all__ = ["align", "fine_tune"]
+__all__ = ["align", "fine_tune", "tune_on_differences"]

@@ -5,6 +5,7 @@ import io
 import json
 import math
 import os
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
@@ -12,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from ...checks import as_path, encodable, quoted
+from ...encoders import open_image
 from ...errors import InputError, Problem
 from .._dataset import Box, Dataset, Phrase, Sample
 from .._foil import Foil
+
+_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # EXIF: stored on their side
 
 
 class UnusableError(Exception):
@@ -236,6 +240,48 @@ def as_box(edges: Sequence[float], width: float = 1, height: float = 1) -> Box:
     if not (left < right and top < bottom):
         raise UnusableError("the box lies outside the image")
     return left, top, right, bottom
+
+
+def place_of(caption: str, words: str) -> tuple[int, int] | None:
+    """Return where words first stand in a caption, as whole words if they do; else ``None``."""
+    whole = rf"(?<!\w){re.escape(words)}(?!\w)"
+    # The last is for languages that put no spaces between words.
+    for pattern, flags in ((whole, 0), (whole, re.IGNORECASE), (re.escape(words), 0)):
+        if match := re.search(pattern, caption, flags):
+            return match.span()
+    return None
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Return width and height as a viewer shows the image; reads only the header."""
+    try:
+        with open_image(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(_ORIENTATION) in _TURNED
+    except Exception as error:  # Pillow's readers fail in many ways
+        raise UnusableError(f"the image {quoted(path.name)} cannot be opened") from error
+    return (height, width) if turned else (width, height)
+
+
+class SizedImages:
+    """Finds images by name, and reads the size of each once.
+
+    Parameters
+    ----------
+    folder
+        The folder that names refer to.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder = ImageFolder(folder)
+        self._found: dict[str, tuple[Path, int, int]] = {}
+
+    def find(self, name: str) -> tuple[Path, int, int]:
+        """Return an image's path, width and height, else raise :class:`UnusableError`."""
+        if name not in self._found:
+            path = self._folder.find_inside(name)
+            self._found[name] = (path, *upright_size(path))
+        return self._found[name]
 
 
 class ImageFolder:

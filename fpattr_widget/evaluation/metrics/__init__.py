@@ -11,9 +11,12 @@ from .._score import Score, phrase_scores
 from ._metric import Metric, MetricTraits
 from .agreement import Agreement
 from .completeness import Completeness
+from .difference_pointing import DifferencePointing
+from .difference_sign import DifferenceSign
 from .faithfulness import Faithfulness
 from .grid_pointing_game import GridPointingGame
 from .insertion_deletion import InsertionDeletion
+from .order import Order
 from .pointing_energy import PointingEnergy
 from .pointing_game import PointingGame
 from .reference_agreement import ReferenceAgreement, map_agreement
@@ -27,17 +30,23 @@ METRICS: dict[str, type[Metric]] = {
     "completeness": Completeness,
     "agreement": Agreement,
     "reference_agreement": ReferenceAgreement,
+    "difference_sign": DifferenceSign,
+    "order": Order,
+    "difference_pointing": DifferencePointing,
 }
 
 __all__ = [
     "METRICS",
     "Agreement",
     "Completeness",
+    "DifferencePointing",
+    "DifferenceSign",
     "Faithfulness",
     "GridPointingGame",
     "InsertionDeletion",
     "Metric",
     "MetricTraits",
+    "Order",
     "PointingEnergy",
     "PointingGame",
     "ReferenceAgreement",
