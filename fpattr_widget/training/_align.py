@@ -27,6 +27,7 @@ def align(
     steps: int = 200,
     batch: int = 64,
     learning_rate: float | None = None,
+    temperature: float | None = 0.1,
     paraphrased: bool = True,
     seed: int = 0,
     progress: bool = True,
@@ -50,6 +51,8 @@ def align(
         Number of optimizer steps, and of pictures in each.
     learning_rate
         At its highest; by ``strategy`` when ``None``.
+    temperature
+        What cosines are divided by in the losses; that of the model when ``None``.
     paraphrased
         Whether to learn of other wordings. Without them the loss is that of pictures and
         queries alone, a control.
@@ -75,7 +78,11 @@ def align(
         batches = WordingBatches(encoder, paraphrases, seed, steps, batch)
         highest = LEARNING_RATES[strategy] if learning_rate is None else learning_rate
         learner = AlignmentLearner(
-            model, encoder.processors["text"], highest, paraphrased=paraphrased
+            model,
+            encoder.processors["text"],
+            highest,
+            temperature=temperature,
+            paraphrased=paraphrased,
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(
             learner.optimizer, lambda step: cosine(step, steps, WARMUP)

@@ -117,21 +117,31 @@ class AlignmentLearner(Learner[WordingBatch]):
     model, tokenizer, learning_rate
         See :class:`~fpattr_widget.training._learning.Learner`; parameters of the model that
         require gradients are trained.
+    temperature
+        What cosines are divided by; that of the model when ``None``. A model tells a few dozen
+        pictures apart without fault: at its own temperature hardly anything is left to learn.
     paraphrased
         Whether to learn of the other wordings. Without them the loss is ``L(images, T)``
         alone, which is the control.
     """
 
     def __init__(
-        self, model: Any, tokenizer: Any, learning_rate: float, *, paraphrased: bool = True
+        self,
+        model: Any,
+        tokenizer: Any,
+        learning_rate: float,
+        *,
+        temperature: float | None = None,
+        paraphrased: bool = True,
     ):
         super().__init__(model, tokenizer, learning_rate, hidden=0)
+        own = float(model.logit_scale.detach().exp())
+        self.scale = own if temperature is None else 1 / temperature
         self.paraphrased = paraphrased
 
     def losses(self, batch: WordingBatch) -> tuple[torch.Tensor, torch.Tensor]:
         place = self.model.device
         images = batch.images.to(place)
-        scale = self.model.logit_scale.exp().detach()
         wordings = [batch.queries]
         if self.paraphrased:
             wordings += [batch.paraphrases, batch.others]
@@ -139,13 +149,13 @@ class AlignmentLearner(Learner[WordingBatch]):
         features = self.model.get_text_features(**tokens).pooler_output
         queries, *others = functional.normalize(features, dim=-1).chunk(len(wordings))
         if not others:
-            loss = contrast(scale * images @ queries.T)
+            loss = contrast(self.scale * images @ queries.T)
         else:
             first, second = others
             loss = (
-                contrast(scale * images @ second.T)
-                + contrast(scale * queries @ first.T)
-                + contrast(scale * first @ second.T)
+                contrast(self.scale * images @ second.T)
+                + contrast(self.scale * queries @ first.T)
+                + contrast(self.scale * first @ second.T)
             )
         nearest = (images @ queries.detach().T).argmax(0)
         return loss, (nearest == torch.arange(len(images), device=place)).float().mean()
