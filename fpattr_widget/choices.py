@@ -35,6 +35,11 @@ MetricName = Literal[
     "difference_sign",
     "order",
     "difference_pointing",
+    "soft_overlap",
+    "margin",
+    "swapped_word",
+    "class_sensitivity",
+    "forced_explanation",
 ]
 
 #: Data sets of the command line, with the files that each is read from; those in brackets
@@ -64,6 +69,9 @@ PARAPHRASE_FILES: dict[str, tuple[str, ...]] = {
 
 #: Endings of the files that a figure can be written to.
 FIGURE_ENDINGS = (".png", ".svg", ".pdf")
+
+#: Endings of the files that a ranking can be written to.
+RANKING_ENDINGS = (".html", ".csv")
 
 #: Endings of the files that a report on an evaluation can be written to.
 REPORT_ENDINGS = (".html", ".md", ".csv")

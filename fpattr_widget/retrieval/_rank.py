@@ -7,7 +7,6 @@ import numpy as np
 from ..checks import as_count
 from ..encoders import (
     CaptionLike,
-    DualEncoder,
     Embeddings,
     ImageLike,
     Layer,
@@ -16,6 +15,7 @@ from ..encoders import (
     Sum,
     encoder_of,
 )
+from ..methods import method_of
 from ..pairs import MethodLike
 from ._ranked import items_of, prepared, query_of, scored
 from ._ranking import RankedItem, Ranking
@@ -69,9 +69,11 @@ def rank(
     """
     if top is not None:
         as_count(top, "top")
+    method_of(method)
     asked = query_of(query)
     items = items_of(images)
-    encoder: DualEncoder = encoder_of(model, processor)
+    encoder = encoder_of(model, processor)
+    encoder.resolve_layers(layer)
     by = prepared(encoder, asked)
     found = scored(encoder, items, by, progress=progress)
     order = np.argsort(-found.scores, kind="stable")[:top]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack, overload
 import numpy as np
 
 from ..checks import as_count, quoted
+from ..choices import RANKING_ENDINGS
 from ..encoders import DualEncoder, Layer, Picture, Sum, Text
 from ..errors import InputError, Problem
 from ..files import Table, checked_ending, writable, write_atomically
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from ..widget import GalleryView
 
-_ENDINGS = (".html", ".csv")
 _PRINTED = 10  # items of the table in a terminal
 _NAMED = 3  # inputs of a query that a title names
 _NOUNS = {"image": "picture", "text": "caption"}
@@ -225,7 +225,7 @@ class Ranking:
             When the ending is another one or the file cannot be written.
         """
         as_count(explained, "explained", least=0)
-        ending = checked_ending(path, _ENDINGS)
+        ending = checked_ending(path, RANKING_ENDINGS)
         writable(path)  # raises before anything is computed
         if ending == ".csv":
             content = _table(self.items, "").to_csv()

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from functools import partial
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 from PIL import Image
@@ -53,7 +53,7 @@ def gallery_items(
             GalleryItem(item.name, item.score, None, text=item.name, place=item.place)
             for item in items
         ]
-    names = _short([item.name for item in items])
+    names = short_names([item.name for item in items])
     return [
         GalleryItem(name, item.score, partial(read_source, encoder, item), place=item.place)
         for name, item in zip(names, items, strict=True)
@@ -61,14 +61,18 @@ def gallery_items(
 
 
 def read_source(encoder: DualEncoder, item: RankedItem) -> Image.Image:
-    """Return the whole picture of an item, or what the model sees if it has no other form.
+    """Return the picture of an item; see :func:`whole_picture`."""
+    return whole_picture(encoder, item.source)
+
+
+def whole_picture(encoder: DualEncoder, source: Any) -> Image.Image:
+    """Return a whole picture, or what the model sees of it if it has no other form.
 
     Raises
     ------
     InputError
         When it cannot be read.
     """
-    source = item.source
     if isinstance(source, str | os.PathLike):
         picture = open_image(source)
         picture.draft("RGB", _DRAFT)
@@ -80,7 +84,7 @@ def read_source(encoder: DualEncoder, item: RankedItem) -> Image.Image:
     return panel.picture
 
 
-def _short(names: Sequence[str]) -> list[str]:
+def short_names(names: Sequence[str]) -> list[str]:
     """Return paths without the folder that all of them lie in."""
     folder = os.path.commonpath(names) if len(names) > 1 and _are_alike(names) else ""
     return [os.path.relpath(name, folder) for name in names] if folder else list(names)

@@ -1,4 +1,4 @@
-/** Shows the gallery of a page that has no kernel, and of its explanations the one that is chosen. */
+/** Shows the galleries of a page without a kernel, and of the explanations of each the one that is chosen. */
 
 import gallery from "./gallery";
 import type { GalleryModel } from "./model/gallery_protocol";
@@ -30,15 +30,17 @@ function show(place: HTMLElement, state: string): void {
   render({ model, el });
   place.dataset.live = "";
   place.replaceChildren(root);
-  model.on("change:chosen", () => follow(model));
-  follow(model);
+  // A page may hold several galleries, each with its own explanations.
+  const around = place.closest<HTMLElement>("[data-fpattr-chosen]") ?? document.body;
+  model.on("change:chosen", () => follow(model, around));
+  follow(model, around);
 }
 
 /** Show the explanation of what is chosen, or that the page has none. */
-function follow(model: GalleryModel): void {
+function follow(model: GalleryModel, around: HTMLElement): void {
   const chosen = model.get("chosen").map(keyOf).join(" ");
-  const parts = [...document.querySelectorAll<HTMLElement>("[data-explains]")];
-  const explains = (part: HTMLElement) => part.dataset.explains === chosen;
+  const parts = [...around.querySelectorAll<HTMLElement>("[data-explains]")];
+  const explains = (part: HTMLElement) => part.dataset.explains?.split(",").includes(chosen);
   // An empty value is of the sentence that there is none.
   const shown = parts.find(explains) ?? parts.find(({ dataset }) => dataset.explains === "");
   for (const part of parts) part.hidden = part !== shown || chosen === "";

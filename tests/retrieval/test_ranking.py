@@ -195,6 +195,17 @@ def test_what_cannot_be_ranked(encoder, images, query, message):
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("options", "argument"),
+    [({"layer": 9}, "layer"), ({"method": "x"}, "method"), ({"top": 0}, "top")],
+)
+def test_settings_are_checked_before_anything_is_read(encoder, monkeypatch, options, argument):
+    monkeypatch.setattr(type(encoder), "embed_image", None)
+    with pytest.raises(fp.InputError) as error:
+        fp.rank(["a.png"], QUERY, model=encoder, **options)
+    assert error.value.argument == argument
+
+
 def test_an_empty_folder_and_an_empty_caption(encoder, tmp_path):
     with pytest.raises(fp.InputError, match="`images` is a folder without pictures"):
         fp.rank(tmp_path, QUERY, model=encoder)
@@ -290,7 +301,7 @@ def test_left_out_files_are_named_as_text(view):
 
 def test_a_ranking_shows_itself(ranking):
     data, _ = ranking._repr_mimebundle_()
-    again, _ = ranking._repr_mimebundle_()
+    again, _ = ranking._repr_mimebundle_(exclude={"image/png"})
     assert data[VIEW] == again[VIEW]  # one gallery, however often it is shown
     assert data["text/plain"] == repr(ranking)
     drawn = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
@@ -299,7 +310,7 @@ def test_a_ranking_shows_itself(ranking):
     alone = Image.open(io.BytesIO(view.gallery.draw()))
     assert drawn.height > alone.height + 200  # the explanation is beneath
     view.close()
-    assert ranking._repr_mimebundle_()[0][VIEW] != data[VIEW]
+    assert ranking._repr_mimebundle_(exclude={"image/png"})[0][VIEW] != data[VIEW]
     ranking.__dict__["_shown"].close()
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._explained import ExplainedSample
+from .._explained import ExplainedSample, tokens_in
 from .._score import Score, phrase_scores
 from ._metric import MetricTraits
 from .pointing_energy import energy
@@ -60,7 +60,7 @@ class DifferencePointing(MetricTraits):
         for picture, (name, place) in enumerate(
             zip(("first_content_energy", "second_content_energy"), sample.contents, strict=False)
         ):
-            tokens = explained.prepared.tokens_of(*place)
+            tokens = tokens_in(explained.prepared.text, place)
             if tokens:
                 own = pictures == picture
                 share = energy(pairs.of_rows(tokens)[patches], own)
