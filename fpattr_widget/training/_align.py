@@ -27,7 +27,6 @@ def align(
     steps: int = 200,
     batch: int = 64,
     learning_rate: float | None = None,
-    temperature: float | None = 0.1,
     paraphrased: bool = True,
     seed: int = 0,
     progress: bool = True,
@@ -51,8 +50,6 @@ def align(
         Number of optimizer steps, and of pictures in each.
     learning_rate
         At its highest; by ``strategy`` when ``None``.
-    temperature
-        What cosines are divided by in the losses; that of the model when ``None``.
     paraphrased
         Whether to learn of other wordings. Without them the loss is that of pictures and
         queries alone, a control.
@@ -81,7 +78,6 @@ def align(
             model,
             encoder.processors["text"],
             highest,
-            temperature=temperature,
             paraphrased=paraphrased,
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(

@@ -56,12 +56,11 @@ def train(
     model: str = "scenes",
     strategy: Strategy = "layers",
     layers: int = 1,
-    scenes: int = 3000,
-    wordings: int = 6,
-    steps: int = 1500,
-    batch: int = 128,
+    scenes: int = 1000,
+    wordings: int = 5,
+    steps: int = 500,
+    batch: int = 64,
     learning_rate: float | None = None,
-    temperature: float | None = 0.1,
     paraphrased: bool = True,
     seed: int = 0,
     device: str | None = None,
@@ -76,7 +75,7 @@ def train(
         Folder for the finished model and the state in between.
     model
         The model of drawn scenes, or the folder of another that knows them.
-    strategy, layers, steps, batch, learning_rate, temperature, paraphrased
+    strategy, layers, steps, batch, learning_rate, paraphrased
         See :func:`align`.
     scenes, wordings
         Number of scenes, and of other wordings that are drawn of each caption.
@@ -109,7 +108,6 @@ def train(
             "steps": done,
             "batch": batch,
             "learning_rate": [highest, 0],
-            "temperature": temperature,
             "scenes": scenes,
             "wordings": wordings,
             "seed": seed,
@@ -120,9 +118,7 @@ def train(
             (output / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
 
     run(
-        AlignmentLearner(
-            copied, tokenizer, highest, temperature=temperature, paraphrased=paraphrased
-        ),
+        AlignmentLearner(copied, tokenizer, highest, paraphrased=paraphrased),
         WordingBatches(encoder, drawn, seed, steps, batch),
         output,
         steps=steps,
@@ -144,12 +140,11 @@ def main() -> None:
     parser.add_argument("--model", default="scenes")
     parser.add_argument("--strategy", choices=get_args(Strategy), default="layers")
     parser.add_argument("--layers", type=int, default=1)
-    parser.add_argument("--scenes", type=int, default=3000)
-    parser.add_argument("--wordings", type=int, default=6)
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--scenes", type=int, default=1000)
+    parser.add_argument("--wordings", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--learning-rate", type=float)
-    parser.add_argument("--temperature", type=float, default=0.1)
     parser.add_argument(
         "--without-paraphrases", dest="paraphrased", action="store_false", help="the control"
     )
