@@ -28,14 +28,16 @@ if TYPE_CHECKING:
     from .evaluation import Dataset, Report, datasets, evaluate
     from .methods import (
         Banzhaf,
+        GradECLIP,
         GradientTimesInput,
+        IntegratedGradients,
         IntegratedJacobians,
         Occlusion,
         PatchTokenSimilarity,
     )
     from .pages import save_html, to_html
     from .pairs import Classification, FeaturePairs, Ledger, attribute, load_pairs
-    from .retrieval import RankingAgreement, ranking_agreement
+    from .retrieval import Ranking, RankingAgreement, rank, ranking_agreement
     from .widget import (
         ClassificationView,
         Explorer,
@@ -58,15 +60,18 @@ __all__ = [
     "Explorer",
     "Family",
     "FeaturePairs",
+    "GradECLIP",
     "GradientTimesInput",
     "ImageTower",
     "InputError",
+    "IntegratedGradients",
     "IntegratedJacobians",
     "Ledger",
     "Occlusion",
     "PairsWidget",
     "PatchTokenSimilarity",
     "Picture",
+    "Ranking",
     "RankingAgreement",
     "Report",
     "Text",
@@ -83,6 +88,7 @@ __all__ = [
     "load_encoder",
     "load_pairs",
     "mean",
+    "rank",
     "ranking_agreement",
     "register_family",
     "save_html",
@@ -98,12 +104,12 @@ _NAMES_OF: dict[str, tuple[str, ...]] = {
     "errors": ("InputError",),
     "evaluation": ("Dataset", "Report", "datasets", "evaluate"),
     "methods": (
-        "Banzhaf", "GradientTimesInput", "IntegratedJacobians", "Occlusion",
-        "PatchTokenSimilarity",
+        "Banzhaf", "GradECLIP", "GradientTimesInput", "IntegratedGradients",
+        "IntegratedJacobians", "Occlusion", "PatchTokenSimilarity",
     ),
     "pages": ("save_html", "to_html"),
     "pairs": ("Classification", "FeaturePairs", "Ledger", "attribute", "load_pairs"),
-    "retrieval": ("RankingAgreement", "ranking_agreement"),
+    "retrieval": ("Ranking", "RankingAgreement", "rank", "ranking_agreement"),
     "scenes": (),
     "training": (),
     "widget": (

@@ -8,6 +8,8 @@ MethodName = Literal[
     "occlusion",
     "banzhaf",
     "patch_token_similarity",
+    "grad_eclip",
+    "integrated_gradients",
 ]
 
 #: What a score is counted in: the cosine of two inputs (or of two normalised sums), the weighted
@@ -33,6 +35,11 @@ MetricName = Literal[
     "difference_sign",
     "order",
     "difference_pointing",
+    "soft_overlap",
+    "margin",
+    "swapped_word",
+    "class_sensitivity",
+    "forced_explanation",
 ]
 
 #: Data sets of the command line, with the files that each is read from; those in brackets
@@ -46,11 +53,25 @@ DATASET_FILES: dict[str, tuple[str, ...]] = {
     "coco": ("INSTANCES.json", "CAPTIONS.json", "IMAGES"),
     "flickr30k-entities": ("SENTENCES", "ANNOTATIONS", "IMAGES"),
     "sugarcrepe": ("FILE.json", "IMAGES"),
+    "winoground": ("FILE.jsonl", "IMAGES"),
+    "hnc": ("FILE.json", "IMAGES"),
+    "aro": ("FILE.json", "IMAGES"),
     "table": ("FILE.csv", "[IMAGES]"),
+}
+
+#: Sets of paraphrases, with their files in the same way.
+PARAPHRASE_FILES: dict[str, tuple[str, ...]] = {
+    "photograph-paraphrases": (),
+    "scene-paraphrases": (),
+    "paraphrase-table": ("FILE.csv", "[IMAGES]"),
+    "coco-paraphrases": ("CAPTIONS.json", "PARAPHRASES.csv", "IMAGES"),
 }
 
 #: Endings of the files that a figure can be written to.
 FIGURE_ENDINGS = (".png", ".svg", ".pdf")
+
+#: Endings of the files that a ranking can be written to.
+RANKING_ENDINGS = (".html", ".csv")
 
 #: Endings of the files that a report on an evaluation can be written to.
 REPORT_ENDINGS = (".html", ".md", ".csv")

@@ -97,7 +97,8 @@ def stacked(drawings: Sequence[bytes]) -> bytes:
         sheet.paste(one, (0, top))
         top += one.height
     buffer = io.BytesIO()
-    sheet.save(buffer, "PNG", dpi=(_DPI, _DPI))
+    # A palette: a third of the bytes.
+    sheet.quantize(256).save(buffer, "PNG", dpi=(_DPI, _DPI))
     return buffer.getvalue()
 
 

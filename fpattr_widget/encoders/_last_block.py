@@ -81,28 +81,58 @@ class AttentionPooling:
     seen: Tensor | None
     finish: Callable[[Tensor, Tensor], Tensor]
 
+    def attend(self, states: Tensor) -> "Attended":
+        """Run the block's attention at the positions that are read; see :meth:`embed`."""
+        assert self.positions is not None
+        assert not isinstance(self.query, Tensor)
+        linear = nn.functional.linear
+        normed = states if self.norm is None else self.norm(states)
+        where = list(self.positions)
+        projected = (
+            linear(normed[:, where], *self.query),
+            linear(normed, *self.key),
+            linear(normed, *self.value),
+        )
+        query, key, value = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in projected
+        )
+        scores = query @ key.transpose(-1, -2) * key.shape[-1] ** -0.5  # (B, heads, R, features)
+        if self.seen is not None:
+            scores = scores.masked_fill(~self.seen, -torch.inf)
+        mixed = (scores.softmax(-1) @ value).transpose(1, 2).flatten(2)
+        return Attended(*projected, mixed, states[:, where])
+
     def embed(self, states: Tensor) -> Tensor:
         """Run the block and the rest of the tower: ``(B, features, width)`` to ``(B, K)``.
 
         Only for blocks with ``positions``. Where these are few, it is far less work than the
         block itself, which computes its output at every position.
         """
-        assert self.positions is not None
-        assert not isinstance(self.query, Tensor)
-        linear = nn.functional.linear
-        normed = states if self.norm is None else self.norm(states)
-        where = list(self.positions)
-        query, key, value = (
-            linear(inputs, *part).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for inputs, part in (
-                (normed[:, where], self.query), (normed, self.key), (normed, self.value)
-            )
-        )  # fmt: skip
-        scores = query @ key.transpose(-1, -2) * key.shape[-1] ** -0.5  # (B, heads, R, features)
-        if self.seen is not None:
-            scores = scores.masked_fill(~self.seen, -torch.inf)
-        mixed = (scores.softmax(-1) @ value).transpose(1, 2).flatten(2)
-        return self.finish(mixed, states[:, where])
+        attended = self.attend(states)
+        return self.finish(attended.mixed, attended.states)
+
+
+@dataclass(frozen=True)
+class Attended:
+    """What the attention of a block computes for the R positions that are read.
+
+    Attributes
+    ----------
+    query
+        Of the positions, ``(B, R, heads · size)``.
+    key, value
+        Of all features, ``(B, features, heads · size)``.
+    mixed
+        The values weighted by attention, ``(B, R, heads · size)``.
+    states
+        The states of the positions, ``(B, R, width)``.
+    """
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    mixed: Tensor
+    states: Tensor
 
 
 @dataclass(frozen=True)

@@ -217,6 +217,31 @@ class TextTower(Tower):
         ids = torch.where(kept, inputs["input_ids"], filler)
         return {**repeat_inputs(inputs, len(kept)), "input_ids": ids}
 
+    def alone(self, prepared: PreparedText, tokens: Sequence[int]) -> Inputs:
+        """Return some of a caption's tokens as a text of their own.
+
+        They stand between the special positions that the caption has before and after its
+        words, so that they are read as a short caption, with the ids that they have in the
+        whole one. A tower that is always padded still is.
+
+        Parameters
+        ----------
+        prepared
+            The caption.
+        tokens
+            Numbers of its tokens, such as those of a word.
+        """
+        ids = prepared.inputs["input_ids"]
+        content = np.flatnonzero(prepared.content)
+        before, after = range(content[0]), range(content[-1] + 1, ids.shape[1])
+        alone = ids[:, [*before, *tokens, *after]]
+        missing = ids.shape[1] - alone.shape[1]
+        if self.padded and missing:
+            # Where a caption fills the tower, nothing says what it would be padded with.
+            filler = int(ids[0, -1]) if len(after) > 1 else prepared.filler
+            alone = torch.cat([alone, alone.new_full((1, missing), filler)], 1)
+        return {**prepared.inputs, "input_ids": alone}
+
     def is_lookup_table(self, module: nn.Module) -> bool:
         return isinstance(module, nn.Embedding) and module.num_embeddings == self.vocabulary
 

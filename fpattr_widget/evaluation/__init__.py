@@ -8,6 +8,7 @@ from ._evaluate import evaluate
 from ._foil import Foil
 from ._paraphrases import GalleryImage, Paraphrase, Paraphrases
 from ._report import Report
+from ._scored_foil import ScoredFoil
 from ._scored_phrase import ScoredPhrase
 from .metrics.faithfulness import correlation
 
@@ -22,6 +23,7 @@ __all__ = [
     "Problem",
     "Report",
     "Sample",
+    "ScoredFoil",
     "ScoredPhrase",
     "correlation",
     "datasets",

@@ -1,16 +1,18 @@
 """A sample as an encoder reads it, and as a setup explains it: all that a metric reads."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from ..encoders import Crop, DualEncoder, Picture, PreparedImage, PreparedText, Sum
 from ..errors import InputError
 from ..methods import Game, MaskedSimilarity, Method, Removal, game_of
-from ..pairs import FeaturePairs
+from ..pairs import FeaturePairs, attribute
 from ._dataset import Box, Phrase, Sample
+from ._foil import Span
 from ._geometry import patches_in_boxes, seen_boxes
 
 
@@ -58,19 +60,46 @@ class PreparedSample:
     def __init__(self, encoder: DualEncoder, sample: Sample):
         self.encoder = encoder
         self.sample = sample
+        self.text = self._read_text(sample.caption)
+        sources = [lambda: sample.image]
+        if sample.second is not None:
+            sources.append(lambda: sample.second_image)
+        self.images = tuple(map(self._read_image, sources))
+        self._foils: dict[int, tuple[PreparedText, PreparedImage | None]] = {}
+        self._games: dict[tuple[object, ...], Game] = {}
+
+    def _read_text(self, caption: str) -> PreparedText:
+        prepared = self.encoder.prepare(caption, "text")
+        assert isinstance(prepared, PreparedText)
+        return prepared
+
+    def _read_image(self, opened: Callable[[], Any]) -> PreparedImage:
         try:
-            images = [sample.image, *([] if sample.second is None else [sample.second_image])]
+            image = opened()
         except OSError as error:  # raised by the sample's own function
             raise InputError(
                 "image", f"cannot be read ({error})", "check the data set's files"
             ) from error
-        text_input = encoder.prepare(sample.caption, "text")
-        image_inputs = [encoder.prepare(image, "image") for image in images]
-        assert isinstance(text_input, PreparedText)
-        self.text = text_input
-        self.images = tuple(one for one in image_inputs if isinstance(one, PreparedImage))
-        assert len(self.images) == len(images)
-        self._games: dict[tuple[object, ...], Game] = {}
+        prepared = self.encoder.prepare(image, "image")
+        assert isinstance(prepared, PreparedImage)
+        return prepared
+
+    def foil(self, number: int) -> tuple[PreparedText, PreparedImage | None]:
+        """Return a foil's caption, or the sample's if it has none, and its picture if it has one.
+
+        They are opened when they are first asked for.
+
+        Raises
+        ------
+        InputError
+            When they cannot be read by this encoder.
+        """
+        if number not in self._foils:
+            foil = self.sample.foils[number]
+            text = self.text if foil.caption is None else self._read_text(foil.caption)
+            image = None if foil.source is None else self._read_image(lambda: foil.image)
+            self._foils[number] = text, image
+        return self._foils[number]
 
     @property
     def image(self) -> PreparedImage:
@@ -140,23 +169,11 @@ class PreparedSample:
             crop = self.images[phrase.picture].crop
             assert crop is not None
             boxes = seen_boxes(phrase.boxes, crop)
-            tokens = self.tokens_of(phrase.start, phrase.stop)
+            tokens = tokens_in(self.text, (phrase.start, phrase.stop))
             if boxes and tokens:
                 inside = patches_in_boxes(boxes, grids[phrase.picture])
                 targets.append(Target(number, phrase, tokens, boxes, inside))
         return tuple(targets)
-
-    def tokens_of(self, start: int, stop: int) -> tuple[int, ...]:
-        """Return the tokens of characters of the caption that the model sees, in order."""
-        return tuple(
-            index
-            for index, token in enumerate(self.text.tokens)
-            if not token.special
-            and token.start is not None
-            and token.stop is not None
-            and token.start < stop
-            and start < token.stop
-        )
 
     def masked(self, layers: tuple[int, int], removal: Removal | None) -> MaskedSimilarity:
         """Return the cosines of the sample with features removed; each input is encoded once.
@@ -180,6 +197,20 @@ class PreparedSample:
             games.append(self._games[key])
         rows, columns = games
         return MaskedSimilarity(rows, columns, self.encoder.head)
+
+
+def tokens_in(text: PreparedText, span: Span) -> tuple[int, ...]:
+    """Return the numbers of the tokens that lie at least partly in a span of the caption."""
+    start, stop = span
+    return tuple(
+        index
+        for index, token in enumerate(text.tokens)
+        if not token.special
+        and token.start is not None
+        and token.stop is not None
+        and token.start < stop
+        and start < token.stop
+    )
 
 
 @dataclass(frozen=True)
@@ -243,6 +274,31 @@ class ExplainedSample:
     def masked(self) -> MaskedSimilarity:
         """The sample with features removed, in the method's own way if it removes any."""
         return self.prepared.masked(self.layers, getattr(self.method, "removal", None))
+
+    @cached_property
+    def foil_pairs(self) -> tuple[FeaturePairs, ...]:
+        """The pairs of each foil: of its caption with the sample's picture, or else of its picture.
+
+        By the same method, at the same layers; nothing is computed yet.
+        """
+        layers = None if self.method.reads_at is not None else self.layers
+        prepared = self.prepared
+        pairs = []
+        for number, foil in enumerate(prepared.sample.foils):
+            text, image = prepared.foil(number)
+            shown = image if foil.caption is None and image is not None else prepared.image
+            pairs.append(attribute(prepared.encoder, shown, text, self.method, layers))
+        return tuple(pairs)
+
+    def release(self) -> None:
+        """Release what only makes further calls faster; see ``FeaturePairs.release``."""
+        self.pairs.release()
+        self.release_foils()
+
+    def release_foils(self) -> None:
+        """Release likewise what foils have left, if any were explained."""
+        for pairs in self.__dict__.get("foil_pairs", ()):
+            pairs.release()
 
     @property
     def content(self) -> np.ndarray:

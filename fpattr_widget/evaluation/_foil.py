@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
 from typing import Any
 
 from ..errors import InputError
@@ -87,8 +86,9 @@ def _require_inside(argument: str, span: Span, text: str) -> None:
 def changed_words(caption: str, foil: str) -> tuple[Change, ...]:
     """Return the words in which two captions differ.
 
-    Words are compared in order and without regard to case and punctuation, by the longest
-    runs that both have in common (``difflib``).
+    Words are compared in order and without regard to case and punctuation, so that as few as
+    possible are replaced, added or left out (Levenshtein's distance of words), and of several
+    ways to do that, so that most are kept.
 
     Parameters
     ----------
@@ -101,20 +101,48 @@ def changed_words(caption: str, foil: str) -> tuple[Change, ...]:
         For each place where they differ, ``(start, stop)`` characters of ``caption`` and of
         ``foil``. Words that one of them lacks are an empty span there.
     """
-    words, foil_words = (list(_WORD.finditer(text)) for text in (caption, foil))
-    matcher = SequenceMatcher(None, _spelled(words), _spelled(foil_words), autojunk=False)
-    return tuple(
-        (
-            _characters(words, first, last, len(caption)),
-            _characters(foil_words, foil_first, foil_last, len(foil)),
-        )
-        for tag, first, last, foil_first, foil_last in matcher.get_opcodes()
-        if tag != "equal"
+    words, others = (list(_WORD.finditer(text)) for text in (caption, foil))
+    changes: list[Change] = []
+    first = other_first = 0
+    # One more than all words, so that what has changed at the end is found, too.
+    for kept, other_kept in [*_kept(words, others), (len(words), len(others))]:
+        if (kept, other_kept) != (first, other_first):
+            of_caption = _characters(words, first, kept, len(caption))
+            changes.append((of_caption, _characters(others, other_first, other_kept, len(foil))))
+        first, other_first = kept + 1, other_kept + 1
+    return tuple(changes)
+
+
+def _kept(words: list[re.Match[str]], others: list[re.Match[str]]) -> list[tuple[int, int]]:
+    """Return which words are the same in both captions, in order; see :func:`changed_words`."""
+    spelled, other_spelled = (
+        [word.group().casefold() for word in side] for side in (words, others)
     )
-
-
-def _spelled(words: list[re.Match[str]]) -> list[str]:
-    return [word.group().casefold() for word in words]
+    edit = len(words) + len(others) + 1  # outweighs all words that could be kept
+    # The least cost from each pair of words to the ends: of edits, less the words kept.
+    costs = [[0] * (len(others) + 1) for _ in range(len(words) + 1)]
+    for i in range(len(words), -1, -1):
+        for j in range(len(others), -1, -1):
+            left, other_left = len(words) - i, len(others) - j
+            if not left or not other_left:
+                costs[i][j] = edit * (left + other_left)
+            elif spelled[i] == other_spelled[j]:
+                costs[i][j] = costs[i + 1][j + 1] - 1
+            else:
+                costs[i][j] = edit + min(costs[i + 1][j + 1], costs[i + 1][j], costs[i][j + 1])
+    kept: list[tuple[int, int]] = []
+    i = j = 0
+    while i < len(words) and j < len(others):
+        if spelled[i] == other_spelled[j]:
+            kept.append((i, j))
+            i, j = i + 1, j + 1
+        elif costs[i][j] == edit + costs[i + 1][j + 1]:
+            i, j = i + 1, j + 1
+        elif costs[i][j] == edit + costs[i + 1][j]:
+            i += 1
+        else:
+            j += 1
+    return kept
 
 
 def _characters(words: list[re.Match[str]], first: int, last: int, length: int) -> Span:

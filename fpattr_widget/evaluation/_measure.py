@@ -63,17 +63,20 @@ def _scores(
                 yield from ((run, score) for score in _judge(explained, metrics))
             finally:
                 # The graphs of one setup would stay in memory beside those of the next.
-                explained.pairs.release()
+                explained.release()
         return
     every = [setup.explain(prepared) for setup in setups]
     try:
         for run, explained in zip(runs, every, strict=True):
             others = tuple(other for other in every if other is not explained)
             compared = replace(explained, beside=others)
-            yield from ((run, score) for score in _judge(compared, metrics))
+            try:
+                yield from ((run, score) for score in _judge(compared, metrics))
+            finally:
+                compared.release_foils()
     finally:
         for explained in every:
-            explained.pairs.release()
+            explained.release()
 
 
 def _judge(explained: ExplainedSample, metrics: Sequence[Metric]) -> Iterator[Score]:

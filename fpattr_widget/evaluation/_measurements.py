@@ -12,6 +12,9 @@ from ._plan import Evaluation
 from ._score import Score
 from ._setup import SetupName
 
+#: The place of a sample, and the index of one of its phrases or of one of its foils.
+PartKey = tuple[int, int | None, int | None]
+
 
 class Measurements:
     """The scores of an evaluation as they are now; the evaluation may go on.
@@ -57,9 +60,9 @@ class Measurements:
         return tuple(dict.fromkeys(name for names in named for name in names))
 
     @cached_property
-    def phrase_metrics(self) -> tuple[str, ...]:
-        """Names of those that are of phrases."""
-        names = {score.metric for score in self.scores if score.phrase is not None}
+    def class_metrics(self) -> tuple[str, ...]:
+        """Names of those that are of phrases or of foils, which have classes."""
+        names = {score.metric for score in self.scores if has_class(score)}
         return tuple(name for name in self.metrics if name in names)
 
     @cached_property
@@ -69,8 +72,8 @@ class Measurements:
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """The classes of all phrases that were measured, sorted."""
-        return tuple(sorted({self.label(s) for s in self.scores if s.phrase is not None}))
+        """The classes of all phrases and foils that were measured, sorted."""
+        return tuple(sorted({self.label(s) for s in self.scores if has_class(s)}))
 
     @cached_property
     def _by_metric_and_run(self) -> dict[tuple[str, int], list[Score]]:
@@ -84,15 +87,19 @@ class Measurements:
         return self._by_metric_and_run.get((metric, run), [])
 
     def by_label(self, metric: str, run: int) -> dict[str, list[Score]]:
-        """Return the scores of phrases by the phrases' classes."""
+        """Return the scores of phrases or foils by their classes."""
         scores: dict[str, list[Score]] = {}
         for score in self.of(metric, run):
             scores.setdefault(self.label(score), []).append(score)
         return scores
 
-    def by_phrase(self, metric: str, run: int) -> dict[tuple[int, int], float]:
-        """Return values by the sample's place and the phrase's index."""
-        return {(self.place(s), phrase_of(s)): s.value for s in self.of(metric, run)}
+    def by_part(self, metric: str, run: int) -> dict[PartKey, float]:
+        """Return values by the sample's place and the index of its phrase or of its foil."""
+        return {self.key(s): s.value for s in self.of(metric, run)}
+
+    def key(self, score: Score) -> PartKey:
+        """Return the place of a score's sample, and the index of the phrase or of the foil."""
+        return self.place(score), score.phrase, score.foil
 
     def estimate(self, scores: Sequence[Score]) -> Estimate:
         """Return the mean of scores of one name, with its interval."""
@@ -108,8 +115,8 @@ class Measurements:
         return self.samples[self.place(score)]
 
     def label(self, score: Score) -> str:
-        """Return the class of the phrase of a score."""
-        return self.sample(score).phrases[phrase_of(score)].label
+        """Return the class of the phrase, or the kind of the foil, of a score."""
+        return label_of(self.sample(score), score.phrase, score.foil)
 
     # Checks of arguments
 
@@ -117,9 +124,9 @@ class Measurements:
         """Return the name of a number, by default the first; raise ``InputError`` if unknown."""
         return _known_name(metric, self.metrics)
 
-    def check_phrase_metric(self, metric: str | None) -> str:
-        """Return the name of a number that is of phrases, likewise."""
-        return _known_name(metric, self.phrase_metrics)
+    def check_class_metric(self, metric: str | None) -> str:
+        """Return the name of a number that is of phrases or foils, likewise."""
+        return _known_name(metric, self.class_metrics)
 
     def check_run(self, run: int | SetupName) -> int:
         """Return the index of a run; raise ``InputError`` if there is no such run."""
@@ -130,10 +137,17 @@ class Measurements:
         raise InputError("run", f"is {run!r}", "pass one of `runs`, or its number")
 
 
-def phrase_of(score: Score) -> int:
-    """Return the index of a score's phrase; the score must be of one."""
-    assert score.phrase is not None, "a score of a whole sample"
-    return score.phrase
+def has_class(score: Score) -> bool:
+    """Return whether a score is of a phrase or of a foil."""
+    return score.phrase is not None or score.foil is not None
+
+
+def label_of(sample: Sample, phrase: int | None, foil: int | None) -> str:
+    """Return the class of a phrase, or the kind of a foil, given the index of one of them."""
+    if foil is not None:
+        return sample.foils[foil].kind or "foil"
+    assert phrase is not None, "a score of a whole sample"
+    return sample.phrases[phrase].label
 
 
 def mean_chance(scores: Iterable[Score]) -> float | None:

@@ -155,10 +155,12 @@ def _write_errors() -> Iterator[None]:
 
 
 def _entry(record: Record) -> dict[str, Any]:
-    """Return a record as JSON; its scores leave out the sample's name."""
+    """Return a record as JSON; its scores leave out the sample's name, and foils they have not."""
     entry = asdict(record)
     for score in entry["scores"]:
         del score["sample"]
+        if score["foil"] is None:
+            del score["foil"]
     return entry
 
 
@@ -178,6 +180,7 @@ def _well_typed(score: Score) -> bool:
         isinstance(score.run, int)
         and isinstance(score.metric, str)
         and isinstance(score.phrase, int | None)
+        and isinstance(score.foil, int | None)
         and isinstance(score.value, int | float)
         and isinstance(score.chance, int | float | None)
     )

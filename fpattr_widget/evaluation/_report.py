@@ -13,9 +13,10 @@ from ..errors import InputError
 from ..files import Table, checked_ending, markdown_text, writable, write_atomically
 from . import _report_tables as tables
 from ._estimate import Estimate
-from ._measurements import Measurements, mean_chance, phrase_of
+from ._measurements import Measurements, mean_chance
 from ._plan import Evaluation
 from ._score import Score
+from ._scored_foil import ScoredFoil
 from ._scored_phrase import ScoredPhrase
 from ._setup import SetupName
 
@@ -81,7 +82,7 @@ class Report:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The classes of all phrases that were measured, sorted."""
+        """The classes of all phrases, and the kinds of all foils, that were measured, sorted."""
         return self._measured.labels
 
     @cached_property
@@ -143,15 +144,16 @@ class Report:
     ) -> Table:
         """Return a table with a line for each class, the widest gap first.
 
-        The gap is what the class scores below the mean over all phrases of the
-        run; of numbers that are good when small, above it. It is marked as
-        clear where the mean lies outside the class's 95 % interval. With many
-        classes some gaps look clear by chance: of a hundred without any, five.
+        The gap is what the class scores below the mean over all phrases (or
+        foils, whose classes are their kinds) of the run; of numbers that are
+        good when small, above it. It is marked as clear where the mean lies
+        outside the class's 95 % interval. With many classes some gaps look clear
+        by chance: of a hundred without any, five.
 
         Parameters
         ----------
         metric
-            One of ``metrics`` that is of phrases; the first unless given.
+            One of ``metrics`` that is of phrases or foils; the first unless given.
         run
             One of ``runs``, or its number.
         most
@@ -160,7 +162,7 @@ class Report:
         Returns
         -------
         Table
-            Columns ``class``, ``phrases``, the number, ``low``, ``high``,
+            Columns ``class``, ``phrases`` or ``foils``, the number, ``low``, ``high``,
             ``chance``, ``gap``, ``clear``.
 
         Raises
@@ -169,7 +171,7 @@ class Report:
             When there is no such number or run.
         """
         measured = self._measured
-        name, number = measured.check_phrase_metric(metric), measured.check_run(run)
+        name, number = measured.check_class_metric(metric), measured.check_run(run)
         return tables.classes(measured, name, number, _limit(most, "most"))
 
     def change(
@@ -177,22 +179,22 @@ class Report:
     ) -> Table:
         """Return a table of changes since another report on the same samples.
 
-        Each phrase is compared with itself, so that differences between
+        Each phrase or foil is compared with itself, so that differences between
         samples cancel.
 
         Parameters
         ----------
         before
-            The earlier report; only phrases that both have measured are compared.
+            The earlier report; only what both have measured is compared.
         metric
-            One of ``metrics`` that is of phrases; the first unless given.
+            One of ``metrics`` that is of phrases or foils; the first unless given.
         run
             Of both reports, by number.
 
         Returns
         -------
         Table
-            Columns ``class``, ``phrases``, ``before``, ``after``, ``change``,
+            Columns ``class``, ``phrases`` or ``foils``, ``before``, ``after``, ``change``,
             ``low``, ``high``; the largest change first, and a last line for
             all classes.
 
@@ -203,14 +205,14 @@ class Report:
         """
         now, then = self._measured, before._measured
         runs = now.check_run(run), then.check_run(run)
-        return tables.change(now, then, now.check_phrase_metric(metric), runs)
+        return tables.change(now, then, now.check_class_metric(metric), runs)
 
     def scores(self) -> Table:
         """Return a table with a line for each number that was measured.
 
         Columns ``sample``, ``caption``, ``phrase`` (its words), ``label``,
         ``model``, ``method``, ``text_block``, ``image_block``, ``metric``,
-        ``value``, ``chance``.
+        ``value``, ``chance``, ``foil`` (its caption).
         """
         return tables.scores(self._measured)
 
@@ -248,7 +250,7 @@ class Report:
         else:
             from ._report_page import report_page
 
-            measured = bool(self._measured.phrase_metrics)
+            measured = bool(self._measured.class_metrics)
             classes = (self.classes(), self.plot()) if measured else None
             worst = self.worst(examples) if measured else ()
             content = report_page(self._heading(), self.comparison(), classes, worst)
@@ -256,7 +258,7 @@ class Report:
 
     def _tables(self) -> list[Table]:
         tables = [self.comparison()]
-        return [*tables, self.classes()] if self._measured.phrase_metrics else tables
+        return [*tables, self.classes()] if self._measured.class_metrics else tables
 
     # Examples
 
@@ -267,24 +269,24 @@ class Report:
         *,
         label: str | None = None,
         run: int | SetupName = 0,
-    ) -> tuple[ScoredPhrase, ...]:
-        """Return the phrases with the worst scores, the worst first.
+    ) -> tuple[ScoredPhrase | ScoredFoil, ...]:
+        """Return the phrases, or foils, with the worst scores, the worst first.
 
         Parameters
         ----------
         number
             How many.
         metric
-            One of ``metrics`` that is of phrases; the first unless given. Equal
+            One of ``metrics`` that is of phrases or foils; the first unless given. Equal
             scores are ordered by the pointing game energy where it was measured.
         label
-            Only phrases of this class.
+            Only phrases of this class, or foils of this kind.
         run
             One of ``runs``, or its number.
 
         Returns
         -------
-        tuple of ScoredPhrase
+        tuple of ScoredPhrase or ScoredFoil
             Each opens as a linked view with its ``widget()``.
 
         Raises
@@ -293,19 +295,20 @@ class Report:
             When there is no such number, run or class.
         """
         measured, most = self._measured, _limit(number, "number")
-        name, run_number = measured.check_phrase_metric(metric), measured.check_run(run)
+        name, run_number = measured.check_class_metric(metric), measured.check_run(run)
         if label is not None and label not in self.labels:
-            raise InputError("label", f"is {label!r}, which has no phrase", "pass one of `labels`")
-        energies = measured.by_phrase("pointing_energy", run_number)
+            raise InputError(
+                "label", f"is {label!r}, which no phrase or foil has", "pass one of `labels`"
+            )
+        energies = measured.by_part("pointing_energy", run_number)
         sign = -1 if name in measured.less_is_better else 1
 
         def goodness(score: Score) -> tuple[float, float]:
-            phrase = measured.place(score), phrase_of(score)
-            return sign * score.value, energies.get(phrase, 0.0)
+            return sign * score.value, energies.get(measured.key(score), 0.0)
 
         scores = measured.of(name, run_number)
         wanted = [score for score in scores if label in (None, measured.label(score))]
-        return tuple(self._phrase(score) for score in sorted(wanted, key=goodness)[:most])
+        return tuple(self._scored(score) for score in sorted(wanted, key=goodness)[:most])
 
     def browse(self, number: int = 6, metric: str | None = None, **options: Any) -> "Accordion":
         """Return the worst examples as a list of titles that open as linked views.
@@ -315,12 +318,9 @@ class Report:
         """
         from ..widget import accordion
 
-        phrases = self.worst(number, metric, **options)
-        titles = [
-            f"“{phrase.words}” in “{phrase.sample.caption}”: {phrase.metric} {phrase.value:.2f}"
-            for phrase in phrases
-        ]
-        return accordion(titles, [phrase.widget for phrase in phrases])
+        examples = self.worst(number, metric, **options)
+        titles = [f"{one.title}: {one.metric} {one.value:.2f}" for one in examples]
+        return accordion(titles, [one.widget for one in examples])
 
     # Drawings
 
@@ -344,7 +344,7 @@ class Report:
         from ._report_figures import draw_classes
 
         measured = self._measured
-        name, number = measured.check_phrase_metric(metric), measured.check_run(run)
+        name, number = measured.check_class_metric(metric), measured.check_run(run)
         table = tables.classes(measured, name, number, _limit(most, "most"))
         return draw_classes(table, self.summary(name, number).mean)
 
@@ -371,10 +371,13 @@ class Report:
         ]
         return draw_runs(name, lines, name in measured.less_is_better)
 
-    def _phrase(self, score: Score) -> ScoredPhrase:
+    def _scored(self, score: Score) -> ScoredPhrase | ScoredFoil:
         sample = self._measured.sample(score)
         setup = self._evaluation.task.setups[score.run]
-        return ScoredPhrase(sample, phrase_of(score), score.metric, score.value, setup)
+        if score.foil is not None:
+            return ScoredFoil(sample, score.foil, score.metric, score.value, setup)
+        assert score.phrase is not None
+        return ScoredPhrase(sample, score.phrase, score.metric, score.value, setup)
 
 
 def _limit(number: int | None, argument: str) -> int | None:

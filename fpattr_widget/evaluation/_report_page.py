@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..drawing import figure_png
 from ..files import Table
 from ..pages import page, section
+from ._scored_foil import ScoredFoil
 from ._scored_phrase import ScoredPhrase
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def report_page(
     heading: str,
     comparison: Table,
     classes: "tuple[Table, Figure] | None",
-    examples: Sequence[ScoredPhrase],
+    examples: Sequence[ScoredPhrase | ScoredFoil],
 ) -> str:
     """Return the page; its examples are explained anew.
 
@@ -29,9 +30,9 @@ def report_page(
     comparison
         The table of runs.
     classes
-        The table of classes and its figure, ``None`` where no phrase was measured.
+        The table of classes and its figure, ``None`` where no phrase or foil was measured.
     examples
-        The worst phrases.
+        The worst phrases or foils.
     """
     # A single run with many numbers would make a row that is wider than the page.
     first = comparison.turned() if len(comparison.rows) == 1 else comparison
@@ -47,12 +48,18 @@ def report_page(
         body.append(f'<img alt="The table below, drawn" src="data:image/png;base64,{drawing}">')
         body.append(table._repr_html_())
         body.append("<h2>The worst examples</h2>")
-        body.append("<p>What the words name is outlined; their map is pinned.</p>")
-        for phrase in examples:
-            title = f"“{phrase.words}” in “{phrase.sample.caption}”"
-            score = f"{phrase.metric.replace('_', ' ')} {phrase.value:.2f}"
-            body.append(f"<h3>{html.escape(f'{title}: {score}')}</h3>")
-            widget = phrase.widget()
+        body.append(f"<p>{what_is_shown(examples)}</p>")
+        for one in examples:
+            score = f"{one.metric.replace('_', ' ')} {one.value:.2f}"
+            body.append(f"<h3>{html.escape(f'{one.title}: {score}')}</h3>")
+            widget = one.widget()
             body.append(section(widget))
             widget.close()
     return page(body, "Do the words find their objects?")
+
+
+def what_is_shown(examples: Sequence[ScoredPhrase | ScoredFoil]) -> str:
+    """Return a sentence on what the views of examples show."""
+    if any(isinstance(one, ScoredFoil) for one in examples):
+        return "Each is the caption less its foil; the words that were changed are pinned."
+    return "What the words name is outlined; their map is pinned."

@@ -8,13 +8,13 @@ import numpy as np
 from ..errors import InputError
 from ..files import Table
 from ._estimate import estimate
-from ._measurements import Measurements, mean_chance
+from ._measurements import Measurements, PartKey, label_of, mean_chance
 from ._score import Score
 
 _SCORE_COLUMNS = (
     *("sample", "caption", "phrase", "label"),
     *("model", "method", "text_block", "image_block"),
-    *("metric", "value", "chance"),
+    *("metric", "value", "chance", "foil"),
 )
 
 
@@ -34,7 +34,9 @@ def comparison(measured: Measurements) -> Table:
             if metric in measured.metrics_with_chance:
                 row.append(mean_chance(scores))
         rows.append(tuple(row))
-    return Table(tuple(columns), tuple(rows), "Means over all phrases or samples.")
+    foiled = any(score.foil is not None for score in measured.scores)
+    parts = "phrases, foils or samples" if foiled else "phrases or samples"
+    return Table(tuple(columns), tuple(rows), f"Means over all {parts}.")
 
 
 def _mean_and_interval(
@@ -59,50 +61,62 @@ def classes(measured: Measurements, metric: str, run: int, most: int | None) -> 
         numbers = mean.count, mean.mean, mean.low, mean.high
         rows.append((label, *numbers, mean_chance(scores), gap, clear))
     rows.sort(key=lambda row: (-row[6], row[0]))
-    columns = ("class", "phrases", metric, "low", "high", "chance", "gap", "clear")
+    columns = ("class", _counted(every), metric, "low", "high", "chance", "gap", "clear")
     caption = f"{measured.runs[run]}: {metric} by class; the mean is {whole:.3f}."
     return Table(columns, tuple(rows[:most]), caption)
 
 
+def _counted(scores: Sequence[Score]) -> str:
+    """Return what scores of one name are of."""
+    return "phrases" if all(score.foil is None for score in scores) else "foils"
+
+
 def change(after: Measurements, before: Measurements, metric: str, runs: tuple[int, int]) -> Table:
-    """Return a table of changes, phrase by phrase; ``runs`` are those of after and before."""
-    values = after.by_phrase(metric, runs[0])
-    earlier_values = before.by_phrase(metric, runs[1])
+    """Return a table of changes, one by one; ``runs`` are those of after and before."""
+    values = after.by_part(metric, runs[0])
+    earlier_values = before.by_part(metric, runs[1])
     earlier_places = {sample.name: place for place, sample in enumerate(before.samples)}
 
-    def counterpart(key: tuple[int, int]) -> tuple[int, int] | None:
-        """Return the same phrase before, ``None`` where there is none with a value."""
-        sample = after.samples[key[0]]
+    def counterpart(key: PartKey) -> PartKey | None:
+        """Return the same phrase or foil before, ``None`` where there is none with a value."""
+        number, *part = key
+        sample = after.samples[number]
         place = earlier_places.get(sample.name)
         if place is None:
             return None
         earlier = before.samples[place]
-        same = (sample.caption, sample.phrases) == (earlier.caption, earlier.phrases)
-        return (place, key[1]) if same and (place, key[1]) in earlier_values else None
+        same = all(
+            getattr(sample, name) == getattr(earlier, name)
+            for name in ("caption", "phrases", "foils")
+        )
+        found = (place, *part)
+        return found if same and found in earlier_values else None
 
     pairs = {key: then for key in values if (then := counterpart(key)) is not None}
     if not pairs:
         raise InputError(
-            "before", f"has no {metric} of any of these phrases", "pass one on the same samples"
+            "before", f"has no {metric} of any of these", "pass one on the same samples"
         )
 
-    def line(label: str, keys: Sequence[tuple[int, int]]) -> tuple[Any, ...]:
+    def line(label: str, keys: Sequence[PartKey]) -> tuple[Any, ...]:
         now = [values[key] for key in keys]
         then = [earlier_values[pairs[key]] for key in keys]
         differences = [a - b for a, b in zip(now, then, strict=True)]
-        mean = estimate(differences, [sample for sample, _ in keys], shares=False)
+        mean = estimate(differences, [key[0] for key in keys], shares=False)
         means = float(np.mean(then)), float(np.mean(now))
         return label, mean.count, *means, mean.mean, mean.low, mean.high
 
-    by_label: dict[str, list[tuple[int, int]]] = {}
-    for sample, phrase in pairs:
-        label = after.samples[sample].phrases[phrase].label
-        by_label.setdefault(label, []).append((sample, phrase))
+    by_label: dict[str, list[PartKey]] = {}
+    for key in pairs:
+        number, *part = key
+        by_label.setdefault(label_of(after.samples[number], *part), []).append(key)
     rows = [line(label, keys) for label, keys in by_label.items()]
     rows.sort(key=lambda row: (-abs(row[4]), row[0]))
     rows.append(line("all classes", list(pairs)))
-    columns = ("class", "phrases", "before", "after", "change", "low", "high")
-    return Table(columns, tuple(rows), f"Change of {metric}, phrase by phrase.")
+    counted = _counted(after.of(metric, runs[0]))
+    columns = ("class", counted, "before", "after", "change", "low", "high")
+    one = counted.removesuffix("s")
+    return Table(columns, tuple(rows), f"Change of {metric}, {one} by {one}.")
 
 
 def scores(measured: Measurements) -> Table:
@@ -110,11 +124,13 @@ def scores(measured: Measurements) -> Table:
     lines = []
     for score in measured.scores:
         sample, run = measured.sample(score), measured.runs[score.run]
-        words = label = None
+        words = label = foil = None
         if score.phrase is not None:
             phrase = sample.phrases[score.phrase]
             words, label = sample.caption[phrase.start : phrase.stop], phrase.label
+        if score.foil is not None:
+            foil, label = sample.foils[score.foil].caption, measured.label(score)
         setup = run.model, run.method, *(run.layers or (None, None))
         numbers = score.metric, score.value, score.chance
-        lines.append((sample.name, sample.caption, words, label, *setup, *numbers))
+        lines.append((sample.name, sample.caption, words, label, *setup, *numbers, foil))
     return Table(_SCORE_COLUMNS, tuple(lines))

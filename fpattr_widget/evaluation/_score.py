@@ -7,7 +7,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Score:
-    """One number of one sample, or of one of its phrases.
+    """One number of one sample, or of one of its phrases or foils.
 
     Attributes
     ----------
@@ -19,12 +19,14 @@ class Score:
         What a map without any knowledge reaches on average; ``None`` where
         there is no such level.
     phrase
-        Index of the sample's phrase; ``None`` for a number of the whole sample.
+        Index of the sample's phrase; ``None`` for a number of the whole sample or of a foil.
     run
         Index of the setup that explained the sample, as in ``Report.runs``.
         Metrics leave it out.
     sample
         The sample's name. Metrics leave it out.
+    foil
+        Index of the sample's foil; ``None`` for a number of the whole sample or of a phrase.
     """
 
     metric: str
@@ -33,6 +35,7 @@ class Score:
     phrase: int | None = None
     run: int = 0
     sample: str = ""
+    foil: int | None = None
 
 
 class _Numbered(Protocol):

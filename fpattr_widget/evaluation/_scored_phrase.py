@@ -47,6 +47,11 @@ class ScoredPhrase:
         """The phrase's class."""
         return self.sample.phrases[self.number].label
 
+    @property
+    def title(self) -> str:
+        """The words in their caption, for a list."""
+        return f"“{self.words}” in “{self.sample.caption}”"
+
     def pairs(self) -> FeaturePairs:
         """Explain the sample anew; nothing is computed yet."""
         return self._explained().pairs

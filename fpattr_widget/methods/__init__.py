@@ -28,7 +28,9 @@ from ._product import Product
 from ._reference import ImageReference, for_encoder, in_words, reference_of, require_fit
 from ._side_inputs import SideInputs
 from .banzhaf import Banzhaf
+from .grad_eclip import GradECLIP
 from .gradient_times_input import GradientTimesInput
+from .integrated_gradients import IntegratedGradients
 from .integrated_jacobians import IntegratedJacobians
 from .occlusion import Occlusion
 from .patch_token_similarity import PatchTokenSimilarity
@@ -40,6 +42,8 @@ METHODS: dict[str, type[Method]] = {
     "occlusion": Occlusion,
     "banzhaf": Banzhaf,
     "patch_token_similarity": PatchTokenSimilarity,
+    "grad_eclip": GradECLIP,
+    "integrated_gradients": IntegratedGradients,
 }
 
 
@@ -66,11 +70,13 @@ __all__ = [
     "Banzhaf",
     "Contributions",
     "Game",
+    "GradECLIP",
     "GradientTimesInput",
     "Grouped",
     "Groups",
     "HowRead",
     "ImageReference",
+    "IntegratedGradients",
     "IntegratedJacobians",
     "Interactions",
     "Ledger",

@@ -10,17 +10,22 @@ from ._overlap import (
     rank_biased_overlap,
     rank_biased_overlap_by_chance,
 )
+from ._rank import rank
+from ._ranking import RankedItem, Ranking
 from ._scores import scores_of
 from ._search import nearest
 
 __all__ = [
     "Disagreement",
+    "RankedItem",
+    "Ranking",
     "RankingAgreement",
     "average_overlap",
     "average_overlap_by_chance",
     "jaccard",
     "jaccard_by_chance",
     "nearest",
+    "rank",
     "rank_biased_overlap",
     "rank_biased_overlap_by_chance",
     "ranking_agreement",

@@ -315,9 +315,11 @@ class RankingAgreement:
             average_overlap=float(self.average_overlap[place, number]),
             jaccard=float(self.jaccard[place, number]),
             rank_biased_overlap=float(self.rank_biased_overlap[place, number]),
+            chance=self.chance,
             tops=(tops[0], tops[1]),
             encoder=self.encoders[place],
             images=self.images,
+            own=self._own[number] if self._own[number] >= 0 else None,
             method=self.method,
             layer=self.layer,
         )
@@ -446,7 +448,7 @@ class RankingAgreement:
         else:
             from ._agreement_page import agreement_page
 
-            content = agreement_page(self._heading(), self.summary, self.disagreements(examples))
+            content = agreement_page(self._heading(), [self.summary], self.disagreements(examples))
         write_atomically(path, content.encode("utf-8", "replace"))
 
     def __repr__(self) -> str:
@@ -535,8 +537,10 @@ def ranking_agreement(
     paraphrases
         For each query the same in other words.
     images
-        What is ranked: a folder, or a list of pictures in any form that
-        :func:`fpattr_widget.attribute` takes. Those that cannot be read are left out and told.
+        What is ranked: a folder, in which pictures are looked for at any depth, pictures in any
+        form that :func:`fpattr_widget.attribute` takes, by name or in a list, or
+        :class:`Embeddings` of the model. What cannot be read is left out and told in
+        ``problems``.
     k
         How many pictures of each ranking are compared.
     p
@@ -572,7 +576,7 @@ def ranking_agreement(
     both = np.array([[number_of[one.query], number_of[one.paraphrase]] for one in wordings])
     scored = [ScoredGallery(encoder, gallery) for encoder in encoders]
     problems = {number: problem for each in scored for number, problem in each.problems.items()}
-    kept = [number for number in range(len(gallery)) if number not in problems]
+    kept = [number for number in range(len(gallery.pictures)) if number not in problems]
     if k > len(kept):
         raise InputError(
             "k",
@@ -580,7 +584,7 @@ def ranking_agreement(
             f"picture{'' if len(kept) == 1 else 's'} that can be ranked",
             f"pass at most {len(kept)}" if kept else "pass pictures that can be read",
         )
-    images = tuple(gallery[number] for number in kept)
+    images = tuple(gallery.pictures[number] for number in kept)
     own = own_pictures(wordings, images)
     found = [places_of(each.scorer(kept, captions), both, len(kept), k, own) for each in scored]
 

@@ -1,6 +1,6 @@
 """``Disagreement``: two wordings of one query, and the pictures that they rank differently."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _ALIKE = 0.0005
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class RankedTwice:
     """A picture with its place in the ranking of each wording.
 
@@ -88,12 +88,16 @@ class Disagreement:
         How many pictures are compared.
     average_overlap, jaccard, rank_biased_overlap
         How alike the rankings are; see :class:`RankingAgreement`.
+    chance
+        What random orders have of each, by its name.
     tops
         The first ``k`` pictures of the query, and those of the paraphrase.
     encoder
         The model.
     images
         All pictures that were ranked.
+    own
+        Number of the picture that both wordings are of; ``None`` where it is not known.
     method, layer
         How differences are explained; see :func:`fpattr_widget.attribute`.
     """
@@ -103,9 +107,11 @@ class Disagreement:
     average_overlap: float
     jaccard: float
     rank_biased_overlap: float
+    chance: Mapping[str, float]
     tops: tuple[tuple[RankedTwice, ...], tuple[RankedTwice, ...]]
     encoder: DualEncoder
     images: Sequence[GalleryImage]
+    own: int | None = None
     method: MethodLike = "integrated_jacobians"
     layer: Layer = None
     _explained: dict[int, FeaturePairs] = field(default_factory=dict, init=False)
@@ -159,7 +165,7 @@ class Disagreement:
         if name is None:
             return self.pictures[0]
         for each in self.pictures:
-            if name is each or name == each.number or name == each.name:
+            if name in (each, each.number, each.name):
                 return each
         raise InputError(
             "picture", f"is {quoted(name)}", f"pass one of the first {self.k} of either wording"
@@ -183,9 +189,15 @@ class Disagreement:
         """
         chosen = self.picture(picture).number
         if chosen not in self._explained:
+            image = self.images[chosen].image
+            if image is None:
+                name = quoted(self.images[chosen].name)
+                raise InputError(
+                    "picture", f"is {name}, which is not known any more", "pass the pictures anew"
+                )
             self._explained[chosen] = attribute(
                 self.encoder,
-                Picture(self.images[chosen].image),
+                Picture(image),
                 Text(self.query) - Text(self.paraphrase),
                 self.method,
                 self.layer,
@@ -256,9 +268,9 @@ class Disagreement:
         chosen = self.picture(picture)
         places, scores = chosen.places, chosen.scores
         return (
-            f"“{chosen.name}” is {ordinal(places[0])} of {len(self.images)} for the query "
-            f"(score {scores[0]:.3f}) and {ordinal(places[1])} for the paraphrase "
-            f"({scores[1]:.3f})."
+            f"“{chosen.name}” is {ordinal(places[0])} of {len(self.images):,} for the query "
+            f"(score {written(scores[0])}) and {ordinal(places[1])} for the paraphrase "
+            f"({written(scores[1])})."
         )
 
     def widget(self) -> "DisagreementView":
@@ -290,7 +302,24 @@ class Disagreement:
                 f"{sentence}, for what it scores whatever the picture shows: no word that meets "
                 "the picture speaks for the difference."
             )
-        return f"{sentence}, most of all {_reason(most.words, better)} ({abs(most.value):.3f})."
+        reason = f"{sentence}, most of all {_reason(most.words, better)} ({abs(most.value):.3f})."
+        unknown = self._unknown(chosen, most)
+        return f"{reason} The model does not know {unknown}." if unknown else reason
+
+    def _unknown(self, chosen: RankedTwice, share: WordShare) -> str:
+        """Return those of the words that are not in the model's vocabulary."""
+        rows = self.pairs(chosen).rows
+        names = []
+        for part, panel in enumerate(rows.panels):
+            assert isinstance(panel, Sentence)
+            tokens = [
+                panel.tokens[feature - rows.offsets[part]]
+                for feature in share.features
+                if rows.features[feature].part == part
+            ]
+            if any(token.unknown for token in tokens):
+                names.append(f"“{share.words.paraphrase if part else share.words.query}”")
+        return " and ".join(dict.fromkeys(names))
 
     @staticmethod
     def _features(pairs: FeaturePairs, group: AlignedWords) -> tuple[int, ...]:
@@ -299,6 +328,11 @@ class Disagreement:
             *(offsets[0] + token for token in group.query_tokens),
             *(offsets[1] + token for token in group.paraphrase_tokens),
         )
+
+
+def written(score: float) -> str:
+    """Return a score as sentences have it."""
+    return f"{round(score, 3) + 0.0:.3f}".replace("-", "−")
 
 
 def ordinal(number: int) -> str:

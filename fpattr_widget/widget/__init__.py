@@ -7,6 +7,7 @@ from ._explaining import contrast, explain
 from ._explorer import Explorer, explore
 from ._gallery import Gallery
 from ._gallery_items import GalleryItem, Shelf
+from ._gallery_view import GalleryView
 from ._pairs_widget import PairsWidget
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Explorer",
     "Gallery",
     "GalleryItem",
+    "GalleryView",
     "PairsWidget",
     "Shelf",
     "ViewOptions",

@@ -119,8 +119,9 @@ class Gallery(LockedState):
 
     def close(self) -> None:
         """Stop all work and take the gallery from the page."""
-        self._worker.stop()
-        kernel.unregister(self, self._cell)
+        if hasattr(self, "_cell"):  # not one that could not be made
+            self._worker.stop()
+            kernel.unregister(self, self._cell)
         super().close()
 
     def bake(self, most: int = _FIRST) -> "Gallery":

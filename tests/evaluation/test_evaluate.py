@@ -66,7 +66,7 @@ def path(tmp_path):
 def test_every_phrase_has_the_number_that_its_own_pairs_give(encoder):
     report = evaluate(encoder, metrics=["pointing_game", "pointing_energy", "completeness"])
     assert report.metrics == ("pointing_game", "pointing_energy", "completeness_residual")
-    found = {(row[0], row[2], row[8]): row[9:] for row in numbers(report)}
+    found = {(row[0], row[2], row[8]): row[9:11] for row in numbers(report)}
     assert len(found) == len(numbers(report)) == 4 * (2 + 2 + 1)
     for number in range(4):
         pairs = fp.attribute(encoder, picture(number), CAPTION, fp.Occlusion())

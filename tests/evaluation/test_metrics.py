@@ -629,7 +629,8 @@ def test_settings_out_of_range_are_named(metric, setting):
 
 def test_what_is_good_when_small_is_told():
     found = set().union(*(METRICS[name]().less_is_better for name in METRICS))
-    assert found == {"deletion", "completeness_residual"}
+    alike = {f"class_{name}{of}" for name in ("overlap", "correlation") for of in ("", "_of_words")}
+    assert found == {"deletion", "completeness_residual", "forced_explanation", *alike}
 
 
 def test_layers_share_a_game_where_they_have_the_same_patches():

@@ -175,7 +175,7 @@ def test_every_score_has_a_line(report):
     frame = report.to_dataframe()
     assert list(frame.columns) == [
         "sample", "caption", "phrase", "label", "model", "method", "text_block", "image_block",
-        "metric", "value", "chance",
+        "metric", "value", "chance", "foil",
     ]  # fmt: skip
     assert len(frame) == 9 * 3 + 4
     means = frame.groupby("metric")["value"].mean()

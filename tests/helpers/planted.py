@@ -92,3 +92,17 @@ def explained(
     for token, heat in (maps or {}).items():
         values[token, SPECIAL:] = np.ravel(heat)
     return replace(real, pairs=like(real.pairs, recorded(values, ledger)))
+
+
+def with_foils(
+    one: ExplainedSample, *foils: tuple[Mapping[int, Any], fp.Ledger]
+) -> ExplainedSample:
+    """Return a sample as if its foils had these maps of tokens and these ledgers."""
+    planted = []
+    for real, (maps, ledger) in zip(one.foil_pairs, foils, strict=True):
+        values = np.zeros((len(real.tokens), SPECIAL + PATCHES), np.float32)
+        for token, heat in maps.items():
+            values[token, SPECIAL:] = np.ravel(heat)
+        planted.append(like(real, recorded(values, ledger)))
+    vars(one)["foil_pairs"] = tuple(planted)
+    return one

@@ -14,13 +14,15 @@ from fpattr_widget.scenes import example
 from tests.helpers.clip_by_hand import CAPTION
 from tests.helpers.models import Processor, random_clip, spelling_encoder
 
-AT_A_PLACE_OF_THEIR_OWN = ("occlusion", "banzhaf", "patch_token_similarity")
+AT_A_PLACE_OF_THEIR_OWN = ("occlusion", "banzhaf", "patch_token_similarity", "grad_eclip")
 QUICK = {
     "integrated_jacobians": fp.IntegratedJacobians(steps=4),
     "gradient_times_input": fp.GradientTimesInput(),
     "occlusion": fp.Occlusion(),
     "banzhaf": fp.Banzhaf(samples=48),
     "patch_token_similarity": fp.PatchTokenSimilarity(),
+    "grad_eclip": fp.GradECLIP(),
+    "integrated_gradients": fp.IntegratedGradients(steps=4),
 }
 
 

@@ -15,6 +15,7 @@ from fpattr_widget.retrieval import (
     jaccard_by_chance,
     rank_biased_overlap_by_chance,
 )
+from fpattr_widget.retrieval._disagreement import ordinal
 
 K = 3
 PICTURES = 7
@@ -196,7 +197,7 @@ def test_words_add_up_to_what_the_pairs_of_both_wordings_differ_by(agreement, sc
     assert float(strongest.sum()) == pytest.approx(shares[0].value, abs=1e-5)
     finding = disagreement.finding()
     assert f"“{chosen.name}” is " in finding
-    assert f"{chosen.scores[0]:.3f}" in finding
+    assert f"{chosen.scores[0]:.3f}".replace("-", "−") in finding
     assert f"({abs(shares[0].value):.3f})" in finding
     assert shares[0].words.query in finding or shares[0].words.paraphrase in finding
     table = disagreement.contributions()
@@ -316,7 +317,7 @@ def test_equal_pictures_stand_in_their_order(scenes_encoder, scenes):
     copies = [image.copy() for _ in range(5)]
     found = fp.ranking_agreement(scenes_encoder, ["a dog"], ["two trains"], copies, k=5)
     assert found.tops.reshape(2, 5).tolist() == [[0, 1, 2, 3, 4]] * 2
-    assert [image.name for image in found.images][:2] == ["image 0", "image 1"]
+    assert [image.name for image in found.images][:2] == ["image 1", "image 2"]
 
 
 @pytest.mark.parametrize(
@@ -328,8 +329,10 @@ def test_equal_pictures_stand_in_their_order(scenes_encoder, scenes):
         ((["a"], None, ["x"]), {}, "paraphrases", "is missing"),
         (("a", ["b"], ["x"]), {}, "queries", "is one string"),
         (([], [], ["x"]), {}, "queries", "is empty"),
-        ((["a"], ["b"], []), {}, "images", "no pictures"),
+        ((["a"], ["b"], []), {}, "images", "is empty"),
         ((["a"], ["b"], ["x.png", Path("x.png")]), {}, "images", "twice"),
+        ((["a"], ["b"], {}), {}, "images", "no pictures"),
+        ((["a"], ["b"], ["a dog"]), {}, "images", "holds captions"),
         ((["a"], ["b"], "nowhere"), {}, "images", "no folder"),
         ((["a"], ["b"], ["x.png"]), {"k": 0}, "k", "is 0"),
         ((Paraphrases("", [Paraphrase("a", "b")]),), {}, "images", "no pictures"),
@@ -358,3 +361,75 @@ def test_unknown_names_are_refused(agreement):
     assert agreement.values(model=agreement.models[1]).tolist() == (
         agreement.average_overlap[1].tolist()
     )
+
+
+def test_the_comparison_shows_both_rankings_and_says_what_was_found(agreement):
+    disagreement = agreement.pair(5)
+    view = disagreement.widget()
+    shelves = view.gallery.shelves
+    assert [shelf["title"] for shelf in shelves] == [
+        "Query: “a boat”",
+        "Paraphrase: “a whale in the water”",
+    ]
+    for wording, shelf in enumerate(shelves):
+        for item, each in zip(shelf["items"], disagreement.tops[wording], strict=True):
+            other = each.places[1 - wording]
+            assert item["name"] == each.name
+            assert item["score"] == each.scores[wording]
+            assert item["marked"] == (other > K)
+            assert item["note"].startswith("only here: ") == (other > K)
+            assert item["note"].endswith(f"{ordinal(other)} for the other")
+    first = disagreement.picture()
+    ((shelf, item),) = view.gallery.chosen
+    assert disagreement.tops[shelf][item].number == first.number == view.picture.number
+    assert view.view.pairs is disagreement.pairs()
+    assert view.finding == disagreement.standing()  # nothing is computed yet
+    view.bake()
+    assert view.finding == disagreement.finding()
+    assert view.view.selected_rows == sorted(disagreement.words()[0].features)
+    assert set(view.gallery.thumbnails) == {f"{a}/{b}" for a in (0, 1) for b in range(K)}
+    other = next(each for each in disagreement.pictures if each.number != first.number)
+    shelf = 0 if other.places[0] <= K else 1
+    view.gallery.chosen = [[shelf, other.places[shelf] - 1]]
+    assert view.view.pairs is disagreement.pairs(other.name)
+    assert view.finding == disagreement.standing(other)
+    assert f"“{other.name}” is " in view.children[0].value
+    view.close()
+
+
+def test_the_right_picture_is_noted_and_wordings_are_text(scenes_encoder, scenes):
+    evil = "a dog <script>alert(1)</script>"
+    images = {"<b>": scenes[0].source, "other": scenes[1].source}
+    pairs = Paraphrases("<i>", [Paraphrase(evil, "a dog", "", scenes[0].source)], images)
+    found = fp.ranking_agreement(scenes_encoder, pairs, k=2)
+    view = found.disagreements(1)[0].widget()
+    notes = {item["name"]: item["note"] for item in view.gallery.shelves[0]["items"]}
+    assert notes["<b>"].endswith(" · the right one")
+    assert "right" not in notes["other"]
+    head = view.children[0].value
+    assert "<b>" not in head
+    assert "&lt;b&gt;" in head or "other" in head
+    view.close()
+    shown = found._repr_html_()
+    assert "<script>" not in shown
+    assert "<i>" not in shown
+    assert "&lt;script&gt;" in shown
+
+
+def test_titles_open_as_comparisons(agreement):
+    shown = agreement.browse(2)
+    assert len(shown.children) == 2
+    assert f"AO@3 {agreement.disagreements(1)[0].average_overlap:.2f}" in shown.titles[0]
+    assert shown.children[1].children == ()
+    shown.selected_index = 1
+    (view,) = shown.children[1].children
+    assert view.disagreement.query == agreement.disagreements(2)[1].query
+    view.close()
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(1, "1st"), (2, "2nd"), (3, "3rd"), (11, "11th"), (112, "112th"), (1021, "1,021st")],
+)
+def test_places_in_words(number, words):
+    assert ordinal(number) == words

@@ -1,18 +1,24 @@
 """Tolerant parsing of untrusted files, shared by all readers."""
 
+import csv
+import io
 import json
 import math
 import os
+import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ...checks import as_path, encodable, quoted
+from ...encoders import open_image
 from ...errors import InputError, Problem
 from .._dataset import Box, Dataset, Phrase, Sample
 from .._foil import Foil
+
+_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # EXIF: stored on their side
 
 
 class UnusableError(Exception):
@@ -78,6 +84,58 @@ def read_argument(value: Any, argument: str) -> tuple[Path, str]:
         return path, read_text(path)
     except UnusableError as error:
         raise InputError(argument, f"cannot be read ({path} {error})", "check the path") from error
+
+
+def csv_lines(
+    path: Path, text: str, argument: str, needed: Sequence[str], log: ProblemLog
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield each line of a CSV file that is not blank: its place, and its columns by name.
+
+    Parameters
+    ----------
+    path, text
+        Of the file, whose first line names the columns.
+    argument
+        Which argument names the file.
+    needed
+        Columns that have to be there; names of columns are read in lower case.
+    log
+        Takes lines that cannot be read.
+
+    Raises
+    ------
+    InputError
+        When the first line cannot be read, or lacks a column.
+    """
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = [name.strip().lower() for name in next(rows, [])]
+    except csv.Error as error:
+        raise InputError(
+            argument, f"cannot be read: line 1 of {path} is no CSV ({error})", "mend the line"
+        ) from error
+    missing = [name for name in needed if name not in header]
+    if missing:
+        raise InputError(
+            argument,
+            f"has no column {missing[0]!r}",
+            f"name {', '.join(needed)} in the first line, separated by commas",
+        )
+    while True:
+        place = f"line {rows.line_num + 1}"
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            log.add(path.name, place, f"is no CSV ({error})")
+            continue
+        if row is None:
+            return
+        if not any(part.strip() for part in row):
+            continue
+        if len(row) == len(header):
+            yield place, dict(zip(header, row, strict=True))
+        else:
+            log.add(path.name, place, f"has {len(row)} columns in place of {len(header)}")
 
 
 def parse_json(text: str) -> Any:
@@ -184,6 +242,48 @@ def as_box(edges: Sequence[float], width: float = 1, height: float = 1) -> Box:
     return left, top, right, bottom
 
 
+def place_of(caption: str, words: str) -> tuple[int, int] | None:
+    """Return where words first stand in a caption, as whole words if they do; else ``None``."""
+    whole = rf"(?<!\w){re.escape(words)}(?!\w)"
+    # The last is for languages that put no spaces between words.
+    for pattern, flags in ((whole, 0), (whole, re.IGNORECASE), (re.escape(words), 0)):
+        if match := re.search(pattern, caption, flags):
+            return match.span()
+    return None
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Return width and height as a viewer shows the image; reads only the header."""
+    try:
+        with open_image(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(_ORIENTATION) in _TURNED
+    except Exception as error:  # Pillow's readers fail in many ways
+        raise UnusableError(f"the image {quoted(path.name)} cannot be opened") from error
+    return (height, width) if turned else (width, height)
+
+
+class SizedImages:
+    """Finds images by name, and reads the size of each once.
+
+    Parameters
+    ----------
+    folder
+        The folder that names refer to.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder = ImageFolder(folder)
+        self._found: dict[str, tuple[Path, int, int]] = {}
+
+    def find(self, name: str) -> tuple[Path, int, int]:
+        """Return an image's path, width and height, else raise :class:`UnusableError`."""
+        if name not in self._found:
+            path = self._folder.find_inside(name)
+            self._found[name] = (path, *upright_size(path))
+        return self._found[name]
+
+
 class ImageFolder:
     """Finds files by name; lists each folder only once.
 
@@ -275,17 +375,37 @@ def finished(
             log.add(file, "", f"two samples have the name {quoted(sample.name)}")
         else:
             kept[sample.name] = sample
+    tell(name, kept, log, argument)
+    return Dataset(name, kept.values(), log.problems)
+
+
+def tell(name: str, found: Sized, log: ProblemLog, argument: str, of: str = "samples") -> None:
+    """Warn when parts of a data set's files could not be read.
+
+    Parameters
+    ----------
+    name
+        Of the data set.
+    found, of
+        What was read, and what that is.
+    log, argument
+        See :func:`finished`.
+
+    Raises
+    ------
+    InputError
+        When nothing was found.
+    """
     problems = log.problems
-    if not kept:
+    if not found:
         reason = "nothing is in it"
         if problems:
             reason = f"the first problem of {len(problems)} is {problems[0]}"
-        raise InputError(argument, f"gives no samples ({reason})", "pass one that holds some")
+        raise InputError(argument, f"gives no {of} ({reason})", "pass one that holds some")
     if problems:
         count = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
         warnings.warn(
             f"The data set {name!r} has {count}, listed in its `problems`; "
             f"the first: {problems[0]}.",
-            stacklevel=3,
+            stacklevel=4,
         )
-    return Dataset(name, kept.values(), problems)

@@ -1,14 +1,10 @@
 """Your own images, captions and boxes, from a CSV file or from lines of JSON."""
 
-import csv
-import io
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ...checks import as_folder, quoted
-from ...encoders import open_image
 from ...errors import InputError
 from .._dataset import Box, Dataset, Sample
 from ._reading import (
@@ -19,16 +15,18 @@ from ._reading import (
     as_number,
     as_numbers,
     as_text,
+    csv_lines,
     finished,
     parse_json,
     phrases,
+    place_of,
     read_argument,
+    upright_size,
 )
 
 _EDGES = ("left", "top", "right", "bottom")
 _NEEDED = ("image", "caption", "phrase", *_EDGES)
 _UNITS = ("pixels", "fractions")
-_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # EXIF: stored on their side
 
 
 def table(path: Any, images: Any = None, boxes: str = "pixels") -> Dataset:
@@ -115,7 +113,7 @@ class _Gathered:
         if image not in self._images:
             self._images[image] = None
             path = self._folder.find_inside(image)
-            self._images[image] = (path, *(_upright_size(path) if self._pixels else (1, 1)))
+            self._images[image] = (path, *(upright_size(path) if self._pixels else (1, 1)))
         return self._images[image] is not None
 
     def caption(self, image: str, caption: str) -> None:
@@ -152,50 +150,13 @@ class _Gathered:
             yield Sample(f"{image}#{number}", opened[0], caption, phrases(boxes))
 
 
-def _upright_size(path: Path) -> tuple[int, int]:
-    """Return width and height as a viewer shows the image; reads only the header."""
-    try:
-        with open_image(path) as image:
-            width, height = image.size
-            turned = image.getexif().get(_ORIENTATION) in _TURNED
-    except Exception as error:  # Pillow's readers fail in many ways
-        raise UnusableError(f"the image {quoted(path.name)} cannot be opened") from error
-    return (height, width) if turned else (width, height)
-
-
 def _read_csv(text: str, file: Path, gathered: _Gathered, log: ProblemLog) -> None:
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        header = [name.strip().lower() for name in next(rows, [])]
-    except csv.Error as error:
-        raise InputError(
-            "path", f"cannot be read: line 1 of {file} is no CSV ({error})", "mend the line"
-        ) from error
-    missing = [name for name in _NEEDED if name not in header]
-    if missing:
-        raise InputError(
-            "path",
-            f"has no column {missing[0]!r}",
-            f"name {', '.join(_NEEDED)} in the first line, separated by commas",
-        )
-    while True:
-        place = f"line {rows.line_num + 1}"
-        try:
-            row = next(rows, None)
-        except csv.Error as error:
-            log.add(file.name, place, f"is no CSV ({error})")
-            continue
-        if row is None:
-            return
-        if any(part.strip() for part in row):
-            with log.catching(file.name, place):
-                _add_row(header, row, gathered)
+    for place, entry in csv_lines(file, text, "path", _NEEDED, log):
+        with log.catching(file.name, place):
+            _add_line(entry, gathered)
 
 
-def _add_row(header: list[str], row: list[str], gathered: _Gathered) -> None:
-    if len(row) != len(header):
-        raise UnusableError(f"has {len(row)} columns in place of {len(header)}")
-    entry = dict(zip(header, row, strict=True))
+def _add_line(entry: dict[str, str], gathered: _Gathered) -> None:
     image = as_text(entry["image"], "image").strip()
     caption = as_text(entry["caption"], "caption")
     if not gathered.usable(image):
@@ -283,9 +244,7 @@ def _span(caption: str, words: str, start: float | None) -> tuple[int, int]:
         if caption[first : first + len(words)].lower() != words.lower():
             raise UnusableError(f"the phrase {quoted(words)} does not stand at start")
         return first, first + len(words)
-    whole = rf"(?<!\w){re.escape(words)}(?!\w)"
-    # The last is for languages that put no spaces between words.
-    for pattern, flags in ((whole, 0), (whole, re.IGNORECASE), (re.escape(words), 0)):
-        if match := re.search(pattern, caption, flags):
-            return match.span()
-    raise UnusableError(f"the phrase {quoted(words)} does not stand in the caption")
+    span = place_of(caption, words)
+    if span is None:
+        raise UnusableError(f"the phrase {quoted(words)} does not stand in the caption")
+    return span

@@ -10,16 +10,21 @@ the two. Records, tables, drawings and runners need no change.
 from .._score import Score, phrase_scores
 from ._metric import Metric, MetricTraits
 from .agreement import Agreement
+from .class_sensitivity import ClassSensitivity
 from .completeness import Completeness
 from .difference_pointing import DifferencePointing
 from .difference_sign import DifferenceSign
 from .faithfulness import Faithfulness
+from .forced_explanation import ForcedExplanation
 from .grid_pointing_game import GridPointingGame
 from .insertion_deletion import InsertionDeletion
+from .margin import Margin
 from .order import Order
 from .pointing_energy import PointingEnergy
 from .pointing_game import PointingGame
 from .reference_agreement import ReferenceAgreement, map_agreement
+from .soft_overlap import SoftOverlap
+from .swapped_word import SwappedWord
 
 METRICS: dict[str, type[Metric]] = {
     "pointing_game": PointingGame,
@@ -33,17 +38,25 @@ METRICS: dict[str, type[Metric]] = {
     "difference_sign": DifferenceSign,
     "order": Order,
     "difference_pointing": DifferencePointing,
+    "soft_overlap": SoftOverlap,
+    "margin": Margin,
+    "swapped_word": SwappedWord,
+    "class_sensitivity": ClassSensitivity,
+    "forced_explanation": ForcedExplanation,
 }
 
 __all__ = [
     "METRICS",
     "Agreement",
+    "ClassSensitivity",
     "Completeness",
     "DifferencePointing",
     "DifferenceSign",
     "Faithfulness",
+    "ForcedExplanation",
     "GridPointingGame",
     "InsertionDeletion",
+    "Margin",
     "Metric",
     "MetricTraits",
     "Order",
@@ -51,6 +64,8 @@ __all__ = [
     "PointingGame",
     "ReferenceAgreement",
     "Score",
+    "SoftOverlap",
+    "SwappedWord",
     "map_agreement",
     "phrase_scores",
 ]

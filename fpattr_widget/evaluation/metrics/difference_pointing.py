@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._explained import ExplainedSample
+from .._explained import ExplainedSample, tokens_in
 from .._score import Score, phrase_scores
 from ._metric import MetricTraits
 from .pointing_energy import energy
@@ -79,4 +79,4 @@ def clause_tokens(explained: ExplainedSample) -> tuple[tuple[int, ...], ...]:
         return ()
     (_, end), _ = prepared.sample.contents
     whole = len(prepared.sample.caption)
-    return prepared.tokens_of(0, end), prepared.tokens_of(end, whole)
+    return tokens_in(prepared.text, (0, end)), tokens_in(prepared.text, (end, whole))
