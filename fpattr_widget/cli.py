@@ -135,7 +135,6 @@ def evaluate(arguments: argparse.Namespace) -> int:
         _output(arguments.output, REPORT_ENDINGS)
     from . import evaluate as run_evaluation
     from . import load_encoder
-    from .evaluation import DEFAULT_METRICS
 
     dataset = _dataset(arguments)
     if arguments.limit is not None:
@@ -148,7 +147,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
         models,
         dataset,
         methods=arguments.method or ["integrated_jacobians"],
-        metrics=arguments.metric or list(DEFAULT_METRICS),
+        metrics=arguments.metric,
         layers="all" if "all" in layers else layers,
         scores=arguments.scores,
     )

@@ -3,7 +3,7 @@
 from ..errors import Problem
 from . import datasets
 from ._dataset import Dataset, Phrase, Sample
-from ._evaluate import DEFAULT_METRICS, evaluate
+from ._evaluate import evaluate
 from ._foil import Foil
 from ._paraphrases import GalleryImage, Paraphrase, Paraphrases
 from ._report import Report
@@ -11,7 +11,6 @@ from ._scored_foil import ScoredFoil
 from ._scored_phrase import ScoredPhrase
 
 __all__ = [
-    "DEFAULT_METRICS",
     "Dataset",
     "Foil",
     "GalleryImage",

@@ -18,15 +18,13 @@ from .metrics import Metric
 #: A metric or its name.
 MetricLike = MetricName | str | Metric
 
-DEFAULT_METRICS = ("pointing_game", "pointing_energy", "completeness")
-
 
 def evaluate(
     model: ModelLike | Sequence[ModelLike] | Mapping[str, ModelLike],
     dataset: Dataset,
     *,
     methods: MethodLike | Sequence[MethodLike] = "integrated_jacobians",
-    metrics: MetricLike | Sequence[MetricLike] = DEFAULT_METRICS,
+    metrics: MetricLike | Sequence[MetricLike] | None = None,
     layers: Layer | list[Layer] | Literal["all"] = None,
     processor: ProcessorLike = None,
     scores: str | os.PathLike[str] | None = None,
@@ -54,7 +52,8 @@ def evaluate(
     metrics
         A metric or its name, or a list of several, such as
         ``["pointing_game", "faithfulness"]``; all are in
-        :mod:`fpattr_widget.evaluation.metrics`.
+        :mod:`fpattr_widget.evaluation.metrics`. ``None``: both pointing games and
+        completeness, and of a data set with foils margins and swapped words.
     layers
         A layer as in :func:`fpattr_widget.attribute`, a list of several, or
         ``"all"``: every pair of blocks of the two towers, to choose by.

@@ -21,6 +21,10 @@ from .runners import RUNNERS, Runner
 
 T = TypeVar("T")
 
+#: What is measured unless the user chooses: of data sets with phrases, and of those with foils.
+DEFAULT_METRICS = ("pointing_game", "pointing_energy", "completeness")
+DEFAULT_FOIL_METRICS = ("margin", "swapped_word", "completeness")
+
 _LAYERS_REMEDY = "pass 'all', a layer or a list of layers"
 
 
@@ -94,7 +98,8 @@ def plan(
     if not len(dataset):
         raise InputError("dataset", "is empty", "pass one with at least one sample")
     chosen_methods = _chosen(methods, "methods", METHODS, "Occlusion()")
-    chosen_metrics = _chosen(metrics, "metrics", METRICS, "Agreement()")
+    asked = _default_metrics(dataset) if metrics is None else metrics
+    chosen_metrics = _chosen(asked, "metrics", METRICS, "Agreement()")
     kinds = [type(metric).__name__ for metric in chosen_metrics]
     if repeated := [kind for kind in kinds if kinds.count(kind) > 1]:
         raise InputError(
@@ -112,6 +117,14 @@ def plan(
     reading = _reading(task)
     records = Records(_described(task, dataset, reading, with_weights=scores is not None), scores)
     return Evaluation(task, dataset, records, reading, RUNNERS[runner]())
+
+
+def _default_metrics(dataset: Dataset) -> list[str]:
+    """Return what is measured of a data set unless the user chooses."""
+    of_foils = DEFAULT_FOIL_METRICS if any(sample.foils for sample in dataset) else ()
+    has_phrases = any(sample.phrases for sample in dataset)
+    of_phrases = DEFAULT_METRICS if has_phrases or not of_foils else ()
+    return list(dict.fromkeys([*of_foils, *of_phrases]))
 
 
 def _described(
