@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from .pages import save_html, to_html
     from .pairs import Classification, FeaturePairs, Ledger, attribute, load_pairs
+    from .retrieval import Ranking, RankingAgreement, rank, ranking_agreement
     from .widget import (
         ClassificationView,
         Explorer,
@@ -70,6 +71,8 @@ __all__ = [
     "PairsWidget",
     "PatchTokenSimilarity",
     "Picture",
+    "Ranking",
+    "RankingAgreement",
     "Report",
     "Text",
     "TextTower",
@@ -85,6 +88,8 @@ __all__ = [
     "load_encoder",
     "load_pairs",
     "mean",
+    "rank",
+    "ranking_agreement",
     "register_family",
     "save_html",
     "to_html",
@@ -104,7 +109,7 @@ _NAMES_OF: dict[str, tuple[str, ...]] = {
     ),
     "pages": ("save_html", "to_html"),
     "pairs": ("Classification", "FeaturePairs", "Ledger", "attribute", "load_pairs"),
-    "retrieval": (),
+    "retrieval": ("Ranking", "RankingAgreement", "rank", "ranking_agreement"),
     "scenes": (),
     "training": (),
     "widget": (

@@ -32,6 +32,9 @@ MetricName = Literal[
     "completeness",
     "agreement",
     "reference_agreement",
+    "difference_sign",
+    "order",
+    "difference_pointing",
     "soft_overlap",
     "margin",
     "swapped_word",
@@ -56,8 +59,19 @@ DATASET_FILES: dict[str, tuple[str, ...]] = {
     "table": ("FILE.csv", "[IMAGES]"),
 }
 
+#: Sets of paraphrases, with their files in the same way.
+PARAPHRASE_FILES: dict[str, tuple[str, ...]] = {
+    "photograph-paraphrases": (),
+    "scene-paraphrases": (),
+    "paraphrase-table": ("FILE.csv", "[IMAGES]"),
+    "coco-paraphrases": ("CAPTIONS.json", "PARAPHRASES.csv", "IMAGES"),
+}
+
 #: Endings of the files that a figure can be written to.
 FIGURE_ENDINGS = (".png", ".svg", ".pdf")
+
+#: Endings of the files that a ranking can be written to.
+RANKING_ENDINGS = (".html", ".csv")
 
 #: Endings of the files that a report on an evaluation can be written to.
 REPORT_ENDINGS = (".html", ".md", ".csv")

@@ -2,7 +2,9 @@
 
 ``fpattr-widget explain photo.jpg "a dog" -o explanation.html`` explains an image and a caption,
 ``fpattr-widget contrast photo.jpg "a dog" "a cat"`` why the one caption rather than the other,
-``fpattr-widget evaluate scenes -o report.html`` judges a model on a data set.
+``fpattr-widget evaluate scenes -o report.html`` judges a model on a data set,
+``fpattr-widget rank photos "a dog" -o ranking.html`` ranks the pictures of a folder by a caption,
+``fpattr-widget agree pairs.csv photos -o agreement.html`` compares the rankings of two wordings.
 """
 
 import argparse
@@ -18,9 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from . import __version__
+from .checks import as_folder
 from .choices import (
     DATASET_FILES,
     FIGURE_ENDINGS,
+    RANKING_ENDINGS,
     REPORT_ENDINGS,
     MethodName,
     MetricName,
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from .encoders import Sum
 
 _STEP = 8  # rows computed between two updates of the progress bar
+_NAMED = 5  # files that were left out
 
 
 def explain(arguments: argparse.Namespace) -> None:
@@ -129,6 +134,34 @@ def _warn_of_unknown_words(pairs: "FeaturePairs") -> None:
         print(warning, file=sys.stderr)
 
 
+def rank(arguments: argparse.Namespace) -> None:
+    """Rank pictures by a caption, or by a picture; print the first, and write all if asked to."""
+    if arguments.output:
+        _output(arguments.output, RANKING_ENDINGS)
+    as_folder(arguments.images, "images")  # before a model is loaded
+    print(f"loading {arguments.model} …", file=sys.stderr)
+    from . import load_encoder
+    from . import rank as rank_pictures
+
+    ranking = rank_pictures(
+        arguments.images,
+        arguments.query,
+        model=load_encoder(arguments.model, weight_scale=arguments.weight_scale),
+        method=arguments.method,
+        layer=arguments.layer,
+        top=arguments.top,
+    )
+    _warn_of_unknown_words(ranking.pairs(ranking[0]))
+    for problem in ranking.problems[:_NAMED]:
+        print(f"left out: {problem}", file=sys.stderr)
+    if len(ranking.problems) > _NAMED:
+        print(f"left out: {len(ranking.problems) - _NAMED} more", file=sys.stderr)
+    print(ranking)
+    if arguments.output:
+        ranking.save(arguments.output, explained=arguments.explained)
+        print(f"written to {arguments.output}", file=sys.stderr)
+
+
 def evaluate(arguments: argparse.Namespace) -> int:
     """Evaluate models on a data set; print the tables, and write a report if asked to."""
     if arguments.output:
@@ -160,6 +193,27 @@ def evaluate(arguments: argparse.Namespace) -> int:
         print(f"fpattr-widget: stopped early; {rest}.", file=sys.stderr)
         return 130
     return 0
+
+
+def agree(arguments: argparse.Namespace) -> None:
+    """Compare the rankings of queries and of their paraphrases; write a file if asked to."""
+    if arguments.output:
+        _output(arguments.output, REPORT_ENDINGS)
+    from . import datasets, load_encoder, ranking_agreement
+
+    folder = Path(arguments.images)
+    pairs = datasets.paraphrase_table(arguments.pairs, folder)
+    scale = arguments.weight_scale
+    agreement = ranking_agreement(
+        [load_encoder(name, weight_scale=scale) for name in arguments.model or ["bundled"]],
+        pairs,
+        images=folder,
+        k=arguments.k,
+    )
+    print(agreement)
+    if arguments.output:
+        agreement.save(arguments.output, examples=arguments.examples)
+        print(f"written to {arguments.output}", file=sys.stderr)
 
 
 def _output(name: str, endings: Sequence[str]) -> Path:
@@ -326,6 +380,25 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("other", help="what speaks against, of the same kind")
     _add_options(command)
     command = commands.add_parser(
+        "rank", help="rank the pictures of a folder by how well they fit a caption"
+    )
+    command.set_defaults(run=rank)
+    command.add_argument("images", help="a folder, in which pictures are looked for at any depth")
+    command.add_argument("query", help="a caption, or a picture's file")
+    command.add_argument(
+        "-o",
+        "--output",
+        help=f"its ending says what is written: {', '.join(RANKING_ENDINGS)}",
+    )
+    _add_model(command)
+    command.add_argument("--top", type=int, help="how many are kept, the best (default: all)")
+    command.add_argument(
+        "--explained",
+        type=int,
+        default=5,
+        help="how many open as linked views on a page (default: %(default)s)",
+    )
+    command = commands.add_parser(
         "evaluate",
         help="judge how well a model's words find their objects",
         description="Judge how well a model's words find their objects, over a data set: "
@@ -375,6 +448,34 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--examples", type=int, default=6, help="worst examples on a page (default: %(default)s)"
     )
+    command = commands.add_parser(
+        "agree", help="compare the rankings of pictures by two wordings of each query"
+    )
+    command.set_defaults(run=agree)
+    command.add_argument(
+        "pairs", metavar="PAIRS.csv", help="with columns query and paraphrase, and image if known"
+    )
+    command.add_argument("images", metavar="FOLDER", help="with the pictures that are ranked")
+    command.add_argument(
+        "-o",
+        "--output",
+        help=f"a file; its ending says what is written: {', '.join(REPORT_ENDINGS)}",
+    )
+    command.add_argument(
+        "--model",
+        action="append",
+        help="bundled (the default), scenes, llip, a Hugging Face id or a folder; may be repeated",
+    )
+    _add_weight_scale(command)
+    command.add_argument(
+        "-k", type=int, default=10, help="pictures that are compared (default: %(default)s)"
+    )
+    command.add_argument(
+        "--examples",
+        type=int,
+        default=3,
+        help="pairs that disagree most on a page (default: %(default)s)",
+    )
     return parser
 
 
@@ -389,25 +490,7 @@ def _add_options(command: argparse.ArgumentParser) -> None:
         default="explanation.html",
         help=f"its ending says what is written: {', '.join(_WRITERS)} (default: %(default)s)",
     )
-    command.add_argument(
-        "--model",
-        default="bundled",
-        help="bundled, scenes, llip, a Hugging Face id, a folder or a checkpoint "
-        "(default: %(default)s)",
-    )
-    _add_weight_scale(command)
-    command.add_argument(
-        "--method",
-        default="integrated_jacobians",
-        choices=get_args(MethodName),
-        help="default: %(default)s",
-    )
-    command.add_argument(
-        "--layer",
-        type=_layer,
-        help="the block whose input is split into features, -1 the last, or TEXT,IMAGE as in "
-        "--layer=-1,2 (default: the model's own)",
-    )
+    _add_model(command)
     command.add_argument(
         "--unit",
         choices=get_args(Unit),
@@ -433,6 +516,29 @@ def _add_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--title", help="of an HTML page (default: what is explained)")
     command.add_argument("--strip-image", action="store_true", help="leave all pictures out")
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    """Add the options that say which model explains, and how."""
+    command.add_argument(
+        "--model",
+        default="bundled",
+        help="bundled, scenes, llip, a Hugging Face id, a folder or a checkpoint "
+        "(default: %(default)s)",
+    )
+    _add_weight_scale(command)
+    command.add_argument(
+        "--method",
+        default="integrated_jacobians",
+        choices=get_args(MethodName),
+        help="default: %(default)s",
+    )
+    command.add_argument(
+        "--layer",
+        type=_layer,
+        help="the block whose input is split into features, -1 the last, or TEXT,IMAGE as in "
+        "--layer=-1,2 (default: the model's own)",
+    )
 
 
 def _add_weight_scale(command: argparse.ArgumentParser) -> None:

@@ -1,5 +1,6 @@
-// Bundles the widget: one ES module and one style sheet, both small enough to travel in every model,
-// and the script of a page of its own, which holds both. With `--watch`, again on each change.
+// Bundles the linked view and the gallery: for each one ES module and one style sheet, small enough
+// to travel in every model, and the script of a page of its own, which holds both. With `--watch`,
+// again on each change.
 import { createHash } from "node:crypto";
 import { watch } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -7,8 +8,15 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-const LIMIT = 100_000; // bytes: every widget model carries its own copy
-const PAGE_LIMIT = 134_000; // of a page's script, which holds the styles too
+// Bytes. Every model carries its own copy of a module; a page's script holds the styles too.
+const LIMITS = {
+  "widget.js": 100_000,
+  "widget.css": 100_000,
+  "page.js": 134_000,
+  "gallery.js": 30_000,
+  "gallery.css": 30_000,
+  "gallery_page.js": 40_000,
+};
 const SETTLED = 100; // milliseconds: saving a file makes several changes
 
 const source = (name) => fileURLToPath(new URL(`src/${name}`, import.meta.url));
@@ -43,20 +51,27 @@ function oncePerPage(text) {
   ].join("");
 }
 
+async function bundleModule(name) {
+  return oncePerPage(await bundle(name, { format: "iife", globalName: "fpattr" }));
+}
+
+async function bundlePage(name, styles) {
+  return bundle(name, { format: "iife", define: { STYLES: JSON.stringify(styles) } });
+}
+
 async function buildAll() {
-  const module = await bundle("index.ts", { format: "iife", globalName: "fpattr" });
-  const styles = await bundle("styles.css");
+  const [styles, galleryStyles] = [await bundle("styles.css"), await bundle("gallery.css")];
   const built = {
-    "widget.js": oncePerPage(module),
+    "widget.js": await bundleModule("index.ts"),
     "widget.css": styles,
-    "page.js": await bundle("page.ts", {
-      format: "iife",
-      define: { STYLES: JSON.stringify(styles) },
-    }),
+    "page.js": await bundlePage("page.ts", styles),
+    "gallery.js": await bundleModule("gallery.ts"),
+    "gallery.css": galleryStyles,
+    "gallery_page.js": await bundlePage("gallery_page.ts", galleryStyles),
   };
   for (const [name, text] of Object.entries(built)) {
     const size = Buffer.byteLength(text);
-    const limit = name === "page.js" ? PAGE_LIMIT : LIMIT;
+    const limit = LIMITS[name];
     if (size > limit) throw new Error(`${name} is larger than ${limit} bytes`);
     await mkdir(dirname(output(name)), { recursive: true });
     await writeFile(output(name), text);

@@ -12,6 +12,7 @@ from ._sentence import never_seen, unknown_words
 
 if TYPE_CHECKING:
     from ._canvas import NotebookFigure
+    from ._contact_sheet import Cell, Cells, contact_sheet, stacked
     from ._image_files import figure_png
 
 __all__ = [
@@ -20,7 +21,10 @@ __all__ = [
     "NEGATIVE",
     "POSITIVE",
     "WHITE",
+    "Cell",
+    "Cells",
     "NotebookFigure",
+    "contact_sheet",
     "css",
     "figure_png",
     "never_seen",
@@ -30,10 +34,18 @@ __all__ = [
     "plot_read_out",
     "prepare",
     "save_figure",
+    "stacked",
     "unknown_words",
 ]
 
-_LATER = {"NotebookFigure": "_canvas", "figure_png": "_image_files"}
+_LATER = {
+    "Cell": "_contact_sheet",
+    "Cells": "_contact_sheet",
+    "NotebookFigure": "_canvas",
+    "contact_sheet": "_contact_sheet",
+    "figure_png": "_image_files",
+    "stacked": "_contact_sheet",
+}
 
 if not TYPE_CHECKING:
 

@@ -33,7 +33,15 @@ from ._last_block import (
     mean_pooling,
     sample_jacobian,
 )
-from ._loading import EncoderRecipe, ModelLike, encoder_of, is_loaded, load_encoder, shared_encoder
+from ._loading import (
+    DEFAULTS_FILE,
+    EncoderRecipe,
+    ModelLike,
+    encoder_of,
+    is_loaded,
+    load_encoder,
+    shared_encoder,
+)
 from ._memory_budget import MemoryBudget
 from ._names import shared_name
 from ._part import Part
@@ -49,6 +57,7 @@ from ._tower import Arrangement, Split, Tower, check_choice
 from .heads import FlairHead, LateInteractionHead, Llip, LlipHead, LlipSizes
 
 __all__ = [
+    "DEFAULTS_FILE",
     "MOST_PARTS",
     "SAMPLE_NODE",
     "Arrangement",

@@ -3,15 +3,18 @@
 from ..errors import Problem
 from . import datasets
 from ._dataset import Dataset, Phrase, Sample
+from ._estimate import Estimate, estimate
 from ._evaluate import evaluate
 from ._foil import Foil
 from ._paraphrases import GalleryImage, Paraphrase, Paraphrases
 from ._report import Report
 from ._scored_foil import ScoredFoil
 from ._scored_phrase import ScoredPhrase
+from .metrics.faithfulness import correlation
 
 __all__ = [
     "Dataset",
+    "Estimate",
     "Foil",
     "GalleryImage",
     "Paraphrase",
@@ -22,6 +25,8 @@ __all__ = [
     "Sample",
     "ScoredFoil",
     "ScoredPhrase",
+    "correlation",
     "datasets",
+    "estimate",
     "evaluate",
 ]

@@ -52,8 +52,10 @@ def evaluate(
     metrics
         A metric or its name, or a list of several, such as
         ``["pointing_game", "faithfulness"]``; all are in
-        :mod:`fpattr_widget.evaluation.metrics`. ``None``: both pointing games and
-        completeness, and of a data set with foils margins and swapped words.
+        :mod:`fpattr_widget.evaluation.metrics`. ``None`` plays the pointing games, by accuracy
+        and energy, and measures completeness; where samples are differences of two pictures, it
+        takes difference sign, order and difference pointing instead of the games; and where
+        they have foils, margins and swapped words, beside the games if there are phrases.
     layers
         A layer as in :func:`fpattr_widget.attribute`, a list of several, or
         ``"all"``: every pair of blocks of the two towers, to choose by.

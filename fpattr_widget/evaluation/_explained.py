@@ -1,16 +1,18 @@
 """A sample as an encoder reads it, and as a setup explains it: all that a metric reads."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from ..encoders import DualEncoder, PreparedImage, PreparedText
+from ..encoders import Crop, DualEncoder, Picture, PreparedImage, PreparedText, Sum
 from ..errors import InputError
 from ..methods import Game, MaskedSimilarity, Method, Removal, game_of
 from ..pairs import FeaturePairs, attribute
 from ._dataset import Box, Phrase, Sample
-from ._foil import Foil, Span
+from ._foil import Span
 from ._geometry import patches_in_boxes, seen_boxes
 
 
@@ -29,7 +31,7 @@ class Target:
     boxes
         The visible parts of its boxes, as fractions of what the model sees.
     inside
-        Which patches lie in its boxes, ``(rows, columns)`` bool.
+        Which patches of the phrase's image lie in its boxes, ``(rows, columns)`` bool.
     """
 
     number: int
@@ -47,18 +49,22 @@ class PreparedSample:
     encoder
         The encoder.
     sample
-        The sample, whose image is opened now.
+        The sample, whose images are opened now.
 
     Raises
     ------
     InputError
-        When the image or the caption cannot be read by this encoder.
+        When an image or the caption cannot be read by this encoder.
     """
 
     def __init__(self, encoder: DualEncoder, sample: Sample):
         self.encoder = encoder
         self.sample = sample
-        self.text, self.image = self._read_text(sample.caption), self._read_image(sample)
+        self.text = self._read_text(sample.caption)
+        sources = [lambda: sample.image]
+        if sample.second is not None:
+            sources.append(lambda: sample.second_image)
+        self.images = tuple(map(self._read_image, sources))
         self._foils: dict[int, tuple[PreparedText, PreparedImage | None]] = {}
         self._games: dict[tuple[object, ...], Game] = {}
 
@@ -67,9 +73,9 @@ class PreparedSample:
         assert isinstance(prepared, PreparedText)
         return prepared
 
-    def _read_image(self, of: Sample | Foil) -> PreparedImage:
+    def _read_image(self, opened: Callable[[], Any]) -> PreparedImage:
         try:
-            image = of.image
+            image = opened()
         except OSError as error:  # raised by the sample's own function
             raise InputError(
                 "image", f"cannot be read ({error})", "check the data set's files"
@@ -91,24 +97,67 @@ class PreparedSample:
         if number not in self._foils:
             foil = self.sample.foils[number]
             text = self.text if foil.caption is None else self._read_text(foil.caption)
-            image = None if foil.source is None else self._read_image(foil)
+            image = None if foil.source is None else self._read_image(lambda: foil.image)
             self._foils[number] = text, image
         return self._foils[number]
 
-    def targets(self, grid: tuple[int, int]) -> tuple[Target, ...]:
-        """Return the phrases of which the model sees a token and a box.
+    @property
+    def image(self) -> PreparedImage:
+        """The only image; raise ``InputError`` where there are two."""
+        if len(self.images) > 1:
+            raise InputError(
+                "metrics",
+                "hold one that judges one picture, and the sample is a difference of two",
+                "choose difference_pointing, difference_sign, order or completeness",
+            )
+        return self.images[0]
 
-        Parameters
-        ----------
-        grid
-            ``(rows, columns)`` of patches.
+    @property
+    def pictured(self) -> Sum:
+        """The image, or the first less the second."""
+        first, *others = map(Picture, self.images)
+        return first - others[0] if others else first
+
+    def require_two(self) -> None:
+        """Raise ``InputError`` unless the sample has two images."""
+        if len(self.images) < 2:
+            raise InputError(
+                "metrics",
+                "hold one that judges the difference of two pictures, and the sample has one",
+                "pass a data set such as fpattr_widget.datasets.differences",
+            )
+
+    def contrast(self, captions: Sequence[str]) -> np.ndarray:
+        """Return how much nearer captions are to the first image than to the second.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(captions,)`` float64: differences of cosines.
 
         Raises
         ------
         InputError
-            When the part of the image that the model sees is not known.
+            When there is no second image.
         """
-        if self.sample.phrases and self.image.crop is None:
+        self.require_two()
+        first, second = (self.encoder.similarities(image, captions) for image in self.images)
+        return first - second
+
+    def targets(self, *grids: tuple[int, int]) -> tuple[Target, ...]:
+        """Return the phrases of which the model sees a token and a box.
+
+        Parameters
+        ----------
+        grids
+            ``(rows, columns)`` of patches of each image.
+
+        Raises
+        ------
+        InputError
+            When the part of an image that the model sees is not known.
+        """
+        if self.sample.phrases and any(image.crop is None for image in self.images):
             raise InputError(
                 "image",
                 "has boxes that cannot be placed in what the model sees, because the image "
@@ -117,11 +166,12 @@ class PreparedSample:
             )
         targets = []
         for number, phrase in enumerate(self.sample.phrases):
-            assert self.image.crop is not None
-            boxes = seen_boxes(phrase.boxes, self.image.crop)
+            crop = self.images[phrase.picture].crop
+            assert crop is not None
+            boxes = seen_boxes(phrase.boxes, crop)
             tokens = tokens_in(self.text, (phrase.start, phrase.stop))
             if boxes and tokens:
-                inside = patches_in_boxes(boxes, grid)
+                inside = patches_in_boxes(boxes, grids[phrase.picture])
                 targets.append(Target(number, phrase, tokens, boxes, inside))
         return tuple(targets)
 
@@ -194,11 +244,23 @@ class ExplainedSample:
     @cached_property
     def targets(self) -> tuple[Target, ...]:
         """The phrases to judge; see :meth:`PreparedSample.targets`."""
-        return self.prepared.targets(self.pairs.grid)
+        return self.prepared.targets(*(crop.grid for crop in self.crops))
+
+    @property
+    def crops(self) -> tuple[Crop, ...]:
+        """What the model sees of each image."""
+        return tuple(panel for panel in self.pairs.columns.panels if isinstance(panel, Crop))
 
     @cached_property
     def maps(self) -> np.ndarray:
-        """The joint map of each target's tokens, ``(targets, rows, columns)`` float32."""
+        """The joint map of each target's tokens, ``(targets, rows, columns)`` float32.
+
+        Raises
+        ------
+        InputError
+            When the sample has two images.
+        """
+        self.prepared.image  # noqa: B018 - raises where there are two
         if not self.targets:
             return np.zeros((0, *self.pairs.grid), np.float32)
         return self.pairs.of_spans([target.tokens for target in self.targets])

@@ -21,9 +21,10 @@ from .runners import RUNNERS, Runner
 
 T = TypeVar("T")
 
-#: What is measured unless the user chooses: of data sets with phrases, and of those with foils.
-DEFAULT_METRICS = ("pointing_game", "pointing_energy", "completeness")
-DEFAULT_FOIL_METRICS = ("margin", "swapped_word", "completeness")
+# What is measured unless the user chooses: of phrases, of differences of two pictures, of foils.
+_OF_PHRASES = ("pointing_game", "pointing_energy", "completeness")
+_OF_DIFFERENCES = ("difference_sign", "order", "difference_pointing", "completeness")
+_OF_FOILS = ("margin", "swapped_word", "completeness")
 
 _LAYERS_REMEDY = "pass 'all', a layer or a list of layers"
 
@@ -119,12 +120,14 @@ def plan(
     return Evaluation(task, dataset, records, reading, RUNNERS[runner]())
 
 
-def _default_metrics(dataset: Dataset) -> list[str]:
+def _default_metrics(dataset: Dataset) -> tuple[str, ...]:
     """Return what is measured of a data set unless the user chooses."""
-    of_foils = DEFAULT_FOIL_METRICS if any(sample.foils for sample in dataset) else ()
+    if any(sample.second is not None for sample in dataset):
+        return _OF_DIFFERENCES
+    if not any(sample.foils for sample in dataset):
+        return _OF_PHRASES
     has_phrases = any(sample.phrases for sample in dataset)
-    of_phrases = DEFAULT_METRICS if has_phrases or not of_foils else ()
-    return list(dict.fromkeys([*of_foils, *of_phrases]))
+    return tuple(dict.fromkeys([*_OF_FOILS, *(_OF_PHRASES if has_phrases else ())]))
 
 
 def _described(

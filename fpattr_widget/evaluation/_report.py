@@ -316,9 +316,11 @@ class Report:
         A view is made when its title is first opened. Parameters as for
         :meth:`worst`.
         """
-        from ._browse import browse
+        from ..widget import accordion
 
-        return browse(self.worst(number, metric, **options))
+        examples = self.worst(number, metric, **options)
+        titles = [f"{one.title}: {one.metric} {one.value:.2f}" for one in examples]
+        return accordion(titles, [one.widget for one in examples])
 
     # Drawings
 

@@ -59,13 +59,15 @@ class ScoredPhrase:
     def widget(self, **options: "Unpack[ViewOptions]") -> "PairsWidget":
         """Return the linked view with the phrase's words pinned and its boxes outlined.
 
-        Options as for ``PairsWidget``. The outlines are drawn on the view's picture.
+        Options as for ``PairsWidget``. The outlines are drawn on the view's picture, of two on
+        that which the phrase is about.
         """
         explained = self._explained()
         target = next(t for t in explained.targets if t.number == self.number)
-        pairs = explained.pairs
-        view = pairs.over(outlined(pairs.picture, target.boxes)).widget(**options)
-        view.selected_tokens = list(target.tokens)
+        part = target.phrase.picture
+        picture = outlined(explained.crops[part].picture, target.boxes)
+        view = explained.pairs.over(picture, part).widget(**options)
+        view.selected_rows = list(target.tokens)
         return view
 
     def _explained(self) -> ExplainedSample:

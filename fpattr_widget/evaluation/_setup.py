@@ -56,7 +56,7 @@ class Setup:
         features_at = self.encoder.resolve_layers(-1) if layers is None else layers
         return ExplainedSample(
             prepared,
-            attribute(self.encoder, prepared.image, prepared.text, self.method, layers),
+            attribute(self.encoder, prepared.pictured, prepared.text, self.method, layers),
             self.method,
             features_at,
             str(self.name),

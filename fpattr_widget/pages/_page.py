@@ -6,7 +6,7 @@ import html
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -120,7 +120,7 @@ def to_html(
     sections = [section(shown, strip_image) for shown in explained]
     if form == "fragment":
         return "\n".join([*sections, _tag("script", _script(), nonce), ""])
-    name = html.escape(_encodable(title), quote=True)
+    name = html.escape(encodable_text(title), quote=True)
     if form == "page":
         return page([f"<h1>{name}</h1>", *sections], name, nonce)
     source = html.escape(page(sections, name, nonce), quote=True)
@@ -155,11 +155,24 @@ def save_html(
     write_atomically(path, page.encode())
 
 
-def page(body: list[str], title: str, nonce: str | None = None) -> str:
-    """Return a page of parts in HTML, among them those that :func:`section` returned."""
-    script = _script()
+def page(body: list[str], title: str, nonce: str | None = None, scripts: Sequence[str] = ()) -> str:
+    """Return a page of parts in HTML, among them those that :func:`section` returned.
+
+    Parameters
+    ----------
+    body
+        The parts.
+    title
+        As HTML.
+    nonce
+        See :func:`to_html`.
+    scripts
+        Further files of the built front end that run once the explanations are shown.
+    """
+    texts = [_script(), *map(_script, scripts)]
+    hashes = " ".join(map(_hash, texts))
     policy = (
-        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(_STYLE)}; "
+        f"default-src 'none'; script-src {hashes}; style-src {_hash(_STYLE)}; "
         "img-src blob: data:; base-uri 'none'; form-action 'none'"
     )
     lines = [
@@ -172,7 +185,7 @@ def page(body: list[str], title: str, nonce: str | None = None) -> str:
         f"<title>{title}</title>",
         _tag("style", _STYLE, nonce),
         *body,
-        _tag("script", script, nonce),
+        *(_tag("script", text, nonce) for text in texts),
         "</html>",
         "",
     ]
@@ -190,9 +203,9 @@ def section(shown: Explained, strip_image: bool = False) -> str:
     state = {**subject, **parts, **computed_state(pairs), **kept_state}
     drawing = _drawing(pairs)
     data = base64.b64encode(drawing.data).decode()
-    caption = html.escape(_encodable(title_of(pairs.rows, pairs.columns)), quote=True)
+    caption = html.escape(encodable_text(title_of(pairs.rows, pairs.columns)), quote=True)
     return (
-        f'<div data-fpattr><script type="application/json">{_json(state)}</script>'
+        f'<div data-fpattr><script type="application/json">{json_text(state)}</script>'
         f'<img alt="{caption}" src="data:{drawing.media_type};base64,{data}"></div>'
     )
 
@@ -216,7 +229,7 @@ def _pairs_and_state(shown: Explained) -> tuple[FeaturePairs, dict[str, Any]]:
     raise InputError("explained", f"holds a {type(shown).__name__}", "pass pairs or widgets")
 
 
-def _json(state: dict[str, Any]) -> str:
+def json_text(state: Mapping[str, Any]) -> str:
     """Return JSON without any character that could end a script element."""
 
     def packed(value: bytes) -> dict[str, str]:
@@ -235,11 +248,11 @@ def _hash(content: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-def _encodable(text: str) -> str:
+def encodable_text(text: str) -> str:
     """Return text without halves of surrogate pairs, which cannot be written."""
     return text.encode("utf-8", "replace").decode()
 
 
-def _script() -> str:
-    file = files("fpattr_widget.widget") / "static" / "page.js"
+def _script(name: str = "page.js") -> str:
+    file = files("fpattr_widget.widget") / "static" / name
     return file.read_text(encoding="utf-8")

@@ -429,14 +429,26 @@ class FeaturePairs:
             part=lambda part: self._part_of(part).words(),
         )
 
-    def over(self, picture: Image.Image) -> "FeaturePairs":
+    def over(self, picture: Image.Image, part: int = 0) -> "FeaturePairs":
         """Return the same pairs with another picture, such as one with annotations.
 
         Parameters
         ----------
         picture
             It is covered by the grid of patches, as the original one is.
+        part
+            Number of the panel among the columns that it takes the place of.
+
+        Raises
+        ------
+        InputError
+            When that is no picture.
         """
+        panels = list(self.columns.panels)
+        crop = panels[part] if 0 <= part < len(panels) else None
+        if not isinstance(crop, Crop):
+            raise InputError("part", f"is {part!r}, which is no picture", "pass one that is")
+        panels[part] = replace(crop, picture=picture)
 
         def measure() -> Interactions:
             with self._lock:
@@ -447,11 +459,11 @@ class FeaturePairs:
         return FeaturePairs(
             known if isinstance(known, Recorded) else measure,
             rows=self.rows,
-            columns=replace(self.columns, panels=(replace(self._crop, picture=picture),)),
+            columns=replace(self.columns, panels=tuple(panels)),
             about=self.about,
             cheaper_alternative=self.cheaper_alternative,
             parts=self._parts,
-            part=lambda part: self._part_of(part).over(picture),
+            part=lambda name: self._part_of(name).over(picture, part),
         )
 
     def feature_rows(self, features: str | Iterable[int | str]) -> np.ndarray:

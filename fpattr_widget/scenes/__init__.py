@@ -41,6 +41,7 @@ from ._layout import (
     sample_quarters,
     sample_scene,
 )
+from ._paraphrases import REWRITES, Rewording, reword
 from ._render import Sprites, render, render_joined
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "DIFFERENCE_WORDS",
     "GROUNDS",
     "KINDS",
+    "REWRITES",
     "TRAINED_KINDS",
     "WITHHELD_KINDS",
     "WORDINGS",
@@ -57,6 +59,7 @@ __all__ = [
     "Example",
     "Kind",
     "Mention",
+    "Rewording",
     "Scene",
     "SceneObject",
     "Shown",
@@ -77,6 +80,7 @@ __all__ = [
     "misplace",
     "render",
     "render_joined",
+    "reword",
     "sample_quarters",
     "sample_scene",
     "single_out",

@@ -10,7 +10,11 @@ import numpy as np
 from ._kinds import KINDS, TRAINED_KINDS, Kind
 from ._layout import BIG_FROM, GROUNDS, SMALL_BELOW, Scene, SceneObject
 
-_OPENINGS = ("", "", "", "", "a picture of ", "a photo of ", "there is ", "this is ", "i see ")
+#: What captions begin with.
+OPENINGS = ("", "", "", "", "a picture of ", "a photo of ", "there is ", "this is ", "i see ")
+
+#: Words for where in the picture a thing is.
+PLACES = ("on the left", "on the right", "at the top", "at the bottom")
 
 _OPPOSITE_PLACES = {
     "left": "right",
@@ -25,7 +29,8 @@ _OPPOSITE_PLACES = {
 _OPPOSITE_SIZES = {"big": "small", "small": "big", "large": "little", "little": "large"}
 _OPPOSITES = _OPPOSITE_PLACES | _OPPOSITE_SIZES
 
-_NUMBERS = {2: "two", 3: "three", 4: "four"}
+#: Words for how many things of a kind there are.
+NUMBERS = {2: "two", 3: "three", 4: "four"}
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,8 @@ class _Writer:
 def vocabulary() -> list[str]:
     """All words that :func:`describe` can use, sorted."""
     words = {"a", "an", "and", "at", "with", "next", "to", "the", "of", "beside", "."}
-    words |= set(_OPPOSITES) | set(_NUMBERS.values())
-    for phrase in (*_OPENINGS, *(phrase or "" for phrase in GROUNDS.values())):
+    words |= set(_OPPOSITES) | set(NUMBERS.values())
+    for phrase in (*OPENINGS, *(phrase or "" for phrase in GROUNDS.values())):
         words |= set(phrase.split())
     for kind in KINDS.values():
         words |= {kind.name, kind.plural}
@@ -87,7 +92,7 @@ def _noun_phrase(
 ) -> None:
     kind = KINDS[scene.objects[group[0]].kind]
     if len(group) > 1:
-        writer.say(_NUMBERS[len(group)] + " ")
+        writer.say(NUMBERS[len(group)] + " ")
         writer.name(kind.plural, group)
         return
     size = _size_word(scene.objects[group[0]].extent, generator)
@@ -114,9 +119,8 @@ def _directions(first: SceneObject, second: SceneObject) -> list[list[str]]:
 def _places(thing: SceneObject) -> list[str]:
     """Return true phrases for where in the picture an object is."""
     x, y = thing.centre
-    across = {x < 0.4: "on the left", x > 0.6: "on the right"}
-    down = {y < 0.4: "at the top", y > 0.6: "at the bottom"}
-    return [words[True] for words in (across, down) if True in words]
+    true = (x < 0.4, x > 0.6, y < 0.4, y > 0.6)
+    return [words for words, holds in zip(PLACES, true, strict=True) if holds]
 
 
 def _relation(first: SceneObject, second: SceneObject, generator: np.random.Generator) -> str:
@@ -152,7 +156,7 @@ def describe(scene: Scene, generator: np.random.Generator, *, complete: bool = F
         Lower-case text, each noun linked to its objects.
     """
     writer = _Writer()
-    writer.say(str(generator.choice(_OPENINGS)))
+    writer.say(str(generator.choice(OPENINGS)))
     groups = _groups(scene)
     order = [groups[i] for i in generator.permutation(len(groups))]
     if not complete and len(order) > 1 and generator.random() < 0.4:
@@ -195,7 +199,7 @@ def single_out(scene: Scene, generator: np.random.Generator) -> list[Caption]:
     captions = []
     for group in _groups(scene):
         writer = _Writer()
-        writer.say(str(generator.choice(_OPENINGS)))
+        writer.say(str(generator.choice(OPENINGS)))
         _noun_phrase(writer, scene, group, generator)
         places = _places(scene.objects[group[0]]) if len(group) == 1 else []
         if places and generator.random() < 0.2:
@@ -249,7 +253,7 @@ def locate(scene: Scene, generator: np.random.Generator) -> tuple[Caption, str] 
     ]
     placed = [(index, words) for index in lone for words in _places(scene.objects[index])]
     writer = _Writer()
-    writer.say(str(generator.choice(_OPENINGS)))
+    writer.say(str(generator.choice(OPENINGS)))
     if related and (not placed or generator.random() < 0.75):
         first, second, choices = related[int(generator.integers(len(related)))]
         _noun_phrase(writer, scene, (first,), generator)

@@ -28,7 +28,7 @@ from ..scenes import (
 )
 from ._model import IMAGE_SIZE
 
-_TRAINING_STREAM = 0  # held-out scenes come from others
+TRAINING_STREAM = 0  # held-out scenes come from others
 _SCENES, _WORDS = 0, 1
 _MIRRORED_AFTER = 8  # rendered batches
 _LOCATED = 0.7  # share of the pictures with a caption of where an object is
@@ -162,13 +162,13 @@ class Pictures:
 
     def words(self, step: int) -> np.random.Generator:
         """Return the generator that draws the captions of a step."""
-        return np.random.default_rng([_TRAINING_STREAM, self.seed, _WORDS, step])
+        return np.random.default_rng([TRAINING_STREAM, self.seed, _WORDS, step])
 
     def _render(self, number: int) -> tuple[list[Scene], np.ndarray]:
         if self.sprites is None:
             self.sprites = Sprites(self.sprites_folder)
         sprites = self.sprites
-        generator = np.random.default_rng([_TRAINING_STREAM, self.seed, _SCENES, number])
+        generator = np.random.default_rng([TRAINING_STREAM, self.seed, _SCENES, number])
         progress = 2 * number / self.growing_until if self.growing_until else 1.0
         joined_share = _JOINED if progress < 1 else _JOINED_LATER
         counts = np.arange(1, 2 if progress < 0.08 else 3 if progress < 0.3 else 5)

@@ -42,8 +42,9 @@ class Learner(ABC, Generic[AnyBatch]):
     def __init__(self, model: Any, tokenizer: Any, learning_rate: float, hidden: float):
         self.model = model.train()
         self.tokenizer = tokenizer
-        decayed = [p for p in model.parameters() if p.ndim > 1]
-        other = [p for p in model.parameters() if p.ndim <= 1]
+        learning = [p for p in model.parameters() if p.requires_grad]
+        decayed = [p for p in learning if p.ndim > 1]
+        other = [p for p in learning if p.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
             [{"params": decayed, "weight_decay": 0.05}, {"params": other, "weight_decay": 0.0}],
             lr=learning_rate,

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
-from importlib.resources import files
 from typing import Any, Unpack
 
 import ipywidgets
@@ -41,6 +40,7 @@ from ._locked_state import LockedState
 from ._patience import Patience
 from ._server import RowServer
 from ._setting_traits import SettingTraits, lists_settings
+from ._static import built
 
 #: Takes ``"caption"`` and a string, or ``"image"`` and a file's bytes.
 EditCallback = Callable[[str, Any], object]
@@ -57,18 +57,6 @@ _PINS = ("selected_rows", "selected_columns")
 _KEPT = (*_PINS, *STANDALONE_SETTINGS)  # by a page without a kernel
 _CAPTIONED = ["sentence", "picture"]  # the panels of a caption and a picture
 _OTHER_VERSION = "This view was made by another version of fpattr_widget: run its cell again."
-
-
-def _built(name: str) -> str:
-    """Return a file of the built front end as text; anywidget would watch a path for changes."""
-    file = files("fpattr_widget.widget") / "static" / name
-    try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ImportError(
-            "the front end of fpattr_widget is not built: run `npm install && npm run build` in "
-            "the repository, or install the wheel"
-        ) from None
 
 
 def _as_bytes(value: Any, _widget: object) -> bytes:
@@ -139,8 +127,8 @@ class PairsWidget(LockedState, SettingTraits):  # type: ignore[misc]
     """
 
     # Traits of their own: anywidget would add them to each instance.
-    _esm = traitlets.Unicode(_built("widget.js")).tag(sync=True)
-    _css = traitlets.Unicode(_built("widget.css")).tag(sync=True)
+    _esm = traitlets.Unicode(built("widget.js")).tag(sync=True)
+    _css = traitlets.Unicode(built("widget.css")).tag(sync=True)
     _anywidget_id = traitlets.Unicode("fpattr_widget.PairsWidget").tag(sync=True)
 
     sides = traitlets.List(traitlets.Dict()).tag(sync=True)

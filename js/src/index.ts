@@ -1,6 +1,7 @@
 /** The widget's module: one store per model, any number of views of it. */
 
 import type { AnyWidget } from "@anywidget/types";
+import { lifetime } from "./model/lifetime";
 import type { Model, Traits } from "./model/protocol";
 import { Scale } from "./model/scale";
 import { Selection } from "./model/selection";
@@ -11,17 +12,6 @@ interface Props {
   model: Model;
   /** Newer hosts end it; older ones call the clean-up that is given back. */
   signal?: AbortSignal;
-}
-
-/** A controller that ends with the host's signal too, and the function that ends it. */
-function lifetime(host: AbortSignal | undefined): AbortController {
-  const controller = new AbortController();
-  if (host?.aborted) controller.abort();
-  host?.addEventListener("abort", () => controller.abort(), {
-    once: true,
-    signal: controller.signal,
-  });
-  return controller;
 }
 
 export default (() => {

@@ -26,13 +26,13 @@ const files: Record<string, string> = import.meta.glob("../../tests/contract/*.j
   import: "default",
   eager: true,
 });
-const [styles = ""] = Object.values(
-  import.meta.glob("../src/styles.css", {
+const styles = Object.values(
+  import.meta.glob(["../src/theme.css", "../src/styles.css"], {
     query: "?raw",
     import: "default",
     eager: true,
   }) as Record<string, string>,
-);
+).join("");
 
 // biome-ignore lint/suspicious/noExplicitAny: JSON
 function contract(name: string): any {

@@ -496,7 +496,7 @@ def test_where_boxes_lie_must_be_known(encoder):
         ({"methods": []}, "methods"),
         ({"metrics": "accuracy"}, "metrics"),
         ({"metrics": Agreement}, "metrics"),
-        ({"metrics": None}, "metrics"),
+        ({"metrics": [None]}, "metrics"),
         ({"metrics": []}, "metrics"),
         ({"metrics": "agreement"}, "metrics"),
         ({"layers": "last"}, "layers"),

@@ -337,13 +337,13 @@ def test_pairs_of_foils(encoder, dataset):
 def test_what_is_measured_unless_one_chooses(dataset):
     plain = sample("one", phrase("dog", "dog", cell(0, 0)))
     bare = foiled(Foil("a cat"))
-    of_foils = ["margin", "swapped_word", "completeness"]
-    of_phrases = ["pointing_game", "pointing_energy"]
+    of_foils = ("margin", "swapped_word", "completeness")
+    of_phrases = ("pointing_game", "pointing_energy", "completeness")
     for samples, expected in (
         ([bare], of_foils),
-        (dataset.samples, [*of_foils, *of_phrases]),
-        ([plain], [*of_phrases, "completeness"]),
-        ([sample("one")], [*of_phrases, "completeness"]),
+        (dataset.samples, (*of_foils, *of_phrases[:2])),
+        ([plain], of_phrases),
+        ([sample("one")], of_phrases),
     ):
         assert _default_metrics(Dataset("mine", samples)) == expected
 

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 import fpattr_widget as fp
-from fpattr_widget.choices import DATASET_FILES, MethodName, MetricName
+from fpattr_widget.choices import DATASET_FILES, PARAPHRASE_FILES, MethodName, MetricName
 from fpattr_widget.evaluation.metrics import METRICS
 from fpattr_widget.methods import METHODS
 from fpattr_widget.view import ViewOptions
@@ -85,7 +85,7 @@ def test_a_checker_and_python_find_the_same_names():
 def test_the_names_that_can_be_chosen_are_those_that_there_are():
     assert get_args(MethodName) == tuple(METHODS)
     assert get_args(MetricName) == tuple(METRICS)
-    offered = {name.replace("-", "_") for name in DATASET_FILES}
+    offered = {name.replace("-", "_") for name in {**DATASET_FILES, **PARAPHRASE_FILES}}
     assert offered == set(fp.datasets.__all__)
 
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(900)
 
 ROOT = Path(__file__).parents[2]
 CONSTRAINTS = ROOT / "tests" / "constraints.txt"
-STATIC = ("widget.js", "widget.css", "page.js")
+STATIC = ("widget.js", "widget.css", "page.js", "gallery.js", "gallery.css", "gallery_page.js")
 
 #: The folder of a release: its own files are checked, with all that they require installed anew.
 RELEASE = os.environ.get("FPATTR_RELEASE")

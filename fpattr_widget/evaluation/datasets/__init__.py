@@ -6,15 +6,20 @@ To add a data set, write one file with a function of its name that returns a
 ``finished``. Sources of images must be paths or picklable objects, so that
 samples can be sent to other processes. To offer it on the command line, add its
 files to ``DATASET_FILES`` in ``fpattr_widget/choices.py``; a test compares the two.
+Functions that return ``Paraphrases`` are in ``PARAPHRASE_FILES`` there.
 """
 
 from .aro import aro
 from .coco import coco
+from .coco_paraphrases import coco_paraphrases
 from .differences import differences
 from .flickr30k_entities import flickr30k_entities
 from .grids import grids
 from .hnc import hnc
+from .paraphrase_table import paraphrase_table
+from .photograph_paraphrases import photograph_paraphrases
 from .photographs import photographs
+from .scene_paraphrases import scene_paraphrases
 from .scenes import examples, scenes
 from .sugarcrepe import sugarcrepe
 from .table import table
@@ -23,12 +28,16 @@ from .winoground import winoground
 __all__ = [
     "aro",
     "coco",
+    "coco_paraphrases",
     "differences",
     "examples",
     "flickr30k_entities",
     "grids",
     "hnc",
+    "paraphrase_table",
+    "photograph_paraphrases",
     "photographs",
+    "scene_paraphrases",
     "scenes",
     "sugarcrepe",
     "table",

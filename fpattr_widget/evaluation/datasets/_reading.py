@@ -1,11 +1,13 @@
 """Tolerant parsing of untrusted files, shared by all readers."""
 
+import csv
+import io
 import json
 import math
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,6 +84,58 @@ def read_argument(value: Any, argument: str) -> tuple[Path, str]:
         return path, read_text(path)
     except UnusableError as error:
         raise InputError(argument, f"cannot be read ({path} {error})", "check the path") from error
+
+
+def csv_lines(
+    path: Path, text: str, argument: str, needed: Sequence[str], log: ProblemLog
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield each line of a CSV file that is not blank: its place, and its columns by name.
+
+    Parameters
+    ----------
+    path, text
+        Of the file, whose first line names the columns.
+    argument
+        Which argument names the file.
+    needed
+        Columns that have to be there; names of columns are read in lower case.
+    log
+        Takes lines that cannot be read.
+
+    Raises
+    ------
+    InputError
+        When the first line cannot be read, or lacks a column.
+    """
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = [name.strip().lower() for name in next(rows, [])]
+    except csv.Error as error:
+        raise InputError(
+            argument, f"cannot be read: line 1 of {path} is no CSV ({error})", "mend the line"
+        ) from error
+    missing = [name for name in needed if name not in header]
+    if missing:
+        raise InputError(
+            argument,
+            f"has no column {missing[0]!r}",
+            f"name {', '.join(needed)} in the first line, separated by commas",
+        )
+    while True:
+        place = f"line {rows.line_num + 1}"
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            log.add(path.name, place, f"is no CSV ({error})")
+            continue
+        if row is None:
+            return
+        if not any(part.strip() for part in row):
+            continue
+        if len(row) == len(header):
+            yield place, dict(zip(header, row, strict=True))
+        else:
+            log.add(path.name, place, f"has {len(row)} columns in place of {len(header)}")
 
 
 def parse_json(text: str) -> Any:
@@ -321,17 +375,37 @@ def finished(
             log.add(file, "", f"two samples have the name {quoted(sample.name)}")
         else:
             kept[sample.name] = sample
+    tell(name, kept, log, argument)
+    return Dataset(name, kept.values(), log.problems)
+
+
+def tell(name: str, found: Sized, log: ProblemLog, argument: str, of: str = "samples") -> None:
+    """Warn when parts of a data set's files could not be read.
+
+    Parameters
+    ----------
+    name
+        Of the data set.
+    found, of
+        What was read, and what that is.
+    log, argument
+        See :func:`finished`.
+
+    Raises
+    ------
+    InputError
+        When nothing was found.
+    """
     problems = log.problems
-    if not kept:
+    if not found:
         reason = "nothing is in it"
         if problems:
             reason = f"the first problem of {len(problems)} is {problems[0]}"
-        raise InputError(argument, f"gives no samples ({reason})", "pass one that holds some")
+        raise InputError(argument, f"gives no {of} ({reason})", "pass one that holds some")
     if problems:
         count = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
         warnings.warn(
             f"The data set {name!r} has {count}, listed in its `problems`; "
             f"the first: {problems[0]}.",
-            stacklevel=3,
+            stacklevel=4,
         )
-    return Dataset(name, kept.values(), problems)

@@ -22,10 +22,13 @@ from ._reading import (
     read_json,
 )
 
-_Identity = int | str
+#: What tells entries of COCO's lists apart.
+Identity = int | str
 
 
-class _Picture(NamedTuple):
+class Picture(NamedTuple):
+    """An image, and where it is."""
+
     file_name: str
     path: Path
     width: float
@@ -69,10 +72,10 @@ def coco(instances: Any, captions: Any, images: Any) -> Dataset:
     captioning", EMNLP 2018.
     """
     log = ProblemLog()
-    instances_path, truth = _content(instances, "instances", ("images", "annotations"))
-    captions_path, written = _content(captions, "captions", ("annotations",))
+    instances_path, truth = read_content(instances, "instances", ("images", "annotations"))
+    captions_path, written = read_content(captions, "captions", ("annotations",))
     folder = ImageFolder(as_folder(images, "images"))
-    pictures = _pictures(truth, instances_path.name, folder, log)
+    pictures = read_pictures(truth, instances_path.name, folder, log)
     categories = _categories(truth, instances_path.name, log)
     boxes = _boxes(truth, instances_path.name, pictures, categories, log)
     words = _Words(categories.values())
@@ -80,7 +83,8 @@ def coco(instances: Any, captions: Any, images: Any) -> Dataset:
     return finished("coco", samples, log, "captions", captions_path.name)
 
 
-def _content(value: Any, argument: str, needed: tuple[str, ...]) -> tuple[Path, dict[str, Any]]:
+def read_content(value: Any, argument: str, needed: tuple[str, ...]) -> tuple[Path, dict[str, Any]]:
+    """Return the path and the content of one of COCO's files, which has the lists ``needed``."""
     path, content = read_json(value, argument)
     for key in needed:
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
@@ -90,7 +94,7 @@ def _content(value: Any, argument: str, needed: tuple[str, ...]) -> tuple[Path, 
     return path, content
 
 
-def _entries(
+def entries_of(
     content: dict[str, Any], key: str, file: str, log: ProblemLog
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each object of a list with its place; log what is not an object."""
@@ -103,35 +107,36 @@ def _entries(
             log.add(file, place, "is no object")
 
 
-def _identity(entry: dict[str, Any], key: str) -> _Identity:
+def identity_of(entry: dict[str, Any], key: str) -> Identity:
+    """Return an id of an entry, else raise :class:`UnusableError`."""
     value = entry.get(key)
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise UnusableError(f'"{key}" is missing or no id')
     return value
 
 
-def _pictures(
+def read_pictures(
     truth: dict[str, Any], file: str, folder: ImageFolder, log: ProblemLog
-) -> dict[_Identity, _Picture | None]:
+) -> dict[Identity, Picture | None]:
     """Return the images by id; ``None`` for those that cannot be used."""
-    pictures: dict[_Identity, _Picture | None] = {}
-    for place, entry in _entries(truth, "images", file, log):
+    pictures: dict[Identity, Picture | None] = {}
+    for place, entry in entries_of(truth, "images", file, log):
         with log.catching(file, place):
-            identity = _identity(entry, "id")
+            identity = identity_of(entry, "id")
             if identity in pictures:
                 raise UnusableError(f"the image id {quoted(identity)} is there twice")
             pictures[identity] = None
             name = as_text(entry.get("file_name"), '"file_name"')
             width, height = (as_side(entry.get(key), f'"{key}"') for key in ("width", "height"))
-            pictures[identity] = _Picture(name, folder.find_inside(name), width, height)
+            pictures[identity] = Picture(name, folder.find_inside(name), width, height)
     return pictures
 
 
-def _categories(truth: dict[str, Any], file: str, log: ProblemLog) -> dict[_Identity, str]:
-    categories: dict[_Identity, str] = {}
-    for place, entry in _entries(truth, "categories", file, log):
+def _categories(truth: dict[str, Any], file: str, log: ProblemLog) -> dict[Identity, str]:
+    categories: dict[Identity, str] = {}
+    for place, entry in entries_of(truth, "categories", file, log):
         with log.catching(file, place):
-            identity = _identity(entry, "id")
+            identity = identity_of(entry, "id")
             if identity in categories:
                 raise UnusableError(f"the category id {quoted(identity)} is there twice")
             categories[identity] = as_text(entry.get("name"), '"name"')
@@ -143,29 +148,30 @@ def _categories(truth: dict[str, Any], file: str, log: ProblemLog) -> dict[_Iden
 def _boxes(
     truth: dict[str, Any],
     file: str,
-    pictures: dict[_Identity, _Picture | None],
-    categories: dict[_Identity, str],
+    pictures: dict[Identity, Picture | None],
+    categories: dict[Identity, str],
     log: ProblemLog,
-) -> dict[tuple[_Identity, str], list[Box]]:
+) -> dict[tuple[Identity, str], list[Box]]:
     """Return the boxes by image and category."""
-    boxes: dict[tuple[_Identity, str], list[Box]] = {}
-    for place, entry in _entries(truth, "annotations", file, log):
+    boxes: dict[tuple[Identity, str], list[Box]] = {}
+    for place, entry in entries_of(truth, "annotations", file, log):
         with log.catching(file, place):
-            picture = _picture(entry, pictures)
+            picture = picture_of(entry, pictures)
             if picture is None:  # logged already
                 continue
-            category = _identity(entry, "category_id")
+            category = identity_of(entry, "category_id")
             if category not in categories:
                 raise UnusableError(f"there is no category with the id {quoted(category)}")
             sides = ("x", "y", "width", "height")
             x, y, across, down = as_numbers(entry.get("bbox"), '"bbox"', sides)
             box = as_box((x, y, x + across, y + down), picture.width, picture.height)
-            boxes.setdefault((_identity(entry, "image_id"), categories[category]), []).append(box)
+            boxes.setdefault((identity_of(entry, "image_id"), categories[category]), []).append(box)
     return boxes
 
 
-def _picture(entry: dict[str, Any], pictures: dict[_Identity, _Picture | None]) -> _Picture | None:
-    identity = _identity(entry, "image_id")
+def picture_of(entry: dict[str, Any], pictures: dict[Identity, Picture | None]) -> Picture | None:
+    """Return the image of an annotation; ``None`` where it was logged that it cannot be used."""
+    identity = identity_of(entry, "image_id")
     if identity not in pictures:
         raise UnusableError(f"there is no image with the id {quoted(identity)}")
     return pictures[identity]
@@ -174,23 +180,23 @@ def _picture(entry: dict[str, Any], pictures: dict[_Identity, _Picture | None]) 
 def _samples(
     written: dict[str, Any],
     file: str,
-    pictures: dict[_Identity, _Picture | None],
-    boxes: dict[tuple[_Identity, str], list[Box]],
+    pictures: dict[Identity, Picture | None],
+    boxes: dict[tuple[Identity, str], list[Box]],
     words: "_Words",
     log: ProblemLog,
 ) -> Iterator[Sample]:
-    seen: set[_Identity] = set()
-    for place, entry in _entries(written, "annotations", file, log):
+    seen: set[Identity] = set()
+    for place, entry in entries_of(written, "annotations", file, log):
         with log.catching(file, place):
-            picture = _picture(entry, pictures)
+            picture = picture_of(entry, pictures)
             if picture is None:
                 continue
-            identity = _identity(entry, "id")
+            identity = identity_of(entry, "id")
             caption = as_text(entry.get("caption"), '"caption"').strip()
             if identity in seen:
                 raise UnusableError(f"the caption id {quoted(identity)} is there twice")
             seen.add(identity)
-            image = _identity(entry, "image_id")
+            image = identity_of(entry, "image_id")
             named = {
                 (start, stop, category): boxes.get((image, category), [])
                 for start, stop, category in words.find(caption)

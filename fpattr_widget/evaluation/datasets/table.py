@@ -1,7 +1,5 @@
 """Your own images, captions and boxes, from a CSV file or from lines of JSON."""
 
-import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from ._reading import (
     as_number,
     as_numbers,
     as_text,
+    csv_lines,
     finished,
     parse_json,
     phrases,
@@ -152,38 +151,12 @@ class _Gathered:
 
 
 def _read_csv(text: str, file: Path, gathered: _Gathered, log: ProblemLog) -> None:
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        header = [name.strip().lower() for name in next(rows, [])]
-    except csv.Error as error:
-        raise InputError(
-            "path", f"cannot be read: line 1 of {file} is no CSV ({error})", "mend the line"
-        ) from error
-    missing = [name for name in _NEEDED if name not in header]
-    if missing:
-        raise InputError(
-            "path",
-            f"has no column {missing[0]!r}",
-            f"name {', '.join(_NEEDED)} in the first line, separated by commas",
-        )
-    while True:
-        place = f"line {rows.line_num + 1}"
-        try:
-            row = next(rows, None)
-        except csv.Error as error:
-            log.add(file.name, place, f"is no CSV ({error})")
-            continue
-        if row is None:
-            return
-        if any(part.strip() for part in row):
-            with log.catching(file.name, place):
-                _add_row(header, row, gathered)
+    for place, entry in csv_lines(file, text, "path", _NEEDED, log):
+        with log.catching(file.name, place):
+            _add_line(entry, gathered)
 
 
-def _add_row(header: list[str], row: list[str], gathered: _Gathered) -> None:
-    if len(row) != len(header):
-        raise UnusableError(f"has {len(row)} columns in place of {len(header)}")
-    entry = dict(zip(header, row, strict=True))
+def _add_line(entry: dict[str, str], gathered: _Gathered) -> None:
     image = as_text(entry["image"], "image").strip()
     caption = as_text(entry["caption"], "caption")
     if not gathered.usable(image):

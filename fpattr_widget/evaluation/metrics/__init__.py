@@ -12,11 +12,14 @@ from ._metric import Metric, MetricTraits
 from .agreement import Agreement
 from .class_sensitivity import ClassSensitivity
 from .completeness import Completeness
+from .difference_pointing import DifferencePointing
+from .difference_sign import DifferenceSign
 from .faithfulness import Faithfulness
 from .forced_explanation import ForcedExplanation
 from .grid_pointing_game import GridPointingGame
 from .insertion_deletion import InsertionDeletion
 from .margin import Margin
+from .order import Order
 from .pointing_energy import PointingEnergy
 from .pointing_game import PointingGame
 from .reference_agreement import ReferenceAgreement, map_agreement
@@ -32,6 +35,9 @@ METRICS: dict[str, type[Metric]] = {
     "completeness": Completeness,
     "agreement": Agreement,
     "reference_agreement": ReferenceAgreement,
+    "difference_sign": DifferenceSign,
+    "order": Order,
+    "difference_pointing": DifferencePointing,
     "soft_overlap": SoftOverlap,
     "margin": Margin,
     "swapped_word": SwappedWord,
@@ -44,6 +50,8 @@ __all__ = [
     "Agreement",
     "ClassSensitivity",
     "Completeness",
+    "DifferencePointing",
+    "DifferenceSign",
     "Faithfulness",
     "ForcedExplanation",
     "GridPointingGame",
@@ -51,6 +59,7 @@ __all__ = [
     "Margin",
     "Metric",
     "MetricTraits",
+    "Order",
     "PointingEnergy",
     "PointingGame",
     "ReferenceAgreement",

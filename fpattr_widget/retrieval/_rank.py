@@ -1,0 +1,88 @@
+"""``rank``: pictures by a caption, or captions by a picture."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from ..checks import as_count
+from ..encoders import (
+    CaptionLike,
+    Embeddings,
+    ImageLike,
+    Layer,
+    ModelLike,
+    ProcessorLike,
+    Sum,
+    encoder_of,
+)
+from ..methods import method_of
+from ..pairs import MethodLike
+from ._ranked import items_of, prepared, query_of, scored
+from ._ranking import RankedItem, Ranking
+
+
+def rank(
+    images: str | Embeddings | Iterable[ImageLike | CaptionLike | Sum],
+    query: CaptionLike | ImageLike | Sum,
+    *,
+    model: ModelLike = "bundled",
+    processor: ProcessorLike = None,
+    method: MethodLike = "integrated_jacobians",
+    layer: Layer = None,
+    top: int | None = None,
+    progress: bool = True,
+) -> Ranking:
+    """Rank pictures by how well they fit a caption, or captions by how well they fit a picture.
+
+    ``rank("photos", "a red car")``, ``rank(captions, query="photo.jpg")``,
+    ``rank("photos", Text("a red car") - Text("a car"))``. Scores are cosine similarities, or
+    what the model's head makes; by a sum of inputs, the weighted sum of theirs.
+
+    Parameters
+    ----------
+    images
+        A folder, in which pictures are looked for at any depth; pictures or captions, each as
+        :func:`attribute` takes it; or :class:`Embeddings` of the same model. Of a list of
+        strings, the first decides whether they name pictures' files or are captions.
+    query
+        A caption, a picture, or a sum of such. A string is a picture if it names a file, or
+        ends as the names of pictures do; ``Text`` and ``Picture`` leave no doubt.
+    model, processor
+        See :func:`attribute`.
+    method, layer
+        What scores are explained with, once an item is chosen; see :func:`attribute`.
+    top
+        How many are kept, the best; by default all.
+    progress
+        Whether to show a progress bar where there are many.
+
+    Returns
+    -------
+    Ranking
+        The best first; of equal scores, what comes first in ``images``. What cannot be read is
+        left out and told in ``problems``.
+
+    Raises
+    ------
+    InputError
+        When an argument cannot be used, or nothing that was passed can be read.
+    """
+    if top is not None:
+        as_count(top, "top")
+    method_of(method)
+    asked = query_of(query)
+    items = items_of(images)
+    encoder = encoder_of(model, processor)
+    encoder.resolve_layers(layer)
+    by = prepared(encoder, asked)
+    found = scored(encoder, items, by, progress=progress)
+    order = np.argsort(-found.scores, kind="stable")[:top]
+    ranked = tuple(
+        RankedItem(place, items.names[number], float(score), items.sources, int(number))
+        for place, (number, score) in enumerate(
+            zip(found.numbers[order], found.scores[order], strict=True), start=1
+        )
+    )
+    return Ranking(
+        ranked, asked, encoder, items.tower_name, found.problems, method, layer, _prepared=by
+    )
