@@ -103,7 +103,8 @@ class Many:
             path = os.path.join(self._folder, value)
             return Item(number, path, value, path)
         if self.tower_name != "image":
-            return Item(number, value, value if isinstance(value, str) else name)
+            is_caption = isinstance(value, str) and value.strip()
+            return Item(number, value, value if is_caption else name)
         value = _decoded_later(value)
         if isinstance(value, str | os.PathLike):
             path = os.fspath(value)
