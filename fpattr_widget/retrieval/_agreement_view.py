@@ -13,8 +13,8 @@ from ..evaluation import GalleryImage
 from ..pairs import FeaturePairs
 from ..view import ViewOptions
 from ..widget import Gallery, GalleryItem, GalleryView, Shelf
-from ._disagreement import Disagreement, RankedTwice, ordinal
 from ._ranking_view import whole_picture
+from ._two_rankings import RankedTwice, TwoRankings, ordinal
 
 _HEAD = (
     '<div style="font: 15px/1.5 system-ui, sans-serif; max-width: 60em; padding: 4px 12px 0">'
@@ -51,7 +51,7 @@ class DisagreementView(GalleryView):
         What is said above, in words.
     """
 
-    def __init__(self, disagreement: Disagreement, **options: Unpack[ViewOptions]):
+    def __init__(self, disagreement: TwoRankings, **options: Unpack[ViewOptions]):
         self.disagreement = disagreement
         self.finding = ""
         self._head = ipywidgets.HTML()
@@ -99,7 +99,7 @@ class DisagreementView(GalleryView):
         )
 
 
-def measures_in_words(disagreement: Disagreement) -> str:
+def measures_in_words(disagreement: TwoRankings) -> str:
     """Say how alike the rankings are, and which colour stands for what."""
     names = {"average_overlap": "AO", "jaccard": "JS", "rank_biased_overlap": "RBO"}
     measures = ", ".join(
@@ -113,7 +113,7 @@ def measures_in_words(disagreement: Disagreement) -> str:
     )
 
 
-def comparison_gallery(disagreement: Disagreement, theme: str = "auto") -> Gallery:
+def comparison_gallery(disagreement: TwoRankings, theme: str = "auto") -> Gallery:
     """Return both rankings as shelves, with the picture chosen that moves most."""
     sources = {
         each.number: partial(picture_of, disagreement.encoder, disagreement.images[each.number])
@@ -150,7 +150,7 @@ def picture_of(encoder: DualEncoder, image: GalleryImage) -> Image.Image:
     return whole_picture(encoder, image.image)
 
 
-def _note(each: RankedTwice, wording: int, disagreement: Disagreement) -> str:
+def _note(each: RankedTwice, wording: int, disagreement: TwoRankings) -> str:
     """Say where a picture stands for the other wording."""
     place = each.places[1 - wording]
     note = f"{ordinal(place)} for the other"

@@ -21,8 +21,8 @@ from fpattr_widget.retrieval import (
     jaccard_by_chance,
     rank_biased_overlap_by_chance,
 )
-from fpattr_widget.retrieval._disagreement import ordinal
 from fpattr_widget.retrieval._places import places_of
+from fpattr_widget.retrieval._two_rankings import ordinal
 
 K = 3
 PICTURES = 7
