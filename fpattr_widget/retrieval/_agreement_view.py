@@ -12,7 +12,7 @@ from ..encoders import DualEncoder
 from ..evaluation import GalleryImage
 from ..pairs import FeaturePairs
 from ..view import ViewOptions
-from ..widget import Gallery, GalleryItem, GalleryView, Shelf
+from ..widget import Gallery, GalleryItem, GalleryView, PairsWidget, Shelf
 from ._ranking_view import whole_picture
 from ._two_rankings import RankedTwice, TwoRankings, ordinal
 
@@ -55,13 +55,13 @@ class DisagreementView(GalleryView):
         self.disagreement = disagreement
         self.finding = ""
         self._head = ipywidgets.HTML()
+        self._explained: tuple[RankedTwice, FeaturePairs] | None = None
+        self._followed: PairsWidget | None = None
         gallery = comparison_gallery(disagreement, theme=options.get("theme", "auto"))
         super().__init__(gallery, self._explain_chosen, **options)
         self._above = (self._head, *self._above)
         self.children = (self._head, *self.children)
         gallery.observe(self._say, "chosen")
-        if self.view is not None:
-            self.view.observe(self._say, "ledger")
         self._say()
 
     def __repr__(self) -> str:
@@ -81,21 +81,27 @@ class DisagreementView(GalleryView):
 
     def _explain_chosen(self, chosen: Sequence[Sequence[int]]) -> FeaturePairs:
         shelf, item = chosen[0]
-        return self.disagreement.pairs(self.disagreement.tops[shelf][item])
+        picture = self.disagreement.tops[shelf][item]
+        pairs = self.disagreement.pairs(picture)
+        self._explained = picture, pairs
+        return pairs
 
     def _say(self, _change: Any = None) -> None:
         """Say where the chosen picture stands, and once that is computed, why."""
-        disagreement, picture = self.disagreement, self.picture
-        pairs = disagreement.pairs(picture)
-        is_shown = self.view is not None and self.view.pairs is pairs
-        if is_shown and pairs.complete:
-            self.finding = disagreement.finding(picture)
-            assert self.view is not None
-            self.view.selected_rows = sorted(disagreement.words(picture)[0].features)
-        else:
-            self.finding = disagreement.standing(picture)
+        view, picture = self.view, self.picture
+        if view is not None and view is not self._followed:
+            # Set when all is computed, by the page or at the end of a cell that no page shows.
+            view.observe(self._say, "ledger")
+            self._followed = view
+        self.finding = self.disagreement.standing(picture)
+        if view is not None and self._explained is not None:
+            explained, pairs = self._explained
+            # A picture that cannot be read any more leaves the view as it was.
+            if explained.number == picture.number and view.pairs is pairs and pairs.complete:
+                self.finding = self.disagreement.finding(picture)
+                view.selected_rows = sorted(self.disagreement.words(picture)[0].features)
         self._head.value = _HEAD.format(
-            finding=escape(self.finding), measures=escape(measures_in_words(disagreement))
+            finding=escape(self.finding), measures=escape(measures_in_words(self.disagreement))
         )
 
 
