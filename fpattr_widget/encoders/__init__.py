@@ -51,6 +51,7 @@ from ._read_out import ReadOut, ReadOutChange
 from ._reference import PictureReference
 from ._registry import register_family
 from ._side import Fold, Side
+from ._sources import Item, Many
 from ._sums import MOST_PARTS, Picture, Sum, Term, Text, as_sum, mean, ordered
 from ._text import CaptionLike, PreparedText, TextTower, names_picture
 from ._tokens import Token, find_words, spelling, word_groups
@@ -77,12 +78,14 @@ __all__ = [
     "ImageLike",
     "ImageTower",
     "Inputs",
+    "Item",
     "LRUCache",
     "LateInteractionHead",
     "Layer",
     "Llip",
     "LlipHead",
     "LlipSizes",
+    "Many",
     "MeanPooling",
     "MemoryBudget",
     "ModelLike",

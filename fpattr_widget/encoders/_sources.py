@@ -103,7 +103,8 @@ class Many:
             path = os.path.join(self._folder, value)
             return Item(number, path, value, path)
         if self.tower_name != "image":
-            return Item(number, value, value if isinstance(value, str) else name)
+            is_caption = isinstance(value, str) and value.strip()
+            return Item(number, value, value if is_caption else name)
         value = _decoded_later(value)
         if isinstance(value, str | os.PathLike):
             path = os.fspath(value)
@@ -126,9 +127,7 @@ class Many:
             What is not known is looked up in what the user passed when it is asked for, so that
             a column's pictures are decoded one at a time; ``None`` out of a generator.
         """
-        can_be_looked_up = isinstance(self._values, Sequence | np.ndarray | Tensor) or (
-            self.count is not None and hasattr(self._values, "__getitem__")
-        )
+        can_be_looked_up = isinstance(self._values, Sequence | np.ndarray | Tensor)
         return _Sources(known, numbers, self._values if can_be_looked_up else None)
 
 
