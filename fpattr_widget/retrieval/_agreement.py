@@ -18,7 +18,7 @@ from ..errors import InputError, Problem
 from ..evaluation import Estimate, GalleryImage, Paraphrase, Paraphrases, estimate
 from ..files import Table, checked_ending, markdown_text, writable, write_atomically
 from ..pairs import MethodLike
-from ._disagreement import Disagreement, RankedTwice, ordinal
+from ._disagreement import Disagreement
 from ._overlap import (
     PERSISTENCE,
     average_overlap,
@@ -31,6 +31,7 @@ from ._overlap import (
 from ._places import places_of
 from ._scored_gallery import ScoredGallery, gallery_of, source_key
 from ._stability import WordStability, word_stability
+from ._two_rankings import RankedTwice, ordinal
 
 if TYPE_CHECKING:
     import pandas

@@ -21,8 +21,8 @@ from fpattr_widget.retrieval import (
     jaccard_by_chance,
     rank_biased_overlap_by_chance,
 )
-from fpattr_widget.retrieval._disagreement import ordinal
 from fpattr_widget.retrieval._places import places_of
+from fpattr_widget.retrieval._two_rankings import ordinal
 
 K = 3
 PICTURES = 7
@@ -463,6 +463,29 @@ def test_the_right_picture_is_noted_and_wordings_are_text(scenes_encoder, scenes
     assert "<script>" not in shown
     assert "<i>" not in shown
     assert "&lt;script&gt;" in shown
+
+
+def test_a_picture_that_is_gone_is_told_and_others_can_be_chosen(scenes_encoder, scenes, tmp_path):
+    for number in (0, 1):
+        scenes[number].image.save(tmp_path / f"{number}.png")
+    found = fp.ranking_agreement(scenes_encoder, ["a dog"], ["two trucks"], tmp_path, 2, layer=-1)
+    disagreement = found.pair(0)
+    gone = disagreement.picture()
+    (tmp_path / gone.name).unlink()
+    view = disagreement.widget()
+    assert view.view is None
+    assert view.finding == disagreement.standing()
+    shelf, item = next(
+        (0, place) for place, each in enumerate(disagreement.tops[0]) if each.number != gone.number
+    )
+    view.gallery.chosen = [[shelf, item]]
+    assert view.children[0].value.count("“1.png” is" if gone.name == "0.png" else "“0.png” is")
+    view.bake()
+    assert view.finding == disagreement.finding(view.picture)
+    view.gallery.chosen = [[shelf, 1 - item]]  # the view stays as it was
+    assert view.finding == disagreement.standing(gone)
+    assert view.view.pairs is disagreement.pairs(1 - gone.number)
+    view.close()
 
 
 def test_titles_open_as_comparisons(agreement):
