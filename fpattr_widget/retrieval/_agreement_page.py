@@ -3,6 +3,7 @@
 import html
 from collections.abc import Sequence
 
+from ..errors import Problem
 from ..files import Table
 from ..pages import Opened, galleries_page, gallery_section
 from ._agreement_view import comparison_gallery, measures_in_words
@@ -14,7 +15,10 @@ _EXPLAINED = 4
 
 
 def agreement_page(
-    heading: str, tables: Sequence[Table], disagreements: Sequence[Disagreement]
+    heading: str,
+    tables: Sequence[Table],
+    disagreements: Sequence[Disagreement],
+    problems: Sequence[Problem],
 ) -> str:
     """Return the page; its explanations are computed now.
 
@@ -26,6 +30,8 @@ def agreement_page(
         Stand above the comparisons.
     disagreements
         The pairs that are shown, with the pictures of each explained that move most.
+    problems
+        What was left out.
     """
     body = [f"<h1>{_TITLE}</h1>", f"<p>{html.escape(heading)}</p>"]
     # A single line with many numbers would be wider than the page.
@@ -34,6 +40,7 @@ def agreement_page(
         wordings = html.escape(f"“{each.query}” / “{each.paraphrase}”")
         body += [f"<h2>{wordings}</h2>", f"<p>{html.escape(measures_in_words(each))}</p>"]
         body.append(_comparison(each))
+    body += [f"<p>Left out: {html.escape(str(problem))}.</p>" for problem in problems]
     return galleries_page(_TITLE, body)
 
 

@@ -293,7 +293,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--models", type=Path, required=True, help="folder of the models")
-    parser.add_argument("--steps", type=int, default=1000, help="of training")
+    parser.add_argument("--steps", type=int, default=500, help="of training")
     parser.add_argument("--pairs", type=int, default=300, help="of each set; scenes")
     parser.add_argument("--seed", type=int, default=_SEED)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
