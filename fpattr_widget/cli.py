@@ -210,6 +210,7 @@ def agree(arguments: argparse.Namespace) -> None:
         pairs,
         images=folder,
         k=arguments.k,
+        store=arguments.store,
     )
     print(agreement)
     if arguments.output:
@@ -473,6 +474,9 @@ def _parser() -> argparse.ArgumentParser:
         help="bundled (the default), scenes, llip, a Hugging Face id or a folder; may be repeated",
     )
     _add_weight_scale(command)
+    command.add_argument(
+        "--store", metavar="FOLDER", help="a folder that keeps embeddings, and to go on from"
+    )
     command.add_argument(
         "-k", type=int, default=10, help="pictures that are compared (default: %(default)s)"
     )

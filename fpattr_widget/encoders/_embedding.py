@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -289,8 +289,9 @@ def embed_into(
             _write(target, listed, numbers, known, model, fingerprint)
             partial.remove()
         except BaseException:
-            if not beside.stat().st_size or (partial is not None and not partial.rows):
-                beside.unlink(missing_ok=True)  # nothing was begun
+            with suppress(OSError):
+                if not beside.stat().st_size or (partial is not None and not partial.rows):
+                    beside.unlink()  # nothing was begun
             raise
     stored = read_store(target, "store").embeddings
     return replace(stored, sources=listed.sources(numbers))
@@ -312,7 +313,7 @@ class _Listed:
         self.names: list[str] = []
         self.keys: list[bytes | None] = []
         self._known: list[Any] = []
-        self._refused: dict[bytes | int, InputError] = {}
+        self._refused: dict[bytes | int, str] = {}
 
     def noted(self) -> Iterator[Item]:
         """Go through all, and note each."""
@@ -329,7 +330,10 @@ class _Listed:
 
     def refuse(self, item: Item, error: InputError) -> None:
         """Note that an item cannot be used."""
-        self._refused[self.keys[item.number] or item.number] = error
+        reason = error.problem
+        if item.path is not None:  # the name says enough, and less about where it lies
+            reason = reason.replace(item.path, item.name)
+        self._refused[self.keys[item.number] or item.number] = reason
 
     def sources(self, numbers: Sequence[int]) -> Sequence[Any]:
         """Return what those with these numbers can be explained by."""
@@ -359,9 +363,9 @@ class _Listed:
 
     def _problem(self, number: int) -> Problem:
         key = self.keys[number]
-        error = self._refused.get(number if key is None else key)
+        reason = self._refused.get(number if key is None else key, "was changed meanwhile")
         name = self.names[number].encode("utf-8", "backslashreplace").decode()
-        return Problem(name, "", "was changed meanwhile" if error is None else error.problem)
+        return Problem(name, "", reason)
 
 
 class _Known:

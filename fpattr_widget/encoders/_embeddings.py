@@ -166,6 +166,10 @@ def load_embeddings(path: str | os.PathLike[str]) -> Embeddings:
     is read once, to see that it is whole and that its numbers are finite. It is an ``.npz``
     file: ``numpy.load(path)["vectors"]`` has the same numbers.
 
+    :func:`fpattr_widget.retrieval.nearest` searches it. Where that takes too long, FAISS opens
+    it by ``index = faiss.IndexFlatIP(e.vectors.shape[1]); index.add(e.vectors)``, or any other
+    index in the place of the first.
+
     Parameters
     ----------
     path

@@ -120,6 +120,7 @@ class Readers:
     def __init__(self, processor: Any, count: int):
         self._processor = processor
         self._is_closed = False
+        self._here = threading.Lock()  # not every processor may be called by two threads
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="reading pictures")
         self._idle: queue.SimpleQueue[subprocess.Popen[bytes] | None] = queue.SimpleQueue()
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -205,7 +206,8 @@ class Readers:
 
     def _ask(self, process: "subprocess.Popen[bytes] | None", values: list[Any]) -> Iterator[Any]:
         if process is None or process.pid not in self._ready:
-            return iter([read_picture(self._processor, value) for value in values])
+            with self._here:
+                return iter([read_picture(self._processor, value) for value in values])
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(pickle.dumps(values, 5))

@@ -127,9 +127,7 @@ class Many:
             What is not known is looked up in what the user passed when it is asked for, so that
             a column's pictures are decoded one at a time; ``None`` out of a generator.
         """
-        can_be_looked_up = isinstance(self._values, Sequence | np.ndarray | Tensor) or (
-            self.count is not None and hasattr(self._values, "__getitem__")
-        )
+        can_be_looked_up = isinstance(self._values, Sequence | np.ndarray | Tensor)
         return _Sources(known, numbers, self._values if can_be_looked_up else None)
 
 
