@@ -59,36 +59,44 @@ def test_a_phrase_points_where_its_own_picture_is_positive(encoder):
     """The dog in the first picture's corner; the ball in the second's, and not in the first's."""
     corner = cell(0, 0)
     one = two("two", named("red dog", "exchange", 0, corner), named("ball", "exchange", 1, corner))
-    right = planted(
-        encoder,
-        one,
-        {2: (spot(0, 0), spot(0, 0, -5)), 3: (spot(0, 0), spot(0, 0, -5)), 6: (spot(0, 0, -2),
-         spot(0, 0, 3) + spot(2, 2, 1))},
-    )  # fmt: skip
-    found = by_name(DifferencePointing(), right)
-    assert found["difference_pointing"] == [(1, 1 / 18), (1, 1 / 18)]
-    assert found["difference_energy"] == [(1, 1 / 18), (3 / 4, 1 / 18)]
-    assert found["first_content_energy"] == [(1, 0.5)]
-    assert found["second_content_energy"] == [(1, 0.5)]
+    dog = spot(0, 0), spot(0, 0, -5)
+    ball = spot(0, 0, -2), spot(0, 0, 3) + spot(2, 2, 1)
+    found = by_name(DifferencePointing(), planted(encoder, one, {2: dog, 3: dog, 6: ball}))
+    assert found["difference_pointing"] == found["clause_pointing"] == [(1, 1 / 18), (1, 1 / 18)]
+    assert found["difference_energy"] == found["clause_energy"] == [(1, 1 / 18), (3 / 4, 1 / 18)]
+    assert found["first_clause_energy"] == found["second_clause_energy"] == [(1, 0.5)]
     # A model of captions has the ball's patch in the second picture speak against the difference.
-    turned = planted(
-        encoder, one, {2: (spot(1, 1), spot(0, 0, 2)), 6: (spot(2, 2), spot(0, 0, -3))}
-    )
-    found = by_name(DifferencePointing(), turned)
+    dog, ball = (spot(1, 1), spot(0, 0, 2)), (spot(2, 2), spot(0, 0, -3))
+    found = by_name(DifferencePointing(), planted(encoder, one, {2: dog, 6: ball}))
     assert [value for value, _ in found["difference_pointing"]] == [0, 0]
     assert [value for value, _ in found["difference_energy"]] == [0, 0]
-    assert found["first_content_energy"] == [(pytest.approx(1 / 3), 0.5)]
-    assert found["second_content_energy"] == [(0, 0.5)]
+    assert found["first_clause_energy"] == [(pytest.approx(1 / 3), 0.5)]
+    assert found["second_clause_energy"] == [(0, 0.5)]
 
 
-def test_ties_and_contents_count_all_their_words(encoder):
+def test_a_clause_has_the_word_that_turns_the_sign(encoder):
+    """``and`` stands for ``instead of``: it belongs to the second clause, the ball's."""
+    one = two("two", named("dog", "size", 0, cell(0, 0)), named("ball", "size", 1, cell(1, 1)))
+    ball, turned = (np.zeros((3, 3)), spot(1, 1, -1)), (spot(2, 0), spot(1, 1, 5))
+    found = by_name(DifferencePointing(), planted(encoder, one, {4: turned, 6: ball}))
+    assert found["difference_pointing"][1][0] == pytest.approx(0)
+    assert found["difference_energy"][1][0] == 0
+    assert found["clause_pointing"][1][0] == 1
+    assert found["clause_energy"][1][0] == pytest.approx(4 / 5)
+    assert found["second_clause_energy"][0][0] == pytest.approx(4 / 5)
+    assert found["first_clause_energy"][0][0] == 0
+
+
+def test_ties_are_shared_and_sentences_may_have_no_clauses(encoder):
     one = two("two", named("dog", "size", 0, cell(0, 0, 3, 1)))
     flat = planted(encoder, one, {3: np.ones((2, 9)), 1: (spot(0, 0, 18), np.zeros((3, 3)))})
     found = by_name(DifferencePointing(), flat)
     assert found["difference_pointing"] == [(pytest.approx(3 / 18), pytest.approx(3 / 18))]
-    assert found["first_content_energy"] == [(pytest.approx((18 + 9) / 36), 0.5)]
-    assert found["second_content_energy"] == [(0, 0.5)]  # no word of it has a value
-    assert set(by_name(DifferencePointing(), planted(encoder, two(contents=()), {}))) == set()
+    assert found["first_clause_energy"] == [(pytest.approx((18 + 9) / 36), 0.5)]
+    assert found["second_clause_energy"] == [(0, 0.5)]  # no word of it has a value
+    bare = replace(one, contents=())
+    found = by_name(DifferencePointing(), planted(encoder, bare, {}))
+    assert set(found) == {"difference_pointing", "difference_energy"}
 
 
 def test_the_sign_is_that_of_the_cosine_with_the_difference_of_embeddings(encoder):
@@ -152,8 +160,10 @@ def test_differences_are_evaluated_by_their_own_metrics(encoder):
         "order",
         "difference_pointing",
         "difference_energy",
-        "first_content_energy",
-        "second_content_energy",
+        "clause_pointing",
+        "clause_energy",
+        "first_clause_energy",
+        "second_clause_energy",
         "completeness_residual",
     }
     assert report.labels == ("place", "size")
