@@ -18,7 +18,7 @@ from ..errors import InputError, Problem
 from ..evaluation import Estimate, GalleryImage, Paraphrase, Paraphrases, estimate
 from ..files import Table, checked_ending, markdown_text, writable, write_atomically
 from ..pairs import MethodLike
-from ._disagreement import Disagreement, RankedTwice, ordinal
+from ._disagreement import Disagreement
 from ._overlap import (
     PERSISTENCE,
     average_overlap,
@@ -31,6 +31,7 @@ from ._overlap import (
 from ._places import places_of
 from ._scored_gallery import ScoredGallery, gallery_of, source_key
 from ._stability import WordStability, word_stability
+from ._two_rankings import RankedTwice, ordinal
 
 if TYPE_CHECKING:
     import pandas
@@ -602,6 +603,7 @@ def ranking_agreement(
             f"pass at most {len(kept)}" if kept else "pass pictures that can be read",
         )
     images = tuple(gallery.pictures[number] for number in kept)
+    left_out = () if gallery.embeddings is None else gallery.embeddings.problems
     own = own_pictures(wordings, images)
     found = [places_of(each.scorer(kept, captions), both, len(kept), k, own) for each in scored]
 
@@ -620,7 +622,11 @@ def ranking_agreement(
         other_places=stacked("other_places"),
         other_scores=stacked("other_scores"),
         own_places=stacked("own"),
-        problems=(*wordings.problems, *(problems[number] for number in sorted(problems))),
+        problems=(
+            *wordings.problems,
+            *left_out,
+            *(problems[number] for number in sorted(problems)),
+        ),
         method=method,
         layer=layer,
         name=wordings.name,

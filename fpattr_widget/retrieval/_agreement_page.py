@@ -7,7 +7,7 @@ from ..errors import Problem
 from ..files import Table
 from ..pages import Opened, galleries_page, gallery_section
 from ._agreement_view import comparison_gallery, measures_in_words
-from ._disagreement import Disagreement, RankedTwice
+from ._two_rankings import RankedTwice, TwoRankings
 
 _TITLE = "Do two wordings of one query find the same pictures?"
 # Pictures of each pair that are explained; each takes about 150 kB.
@@ -17,7 +17,7 @@ _EXPLAINED = 4
 def agreement_page(
     heading: str,
     tables: Sequence[Table],
-    disagreements: Sequence[Disagreement],
+    disagreements: Sequence[TwoRankings],
     problems: Sequence[Problem],
 ) -> str:
     """Return the page; its explanations are computed now.
@@ -44,7 +44,7 @@ def agreement_page(
     return galleries_page(_TITLE, body)
 
 
-def _comparison(disagreement: Disagreement) -> str:
+def _comparison(disagreement: TwoRankings) -> str:
     """Return both rankings with the explanations of those pictures that move most."""
     gallery = comparison_gallery(disagreement)
     count = len(disagreement.pictures)
@@ -59,7 +59,7 @@ def _comparison(disagreement: Disagreement) -> str:
         gallery.close()
 
 
-def _opened(disagreement: Disagreement, picture: RankedTwice) -> Opened:
+def _opened(disagreement: TwoRankings, picture: RankedTwice) -> Opened:
     view = disagreement.pairs(picture).widget()
     view.selected_rows = sorted(disagreement.words(picture)[0].features)
     view.close()  # its settings and pins stay

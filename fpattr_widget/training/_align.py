@@ -14,7 +14,7 @@ from ._run import cosine
 
 Strategy = Literal["layers", "tower"]
 
-LEARNING_RATES: dict[Strategy, float] = {"layers": 1e-3, "tower": 1e-4}
+LEARNING_RATES: dict[Strategy, float] = {"layers": 1e-3, "tower": 3e-4}
 WARMUP = 50  # steps
 
 

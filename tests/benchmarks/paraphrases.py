@@ -21,6 +21,7 @@ those of a gain of each scene's difference.
 """
 
 import argparse
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -283,7 +284,9 @@ def trained(folder: Path, steps: int) -> dict[str, fp.DualEncoder]:
     models = {"before": fp.load_encoder("scenes")}
     for name, settings in MODELS.items():
         own = folder / name.replace(", ", "-").replace(" ", "-")
-        training.train(own, steps=steps, **settings)
+        about = own / "training.json"
+        if not about.exists() or json.loads(about.read_text("utf-8"))["steps"] < steps:
+            training.train(own, steps=steps, **settings)
         models[name] = fp.load_encoder(own)
     return models
 

@@ -21,8 +21,8 @@ from fpattr_widget.retrieval import (
     jaccard_by_chance,
     rank_biased_overlap_by_chance,
 )
-from fpattr_widget.retrieval._disagreement import ordinal
 from fpattr_widget.retrieval._places import places_of
+from fpattr_widget.retrieval._two_rankings import ordinal
 
 K = 3
 PICTURES = 7
@@ -320,6 +320,7 @@ def test_pictures_that_cannot_be_read_are_told_and_the_rest_is_ranked(
     assert "1 left out, first 1.5.png: " in str(found)
     alone = fp.ranking_agreement(scenes_encoder, ["a dog"], ["a cat"], [tmp_path / "0.png"], k=1)
     assert alone.average_overlap.tolist() == [[1]]
+    assert alone.images[0].name == "0.png"
     assert alone.chance["average_overlap"] == 1
     with pytest.raises(InputError, match="there are 3 pictures that can be ranked"):
         fp.ranking_agreement(scenes_encoder, ["a dog"], ["a cat"], tmp_path, k=4)
@@ -350,11 +351,14 @@ def test_a_store_keeps_the_embeddings_of_each_model(
 def test_embeddings_are_ranked_as_they_are(scenes_encoder, deaf_encoder, scenes, tmp_path):
     for number in range(3):
         scenes[number].image.save(tmp_path / f"{number}.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
     embeddings = scenes_encoder.embed_image(tmp_path, store=tmp_path / "it.npz")
     found = fp.ranking_agreement(scenes_encoder, ["a dog"], ["two trucks"], embeddings, k=3)
     same = fp.ranking_agreement(scenes_encoder, ["a dog"], ["two trucks"], tmp_path, k=3)
     assert found.tops.tolist() == same.tops.tolist()
     assert found.pair(0).standing() == same.pair(0).standing()
+    assert [one.file for one in found.problems] == [one.file for one in same.problems]
+    assert found.problems[0].file == "broken.png"
     assert found.pair(0).pairs().columns.panels[0].picture.size == scenes[0].image.size
     with pytest.raises(InputError) as refused:
         fp.ranking_agreement(deaf_encoder, ["a dog"], ["two trucks"], embeddings, k=3)
@@ -463,6 +467,29 @@ def test_the_right_picture_is_noted_and_wordings_are_text(scenes_encoder, scenes
     assert "<script>" not in shown
     assert "<i>" not in shown
     assert "&lt;script&gt;" in shown
+
+
+def test_a_picture_that_is_gone_is_told_and_others_can_be_chosen(scenes_encoder, scenes, tmp_path):
+    for number in (0, 1):
+        scenes[number].image.save(tmp_path / f"{number}.png")
+    found = fp.ranking_agreement(scenes_encoder, ["a dog"], ["two trucks"], tmp_path, 2, layer=-1)
+    disagreement = found.pair(0)
+    gone = disagreement.picture()
+    (tmp_path / gone.name).unlink()
+    view = disagreement.widget()
+    assert view.view is None
+    assert view.finding == disagreement.standing()
+    shelf, item = next(
+        (0, place) for place, each in enumerate(disagreement.tops[0]) if each.number != gone.number
+    )
+    view.gallery.chosen = [[shelf, item]]
+    assert view.children[0].value.count("“1.png” is" if gone.name == "0.png" else "“0.png” is")
+    view.bake()
+    assert view.finding == disagreement.finding(view.picture)
+    view.gallery.chosen = [[shelf, 1 - item]]  # the view stays as it was
+    assert view.finding == disagreement.standing(gone)
+    assert view.view.pairs is disagreement.pairs(1 - gone.number)
+    view.close()
 
 
 def test_titles_open_as_comparisons(agreement):
