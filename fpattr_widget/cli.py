@@ -150,6 +150,7 @@ def rank(arguments: argparse.Namespace) -> None:
         method=arguments.method,
         layer=arguments.layer,
         top=arguments.top,
+        store=arguments.store,
     )
     _warn_of_unknown_words(ranking.pairs(ranking[0]))
     for problem in ranking.problems[:_NAMED]:
@@ -209,6 +210,7 @@ def agree(arguments: argparse.Namespace) -> None:
         pairs,
         images=folder,
         k=arguments.k,
+        store=arguments.store,
     )
     print(agreement)
     if arguments.output:
@@ -391,6 +393,11 @@ def _parser() -> argparse.ArgumentParser:
         help=f"its ending says what is written: {', '.join(RANKING_ENDINGS)}",
     )
     _add_model(command)
+    command.add_argument(
+        "--store",
+        metavar="FILE.npz",
+        help="keeps the pictures' embeddings: the next query, or what was interrupted, is quick",
+    )
     command.add_argument("--top", type=int, help="how many are kept, the best (default: all)")
     command.add_argument(
         "--explained",
@@ -467,6 +474,9 @@ def _parser() -> argparse.ArgumentParser:
         help="bundled (the default), scenes, llip, a Hugging Face id or a folder; may be repeated",
     )
     _add_weight_scale(command)
+    command.add_argument(
+        "--store", metavar="FOLDER", help="a folder that keeps embeddings, and to go on from"
+    )
     command.add_argument(
         "-k", type=int, default=10, help="pictures that are compared (default: %(default)s)"
     )

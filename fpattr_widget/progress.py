@@ -60,6 +60,11 @@ def checkpoint() -> None:
         raise Stopped
 
 
+def is_heard() -> bool:
+    """Return whether somebody receives the reports of this thread."""
+    return _HERE.listener is not None
+
+
 def report(message: str) -> None:
     """Report what this thread is doing."""
     listener = _HERE.listener

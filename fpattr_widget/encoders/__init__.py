@@ -43,6 +43,7 @@ from ._loading import (
     shared_encoder,
 )
 from ._memory_budget import MemoryBudget
+from ._memory_needed import block_numbers, halved
 from ._names import shared_name
 from ._part import Part
 from ._probes import Findings, Verdict, compare_jacobians
@@ -50,6 +51,7 @@ from ._read_out import ReadOut, ReadOutChange
 from ._reference import PictureReference
 from ._registry import register_family
 from ._side import Fold, Side
+from ._sources import Item, Many
 from ._sums import MOST_PARTS, Picture, Sum, Term, Text, as_sum, mean, ordered
 from ._text import CaptionLike, PreparedText, TextTower, names_picture
 from ._tokens import Token, find_words, spelling, word_groups
@@ -76,12 +78,14 @@ __all__ = [
     "ImageLike",
     "ImageTower",
     "Inputs",
+    "Item",
     "LRUCache",
     "LateInteractionHead",
     "Layer",
     "Llip",
     "LlipHead",
     "LlipSizes",
+    "Many",
     "MeanPooling",
     "MemoryBudget",
     "ModelLike",
@@ -110,6 +114,7 @@ __all__ = [
     "as_sum",
     "attention_pooling",
     "attention_reading",
+    "block_numbers",
     "both_embeddings",
     "check_choice",
     "check_picture_choice",
@@ -119,6 +124,7 @@ __all__ = [
     "find_words",
     "frozen_routing",
     "frozen_through",
+    "halved",
     "has_read_out",
     "hash_of_image_processor",
     "hash_of_tokenizer",

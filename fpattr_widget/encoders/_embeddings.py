@@ -13,6 +13,7 @@ from ..checks import as_path
 from ..errors import InputError, Problem
 from ..files import DamagedError, ForeignError, Rows, open_arrays, parse_json, write_arrays
 from ._identity import hash_of_image_processor, hash_of_tokenizer, hash_of_weights
+from ._sources import KEY_SIZE, told_path
 
 _FORMAT = "fpattr-widget embeddings 1"
 # Rows that are looked at together.
@@ -155,7 +156,7 @@ class Stored:
     """
 
     embeddings: Embeddings
-    keys: tuple[str, ...]
+    keys: tuple[bytes, ...]
 
 
 def load_embeddings(path: str | os.PathLike[str]) -> Embeddings:
@@ -164,6 +165,10 @@ def load_embeddings(path: str | os.PathLike[str]) -> Embeddings:
     Its vectors are mapped into memory, so that a store may be larger than the memory. All of it
     is read once, to see that it is whole and that its numbers are finite. It is an ``.npz``
     file: ``numpy.load(path)["vectors"]`` has the same numbers.
+
+    :func:`fpattr_widget.retrieval.nearest` searches it. Where that takes too long, FAISS opens
+    it by ``index = faiss.IndexFlatIP(e.vectors.shape[1]); index.add(e.vectors)``, or any other
+    index in the place of the first.
 
     Parameters
     ----------
@@ -188,13 +193,12 @@ def read_store(path: Path, argument: str) -> Stored:
     remedy = "pass another file, or delete it and embed again"
     try:
         arrays = open_arrays(path)
-        vectors, about = arrays.get("vectors"), arrays.get("about")
-        if vectors is None or about is None or about.dtype != np.uint8:
+        if not {"vectors", "about", "keys"} <= arrays.keys():
             raise ForeignError
-        document = parse_json(about.tobytes())
+        document = parse_json(arrays["about"].tobytes())
         if not isinstance(document, dict) or document.get("format") != _FORMAT:
             raise ForeignError
-        return _stored(vectors, document, path)
+        return _stored(arrays["vectors"], arrays["keys"], document, path)
     except FileNotFoundError:
         raise InputError(argument, f"names no file ({path})", "check the path") from None
     except OSError as error:
@@ -212,25 +216,25 @@ def read_store(path: Path, argument: str) -> Stored:
         raise InputError(argument, f"names {path.name!r}, which {reason}", remedy) from error
 
 
-def _stored(vectors: np.ndarray, document: dict[str, Any], path: Path) -> Stored:
+def _stored(vectors: np.ndarray, keys: np.ndarray, document: dict[str, Any], path: Path) -> Stored:
     """Return what a store holds; raise KeyError, TypeError or ValueError where it is damaged."""
-    names, keys, sources = (tuple(document[part]) for part in ("names", "keys", "sources"))
-    fingerprint = dict(document["fingerprint"])
-    texts = [document["tower"], document["model"], *names, *keys, *fingerprint.values()]
+    names, sources = tuple(document["names"]), tuple(document["sources"])
+    tower_name, model, fingerprint = (document[part] for part in ("tower", "model", "fingerprint"))
+    texts = [tower_name, model, *names, *fingerprint.values()]
     if vectors.dtype != np.float32 or not all(isinstance(text, str) for text in texts):
         raise TypeError("values of other types")
-    if len(keys) != len(names):
+    if keys.dtype != np.uint8 or keys.shape != (len(names), KEY_SIZE):
         raise ValueError("another number of keys")
     embeddings = Embeddings(
         vectors,
         names,
-        sources if document["tower"] == "text" else _found(sources, path),
-        document["tower"],
-        document["model"],
-        fingerprint,
+        sources if tower_name == "text" else _found(sources, path),
+        tower_name,
+        model,
+        dict(fingerprint),
         tuple(Problem(*map(str, problem)) for problem in document["problems"]),
     )
-    return Stored(embeddings, keys)
+    return Stored(embeddings, tuple(map(bytes, keys)))
 
 
 @dataclass(frozen=True)
@@ -244,8 +248,8 @@ class Listing:
     """
 
     names: tuple[str, ...]
-    sources: Sequence[Any]
-    keys: tuple[str, ...]
+    sources: Sequence[str | None]
+    keys: Sequence[bytes]
     tower_name: str
     model: str
     fingerprint: Mapping[str, str]
@@ -254,30 +258,21 @@ class Listing:
 
 def write_store(path: Path, listing: Listing, vectors: Rows) -> None:
     """Write a store, wholly or not at all."""
-    told = listing.sources if listing.tower_name == "text" else _told(listing.sources, path)
+    sources = listing.sources
+    if listing.tower_name != "text":
+        sources = [None if one is None else told_path(one, path.parent) for one in sources]
     document = {
         "format": _FORMAT,
         "tower": listing.tower_name,
         "model": listing.model,
         "fingerprint": dict(listing.fingerprint),
         "names": listing.names,
-        "keys": listing.keys,
-        "sources": tuple(told),
+        "sources": tuple(sources),
         "problems": [[each.file, each.place, each.message] for each in listing.problems],
     }
     about = np.frombuffer(json.dumps(document).encode("ascii"), np.uint8)
-    write_arrays(path, {"about": about, "vectors": vectors})
-
-
-def _told(sources: Iterable[Any], path: Path) -> Iterable[str | None]:
-    """Return paths as a store tells them: below its own folder without what leads there."""
-    folder = os.path.abspath(path.parent)
-    for source in sources:
-        if not isinstance(source, str | os.PathLike):
-            yield None
-            continue
-        place = Path(os.path.abspath(source))
-        yield place.relative_to(folder).as_posix() if place.is_relative_to(folder) else str(place)
+    keys = np.frombuffer(b"".join(listing.keys), np.uint8).reshape(-1, KEY_SIZE)
+    write_arrays(path, {"about": about, "keys": keys, "vectors": vectors})
 
 
 def _found(told: Iterable[str | None], path: Path) -> tuple[str | None, ...]:

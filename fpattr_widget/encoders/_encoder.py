@@ -1,20 +1,22 @@
 """``DualEncoder``: a model with its towers, its processors and its defaults."""
 
 import copy
+import os
 import threading
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, overload
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..checks import quoted
+from ..checks import as_count, quoted
 from ..errors import InputError, ModelChanged
-from ..progress import report
 from ._cores import one_thread
+from ._embedding import Embedder, embed_in_memory, embed_into, embed_readable
+from ._embeddings import Embeddings, fingerprint_of
 from ._family import Family, Logits
 from ._head import Head, cosines, has_read_out, read_out_of
 from ._image import ImageLike, ImageTower
@@ -23,6 +25,7 @@ from ._inputs import Inputs, Panel, Prepared
 from ._memory_budget import MemoryBudget
 from ._part import Part, require_finite
 from ._read_out import ReadOut
+from ._sources import Many
 from ._text import CaptionLike
 from ._tower import Tower
 from ._version import Version
@@ -30,9 +33,6 @@ from ._version import Version
 T = TypeVar("T")
 #: Block numbers of both towers, of each ``(text, image)``, or by the tower's name.
 Layer = int | tuple[int, int] | Mapping[str, int] | None
-
-# Inputs of equal shapes that are embedded at once.
-_BATCH = 32
 
 #: The default of the working memory that attributions may use, in bytes.
 MEMORY_LIMIT = 2**30
@@ -288,16 +288,17 @@ class DualEncoder:
 
     def similarity(self, image: ImageLike, caption: CaptionLike) -> float:
         """Return the cosine similarity of an image and a caption."""
-        if self.head is None:
-            return float(self.embed_image([image])[0] @ self.embed_text([caption])[0])
-        return float(self.similarities(image, [caption])[0])
+        if self.head is not None:
+            return float(self.similarities(image, [caption])[0])
+        return float(self._vector(image, "image") @ self._vector(caption, "text"))
 
     def similarities(self, image: ImageLike, captions: Sequence[CaptionLike]) -> np.ndarray:
         """Return the cosine similarities of an image and several captions, ``(n,)`` float64."""
         if self.head is None:
-            products: np.ndarray = self.embed_image([image])[0] @ self.embed_text(captions).T
+            products: np.ndarray = self._vector(image, "image") @ self.embed_text(captions).T
             return products.astype(np.float64)
-        outputs = self.outputs([image], "image"), self.outputs(captions, "text")
+        one = self._embedded(Many([image], "image", "images"))
+        outputs = torch.stack(one), self.outputs(captions, "text")
         with self.steady(reading=False) as fixed, torch.no_grad():
             assert fixed.head is not None
             scores = cosines(fixed.head, *outputs)
@@ -327,13 +328,68 @@ class DualEncoder:
                 fixed.head, picture.output(), text.output(), (text.last_panel, picture.last_panel)
             )
 
-    def embed_image(self, images: Sequence[ImageLike]) -> np.ndarray:
-        """Return the embeddings of images at unit length, ``(n, K)`` float32.
+    @overload
+    def embed_image(
+        self,
+        images: Iterable[ImageLike] | str | os.PathLike[str],
+        *,
+        store: None = None,
+        workers: int | None = None,
+        batch_size: int | None = None,
+    ) -> np.ndarray: ...
+    @overload
+    def embed_image(
+        self,
+        images: Iterable[ImageLike] | str | os.PathLike[str],
+        *,
+        store: str | os.PathLike[str],
+        workers: int | None = None,
+        batch_size: int | None = None,
+    ) -> Embeddings: ...
+    def embed_image(
+        self,
+        images: Iterable[ImageLike] | str | os.PathLike[str],
+        *,
+        store: str | os.PathLike[str] | None = None,
+        workers: int | None = None,
+        batch_size: int | None = None,
+    ) -> np.ndarray | Embeddings:
+        """Return the embeddings of many images, in batches.
+
+        Only a few images are in memory at once. With ``store`` an interrupted or killed call
+        loses nothing: the same call goes on, and of a list that has changed it embeds what is
+        new. A file is known again by its path, its size and when it was changed, a picture in
+        memory by its pixels.
+
+        Parameters
+        ----------
+        images
+            A list of whatever an image may be, a folder (all pictures in it and below it,
+            sorted by their paths), a column of a data set, another sequence, or a generator,
+            which is gone through once.
+        store
+            An ``.npz`` file that is made or extended. What cannot be used is left out then, and
+            listed in its ``problems``.
+        workers
+            Processes that decode and preprocess images beside this one; 0 for none. By default
+            the first few hundred images are read here, and then there are as many as cores but
+            one, at most 8.
+        batch_size
+            Images that are embedded at once; by default as many as make it faster and the
+            encoder's ``memory_limit`` allows. Fewer are, where memory does not suffice.
+
+        Returns
+        -------
+        numpy.ndarray or Embeddings
+            ``(n, K)`` float32, of unit length; with ``store`` the :class:`Embeddings` that it
+            holds now, mapped into memory.
 
         Raises
         ------
         InputError
-            When an image cannot be used, or a caption decides what the model reads of it.
+            When an image cannot be used (without ``store``), when none can, when a caption
+            decides what the model reads of an image, or when the store is damaged, another
+            model's, or written to by another call.
         """
         if self.head is not None:
             raise InputError(
@@ -341,35 +397,148 @@ class DualEncoder:
                 f"{self.name!r} reads an image by a caption, and embeds none by itself",
                 "pass both to `similarity`",
             )
-        return self._embed(images, "image")
+        return self._embed(images, "image", store, workers, batch_size)
 
-    def embed_text(self, captions: Sequence[CaptionLike]) -> np.ndarray:
-        """Return the embeddings of captions at unit length, ``(n, K)`` float32."""
-        return self._embed(captions, "text")
+    @overload
+    def embed_text(
+        self,
+        captions: Iterable[CaptionLike],
+        *,
+        store: None = None,
+        batch_size: int | None = None,
+    ) -> np.ndarray: ...
+    @overload
+    def embed_text(
+        self,
+        captions: Iterable[CaptionLike],
+        *,
+        store: str | os.PathLike[str],
+        batch_size: int | None = None,
+    ) -> Embeddings: ...
+    def embed_text(
+        self,
+        captions: Iterable[CaptionLike],
+        *,
+        store: str | os.PathLike[str] | None = None,
+        batch_size: int | None = None,
+    ) -> np.ndarray | Embeddings:
+        """Return the embeddings of many captions, in batches; see :meth:`embed_image`.
 
-    def _embed(self, values: Sequence[Any], tower_name: str) -> np.ndarray:
-        embeddings = self.outputs(values, tower_name)
-        with self.steady(reading=False) as fixed, torch.no_grad():
-            if fixed.head is not None:
-                embeddings = fixed.head.embed(embeddings)
-        return nn.functional.normalize(embeddings, dim=-1).float().cpu().numpy()
+        Parameters
+        ----------
+        captions
+            Strings or token ids: a list, a column of a data set, another sequence, or a
+            generator.
+        store, batch_size
+            As for images.
 
-    def outputs(self, values: Sequence[Any], tower_name: str) -> Tensor:
+        Returns
+        -------
+        numpy.ndarray or Embeddings
+            ``(n, K)`` float32, of unit length.
+        """
+        return self._embed(captions, "text", store, 0, batch_size)
+
+    def embed_readable(self, values: Any, tower_name: str, argument: str) -> Embeddings:
+        """Return the embeddings of many inputs in memory; what cannot be used is left out.
+
+        Parameters
+        ----------
+        values, argument
+            Many images or captions, as for :meth:`embed_image`, and what messages call them.
+        tower_name
+            ``"image"`` or ``"text"``.
+
+        Raises
+        ------
+        InputError
+            When none can be used.
+        """
+        many = Many(values, tower_name, argument)
+        embedder = self._embedder(tower_name, normalised=True, workers=None)
+        return embed_readable(embedder, many, self.name, fingerprint_of(self, tower_name))
+
+    def outputs(self, values: Any, tower_name: str) -> Tensor:
         """Return what a tower gives for several inputs, ``(n, K)`` float32.
 
         For a head that is more than an embedding; what holds a vector for each token is padded
-        by zeros.
+        by zeros, which ask for nothing.
         """
-        argument = f"{self.towers[tower_name].argument}s"
-        if isinstance(values, str):
-            raise InputError(argument, "is one string", "pass a list of strings")
-        inputs = [self.prepare(value, tower_name).inputs for value in values]
-        if not inputs:
-            raise InputError(argument, "is an empty list", f"pass at least one {tower_name}")
-        with self.steady(reading=False) as fixed:
-            outputs = _in_batches(fixed.towers[tower_name].embed, inputs)
-        require_finite(outputs, self.name, tower_name)
-        return outputs
+        many = Many(values, tower_name, f"{self.towers[tower_name].argument}s")
+        return nn.utils.rnn.pad_sequence(self._embedded(many), batch_first=True)
+
+    def _embedded(self, many: Many, *, normalised: bool = False) -> list[Tensor]:
+        return embed_in_memory(self._embedder(many.tower_name, normalised=normalised), many)
+
+    def _vector(self, value: Any, tower_name: str) -> np.ndarray:
+        """Return the embedding of one input at unit length, ``(K,)`` float32."""
+        many = Many([value], tower_name, f"{self.towers[tower_name].argument}s")
+        vector: np.ndarray = self._embedded(many, normalised=True)[0].cpu().numpy()
+        return vector
+
+    def _embed(
+        self,
+        values: Any,
+        tower_name: str,
+        store: str | os.PathLike[str] | None,
+        workers: int | None,
+        batch_size: int | None,
+    ) -> np.ndarray | Embeddings:
+        many = Many(values, tower_name, f"{self.towers[tower_name].argument}s")
+        embedder = self._embedder(
+            tower_name,
+            normalised=True,
+            workers=None if workers is None else as_count(workers, "workers", 0),
+            batch_size=None if batch_size is None else as_count(batch_size, "batch_size"),
+        )
+        if store is not None:
+            fingerprint = fingerprint_of(self, tower_name)
+            return embed_into(store, embedder, many, self.name, fingerprint)
+        vectors = nn.utils.rnn.pad_sequence(embed_in_memory(embedder, many), batch_first=True)
+        in_memory: np.ndarray = vectors.cpu().numpy()
+        return in_memory
+
+    def _embedder(
+        self,
+        tower_name: str,
+        *,
+        normalised: bool,
+        workers: int | None = 0,
+        batch_size: int | None = None,
+    ) -> Embedder:
+        """Return what embeds many inputs by the model as it is now."""
+        version = self._current_version(reading=False) if self._fixed is None else self._fixed
+        tower, head = version.towers[tower_name], version.head
+
+        def inputs_of(value: Any) -> Inputs:
+            if isinstance(value, Prepared):
+                return self.prepare(value, tower_name).inputs
+            processor = self.processors.get(tower_name)
+            return tower.inputs_of(value, processor, self.device, self.dtype)
+
+        def finish(outputs: Tensor) -> Tensor:
+            require_finite(outputs, self.name, tower_name)
+            if not normalised:
+                return outputs
+            embeddings = outputs if head is None else head.embed(outputs)
+            return nn.functional.normalize(embeddings, dim=-1).float()
+
+        def require_unchanged() -> None:
+            with self._origin._guard(version, version.looks_the_same):
+                pass
+
+        return Embedder(
+            tower,
+            inputs_of,
+            finish,
+            lambda: one_thread() if version.is_small else nullcontext(),
+            require_unchanged,
+            self.processors.get(tower_name) if isinstance(tower, ImageTower) else None,
+            self.device,
+            self.memory_limit,
+            batch_size,
+            workers,
+        )
 
     def resolve_layers(self, layer: Layer) -> tuple[int, int]:
         """Return the block numbers ``(text, image)`` of an argument ``layer``."""
@@ -504,27 +673,3 @@ class DualEncoder:
             part.prepared.settings, part.tower.identify(part.inputs),
         )  # fmt: skip
         return self._current.measured[part.tower.name].get(key, compute)
-
-
-def _in_batches(embed: Callable[[Inputs], Tensor], inputs: Sequence[Inputs]) -> Tensor:
-    """Return the embeddings of inputs, those of equal shapes in batches, ``(n, K)`` float32."""
-    numbers_of: dict[Hashable, list[int]] = {}
-    for number, each in enumerate(inputs):
-        shape = tuple((name, tensor.shape, tensor.dtype) for name, tensor in sorted(each.items()))
-        numbers_of.setdefault(shape, []).append(number)
-    batches = [
-        numbers[start : start + _BATCH]
-        for numbers in numbers_of.values()
-        for start in range(0, len(numbers), _BATCH)
-    ]
-    embedded: dict[int, Tensor] = {}
-    for batch in batches:
-        if len(batches) > 1:
-            report(f"embedding: {len(embedded)} of {len(inputs)}")
-        names = inputs[batch[0]]
-        together = {name: torch.cat([inputs[number][name] for number in batch]) for name in names}
-        embedded.update(zip(batch, embed(together).float(), strict=True))
-    # Outputs that hold a vector for each token are of different lengths; zeros ask for nothing.
-    return nn.utils.rnn.pad_sequence(
-        [embedded[number] for number in range(len(inputs))], batch_first=True
-    )

@@ -234,7 +234,22 @@ class ImageTower(Tower):
         InputError
             When it cannot be read or does not fit the model.
         """
+        source, inputs = self._read_image(value, processor, device, dtype)
+        picture, crop = _picture(self, processor, source, inputs)
+        picture, crop = _covered(self, inputs, picture, crop)
+        return PreparedImage(inputs, picture, crop)
+
+    def inputs_of(
+        self, value: Any, processor: Any, device: torch.device, dtype: torch.dtype
+    ) -> Inputs:
+        return self._read_image(value, processor, device, dtype)[1]
+
+    def _read_image(
+        self, value: Any, processor: Any, device: torch.device, dtype: torch.dtype
+    ) -> tuple[Image.Image | None, Inputs]:
+        """Return the upright picture, ``None`` where pixels were passed, and the tower's inputs."""
         source = None
+        inputs: Inputs
         if isinstance(value, Mapping):
             if "pixel_values" not in value:
                 raise InputError(
@@ -264,9 +279,7 @@ class ImageTower(Tower):
             name: value.to(device, dtype if value.is_floating_point() else None)
             for name, value in inputs.items()
         }
-        picture, crop = _picture(self, processor, source, inputs)
-        picture, crop = _covered(self, inputs, picture, crop)
-        return PreparedImage(inputs, picture, crop)
+        return source, inputs
 
     def reference(self, prepared: Prepared, kind: str) -> Inputs:
         """Return the inputs of an image's reference.

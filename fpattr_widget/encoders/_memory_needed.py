@@ -1,4 +1,4 @@
-"""Whether a model fits into memory, told from its configuration before any weight is read."""
+"""What models and their passes need of memory, and what to do where it does not suffice."""
 
 import os
 import re
@@ -35,6 +35,40 @@ def available_memory(device: torch.device) -> int | None:
         free for free in (_free_of_machine(), *map(_free_of_limit, _LIMITS)) if free is not None
     ]
     return min(known, default=None)
+
+
+def block_numbers(positions: int, width: int) -> int:
+    """Return about how many numbers a pass through one transformer block holds at once.
+
+    They are some arrays of the size of the states, and the attention maps.
+    """
+    return positions * (20 * width + 6 * positions * max(1, width // 64))
+
+
+def halved(portion: int, error: Exception, what: str, remedy: str) -> int:
+    """Return half of ``portion`` if ``error`` means a lack of memory; else raise it again.
+
+    Parameters
+    ----------
+    portion
+        How many items were computed together.
+    error
+        What was raised.
+    what, remedy
+        What one item is a step of, and what to do where even that is too large.
+
+    Raises
+    ------
+    InputError
+        When a portion of one is too large.
+    """
+    words = str(error).lower()
+    out_of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    if not out_of_memory and "out of memory" not in words and "can't allocate memory" not in words:
+        raise error
+    if portion == 1:
+        raise InputError("model", f"leaves not enough memory for {what}", remedy) from error
+    return portion // 2
 
 
 def require_memory(

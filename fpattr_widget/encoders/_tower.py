@@ -22,6 +22,7 @@ from ._cache import LRUCache
 from ._differentiable import HALF, differentiable, without_autocast
 from ._inputs import Inputs, Panel, Prepared, repeat_inputs
 from ._last_block import AttentionPooling, MeanPooling, agree, sample_jacobian
+from ._memory_needed import block_numbers
 from ._probes import Findings, Verdict, can_start_at_its_states, compare_jacobians, shares_inputs
 from ._reference import PictureReference, digest_of
 from ._twin import Twin
@@ -219,6 +220,12 @@ class Tower(ABC):
     ) -> Prepared:
         """Return what the user passed as this tower's inputs, or raise ``InputError``."""
 
+    def inputs_of(
+        self, value: Any, processor: Any, device: torch.device, dtype: torch.dtype
+    ) -> Inputs:
+        """Return the inputs alone that ``prepare`` makes, without what is shown of them."""
+        return self.prepare(value, processor, device, dtype).inputs
+
     @abstractmethod
     def reference(self, prepared: Prepared, kind: str) -> Inputs:
         """Return the inputs of an input's reference, which carries no information."""
@@ -290,6 +297,19 @@ class Tower(ABC):
         """Return the embedding, ``(B, K)``, not normalised."""
         with torch.no_grad():
             return self._encode(inputs, len(next(iter(inputs.values()))))
+
+    def embed_and_count(self, inputs: Inputs) -> tuple[Tensor, int]:
+        """Return the embedding, ``(B, K)``, and about how many bytes a pass holds for each input.
+
+        They are what enters each block, and what the largest block holds while it runs.
+        """
+        count, current = len(next(iter(inputs.values()))), Pass()
+        with torch.no_grad():
+            embedding = self._encode(inputs, count, current)
+        states = [each for calls in current.entered.values() for each in calls]
+        entered = sum(each.numel() // count for each in states)
+        largest = max((_numbers_in_block(each, count) for each in states), default=0)
+        return embedding, (entered + largest) * embedding.element_size()
 
     def read(self, inputs: Inputs, layer: int) -> Reading:
         """Return what enters block ``layer``, and the embedding, from one pass of the tower.
@@ -560,6 +580,14 @@ class Tower(ABC):
                 f"return a tensor (B, K), one embedding for each of B = {count} inputs",
             )
         return embedding
+
+
+def _numbers_in_block(states: Tensor, count: int) -> int:
+    """Return about how many numbers a block holds for each of ``count`` inputs."""
+    if states.ndim != 3:  # a feature map, where nothing attends to all of it
+        return block_numbers(1, states.numel() // count)
+    width = states.shape[-1]
+    return block_numbers(states.numel() // count // width, width)
 
 
 def check_choice(argument: str, value: object, choices: Sequence[str]) -> None:

@@ -18,10 +18,6 @@ from .metrics import Metric
 #: A metric or its name.
 MetricLike = MetricName | str | Metric
 
-DEFAULT_METRICS = ("pointing_game", "pointing_energy", "completeness")
-#: Those of samples of two pictures.
-DIFFERENCE_METRICS = ("difference_sign", "order", "difference_pointing", "completeness")
-
 
 def evaluate(
     model: ModelLike | Sequence[ModelLike] | Mapping[str, ModelLike],
@@ -58,7 +54,8 @@ def evaluate(
         ``["pointing_game", "faithfulness"]``; all are in
         :mod:`fpattr_widget.evaluation.metrics`. ``None`` plays the pointing games, by accuracy
         and energy, and measures completeness; where samples are differences of two pictures, it
-        takes difference sign, order and difference pointing instead of the games.
+        takes difference sign, order and difference pointing instead of the games; and where
+        they have foils, margins and swapped words, beside the games if there are phrases.
     layers
         A layer as in :func:`fpattr_widget.attribute`, a list of several, or
         ``"all"``: every pair of blocks of the two towers, to choose by.
@@ -86,16 +83,11 @@ def evaluate(
         dataset,
         processor=processor,
         methods=methods,
-        metrics=_usual_metrics(dataset) if metrics is None else metrics,
+        metrics=metrics,
         layers=layers,
         scores=scores,
     )
     return _report(evaluation, progress)
-
-
-def _usual_metrics(dataset: Dataset) -> tuple[str, ...]:
-    of_differences = isinstance(dataset, Dataset) and any(s.second is not None for s in dataset)
-    return DIFFERENCE_METRICS if of_differences else DEFAULT_METRICS
 
 
 def _report(evaluation: Evaluation, progress: bool) -> Report:

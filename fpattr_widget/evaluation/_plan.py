@@ -21,6 +21,11 @@ from .runners import RUNNERS, Runner
 
 T = TypeVar("T")
 
+# What is measured unless the user chooses: of phrases, of differences of two pictures, of foils.
+_OF_PHRASES = ("pointing_game", "pointing_energy", "completeness")
+_OF_DIFFERENCES = ("difference_sign", "order", "difference_pointing", "completeness")
+_OF_FOILS = ("margin", "swapped_word", "completeness")
+
 _LAYERS_REMEDY = "pass 'all', a layer or a list of layers"
 
 
@@ -94,7 +99,8 @@ def plan(
     if not len(dataset):
         raise InputError("dataset", "is empty", "pass one with at least one sample")
     chosen_methods = _chosen(methods, "methods", METHODS, "Occlusion()")
-    chosen_metrics = _chosen(metrics, "metrics", METRICS, "Agreement()")
+    asked = _default_metrics(dataset) if metrics is None else metrics
+    chosen_metrics = _chosen(asked, "metrics", METRICS, "Agreement()")
     kinds = [type(metric).__name__ for metric in chosen_metrics]
     if repeated := [kind for kind in kinds if kinds.count(kind) > 1]:
         raise InputError(
@@ -112,6 +118,16 @@ def plan(
     reading = _reading(task)
     records = Records(_described(task, dataset, reading, with_weights=scores is not None), scores)
     return Evaluation(task, dataset, records, reading, RUNNERS[runner]())
+
+
+def _default_metrics(dataset: Dataset) -> tuple[str, ...]:
+    """Return what is measured of a data set unless the user chooses."""
+    if any(sample.second is not None for sample in dataset):
+        return _OF_DIFFERENCES
+    if not any(sample.foils for sample in dataset):
+        return _OF_PHRASES
+    has_phrases = any(sample.phrases for sample in dataset)
+    return tuple(dict.fromkeys([*_OF_FOILS, *(_OF_PHRASES if has_phrases else ())]))
 
 
 def _described(

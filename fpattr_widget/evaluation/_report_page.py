@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+# The page's title, and what the views of its examples show.
+_OF_PHRASES = (
+    "Do the words find their objects?",
+    "What the words name is outlined; their map is pinned.",
+)
+_OF_FOILS = (
+    "Are captions told from their foils?",
+    "Each is the caption less its foil; the words that were changed are pinned.",
+)
+
+
 def report_page(
     heading: str,
     comparison: Table,
@@ -36,8 +47,10 @@ def report_page(
     """
     # A single run with many numbers would make a row that is wider than the page.
     first = comparison.turned() if len(comparison.rows) == 1 else comparison
+    of_foils = any(isinstance(one, ScoredFoil) for one in examples)
+    title, shown = _OF_FOILS if of_foils else _OF_PHRASES
     body = [
-        "<h1>Do the words find their objects?</h1>",
+        f"<h1>{title}</h1>",
         f"<p>{html.escape(heading)}</p>",
         first._repr_html_(),
     ]
@@ -48,18 +61,11 @@ def report_page(
         body.append(f'<img alt="The table below, drawn" src="data:image/png;base64,{drawing}">')
         body.append(table._repr_html_())
         body.append("<h2>The worst examples</h2>")
-        body.append(f"<p>{what_is_shown(examples)}</p>")
+        body.append(f"<p>{shown}</p>")
         for one in examples:
             score = f"{one.metric.replace('_', ' ')} {one.value:.2f}"
             body.append(f"<h3>{html.escape(f'{one.title}: {score}')}</h3>")
             widget = one.widget()
             body.append(section(widget))
             widget.close()
-    return page(body, "Do the words find their objects?")
-
-
-def what_is_shown(examples: Sequence[ScoredPhrase | ScoredFoil]) -> str:
-    """Return a sentence on what the views of examples show."""
-    if any(isinstance(one, ScoredFoil) for one in examples):
-        return "Each is the caption less its foil; the words that were changed are pinned."
-    return "What the words name is outlined; their map is pinned."
+    return page(body, title)

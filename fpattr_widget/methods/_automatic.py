@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ..encoders import MemoryBudget, Split
+from ..encoders import MemoryBudget, Split, block_numbers
 from ..progress import checkpoint
 from ._integral import at_least_float32, units
 from ._linearised import Linearised
-from ._memory import GraphMemory, block_numbers
+from ._memory import GraphMemory
 from ._nodes import NodeIntegral
 from ._quadrature import Quadrature
 

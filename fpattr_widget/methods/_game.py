@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..encoders import DualEncoder, Head, Part, PictureReference, cosines
-from ._memory import Portions, block_numbers
+from ..encoders import DualEncoder, Head, Part, PictureReference, block_numbers, cosines
+from ._memory import Portions
 
 #: The remedy when memory does not suffice for one encoding.
 REMEDY = "pass a smaller image or a shorter caption, or choose a smaller `model`"

@@ -5,19 +5,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..errors import InputError
+from ..encoders import halved as half_of
 from ..progress import checkpoint, report
 
 #: What to do where memory does not suffice for a pass.
 CHEAPER_LAYER = "choose a later `layer` (−1 is the cheapest) or a smaller `model`"
-
-
-def block_numbers(positions: int, width: int) -> int:
-    """Return about how many numbers a pass through one transformer block holds at once.
-
-    They are some arrays of the size of the states, and the attention maps.
-    """
-    return positions * (20 * width + 6 * positions * max(1, width // 64))
 
 
 def halved(portion: int, error: Exception, remedy: str = CHEAPER_LAYER) -> int:
@@ -28,15 +20,7 @@ def halved(portion: int, error: Exception, remedy: str = CHEAPER_LAYER) -> int:
     InputError
         When even a portion of one is too large, with ``remedy``.
     """
-    words = str(error).lower()
-    out_of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    if not out_of_memory and "out of memory" not in words and "can't allocate memory" not in words:
-        raise error
-    if portion == 1:
-        raise InputError(
-            "model", "leaves not enough memory for one step of this attribution", remedy
-        ) from error
-    return portion // 2
+    return half_of(portion, error, "one step of this attribution", remedy)
 
 
 class Portions:

@@ -23,8 +23,8 @@ class IntegratedGradients(FirstOrder):
     ``⟨ĝ(x), ĥ⟩ − ⟨ĝ(r), ĥ⟩``.
 
     Each word is taken as a text of its own, and the words of a caption do not meet: there are no
-    pairs. The ledger's ``pairs`` is the sum of the maps of all words. That the words alone are
-    not the caption is in its residual.
+    pairs, and the text's block plays no part. The ledger's ``pairs`` is the sum of the maps of
+    all words. That the words alone are not the caption is in its residual.
 
     Parameters
     ----------

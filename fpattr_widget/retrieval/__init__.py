@@ -11,7 +11,8 @@ from ._overlap import (
     rank_biased_overlap_by_chance,
 )
 from ._rank import rank
-from ._ranking import RankedItem, Ranking
+from ._ranked_item import RankedItem
+from ._ranking import Ranking
 from ._scores import scores_of
 from ._search import nearest
 

@@ -2,21 +2,23 @@
 
 import html
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import as_count, quoted
+from ..checks import as_count, as_path, quoted
 from ..choices import REPORT_ENDINGS
 from ..encoders import DualEncoder, Layer, ModelLike, ProcessorLike, encoder_of
 from ..errors import InputError, Problem
 from ..evaluation import Estimate, GalleryImage, Paraphrase, Paraphrases, estimate
 from ..files import Table, checked_ending, markdown_text, writable, write_atomically
 from ..pairs import MethodLike
-from ._disagreement import Disagreement, RankedTwice, ordinal
+from ._disagreement import Disagreement
 from ._overlap import (
     PERSISTENCE,
     average_overlap,
@@ -29,6 +31,7 @@ from ._overlap import (
 from ._places import places_of
 from ._scored_gallery import ScoredGallery, gallery_of, source_key
 from ._stability import WordStability, word_stability
+from ._two_rankings import RankedTwice, ordinal
 
 if TYPE_CHECKING:
     import pandas
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 MEASURES = ("average_overlap", "jaccard", "rank_biased_overlap")
 _SHOWN = 3  # pairs that disagree most, below the table
 _STABILITY_PAIRS = 20
+_NO_FILE_NAME = re.compile(r"[^\w.-]+")
 _LONGEST = 48  # characters of a wording in the short table
 
 
@@ -448,7 +452,9 @@ class RankingAgreement:
         else:
             from ._agreement_page import agreement_page
 
-            content = agreement_page(self._heading(), [self.summary], self.disagreements(examples))
+            content = agreement_page(
+                self._heading(), [self.summary], self.disagreements(examples), self.problems
+            )
         write_atomically(path, content.encode("utf-8", "replace"))
 
     def __repr__(self) -> str:
@@ -472,9 +478,9 @@ class RankingAgreement:
         left_out = ""
         if self.problems:
             left_out = f" {len(self.problems)} left out, first {self.problems[0]}."
-        name = f" of {self.name}" if self.name else ""
+        name = f"{self.name}: " if self.name else ""
         return (
-            f"{len(self.pairs):,} pairs of wordings{name} in {len(set(self.clusters)):,} groups, "
+            f"{name}{len(self.pairs):,} pairs of wordings in {len(set(self.clusters)):,} groups, "
             f"{len(self.images):,} pictures, the first {self.k} compared.{left_out}"
         )
 
@@ -517,6 +523,8 @@ def ranking_agreement(
     *,
     p: float = PERSISTENCE,
     processor: ProcessorLike = None,
+    store: str | os.PathLike[str] | None = None,
+    progress: bool = True,
     method: MethodLike = "integrated_jacobians",
     layer: Layer = None,
 ) -> RankingAgreement:
@@ -547,6 +555,12 @@ def ranking_agreement(
         Persistence of the rank-biased overlap; see :func:`retrieval.rank_biased_overlap`.
     processor
         See :func:`fpattr_widget.load_encoder`; for all models.
+    store
+        A folder that keeps the embeddings of the pictures, in a file for each model: the same
+        call goes on after an interrupt, and embeds nothing twice. Not for models that read an
+        image by a caption.
+    progress
+        Whether such models show a progress bar while many pictures are read.
     method, layer
         How differences will be explained; see :func:`fpattr_widget.attribute`.
 
@@ -574,7 +588,11 @@ def ranking_agreement(
     captions = list(dict.fromkeys((*wordings.queries, *wordings.paraphrases)))
     number_of = {caption: number for number, caption in enumerate(captions)}
     both = np.array([[number_of[one.query], number_of[one.paraphrase]] for one in wordings])
-    scored = [ScoredGallery(encoder, gallery) for encoder in encoders]
+    names = _distinct([encoder.name for encoder in encoders])
+    scored = [
+        ScoredGallery(encoder, gallery, store=_store_of(store, name), progress=progress)
+        for encoder, name in zip(encoders, names, strict=True)
+    ]
     problems = {number: problem for each in scored for number, problem in each.problems.items()}
     kept = [number for number in range(len(gallery.pictures)) if number not in problems]
     if k > len(kept):
@@ -594,7 +612,7 @@ def ranking_agreement(
     return RankingAgreement(
         pairs=wordings.items,
         images=images,
-        models=_distinct([encoder.name for encoder in encoders]),
+        models=names,
         encoders=tuple(encoders),
         k=k,
         p=p,
@@ -654,6 +672,18 @@ def _pair(number: int, query: str, paraphrase: str) -> Paraphrase:
     except InputError as error:
         argument = {"query": "queries", "paraphrase": "paraphrases"}[error.argument]
         raise InputError(argument, f"{error.problem} at index {number}", error.remedy) from None
+
+
+def _store_of(folder: str | os.PathLike[str] | None, model: str) -> Path | None:
+    """Return the file of a model in a folder of stores, which is made if it is not there."""
+    if folder is None:
+        return None
+    path = as_path(folder, "store")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError("store", f"is no folder ({path})", "pass a folder") from error
+    return path / f"{_NO_FILE_NAME.sub('-', model).strip('-.')}.npz"
 
 
 def _as_list(model: Any) -> list[Any]:

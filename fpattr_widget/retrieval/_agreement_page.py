@@ -3,10 +3,11 @@
 import html
 from collections.abc import Sequence
 
+from ..errors import Problem
 from ..files import Table
 from ..pages import Opened, galleries_page, gallery_section
 from ._agreement_view import comparison_gallery, measures_in_words
-from ._disagreement import Disagreement, RankedTwice
+from ._two_rankings import RankedTwice, TwoRankings
 
 _TITLE = "Do two wordings of one query find the same pictures?"
 # Pictures of each pair that are explained; each takes about 150 kB.
@@ -14,7 +15,10 @@ _EXPLAINED = 4
 
 
 def agreement_page(
-    heading: str, tables: Sequence[Table], disagreements: Sequence[Disagreement]
+    heading: str,
+    tables: Sequence[Table],
+    disagreements: Sequence[TwoRankings],
+    problems: Sequence[Problem],
 ) -> str:
     """Return the page; its explanations are computed now.
 
@@ -26,6 +30,8 @@ def agreement_page(
         Stand above the comparisons.
     disagreements
         The pairs that are shown, with the pictures of each explained that move most.
+    problems
+        What was left out.
     """
     body = [f"<h1>{_TITLE}</h1>", f"<p>{html.escape(heading)}</p>"]
     # A single line with many numbers would be wider than the page.
@@ -34,10 +40,11 @@ def agreement_page(
         wordings = html.escape(f"“{each.query}” / “{each.paraphrase}”")
         body += [f"<h2>{wordings}</h2>", f"<p>{html.escape(measures_in_words(each))}</p>"]
         body.append(_comparison(each))
+    body += [f"<p>Left out: {html.escape(str(problem))}.</p>" for problem in problems]
     return galleries_page(_TITLE, body)
 
 
-def _comparison(disagreement: Disagreement) -> str:
+def _comparison(disagreement: TwoRankings) -> str:
     """Return both rankings with the explanations of those pictures that move most."""
     gallery = comparison_gallery(disagreement)
     count = len(disagreement.pictures)
@@ -52,7 +59,7 @@ def _comparison(disagreement: Disagreement) -> str:
         gallery.close()
 
 
-def _opened(disagreement: Disagreement, picture: RankedTwice) -> Opened:
+def _opened(disagreement: TwoRankings, picture: RankedTwice) -> Opened:
     view = disagreement.pairs(picture).widget()
     view.selected_rows = sorted(disagreement.words(picture)[0].features)
     view.close()  # its settings and pins stay

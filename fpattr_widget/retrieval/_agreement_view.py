@@ -12,9 +12,9 @@ from ..encoders import DualEncoder
 from ..evaluation import GalleryImage
 from ..pairs import FeaturePairs
 from ..view import ViewOptions
-from ..widget import Gallery, GalleryItem, GalleryView, Shelf
-from ._disagreement import Disagreement, RankedTwice, ordinal
+from ..widget import Gallery, GalleryItem, GalleryView, PairsWidget, Shelf
 from ._ranking_view import whole_picture
+from ._two_rankings import RankedTwice, TwoRankings, ordinal
 
 _HEAD = (
     '<div style="font: 15px/1.5 system-ui, sans-serif; max-width: 60em; padding: 4px 12px 0">'
@@ -51,17 +51,17 @@ class DisagreementView(GalleryView):
         What is said above, in words.
     """
 
-    def __init__(self, disagreement: Disagreement, **options: Unpack[ViewOptions]):
+    def __init__(self, disagreement: TwoRankings, **options: Unpack[ViewOptions]):
         self.disagreement = disagreement
         self.finding = ""
         self._head = ipywidgets.HTML()
+        self._explained: tuple[RankedTwice, FeaturePairs] | None = None
+        self._followed: PairsWidget | None = None
         gallery = comparison_gallery(disagreement, theme=options.get("theme", "auto"))
         super().__init__(gallery, self._explain_chosen, **options)
         self._above = (self._head, *self._above)
         self.children = (self._head, *self.children)
         gallery.observe(self._say, "chosen")
-        if self.view is not None:
-            self.view.observe(self._say, "ledger")
         self._say()
 
     def __repr__(self) -> str:
@@ -81,25 +81,31 @@ class DisagreementView(GalleryView):
 
     def _explain_chosen(self, chosen: Sequence[Sequence[int]]) -> FeaturePairs:
         shelf, item = chosen[0]
-        return self.disagreement.pairs(self.disagreement.tops[shelf][item])
+        picture = self.disagreement.tops[shelf][item]
+        pairs = self.disagreement.pairs(picture)
+        self._explained = picture, pairs
+        return pairs
 
     def _say(self, _change: Any = None) -> None:
         """Say where the chosen picture stands, and once that is computed, why."""
-        disagreement, picture = self.disagreement, self.picture
-        pairs = disagreement.pairs(picture)
-        is_shown = self.view is not None and self.view.pairs is pairs
-        if is_shown and pairs.complete:
-            self.finding = disagreement.finding(picture)
-            assert self.view is not None
-            self.view.selected_rows = sorted(disagreement.words(picture)[0].features)
-        else:
-            self.finding = disagreement.standing(picture)
+        view, picture = self.view, self.picture
+        if view is not None and view is not self._followed:
+            # Set when all is computed, by the page or at the end of a cell that no page shows.
+            view.observe(self._say, "ledger")
+            self._followed = view
+        self.finding = self.disagreement.standing(picture)
+        if view is not None and self._explained is not None:
+            explained, pairs = self._explained
+            # A picture that cannot be read any more leaves the view as it was.
+            if explained.number == picture.number and view.pairs is pairs and pairs.complete:
+                self.finding = self.disagreement.finding(picture)
+                view.selected_rows = sorted(self.disagreement.words(picture)[0].features)
         self._head.value = _HEAD.format(
-            finding=escape(self.finding), measures=escape(measures_in_words(disagreement))
+            finding=escape(self.finding), measures=escape(measures_in_words(self.disagreement))
         )
 
 
-def measures_in_words(disagreement: Disagreement) -> str:
+def measures_in_words(disagreement: TwoRankings) -> str:
     """Say how alike the rankings are, and which colour stands for what."""
     names = {"average_overlap": "AO", "jaccard": "JS", "rank_biased_overlap": "RBO"}
     measures = ", ".join(
@@ -113,7 +119,7 @@ def measures_in_words(disagreement: Disagreement) -> str:
     )
 
 
-def comparison_gallery(disagreement: Disagreement, theme: str = "auto") -> Gallery:
+def comparison_gallery(disagreement: TwoRankings, theme: str = "auto") -> Gallery:
     """Return both rankings as shelves, with the picture chosen that moves most."""
     sources = {
         each.number: partial(picture_of, disagreement.encoder, disagreement.images[each.number])
@@ -150,7 +156,7 @@ def picture_of(encoder: DualEncoder, image: GalleryImage) -> Image.Image:
     return whole_picture(encoder, image.image)
 
 
-def _note(each: RankedTwice, wording: int, disagreement: Disagreement) -> str:
+def _note(each: RankedTwice, wording: int, disagreement: TwoRankings) -> str:
     """Say where a picture stands for the other wording."""
     place = each.places[1 - wording]
     note = f"{ordinal(place)} for the other"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Scores that differ by less are equal: products of matrices give equal pictures equal scores only
-# up to rounding, and embeddings have six or seven digits.
+# Scores that differ by less are equal: products of matrices give equal vectors equal scores only
+# up to rounding.
 _DIGITS = 12
 # Working memory for scores, in bytes.
 _MEMORY = 2**26

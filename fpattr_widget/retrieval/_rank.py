@@ -1,5 +1,6 @@
 """``rank``: pictures by a caption, or captions by a picture."""
 
+import os
 from collections.abc import Iterable
 
 import numpy as np
@@ -17,12 +18,13 @@ from ..encoders import (
 )
 from ..methods import method_of
 from ..pairs import MethodLike
-from ._ranked import items_of, prepared, query_of, scored
-from ._ranking import RankedItem, Ranking
+from ._ranked import kind_of, prepared, query_of, scored
+from ._ranked_item import RankedItem
+from ._ranking import Ranking
 
 
 def rank(
-    images: str | Embeddings | Iterable[ImageLike | CaptionLike | Sum],
+    images: str | os.PathLike[str] | Embeddings | Iterable[ImageLike | CaptionLike | Sum],
     query: CaptionLike | ImageLike | Sum,
     *,
     model: ModelLike = "bundled",
@@ -30,7 +32,7 @@ def rank(
     method: MethodLike = "integrated_jacobians",
     layer: Layer = None,
     top: int | None = None,
-    progress: bool = True,
+    store: str | os.PathLike[str] | None = None,
 ) -> Ranking:
     """Rank pictures by how well they fit a caption, or captions by how well they fit a picture.
 
@@ -41,9 +43,9 @@ def rank(
     Parameters
     ----------
     images
-        A folder, in which pictures are looked for at any depth; pictures or captions, each as
-        :func:`attribute` takes it; or :class:`Embeddings` of the same model. Of a list of
-        strings, the first decides whether they name pictures' files or are captions.
+        A folder, in which pictures are looked for at any depth; a list, a column of a data set or
+        a generator of pictures or of captions, each as :func:`attribute` takes it; or
+        :class:`Embeddings` of the same model. The first of them decides which they are.
     query
         A caption, a picture, or a sum of such. A string is a picture if it names a file, or
         ends as the names of pictures do; ``Text`` and ``Picture`` leave no doubt.
@@ -53,8 +55,9 @@ def rank(
         What scores are explained with, once an item is chosen; see :func:`attribute`.
     top
         How many are kept, the best; by default all.
-    progress
-        Whether to show a progress bar where there are many.
+    store
+        A file that keeps the embeddings of ``images``, so that the next query has only to be
+        embedded itself and what is new; see :meth:`DualEncoder.embed_image`.
 
     Returns
     -------
@@ -71,18 +74,16 @@ def rank(
         as_count(top, "top")
     method_of(method)
     asked = query_of(query)
-    items = items_of(images)
+    values, tower_name = kind_of(images)
     encoder = encoder_of(model, processor)
     encoder.resolve_layers(layer)
     by = prepared(encoder, asked)
-    found = scored(encoder, items, by, progress=progress)
+    found = scored(encoder, values, tower_name, by, store)
     order = np.argsort(-found.scores, kind="stable")[:top]
     ranked = tuple(
-        RankedItem(place, items.names[number], float(score), items.sources, int(number))
-        for place, (number, score) in enumerate(
-            zip(found.numbers[order], found.scores[order], strict=True), start=1
+        RankedItem(
+            place, found.names[number], float(found.scores[number]), found.sources, int(number)
         )
+        for place, number in enumerate(order, start=1)
     )
-    return Ranking(
-        ranked, asked, encoder, items.tower_name, found.problems, method, layer, _prepared=by
-    )
+    return Ranking(ranked, asked, encoder, tower_name, found.problems, method, layer, _prepared=by)

@@ -1,19 +1,21 @@
 """What is ranked and by what: many pictures or captions, and a query."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
-from ..checks import as_folder, quoted
+from ..checks import quoted
 from ..encoders import (
     DualEncoder,
     Embeddings,
+    Item,
+    Many,
     Picture,
     Prepared,
     Sum,
@@ -22,26 +24,51 @@ from ..encoders import (
     names_picture,
 )
 from ..errors import InputError, Problem
-from ..progress import checkpoint, report
+from ..progress import checkpoint, is_heard, report
 from ._scores import scores_of
 
-# Inputs that are prepared and embedded together; their pixels are in memory until they are.
-_TOGETHER = 64
+_ARGUMENT = "images"
 _NOUNS = {"image": "picture", "text": "caption"}
+# Inputs that a head reads together, and how many have no progress bar.
+_TOGETHER = 16
+_NO_BAR = 64
+# Rows of a store that are read at once.
+_ROWS = 4096
+
+
+def kind_of(values: Any) -> tuple[Any, str]:
+    """Return what a user wants to have ranked so that it can be gone through, and its tower.
+
+    Raises
+    ------
+    InputError
+        When it is empty.
+    """
+    if isinstance(values, Embeddings):
+        return values, values.tower_name
+    if isinstance(values, str | os.PathLike) or not hasattr(values, "__iter__"):
+        return values, "image"
+    if isinstance(values, Iterator):
+        values = list(values)
+    first = next(iter(values), None)
+    if first is None:
+        raise InputError(_ARGUMENT, "is empty", "pass at least one picture or caption")
+    tower_name = "image" if is_picture(first) else "text"
+    if isinstance(first, Sum):
+        values = [_only_value(value, tower_name) for value in values]
+    return values, tower_name
 
 
 @dataclass(frozen=True, eq=False)
 class Items:
-    """Pictures or captions to be ranked.
+    """Pictures or captions with their names.
 
     Attributes
     ----------
     tower_name
         ``"image"`` or ``"text"``.
-    names
-        One for each.
-    sources
-        One for each: what it can be explained by, ``None`` where that is not known any more.
+    names, sources
+        Of each; see :class:`~fpattr_widget.Embeddings`.
     embeddings
         Theirs, if they have been embedded before.
     """
@@ -51,39 +78,22 @@ class Items:
     sources: Sequence[Any]
     embeddings: Embeddings | None = None
 
-    @property
-    def noun(self) -> str:
-        """What one of them is called."""
-        return _NOUNS[self.tower_name]
-
 
 def items_of(values: Any) -> Items:
-    """Return what a user wants to have ranked.
+    """Return what a user wants to have ranked, all of it at hand; none is read.
 
     Raises
     ------
     InputError
-        When it holds nothing, or is nothing that can be ranked.
+        When there is none, or it is one input and not many.
     """
-    if isinstance(values, Embeddings):
-        return Items(values.tower_name, values.names, values.sources, values)
-    if isinstance(values, str | os.PathLike):
-        return _in_folder(values)
-    if _is_one(values):
-        kind = type(values).__name__
-        raise InputError("images", f"is a {kind}", "pass a folder, a list, or embeddings")
-    listed: Any = values if isinstance(values, Sequence | np.ndarray) else list(values)
-    if not len(listed):
-        raise InputError("images", "is empty", "pass at least one picture or caption")
-    first = listed[0]
-    tower_name = "image" if is_picture(first) else "text"
-    if isinstance(first, Sum):
-        listed = [_only_value(value, tower_name) for value in listed]
-    if isinstance(listed, list | tuple) or isinstance(first, str):
-        names = [_name(value, number, tower_name) for number, value in enumerate(listed, start=1)]
-    else:  # a column of pictures, say, of which each would be read
-        names = [_name(None, number, tower_name) for number in range(1, len(listed) + 1)]
-    return Items(tower_name, names, listed)
+    listed, tower_name = kind_of(values)
+    if isinstance(listed, Embeddings):
+        return Items(tower_name, listed.names, listed.sources, listed)
+    items = list(Many(listed, tower_name, _ARGUMENT))
+    return Items(
+        tower_name, [item.name for item in items], [item.path or item.value for item in items]
+    )
 
 
 def query_of(value: Any) -> Sum:
@@ -141,153 +151,141 @@ def prepared(encoder: DualEncoder, query: Sum) -> Sum:
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Scores of those items that could be read.
+    """Items that could be read, with their scores.
 
     Attributes
     ----------
-    numbers
-        Which items they are, ``(n,)`` int64, ascending.
+    names, sources
+        Of each; see :class:`~fpattr_widget.Embeddings`.
     scores
         ``(n,)`` float64.
     problems
         What could not be read.
     """
 
-    numbers: np.ndarray
+    names: Sequence[str]
+    sources: Sequence[Any]
     scores: np.ndarray
     problems: tuple[Problem, ...]
 
 
-def scored(encoder: DualEncoder, items: Items, query: Sum, *, progress: bool) -> Scored:
+def scored(
+    encoder: DualEncoder,
+    values: Any,
+    tower_name: str,
+    query: Sum,
+    store: str | os.PathLike[str] | None,
+) -> Scored:
     """Return the score of each item by a query: the weighted sum of the model's scores.
 
     Parameters
     ----------
     encoder
         The model.
-    items
-        What is ranked; what cannot be read is told and left out.
+    values, tower_name
+        What is ranked, as :func:`kind_of` returns it.
     query
         Its inputs are prepared.
-    progress
-        Whether to show a progress bar where there are many.
+    store
+        See ``DualEncoder.embed_image``.
 
     Raises
     ------
     InputError
-        When none can be read, or embeddings are another model's.
+        When nothing can be used, or embeddings are another model's.
     """
-    score = _Score(encoder, items.tower_name, query)
-    if items.embeddings is not None:
-        items.embeddings.require_of(encoder, "images")
-        scores = score.of_vectors(items.embeddings.vectors)
-        return Scored(np.arange(len(scores)), scores, items.embeddings.problems)
-    numbers: list[int] = []
-    found: list[np.ndarray] = []
+    if encoder.head is not None and any(term.tower_name != tower_name for term in query.terms):
+        return _read_by_head(encoder, values, tower_name, query, store)
+    vector = sum(
+        term.weight * _embed(encoder, term.tower_name, [term.value])[0].astype(np.float64)
+        for term in query.terms
+    )
+    if isinstance(values, Embeddings):
+        embeddings = values
+        embeddings.require_of(encoder, _ARGUMENT)
+    elif store is None:
+        embeddings = encoder.embed_readable(values, tower_name, _ARGUMENT)
+    else:
+        embeddings = _embed(encoder, tower_name, values, store)
+    vectors = embeddings.vectors
+    scores = [
+        vectors[start : start + _ROWS].astype(np.float64) @ vector
+        for start in range(0, len(vectors), _ROWS)
+    ]
+    return Scored(embeddings.names, embeddings.sources, np.concatenate(scores), embeddings.problems)
+
+
+def _embed(encoder: DualEncoder, tower_name: str, values: Any, store: Any = None) -> Any:
+    embed = encoder.embed_image if tower_name == "image" else encoder.embed_text
+    return embed(values) if store is None else embed(values, store=store)
+
+
+def _read_by_head(
+    encoder: DualEncoder, values: Any, tower_name: str, query: Sum, store: Any
+) -> Scored:
+    """Return scores that a head makes, which reads each picture by each caption."""
+    if isinstance(values, Embeddings) or store is not None:
+        raise InputError(
+            _ARGUMENT if store is None else "store",
+            f"holds embeddings, but {encoder.name!r} reads an image by a caption",
+            "pass the pictures themselves",
+        )
+    if any(term.tower_name == tower_name for term in query.terms):
+        raise InputError(
+            "query",
+            f"has pictures and captions, but {encoder.name!r} reads one by the other",
+            "pass one kind",
+        )
+    asked = [term.value for term in query.terms]
+    weights = np.array([term.weight for term in query.terms])
+    many = Many(values, tower_name, _ARGUMENT)
+    found: dict[int, float] = {}
+    names: list[str] = []
+    known: list[Any] = []
     problems: list[Problem] = []
-    count = len(items.sources)
+
+    def read(items: Sequence[Item]) -> None:
+        """Score items, one by one where one of them cannot be used."""
+        chunk = [item.value for item in items]
+        try:
+            if tower_name == "image":
+                scores = scores_of(encoder, chunk, asked) @ weights
+            else:
+                scores = weights @ scores_of(encoder, asked, chunk)
+        except InputError as error:
+            if len(items) > 1:
+                for item in items:
+                    read([item])
+            else:
+                problems.append(Problem(items[0].name, "", error.problem))
+            return
+        found.update(zip((item.number for item in items), map(float, scores), strict=True))
+
+    little = many.count is not None and many.count <= _NO_BAR
     with tqdm(
-        total=count, desc="scoring", unit=items.noun, leave=False,
-        disable=not progress or count <= _TOGETHER,
-    ) as bar:  # fmt: skip
-        for start in range(0, count, _TOGETHER):
+        total=many.count, desc="scoring", unit=tower_name, disable=little or is_heard(), delay=1
+    ) as bar:
+        arriving = iter(many)
+        while items := list(islice(arriving, _TOGETHER)):
             checkpoint()
-            report(f"scoring: {start} of {count}")
-            chunk = range(start, min(start + _TOGETHER, count))
-            readable = dict(_readable(encoder, items, chunk, problems))
-            if readable:
-                numbers += readable
-                found.append(score.of(list(readable.values())))
-            bar.update(len(chunk))
+            report(f"scoring: {len(names):,}")
+            names += [item.name for item in items]
+            known += [item.path or (item.value if tower_name == "text" else None) for item in items]
+            read(items)
+            bar.update(len(items))
+    numbers = sorted(found)
     if not numbers:
         raise InputError(
-            "images",
-            f"holds no {items.noun} that can be used (the first: {problems[0]})",
-            f"pass {items.noun}s that can",
+            _ARGUMENT,
+            f"holds nothing that can be read (the first of {len(names)}: {problems[0]})",
+            "pass some that can",
         )
-    return Scored(np.array(numbers), np.concatenate(found), tuple(problems))
-
-
-def _readable(
-    encoder: DualEncoder, items: Items, numbers: Iterable[int], problems: list[Problem]
-) -> Iterator[tuple[int, Prepared]]:
-    """Yield those items that can be read; note why the others cannot."""
-    for number in numbers:
-        try:
-            yield number, encoder.prepare(items.sources[number], items.tower_name)
-        except InputError as error:
-            problems.append(Problem(items.names[number], "", error.problem))
-
-
-class _Score:
-    """The score of items by a query: embeddings of the query are computed once."""
-
-    def __init__(self, encoder: DualEncoder, tower_name: str, query: Sum):
-        self._encoder = encoder
-        self._tower_name = tower_name
-        # A head reads pictures by captions; two inputs of one kind it embeds.
-        by_head = encoder.head is not None
-        self._read = [term for term in query.terms if by_head and term.tower_name != tower_name]
-        embedded = [term for term in query.terms if term not in self._read]
-        self._vector = sum(
-            (term.weight * self._embed([term.value], term.tower_name)[0] for term in embedded),
-            start=np.zeros(()),
-        )
-
-    def of(self, inputs: Sequence[Prepared]) -> np.ndarray:
-        """Return the scores of prepared inputs, ``(n,)``."""
-        total = np.zeros(len(inputs))
-        if self._vector.ndim:
-            total += self._embed(inputs, self._tower_name) @ self._vector
-        for term in self._read:
-            if self._tower_name == "image":
-                scores = scores_of(self._encoder, inputs, [term.value])[:, 0]
-            else:
-                scores = scores_of(self._encoder, [term.value], inputs)[0]
-            total += term.weight * scores
-        return total
-
-    def of_vectors(self, vectors: np.ndarray) -> np.ndarray:
-        """Return the scores of embeddings ``(n, K)``, ``(n,)``."""
-        if self._read:
-            raise InputError(
-                "images",
-                f"holds embeddings, but {self._encoder.name!r} reads an image by a caption",
-                "pass the pictures themselves",
-            )
-        chunks = range(0, len(vectors), _TOGETHER**2)
-        return np.concatenate(
-            [vectors[start : start + _TOGETHER**2].astype(np.float64) @ self._vector
-             for start in chunks]
-        )  # fmt: skip
-
-    def _embed(self, values: Sequence[Any], tower_name: str) -> np.ndarray:
-        is_image = tower_name == "image"
-        embed = self._encoder.embed_image if is_image else self._encoder.embed_text
-        return embed(values).astype(np.float64)
-
-
-def _in_folder(place: str | os.PathLike[str]) -> Items:
-    folder = as_folder(place, "images")
-    # Links to folders are not followed: they may lead back.
-    paths = sorted(
-        Path(root) / name
-        for root, _, files in os.walk(folder)
-        for name in files
-        if names_picture(name) and not name.startswith(".")
+    return Scored(
+        [names[number] for number in numbers],
+        many.sources([known[number] for number in numbers], numbers),
+        np.array([found[number] for number in numbers]),
+        tuple(problems),
     )
-    if not paths:
-        raise InputError("images", f"is a folder without pictures ({folder})", "pass another one")
-    names = [path.relative_to(folder).as_posix() for path in paths]
-    return Items("image", names, paths)
-
-
-def _is_one(values: Any) -> bool:
-    """Return whether a value is one input, or nothing that holds some."""
-    if isinstance(values, np.ndarray):
-        return values.dtype.kind not in "OUS" and values.ndim != 4
-    single = isinstance(values, Sum | Image.Image | bytes | Mapping | Prepared)
-    return single or not isinstance(values, Iterable)
 
 
 def _is_input(value: Any) -> bool:
@@ -299,9 +297,3 @@ def _only_value(value: Any, tower_name: str) -> Any:
     if len(terms) != 1 or terms[0].weight != 1 or terms[0].tower_name != tower_name:
         raise InputError("images", f"holds {quoted(value)}", f"pass one {_NOUNS[tower_name]} each")
     return terms[0].value
-
-
-def _name(value: Any, number: int, tower_name: str) -> str:
-    if isinstance(value, str | os.PathLike) and os.fspath(value).strip():
-        return os.fspath(value)
-    return f"{'image' if tower_name == 'image' else 'caption'} {number}"

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Unpack, overload
@@ -14,43 +14,19 @@ from ..choices import RANKING_ENDINGS
 from ..encoders import DualEncoder, Layer, Picture, Sum, Text
 from ..errors import InputError, Problem
 from ..files import Table, checked_ending, writable, write_atomically
+from ..pages import gallery_page
 from ..pairs import FeaturePairs, MethodLike, attribute
 from ..view import ViewOptions
+from ..widget import Gallery, GalleryView
+from ._ranked_item import RankedItem
+from ._ranking_view import MOST_ON_PAGE, MOST_SHOWN, ranking_gallery
 
 if TYPE_CHECKING:
     import pandas
 
-    from ..widget import GalleryView
-
 _PRINTED = 10  # items of the table in a terminal
 _NAMED = 3  # inputs of a query that a title names
 _NOUNS = {"image": "picture", "text": "caption"}
-
-
-@dataclass(frozen=True, eq=False)
-class RankedItem:
-    """A picture or a caption in a ranking.
-
-    Attributes
-    ----------
-    place
-        Its place in the whole ranking, counted from 1, as the gallery shows it.
-    name
-        What it is called: a path, a caption, or ``"image 3"``.
-    score
-        By the query.
-    """
-
-    place: int
-    name: str
-    score: float
-    _sources: Sequence[Any] = field(repr=False)
-    _number: int = field(repr=False)
-
-    @property
-    def source(self) -> Any:
-        """What it can be explained by; ``None`` where that is not known any more."""
-        return self._sources[self._number]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -227,15 +203,10 @@ class Ranking:
         as_count(explained, "explained", least=0)
         ending = checked_ending(path, RANKING_ENDINGS)
         writable(path)  # raises before anything is computed
-        if ending == ".csv":
-            content = _table(self.items, "").to_csv()
-        else:
-            from ._ranking_page import ranking_page
-
-            content = ranking_page(self, explained)
+        content = _table(self.items, "").to_csv() if ending == ".csv" else self._page(explained)
         write_atomically(path, content.encode("utf-8", "replace"))
 
-    def widget(self, **options: Unpack[ViewOptions]) -> "GalleryView":
+    def widget(self, **options: Unpack[ViewOptions]) -> GalleryView:
         """Return a new gallery with a linked view beneath, in which the first item is explained.
 
         Parameters
@@ -243,9 +214,10 @@ class Ranking:
         **options
             See :class:`~fpattr_widget.PairsWidget`.
         """
-        from ._ranking_view import ranking_view
-
-        return ranking_view(self, **options)
+        gallery = self._gallery(MOST_SHOWN, options.get("theme", "auto"))
+        if self.items:
+            gallery.chosen = [[0, 0]]
+        return GalleryView(gallery, self._explain_chosen, problems=self.problems, **options)
 
     def _repr_mimebundle_(self, *arguments: Any, **options: Any) -> Any:
         """Return the bundle of a gallery, which is made when the ranking is first shown."""
@@ -255,6 +227,41 @@ class Ranking:
         bundle = view._repr_mimebundle_(*arguments, **options)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         return {**data, "text/plain": repr(self)}, metadata
+
+    def _gallery(self, most: int, theme: str = "auto") -> Gallery:
+        """Return a gallery of the first items, with nothing chosen."""
+        title = self.query_in_words
+        if len(self) > most:
+            title += f": the first {most:,} of {len(self):,}"
+        return ranking_gallery(title, self.encoder, self.items[:most], self.tower_name, theme)
+
+    def _explain_chosen(self, chosen: Sequence[Sequence[int]]) -> FeaturePairs:
+        items = [self.items[number] for _, number in chosen]
+        return self.pairs(items[0]) if len(items) == 1 else self.why(*items)
+
+    def _page(self, explained: int) -> str:
+        """Return a page on which the first items are explained, those without a source left out."""
+        first = [
+            number for number, item in enumerate(self.items[:explained]) if item.source is not None
+        ]
+        pairs: dict[tuple[tuple[int, int], ...], FeaturePairs] = {
+            ((0, number),): self.pairs(self.items[number]) for number in first
+        }
+        if len(first) > 1:
+            best, next_one = first[:2]
+            pairs[(0, best), (0, next_one)] = self.why(self.items[best], self.items[next_one])
+        gallery = self._gallery(MOST_ON_PAGE)
+        try:
+            gallery.chosen = [[0, number] for number in first[:1]]
+            return gallery_page(
+                self.query_in_words,
+                gallery,
+                pairs,
+                otherwise=_otherwise(len(first)),
+                notes=[f"Left out: {problem}." for problem in self.problems],
+            )
+        finally:
+            gallery.close()
 
     @property
     def query_in_words(self) -> str:
@@ -266,6 +273,15 @@ class Ranking:
         noun = _NOUNS[self.tower_name] + ("" if len(self) == 1 else "s")
         left_out = f", {len(self.problems)} left out" if self.problems else ""
         return f"{self.query_in_words}: {count} {noun}, by {self.encoder.name}{left_out}"
+
+
+def _otherwise(explained: int) -> str:
+    """Return what a page says of items that it does not explain."""
+    if not explained:
+        return "Nothing is explained on this page."
+    first = "the first item" if explained == 1 else f"the first {explained} items"
+    contrast = ", and why the first rather than the second" if explained > 1 else ""
+    return f"This page explains {first}{contrast}. In a notebook, any can be chosen."
 
 
 def sum_in_words(query: Sum) -> str:

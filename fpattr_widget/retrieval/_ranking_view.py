@@ -3,44 +3,26 @@
 import os
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Unpack
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from ..encoders import Crop, DualEncoder, open_image, read_image
-from ..pairs import FeaturePairs
-from ..view import ViewOptions
-from ..widget import Gallery, GalleryItem, GalleryView, Shelf
-from ._ranking import RankedItem, Ranking
+from ..widget import Gallery, GalleryItem, Shelf
+from ._ranked_item import RankedItem
 
-#: A page has to hold each item that is shown.
-MOST_SHOWN = 1000
+#: A notebook has to hold each item that is shown, and a page its picture, about 10 kB.
+MOST_SHOWN, MOST_ON_PAGE = 1000, 500
 _DRAFT = (480, 480)  # pixels that a JPEG is decoded to at least, of which a thumbnail is made
 _HINT = "Choose an item to see what its score is made of."
 
 
-def ranking_view(ranking: Ranking, **options: Unpack[ViewOptions]) -> GalleryView:
-    """Return a gallery with a linked view beneath; see :meth:`Ranking.widget`."""
-    gallery = ranking_gallery(ranking, theme=options.get("theme", "auto"))
-    if len(ranking):
-        gallery.chosen = [[0, 0]]
-
-    def explain(chosen: Sequence[Sequence[int]]) -> FeaturePairs:
-        items = [ranking.items[number] for _, number in chosen]
-        return ranking.pairs(items[0]) if len(items) == 1 else ranking.why(*items)
-
-    return GalleryView(gallery, explain, problems=ranking.problems, **options)
-
-
-def ranking_gallery(ranking: Ranking, theme: str = "auto") -> Gallery:
-    """Return the gallery of a ranking's first items, with nothing chosen."""
-    title = ranking.query_in_words
-    if len(ranking) > MOST_SHOWN:
-        title += f": the first {MOST_SHOWN:,} of {len(ranking):,}"
-    shelf = Shelf(
-        title, gallery_items(ranking.encoder, ranking.items[:MOST_SHOWN], ranking.tower_name)
-    )
+def ranking_gallery(
+    title: str, encoder: DualEncoder, items: Sequence[RankedItem], tower_name: str, theme: str
+) -> Gallery:
+    """Return a gallery of ranked pictures or captions, with nothing chosen."""
+    shelf = Shelf(title, gallery_items(encoder, items, tower_name))
     return Gallery([shelf], hint=_HINT, theme=theme)
 
 

@@ -1,5 +1,6 @@
 """Exact search by matrix products, in chunks of bounded memory."""
 
+import mmap
 from typing import Any
 
 import numpy as np
@@ -125,6 +126,7 @@ def _nearest(
                 np.concatenate([indices[query], start + rows]),
                 k,
             )
+        _give_back(vectors[start : start + chunk])
     return scores, indices
 
 
@@ -132,3 +134,14 @@ def _best(scores: np.ndarray, indices: np.ndarray, k: int) -> tuple[np.ndarray, 
     """Return the ``k`` largest scores with their indices; of equal ones the smaller index."""
     order = np.lexsort((indices, -scores))[:k]
     return scores[order], indices[order]
+
+
+def _give_back(piece: np.ndarray) -> None:
+    """Let the system take back the memory of what was read of a file, without waiting for need."""
+    mapped = getattr(piece, "_mmap", None)
+    # What is mapped for writing may hold changes that are in no file.
+    if mapped is None or getattr(piece, "mode", "") != "r" or not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    begins = piece.ctypes.data - np.frombuffer(mapped, np.uint8).ctypes.data
+    first = begins - begins % mmap.PAGESIZE
+    mapped.madvise(mmap.MADV_DONTNEED, first, begins + piece.nbytes - first)

@@ -14,7 +14,7 @@ from ._run import cosine
 
 Strategy = Literal["layers", "tower"]
 
-LEARNING_RATES: dict[Strategy, float] = {"layers": 1e-3, "tower": 1e-4}
+LEARNING_RATES: dict[Strategy, float] = {"layers": 1e-3, "tower": 3e-4}
 WARMUP = 50  # steps
 
 
@@ -75,7 +75,10 @@ def align(
         batches = WordingBatches(encoder, paraphrases, seed, steps, batch)
         highest = LEARNING_RATES[strategy] if learning_rate is None else learning_rate
         learner = AlignmentLearner(
-            model, encoder.processors["text"], highest, paraphrased=paraphrased
+            model,
+            encoder.processors["text"],
+            highest,
+            paraphrased=paraphrased,
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(
             learner.optimizer, lambda step: cosine(step, steps, WARMUP)

@@ -123,15 +123,20 @@ class AlignmentLearner(Learner[WordingBatch]):
     """
 
     def __init__(
-        self, model: Any, tokenizer: Any, learning_rate: float, *, paraphrased: bool = True
+        self,
+        model: Any,
+        tokenizer: Any,
+        learning_rate: float,
+        *,
+        paraphrased: bool = True,
     ):
         super().__init__(model, tokenizer, learning_rate, hidden=0)
+        self.scale = float(model.logit_scale.detach().exp())
         self.paraphrased = paraphrased
 
     def losses(self, batch: WordingBatch) -> tuple[torch.Tensor, torch.Tensor]:
         place = self.model.device
         images = batch.images.to(place)
-        scale = self.model.logit_scale.exp().detach()
         wordings = [batch.queries]
         if self.paraphrased:
             wordings += [batch.paraphrases, batch.others]
@@ -139,13 +144,13 @@ class AlignmentLearner(Learner[WordingBatch]):
         features = self.model.get_text_features(**tokens).pooler_output
         queries, *others = functional.normalize(features, dim=-1).chunk(len(wordings))
         if not others:
-            loss = contrast(scale * images @ queries.T)
+            loss = contrast(self.scale * images @ queries.T)
         else:
             first, second = others
             loss = (
-                contrast(scale * images @ second.T)
-                + contrast(scale * queries @ first.T)
-                + contrast(scale * first @ second.T)
+                contrast(self.scale * images @ second.T)
+                + contrast(self.scale * queries @ first.T)
+                + contrast(self.scale * first @ second.T)
             )
         nearest = (images @ queries.detach().T).argmax(0)
         return loss, (nearest == torch.arange(len(images), device=place)).float().mean()

@@ -56,10 +56,10 @@ def train(
     model: str = "scenes",
     strategy: Strategy = "layers",
     layers: int = 1,
-    scenes: int = 3000,
-    wordings: int = 6,
-    steps: int = 1500,
-    batch: int = 128,
+    scenes: int = 1000,
+    wordings: int = 5,
+    steps: int = 500,
+    batch: int = 64,
     learning_rate: float | None = None,
     paraphrased: bool = True,
     seed: int = 0,
@@ -140,10 +140,10 @@ def main() -> None:
     parser.add_argument("--model", default="scenes")
     parser.add_argument("--strategy", choices=get_args(Strategy), default="layers")
     parser.add_argument("--layers", type=int, default=1)
-    parser.add_argument("--scenes", type=int, default=3000)
-    parser.add_argument("--wordings", type=int, default=6)
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--scenes", type=int, default=1000)
+    parser.add_argument("--wordings", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument(
         "--without-paraphrases", dest="paraphrased", action="store_false", help="the control"

@@ -68,6 +68,14 @@ def methods(samples: int) -> dict[str, tuple[Method, str]]:
             fp.PatchTokenSimilarity(),
             "cosine of the two final states alone",
         ),
+        "Grad-ECLIP": (
+            fp.GradECLIP(),
+            "first order: gradient times value of a patch, for the word as a text of its own",
+        ),
+        "integrated gradients": (
+            fp.IntegratedGradients(),
+            "first order: part of the cosine of the picture and the word as a text of its own",
+        ),
     }
 
 

@@ -21,6 +21,7 @@ those of a gain of each scene's difference.
 """
 
 import argparse
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -283,7 +284,9 @@ def trained(folder: Path, steps: int) -> dict[str, fp.DualEncoder]:
     models = {"before": fp.load_encoder("scenes")}
     for name, settings in MODELS.items():
         own = folder / name.replace(", ", "-").replace(" ", "-")
-        training.train(own, steps=steps, **settings)
+        about = own / "training.json"
+        if not about.exists() or json.loads(about.read_text("utf-8"))["steps"] < steps:
+            training.train(own, steps=steps, **settings)
         models[name] = fp.load_encoder(own)
     return models
 
@@ -293,7 +296,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--models", type=Path, required=True, help="folder of the models")
-    parser.add_argument("--steps", type=int, default=1000, help="of training")
+    parser.add_argument("--steps", type=int, default=500, help="of training")
     parser.add_argument("--pairs", type=int, default=300, help="of each set; scenes")
     parser.add_argument("--seed", type=int, default=_SEED)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))

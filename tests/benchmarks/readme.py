@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import exclip, heads, methods
+from tests.benchmarks import embedding, exclip, heads, methods
 from tests.benchmarks.__main__ import of
 from tests.benchmarks.records import FOLDER, ROOT, read
 
@@ -476,6 +476,34 @@ def of_heads(record: dict[str, Any]) -> str:
     )
 
 
+def of_embedding(record: dict[str, Any]) -> str:
+    found = record["numbers"]
+    rows = []
+    for name, step in embedding.STEPS.items():
+        times = found["times"][name]
+        taken = (f"{statistics.median(times[whose]):.1f} s" for whose in ("bare", "ours"))
+        rows.append((step, *taken, f"{embedding.ratio(times):.2f}"))
+    head = (
+        f"{found['pictures']} pictures, {found['captions']} captions; {found['size']}, "
+        f"{found['batch']} at once",
+        "the bare model",
+        "`embed_image`, `embed_text`",
+        "ratio",
+    )
+    searched = found["search"]
+    told = "; ".join(
+        f"{one['queries']} {'query' if one['queries'] == 1 else 'queries'} at once "
+        f"{one['seconds']:.2f} s, in {one['peak'] / 2**20:.0f} MB"
+        for one in searched["found"]
+    )
+    note = f"; {found['note']}" if found.get("note") else ""
+    return (
+        f"{_table(head, rows)}\n\nThe {searched['nearest']} nearest of {searched['vectors']:,} "
+        f"vectors of {searched['width']} numbers, in a file: {told}.\n\n"
+        f"({_machine(record)}; medians of {found['repeats']}{note})"
+    )
+
+
 def of_differences(record: dict[str, Any]) -> str:
     found = record["numbers"]
     signs, accuracy, size, maps = (found[part] for part in ("signs", "accuracy", "size", "maps"))
@@ -539,13 +567,14 @@ TABLES: dict[str, tuple[Callable[[dict[str, Any]], str], str]] = {
     "contrasts": (of_contrasts, "tests.benchmarks.contrasts"),
     "llip": (of_llip, "tests.benchmarks.llip --control FOLDER"),
     "heads": (of_heads, "tests.benchmarks.heads"),
-    "differences": (of_differences, "tests.benchmarks.differences FOLDER"),
+    "embedding": (of_embedding, "tests.benchmarks.embedding"),
     "reruns": (reruns, "tests.benchmarks.reruns"),
     "scenes": (of_scenes, "tests.benchmarks.grounding --only record"),
     "sanity": (sanity, "tests.benchmarks.grounding --only sanity"),
     "layers": (layers, "tests.benchmarks.grounding --only layers"),
     "photographs": (photographs, "tests.benchmarks.photographs"),
     "photographs_settings": (photographs_settings, "tests.benchmarks.photographs --choose"),
+    "differences": (of_differences, "tests.benchmarks.differences FOLDER"),
 }
 
 

@@ -12,7 +12,8 @@ from hypothesis.extra import numpy as arrays
 
 import fpattr_widget as fp
 from fpattr_widget.evaluation import Dataset, Foil, ScoredFoil
-from fpattr_widget.evaluation._report_page import what_is_shown
+from fpattr_widget.evaluation._plan import _default_metrics
+from fpattr_widget.evaluation._report_page import report_page
 from fpattr_widget.evaluation.metrics import (
     ClassSensitivity,
     Completeness,
@@ -327,6 +328,24 @@ def test_pairs_of_foils(encoder, dataset):
         alone = fp.attribute(encoder, image, caption, "gradient_times_input")
         np.testing.assert_allclose(pairs.matrix, alone.matrix, rtol=0, atol=1e-6)
         assert pairs.about == alone.about
+    released: list[bool] = []
+    vars(one)["foil_pairs"] = (SimpleNamespace(release=lambda: released.append(True)),)
+    one.release()
+    assert released == [True]
+
+
+def test_what_is_measured_unless_one_chooses(dataset):
+    plain = sample("one", phrase("dog", "dog", cell(0, 0)))
+    bare = foiled(Foil("a cat"))
+    of_foils = ("margin", "swapped_word", "completeness")
+    of_phrases = ("pointing_game", "pointing_energy", "completeness")
+    for samples, expected in (
+        ([bare], of_foils),
+        (dataset.samples, (*of_foils, *of_phrases[:2])),
+        ([plain], of_phrases),
+        ([sample("one")], of_phrases),
+    ):
+        assert _default_metrics(Dataset("mine", samples)) == expected
 
 
 def test_margins_are_those_of_the_ledgers(encoder, dataset, report):
@@ -378,7 +397,9 @@ def test_a_report_shows_foils_by_their_kind(report):
     same = report.change(report, "margin")
     assert same.rows[-1][:2] == ("all classes", 4)
     assert same.rows[-1][4] == 0
-    assert what_is_shown(worst).startswith("Each is the caption less its foil")
+    page = report_page("one & two", report.comparison(), None, worst)
+    assert "<h1>Are captions told from their foils?</h1>" in page
+    assert "<p>one &amp; two</p>" in page
 
 
 def test_a_foil_opens_as_a_contrast_with_its_changed_words_pinned(report):

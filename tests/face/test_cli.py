@@ -1,6 +1,7 @@
 """The command line: what it writes is what Python computes."""
 
 import csv
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -387,6 +388,27 @@ def test_evaluate_tells_and_writes_what_python_measures(tmp_path, monkeypatch, c
     worst = expected.worst(1)[0]
     assert f"“{worst.words}” in “{worst.sample.caption}”" in page
     assert page.count("data-fpattr><script") == 1
+
+
+def test_evaluate_judges_hard_cases_by_their_margins(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    scene = example("dog-and-ball")
+    scene.image.save("dog.png")
+    foil = scene.caption.replace("dog", "cat")
+    entry = {"filename": "dog.png", "caption": scene.caption, "negative_caption": foil}
+    Path("replace_obj.json").write_text(json.dumps({"0": entry}))
+    command = "evaluate sugarcrepe replace_obj.json . --layer=-1 -o it.csv"
+    assert main([*command.split(), *SCENES]) == 0
+    assert "1 of 1 samples of sugarcrepe replace_obj." in capsys.readouterr().out
+    with open("it.csv", newline="", encoding="utf-8") as file:
+        found = {line["metric"]: line for line in csv.DictReader(file)}
+    (margin,) = (float(line["value"]) for name, line in found.items() if name == "margin")
+    model = fp.load_encoder("scenes")
+    expected = model.similarities(scene.image, [scene.caption, foil])
+    assert margin == pytest.approx(expected[0] - expected[1], abs=1e-6)
+    assert (found["margin"]["label"], found["margin"]["foil"]) == ("replace_obj", foil)
+    assert {"swapped_word_lower", "completeness_residual"} < set(found)
+    assert "pointing_game" not in found
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,9 @@ def test_it_prints_the_first_and_writes_all(folder, capsys):
     assert page.count("data-fpattr>") == 1
     assert "occlusion" in page
     assert "never seen “zxq”" in capsys.readouterr().err
+    for query in (QUERY, "a dog"):
+        assert main(["rank", "pictures", query, "--store", "s.npz", *SCENES]) == 0
+    assert len(fp.load_embeddings("s.npz")) == 3
     picture = f"pictures/{expected.names[2]}"
     assert main(["rank", "pictures", picture, "--layer=-1", *SCENES]) == 0
     assert f"1  {expected.names[2]}" in capsys.readouterr().out
@@ -58,7 +61,7 @@ def test_it_prints_the_first_and_writes_all(folder, capsys):
         (["nowhere", QUERY], "`images` names no folder (nowhere): pass a folder that exists."),
         ([".", QUERY, "-o", "r.png"], "`--output` ends in '.png': pass a name that ends in .html"),
         ([".", QUERY, "-o", "no/r.csv"], "`--output` lies in 'no', which is no folder"),
-        (["empty", QUERY, *SCENES], "`images` is a folder without pictures (empty)"),
+        (["empty", QUERY, *SCENES], "`images` names a folder without pictures (empty)"),
         (["pictures", " ", *SCENES], "`query` is empty: write what the image may show."),
         (["pictures", QUERY, "--top", "0", *SCENES], "`top` is 0: pass a whole number from 1."),
         (["pictures", QUERY, "--layer=9", *SCENES], "`layer` is 9"),
@@ -80,7 +83,7 @@ def test_an_interrupt_writes_nothing(folder, monkeypatch, capsys):
     def stop(*_values):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fp.DualEncoder, "embed_image", stop)
+    monkeypatch.setattr(fp.DualEncoder, "embed_readable", stop)
     assert main(["rank", "pictures", QUERY, "-o", "r.html", *SCENES]) == 130
     assert "stopped, nothing was written" in capsys.readouterr().err
     assert [path.name for path in Path().iterdir()] == ["pictures"]

@@ -1,6 +1,10 @@
 """Agreement of rankings against all of it done by hand, and on models whose answer is known."""
 
 import copy
+import csv
+import html
+import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +12,8 @@ import pytest
 import torch
 
 import fpattr_widget as fp
+from fpattr_widget.cli import main
+from fpattr_widget.encoders import Tower
 from fpattr_widget.errors import InputError, Problem
 from fpattr_widget.evaluation import Paraphrase, Paraphrases, estimate
 from fpattr_widget.retrieval import (
@@ -15,7 +21,8 @@ from fpattr_widget.retrieval import (
     jaccard_by_chance,
     rank_biased_overlap_by_chance,
 )
-from fpattr_widget.retrieval._disagreement import ordinal
+from fpattr_widget.retrieval._places import places_of
+from fpattr_widget.retrieval._two_rankings import ordinal
 
 K = 3
 PICTURES = 7
@@ -118,9 +125,10 @@ def test_the_table_has_means_intervals_by_query_and_chance(agreement):
     assert row["recall@3 of queries"] == pytest.approx(np.mean(found[:, 0] <= K))
     assert row["of paraphrases"] == pytest.approx(np.mean(found[:, 1] <= K))
     text = str(agreement)
-    assert "by hand" in text
     assert f"{mean.mean:.3f}" in text
-    assert "6 pairs of wordings of by hand in 5 groups, 7 pictures, the first 3 compared." in text
+    assert text.startswith(
+        "by hand: 6 pairs of wordings in 5 groups, 7 pictures, the first 3 compared."
+    )
 
 
 def test_a_model_to_which_both_wordings_are_one_agrees_wholly(agreement, wordings, deaf_encoder):
@@ -205,10 +213,15 @@ def test_words_add_up_to_what_the_pairs_of_both_wordings_differ_by(agreement, sc
 
 
 def test_words_are_stable_as_far_as_their_maps_are_alike(agreement, scenes):
-    found = agreement.word_stability(None, progress=False)
-    assert found.complete
-    assert len(found.without_partner) == len(WORDINGS)
     encoder = agreement.encoders[0]
+    few = Paraphrases(
+        "",
+        [agreement.pairs[number] for number in (0, 1, 5)],
+        {image.name: image.source for image in agreement.images},
+    )
+    found = fp.ranking_agreement(encoder, few, k=K, layer=-1).word_stability(None, progress=False)
+    assert found.complete
+    assert len(found.without_partner) == 3
     ours = [each for each in found.words if each.pair.paraphrase == WORDINGS[0][1]]
     assert {(each.words.query, each.words.paraphrase) for each in ours} >= {("big", "large")}
     assert {each.image for each in ours} == {scenes[0].name}  # the pair's own picture
@@ -234,7 +247,7 @@ def test_words_are_stable_as_far_as_their_maps_are_alike(agreement, scenes):
     assert alone[-1] == ["“boat”", "“whale”", "“in”", "“the”", "“water”"]
     assert found.unpaired["“whale”"] == 1
     assert list(found.unpaired.values()) == sorted(found.unpaired.values(), reverse=True)
-    assert len(agreement.word_stability(2, progress=False).without_partner) == 2
+    assert len(agreement.word_stability(1, progress=False).without_partner) == 1
     frame = found.to_dataframe()
     assert len(frame) == len(found.words)
 
@@ -278,9 +291,9 @@ def test_a_line_for_each_model_and_pair(agreement):
 
 def test_a_model_that_reads_pictures_by_captions(scenes):
     llip = fp.load_encoder("llip")
-    images = [scene.source for scene in scenes[:4]]
+    images = [scene.source for scene in scenes[:3]]
     queries, paraphrases = ["a dog", "two trucks"], ["a dog on grass", "a truck"]
-    found = fp.ranking_agreement(llip, queries, paraphrases, images, k=2)
+    found = fp.ranking_agreement(llip, queries, paraphrases, images, k=2, layer=-1)
     for number, both in enumerate(zip(queries, paraphrases, strict=True)):
         for wording, caption in enumerate(both):
             by_image = [llip.similarity(image(), caption) for image in images]
@@ -312,12 +325,48 @@ def test_pictures_that_cannot_be_read_are_told_and_the_rest_is_ranked(
         fp.ranking_agreement(scenes_encoder, ["a dog"], ["a cat"], tmp_path, k=4)
 
 
-def test_equal_pictures_stand_in_their_order(scenes_encoder, scenes):
-    image = np.asarray(scenes[0].image)
-    copies = [image.copy() for _ in range(5)]
-    found = fp.ranking_agreement(scenes_encoder, ["a dog"], ["two trains"], copies, k=5)
-    assert found.tops.reshape(2, 5).tolist() == [[0, 1, 2, 3, 4]] * 2
-    assert [image.name for image in found.images][:2] == ["image 1", "image 2"]
+def test_a_store_keeps_the_embeddings_of_each_model(
+    scenes_encoder, deaf_encoder, wordings, agreement, tmp_path, monkeypatch
+):
+    models = [scenes_encoder, deaf_encoder]
+    first = fp.ranking_agreement(models, wordings, k=K, store=tmp_path / "stores")
+    assert sorted(path.name for path in (tmp_path / "stores").iterdir()) == [
+        "scenes-2.npz",
+        "scenes.npz",
+    ]
+    assert first.tops.tolist() == agreement.tops.tolist()
+    monkeypatch.setattr(type(scenes_encoder.towers["image"]), "embed_and_count", None)
+    monkeypatch.setattr(
+        type(scenes_encoder.towers["text"]), "embed_and_count", Tower.embed_and_count
+    )
+    again = fp.ranking_agreement(models, wordings, k=K, store=tmp_path / "stores")
+    assert again.scores.tolist() == first.scores.tolist()
+    with pytest.raises(InputError, match="store"):
+        fp.ranking_agreement(
+            deaf_encoder, wordings, k=K, store=tmp_path / "stores"
+        )  # the file of that name is another model's
+
+
+def test_embeddings_are_ranked_as_they_are(scenes_encoder, deaf_encoder, scenes, tmp_path):
+    for number in range(3):
+        scenes[number].image.save(tmp_path / f"{number}.png")
+    embeddings = scenes_encoder.embed_image(tmp_path, store=tmp_path / "it.npz")
+    found = fp.ranking_agreement(scenes_encoder, ["a dog"], ["two trucks"], embeddings, k=3)
+    same = fp.ranking_agreement(scenes_encoder, ["a dog"], ["two trucks"], tmp_path, k=3)
+    assert found.tops.tolist() == same.tops.tolist()
+    assert found.pair(0).standing() == same.pair(0).standing()
+    assert found.pair(0).pairs().columns.panels[0].picture.size == scenes[0].image.size
+    with pytest.raises(InputError) as refused:
+        fp.ranking_agreement(deaf_encoder, ["a dog"], ["two trucks"], embeddings, k=3)
+    assert refused.value.argument == "images"
+
+
+def test_pictures_of_equal_scores_stand_in_their_order():
+    scores = np.array([[0.2, 0.1], [0.5, 0.1], [0.2 + 1e-16, 0.3], [0.2, 0.1]])
+    found = places_of(lambda captions: scores[:, captions], np.array([[0, 1]]), 4, 3, [3])
+    assert found.tops.tolist() == [[[1, 0, 2], [2, 0, 1]]]
+    assert found.other_places.tolist() == [[[3, 2, 1], [3, 2, 1]]]
+    assert found.own.tolist() == [[4, 4]]
 
 
 @pytest.mark.parametrize(
@@ -416,6 +465,29 @@ def test_the_right_picture_is_noted_and_wordings_are_text(scenes_encoder, scenes
     assert "&lt;script&gt;" in shown
 
 
+def test_a_picture_that_is_gone_is_told_and_others_can_be_chosen(scenes_encoder, scenes, tmp_path):
+    for number in (0, 1):
+        scenes[number].image.save(tmp_path / f"{number}.png")
+    found = fp.ranking_agreement(scenes_encoder, ["a dog"], ["two trucks"], tmp_path, 2, layer=-1)
+    disagreement = found.pair(0)
+    gone = disagreement.picture()
+    (tmp_path / gone.name).unlink()
+    view = disagreement.widget()
+    assert view.view is None
+    assert view.finding == disagreement.standing()
+    shelf, item = next(
+        (0, place) for place, each in enumerate(disagreement.tops[0]) if each.number != gone.number
+    )
+    view.gallery.chosen = [[shelf, item]]
+    assert view.children[0].value.count("“1.png” is" if gone.name == "0.png" else "“0.png” is")
+    view.bake()
+    assert view.finding == disagreement.finding(view.picture)
+    view.gallery.chosen = [[shelf, 1 - item]]  # the view stays as it was
+    assert view.finding == disagreement.standing(gone)
+    assert view.view.pairs is disagreement.pairs(1 - gone.number)
+    view.close()
+
+
 def test_titles_open_as_comparisons(agreement):
     shown = agreement.browse(2)
     assert len(shown.children) == 2
@@ -425,6 +497,64 @@ def test_titles_open_as_comparisons(agreement):
     (view,) = shown.children[1].children
     assert view.disagreement.query == agreement.disagreements(2)[1].query
     view.close()
+
+
+def test_it_is_written_as_tables(agreement, tmp_path):
+    agreement.save(tmp_path / "it.csv")
+    lines = list(csv.DictReader(io.StringIO((tmp_path / "it.csv").read_text(encoding="utf-8"))))
+    assert [float(line["jaccard"]) for line in lines] == agreement.jaccard.ravel().tolist()
+    agreement.save(tmp_path / "it.md")
+    written = (tmp_path / "it.md").read_text(encoding="utf-8")
+    assert agreement.summary.to_markdown() in written
+    assert f"{agreement.disagreements(1)[0].average_overlap:.3f}" in written
+    with pytest.raises(InputError):
+        agreement.save(tmp_path / "it.txt")
+
+
+def test_a_page_explains_the_pictures_that_move_most(scenes_encoder, scenes, tmp_path):
+    images = {"one": scenes[0].source, "other": scenes[1].source}
+    pairs = Paraphrases(
+        "", [Paraphrase("a dog", "two trucks <b>")], images, [Problem("f", "", "p")]
+    )
+    found = fp.ranking_agreement(scenes_encoder, pairs, k=1, layer=-1)
+    found.save(tmp_path / "it.html")
+    page = (tmp_path / "it.html").read_text(encoding="utf-8")
+    (worst,) = found.disagreements()
+    assert html.escape(worst.finding()) in page
+    assert page.count("data-fpattr-gallery>") == 1
+    # What opens is what stands on either shelf, and each picture is explained once.
+    keys = re.findall('data-explains="([^"]+)"', page)
+    assert sorted(key for several in keys for key in several.split(",")) == ["0/0", "1/0"]
+    assert len(keys) == len(worst.pictures)
+    assert "<b>" not in page
+    assert "Left out: f: p." in page
+
+
+def test_the_command_line_tells_and_writes_what_python_measures(scenes, tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(3):
+        scenes[number].image.save(folder / f"{number}.png")
+    (folder / "3.png").write_bytes(b"no picture")
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text(
+        "query,paraphrase,image\ntwo trucks,a whale,1.png\n,a cat,0.png\na dog,a cat,2.png\n"
+    )
+    arguments = [str(pairs), str(folder), "--model", "scenes", "-k", "2"]
+    with pytest.warns(UserWarning, match="line 3"):
+        assert main(["agree", *arguments, "-o", str(tmp_path / "it.md")]) == 0
+    printed = capsys.readouterr()
+    with pytest.warns(UserWarning, match="line 3"):
+        table = fp.datasets.paraphrase_table(pairs, folder)
+    expected = fp.ranking_agreement("scenes", table, images=folder, k=2)
+    assert printed.out == f"{expected}\n"
+    assert "2 left out, first pairs.csv, line 3: query is empty" in printed.out
+    assert expected.own_places.shape == (1, 2, 2)
+    assert expected.own_places.all()
+    assert expected.summary.to_markdown() in (tmp_path / "it.md").read_text(encoding="utf-8")
+    assert main(["agree", str(tmp_path / "none.csv"), str(folder)]) == 2
+    assert main(["agree", *arguments[:2], "-o", "it.txt"]) == 2
+    assert "`--output`" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

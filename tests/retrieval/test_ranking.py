@@ -15,7 +15,7 @@ from PIL import Image
 import fpattr_widget as fp
 from fpattr_widget.encoders._embeddings import fingerprint_of
 from fpattr_widget.retrieval import _ranked
-from fpattr_widget.retrieval._ranking_view import MOST_SHOWN, ranking_gallery, read_source
+from fpattr_widget.retrieval._ranking_view import MOST_SHOWN, read_source
 from tests.helpers.families import llip
 
 QUERY = "a red dog"
@@ -144,11 +144,14 @@ def test_any_two_kinds_are_ranked(encoder, folder):
     assert summed.query_in_words == "“a red dog” − 0.5 · “a ball”"
 
 
-def test_a_head_reads_each_picture_by_the_query(folder):
+def test_a_head_reads_each_picture_by_the_query(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(_ranked, "_TOGETHER", 2)
     headed = fp.load_encoder(llip.llip(), processor=llip.processor(), weight_scale=5)
     pictures = [folder / name for name in NAMES]
     expected = [headed.similarity(picture, QUERY) for picture in pictures]
-    ranking = fp.rank(pictures, QUERY, model=headed)
+    ranking = fp.rank(folder, QUERY, model=headed)
+    assert ranking.names[0] == NAMES[int(np.argmax(expected))]
+    assert [problem.file for problem in ranking.problems] == ["broken.jpg"]
     np.testing.assert_allclose(ranking.scores, np.sort(expected)[::-1], atol=1e-6)
     assert ranking.pairs(1).ledger.similarity == pytest.approx(max(expected), abs=1e-6)
     captions = fp.rank([QUERY, "a ball"], query=pictures[0], model=headed)
@@ -156,6 +159,15 @@ def test_a_head_reads_each_picture_by_the_query(folder):
         {caption: headed.similarity(pictures[0], caption) for caption in (QUERY, "a ball")},
         abs=1e-6,
     )
+    for images, options, message in (
+        ([folder / "broken.jpg"], {}, "holds nothing that can be read (the first of 1: "),
+        (folder, {"store": tmp_path / "x.npz"}, "`store` holds embeddings, but "),
+        ([], {}, "`images` is empty"),
+    ):
+        with pytest.raises(fp.InputError, match=re.escape(message)):
+            fp.rank(images, QUERY, model=headed, **options)
+    with pytest.raises(fp.InputError, match="`query` has pictures and captions, but"):
+        fp.rank(folder, fp.Text(QUERY) + fp.Picture(pictures[0]), model=headed)
 
 
 def test_embeddings_are_ranked_without_the_pictures(encoder, folder):
@@ -179,10 +191,14 @@ def test_embeddings_are_ranked_without_the_pictures(encoder, folder):
     ("images", "query", "message"),
     [
         ([], QUERY, "`images` is empty: pass at least one picture or caption."),
-        ("nowhere", QUERY, "`images` names no folder (nowhere): pass a folder that exists."),
-        (3, QUERY, "`images` is a int: pass a folder, a list, or embeddings."),
-        (np.zeros((4, 5, 3), np.uint8), QUERY, "`images` is a ndarray: pass a folder, a list"),
-        (["x.png", "y.png"], QUERY, "holds no picture that can be used (the first: x.png: names"),
+        ("nowhere", QUERY, "`images` names no folder (nowhere): check the path."),
+        (3, QUERY, "`images` is a int: pass a list, another sequence or a generator."),
+        (np.zeros((4, 5, 3), np.uint8), QUERY, "`images` is one array: pass a list of images."),
+        (
+            ["x.png", "y.png"],
+            QUERY,
+            "holds nothing that can be read (the first of 2: x.png: ",
+        ),
         (["a dog"], "", "`query` is empty: write what the image may show."),
         (["a dog"], ["a dog", "a cat"], "`query` is a list of 2: rank once for each, or pass a"),
         (["a dog"], "gone.png", "`query` names no file: check the path gone.png."),
@@ -207,27 +223,26 @@ def test_settings_are_checked_before_anything_is_read(encoder, monkeypatch, opti
 
 
 def test_an_empty_folder_and_an_empty_caption(encoder, tmp_path):
-    with pytest.raises(fp.InputError, match="`images` is a folder without pictures"):
+    with pytest.raises(fp.InputError, match="`images` names a folder without pictures"):
         fp.rank(tmp_path, QUERY, model=encoder)
     ranking = fp.rank(["a dog", " ", QUERY], QUERY, model=encoder, top=1)
     assert ranking.names == (QUERY,)
-    assert [str(problem) for problem in ranking.problems] == ["caption 2: is empty"]
+    assert [str(problem) for problem in ranking.problems] == ["text 2: is empty"]
 
 
-def test_what_is_read_together_changes_nothing(ranking, encoder, folder, monkeypatch):
-    monkeypatch.setattr(_ranked, "_TOGETHER", 2)
-    again = fp.rank(folder, QUERY, model=encoder, progress=False)
-    assert again.names == ranking.names
-    np.testing.assert_allclose(again.scores, ranking.scores, atol=1e-6)
-
-
-def test_an_interrupt_ends_it(encoder, folder, monkeypatch):
-    def stop(*_values):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(type(encoder), "embed_image", stop)
-    with pytest.raises(KeyboardInterrupt):
-        fp.rank(folder, QUERY, model=encoder)
+def test_a_store_keeps_the_embeddings(encoder, folder, tmp_path, monkeypatch):
+    store = tmp_path / "pictures.npz"
+    fp.rank(folder, "a ball", model=encoder, store=store)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(encoder.towers["image"]), "embed_and_count", None)
+        again = fp.rank(folder, QUERY, model=encoder, store=store)
+        loaded = fp.rank(fp.load_embeddings(store), QUERY, model=encoder)
+    expected = np.sort(similarities(encoder, folder))[::-1]
+    for ranking in again, loaded:
+        np.testing.assert_allclose(ranking.scores, expected, atol=1e-6)
+        assert [problem.file for problem in ranking.problems] == ["broken.jpg"]
+        similarity = ranking.pairs(1).ledger.similarity
+        assert similarity == pytest.approx(ranking[0].score, abs=1e-6)
 
 
 def test_tables(ranking, tmp_path):
@@ -342,8 +357,8 @@ def test_a_page_holds_the_gallery_and_the_first_explanations(ranking, tmp_path):
 
 def test_a_thousand_are_shown_of_more(ranking):
     many = fp.Ranking(ranking.items * 300, ranking.query, ranking.encoder, "image")
-    gallery = ranking_gallery(many)
-    (shelf,) = gallery.shelves
+    view = many.widget()
+    (shelf,) = view.gallery.shelves
     assert len(shelf["items"]) == MOST_SHOWN
     assert shelf["title"] == "“a red dog”: the first 1,000 of 1,500"
-    gallery.close()
+    view.close()

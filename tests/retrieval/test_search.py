@@ -1,6 +1,7 @@
 """Search: against all products, with ties, in bounded memory, on a memory map."""
 
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -69,6 +70,24 @@ def test_a_memory_map_is_searched_in_the_memory_of_a_chunk(tmp_path, monkeypatch
     assert peak < 1.2 * 2**20 < vectors.nbytes / 8
 
 
+def pages_of_files() -> int:
+    """Return the bytes of files that are in the memory of this process."""
+    status = Path("/proc/self/status").read_text()
+    (line,) = (one for one in status.splitlines() if one.startswith("RssFile:"))
+    return 1024 * int(line.split()[1])
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux")
+def test_what_was_read_of_a_file_does_not_stay_in_memory(tmp_path):
+    shape = (2**17, 64)
+    GENERATOR.standard_normal(shape, np.float32).tofile(tmp_path / "vectors")
+    vectors = np.memmap(tmp_path / "vectors", np.float32, "r", shape=shape)
+    before = pages_of_files()
+    nearest(vectors, vectors[:2], 3, chunk=2**12)
+    assert pages_of_files() - before < vectors.nbytes / 4
+    np.testing.assert_array_equal(nearest(vectors, vectors[5:7], 1)[1], [[5], [6]])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -88,3 +107,17 @@ def test_what_cannot_be_searched_is_told_in_a_sentence(change, message):
     arguments = {"vectors": np.ones((10, 4)), "queries": np.ones((1, 4)), "k": 2, **change}
     with pytest.raises(fp.InputError, match=message):
         nearest(**arguments, chunk=6)
+
+
+def test_faiss_finds_the_same_in_a_store(encoder, tmp_path):
+    faiss = pytest.importorskip("faiss")
+    shades = [np.full((8, 8, 3), shade, np.uint8) for shade in range(0, 250, 5)]
+    stored = encoder.embed_image(shades, store=tmp_path / "store.npz")
+    queries = encoder.embed_text(["a dog", "a red ball"])
+    vectors = fp.load_embeddings(tmp_path / "store.npz").vectors
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    index.add(vectors)
+    scores, rows = index.search(queries, 7)
+    expected, nearest_rows = nearest(stored, queries, 7)
+    np.testing.assert_array_equal(rows, nearest_rows)
+    np.testing.assert_allclose(scores, expected, atol=1e-6)

@@ -215,6 +215,20 @@ class PageTower(ImageTower):
         InputError
             When it cannot be read or does not fit the model.
         """
+        source, inputs = self._read_image(value, processor, device, dtype)
+        if source is None:
+            picture = picture_of_pixels(self.unpacked(inputs)[-1], processor)
+        else:
+            size = displayed_size(source.size, max(source.size))
+            picture = source.resize(size, Image.Resampling.LANCZOS)
+        ids = inputs["input_ids"][0]
+        prompt = ids[ids != self.image_token].tolist()
+        names = processor.names(prompt) if processor is not None else map(str, prompt)
+        return PreparedPage(inputs, picture, WHOLE, tuple(names))
+
+    def _read_image(
+        self, value: Any, processor: Any, device: torch.device, dtype: torch.dtype
+    ) -> tuple[Image.Image | None, Inputs]:
         source: Image.Image | None = None
         if isinstance(value, Tensor):
             raise InputError("image", "is pixels without the token ids of a prompt", _REMEDY)
@@ -229,16 +243,7 @@ class PageTower(ImageTower):
         else:
             source = read_image(value)
             output = processor(images=source)
-        inputs = self._inputs(output, device, dtype)
-        if source is None:
-            picture = picture_of_pixels(self.unpacked(inputs)[-1], processor)
-        else:
-            size = displayed_size(source.size, max(source.size))
-            picture = source.resize(size, Image.Resampling.LANCZOS)
-        ids = inputs["input_ids"][0]
-        prompt = ids[ids != self.image_token].tolist()
-        names = processor.names(prompt) if processor is not None else map(str, prompt)
-        return PreparedPage(inputs, picture, WHOLE, tuple(names))
+        return source, self._inputs(output, device, dtype)
 
     def _inputs(self, output: Any, device: torch.device, dtype: torch.dtype) -> Inputs:
         """Return the tower's own of what a processor returned, or raise ``InputError``."""

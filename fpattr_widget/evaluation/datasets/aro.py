@@ -130,7 +130,7 @@ def _swapped(entry: dict[str, Any], index: int, folder: SizedImages, crop: bool)
     if crop:
         return Sample(f"{name}#{index}", CroppedPicture(path, box), caption, foils=(foil,))
     told = Phrase(0, len(caption), foil.kind, (box,))
-    return Sample(f"{name}#{index}", path, caption, (told,), (foil,))
+    return Sample(f"{name}#{index}", path, caption, (told,), foils=(foil,))
 
 
 def _kind(entry: dict[str, Any]) -> str:

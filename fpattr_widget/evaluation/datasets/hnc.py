@@ -116,7 +116,8 @@ def _samples(
             path, width, height = folder.find(name)
             boxes = _boxes(entry.get("bboxes"), width, height)
             marked = _phrases(caption, boxes, foils)
-            yield Sample(as_text(f"{name}#{key}", "the id"), path, caption, marked, tuple(foils))
+            identity = as_text(f"{name}#{key}", "the id")
+            yield Sample(identity, path, caption, marked, foils=tuple(foils))
 
 
 def _foil(caption: str, entry: dict[str, Any]) -> Foil:
