@@ -575,7 +575,6 @@ TABLES: dict[str, tuple[Callable[[dict[str, Any]], str], str]] = {
     "layers": (layers, "tests.benchmarks.grounding --only layers"),
     "photographs": (photographs, "tests.benchmarks.photographs"),
     "photographs_settings": (photographs_settings, "tests.benchmarks.photographs --choose"),
-    "differences": (of_differences, "tests.benchmarks.differences FOLDER"),
 }
 
 
