@@ -14,7 +14,8 @@ from ._run import cosine
 
 Strategy = Literal["layers", "tower"]
 
-LEARNING_RATES: dict[Strategy, float] = {"layers": 1e-3, "tower": 3e-4}
+LEARNING_RATES: dict[Strategy, float] = {"layers": 1e-3, "tower": 1e-4}
+TEMPERATURE = 0.1
 WARMUP = 50  # steps
 
 
@@ -27,6 +28,7 @@ def align(
     steps: int = 200,
     batch: int = 64,
     learning_rate: float | None = None,
+    temperature: float | None = TEMPERATURE,
     paraphrased: bool = True,
     seed: int = 0,
     progress: bool = True,
@@ -50,6 +52,8 @@ def align(
         Number of optimizer steps, and of pictures in each.
     learning_rate
         At its highest; by ``strategy`` when ``None``.
+    temperature
+        What cosines are divided by in the losses; that of the model when ``None``.
     paraphrased
         Whether to learn of other wordings. Without them the loss is that of pictures and
         queries alone, a control.
@@ -78,6 +82,7 @@ def align(
             model,
             encoder.processors["text"],
             highest,
+            temperature=temperature,
             paraphrased=paraphrased,
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(

@@ -117,6 +117,9 @@ class AlignmentLearner(Learner[WordingBatch]):
     model, tokenizer, learning_rate
         See :class:`~fpattr_widget.training._learning.Learner`; parameters of the model that
         require gradients are trained.
+    temperature
+        What cosines are divided by; that of the model when ``None``. A model tells a few dozen
+        pictures apart nearly without fault: at its own temperature little is left to learn.
     paraphrased
         Whether to learn of the other wordings. Without them the loss is ``L(images, T)``
         alone, which is the control.
@@ -128,10 +131,12 @@ class AlignmentLearner(Learner[WordingBatch]):
         tokenizer: Any,
         learning_rate: float,
         *,
+        temperature: float | None = None,
         paraphrased: bool = True,
     ):
         super().__init__(model, tokenizer, learning_rate, hidden=0)
-        self.scale = float(model.logit_scale.detach().exp())
+        own = float(model.logit_scale.detach().exp())
+        self.scale = own if temperature is None else 1 / temperature
         self.paraphrased = paraphrased
 
     def losses(self, batch: WordingBatch) -> tuple[torch.Tensor, torch.Tensor]:

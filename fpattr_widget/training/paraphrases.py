@@ -23,7 +23,7 @@ from ..encoders import DualEncoder, load_encoder
 from ..evaluation import Paraphrases, datasets
 from ..scenes import REWRITES
 from ..scenes import TRAINED_KINDS as EVERY_KIND
-from ._align import LEARNING_RATES, WARMUP, Strategy
+from ._align import LEARNING_RATES, TEMPERATURE, WARMUP, Strategy
 from ._alignment import AlignmentLearner, WordingBatches, prepared
 from ._run import cosine, run
 
@@ -61,6 +61,7 @@ def train(
     steps: int = 500,
     batch: int = 64,
     learning_rate: float | None = None,
+    temperature: float | None = TEMPERATURE,
     paraphrased: bool = True,
     seed: int = 0,
     device: str | None = None,
@@ -75,7 +76,7 @@ def train(
         Folder for the finished model and the state in between.
     model
         The model of drawn scenes, or the folder of another that knows them.
-    strategy, layers, steps, batch, learning_rate, paraphrased
+    strategy, layers, steps, batch, learning_rate, temperature, paraphrased
         See :func:`align`.
     scenes, wordings
         Number of scenes, and of other wordings that are drawn of each caption.
@@ -108,6 +109,7 @@ def train(
             "steps": done,
             "batch": batch,
             "learning_rate": [highest, 0],
+            "temperature": temperature,
             "scenes": scenes,
             "wordings": wordings,
             "seed": seed,
@@ -118,7 +120,9 @@ def train(
             (output / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
 
     run(
-        AlignmentLearner(copied, tokenizer, highest, paraphrased=paraphrased),
+        AlignmentLearner(
+            copied, tokenizer, highest, temperature=temperature, paraphrased=paraphrased
+        ),
         WordingBatches(encoder, drawn, seed, steps, batch),
         output,
         steps=steps,
@@ -145,6 +149,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--learning-rate", type=float)
+    parser.add_argument("--temperature", type=float, default=TEMPERATURE)
     parser.add_argument(
         "--without-paraphrases", dest="paraphrased", action="store_false", help="the control"
     )

@@ -568,13 +568,13 @@ TABLES: dict[str, tuple[Callable[[dict[str, Any]], str], str]] = {
     "llip": (of_llip, "tests.benchmarks.llip --control FOLDER"),
     "heads": (of_heads, "tests.benchmarks.heads"),
     "embedding": (of_embedding, "tests.benchmarks.embedding"),
+    "differences": (of_differences, "tests.benchmarks.differences FOLDER"),
     "reruns": (reruns, "tests.benchmarks.reruns"),
     "scenes": (of_scenes, "tests.benchmarks.grounding --only record"),
     "sanity": (sanity, "tests.benchmarks.grounding --only sanity"),
     "layers": (layers, "tests.benchmarks.grounding --only layers"),
     "photographs": (photographs, "tests.benchmarks.photographs"),
     "photographs_settings": (photographs_settings, "tests.benchmarks.photographs --choose"),
-    "differences": (of_differences, "tests.benchmarks.differences FOLDER"),
 }
 
 

@@ -91,9 +91,9 @@ def test_the_loss_is_that_of_paraclip(scenes_encoder, batches):
         scenes_encoder.embed_text(wordings).astype(float)
         for wordings in (batch.queries, batch.paraphrases, batch.others)
     ]
-    scale = scenes_encoder.model.logit_scale.exp().item()
+    own = scenes_encoder.model.logit_scale.exp().item()
 
-    def term(one: np.ndarray, other: np.ndarray) -> float:
+    def term(one: np.ndarray, other: np.ndarray, scale: float = own) -> float:
         scores = np.exp(scale * one @ other.T)
         right = scores.diagonal()
         return -(np.log(right / scores.sum(0)) + np.log(right / scores.sum(1))).mean() / 2
@@ -107,6 +107,8 @@ def test_the_loss_is_that_of_paraclip(scenes_encoder, batches):
         assert accuracy.item() == pytest.approx(right.mean())
     control, _ = learner_of(scenes_encoder, 1, paraphrased=False).losses(batch)
     assert control.item() == pytest.approx(term(images, texts[0]), rel=1e-3)
+    warm = learner_of(scenes_encoder, 1, paraphrased=False, temperature=0.1).losses(batch)[0]
+    assert warm.item() == pytest.approx(term(images, texts[0], 10), rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -179,9 +181,11 @@ def test_a_language_model_goes_through_all_of_it(tmp_path):
     pairs = fp.datasets.paraphrase_table(tmp_path / "mine.csv")
     encoder = VIT.encoder(torch.float32)
     before = weights(encoder.model)
-    settings = {"batch": 6, "steps": 8, "learning_rate": 1e-2, "progress": False}
+    agreement = fp.ranking_agreement(encoder, pairs, k=3)
+    assert agreement.average_overlap.shape == (1, len(words))
+    settings = {"batch": 6, "steps": 8, "learning_rate": 1e-2, "temperature": None}
     for strategy, moved in (("layers", "text_projection"), ("tower", "text_(model|projection)")):
-        tuned = align(encoder, pairs, strategy=strategy, **settings)
+        tuned = align(encoder, pairs, strategy=strategy, progress=False, **settings)
         after = changed(before, tuned.model.state_dict())
         assert after
         assert all(re.match(moved, name) for name in after)
@@ -193,6 +197,9 @@ def test_a_language_model_goes_through_all_of_it(tmp_path):
         assert losses[1][0] < 0.9 * losses[0][0]
     assert not changed(before, encoder.model.state_dict())
     assert fp.attribute(tuned, pairs[0].image, pairs[0].query).ledger
+    found = fp.ranking_agreement([encoder, tuned], pairs, k=3)
+    np.testing.assert_array_equal(found.average_overlap[0], agreement.average_overlap[0])
+    assert found.average_overlap[1].mean() > 0
 
 
 def test_what_cannot_be_aligned_is_told(scenes_encoder, drawn):
