@@ -81,6 +81,8 @@ def test_the_loss_falls_and_only_the_text_tower_learns(own, batches, captions):
     before = {name: weight.clone() for name, weight in own.model.state_dict().items()}
     words = dict(own.tokenizer.get_vocab())
     model, tokenizer = ready_to_learn(own, DIFFERENCE_WORDS)
+    learning = {name for name, weight in model.named_parameters() if weight.requires_grad}
+    assert {name.partition(".")[0] for name in learning} == {"text_model", "text_projection"}
     learner = DifferenceLearner(model, tokenizer, 1e-3, temperature=0.1, captions=captions)
     losses = [learner.step(batches[0])[0] for _ in range(6)]
     assert losses[-1] < 0.7 * losses[0]
