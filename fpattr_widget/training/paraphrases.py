@@ -1,7 +1,7 @@
 """Align the text tower of a model on paraphrases, so that two wordings find the same pictures.
 
 ``python -m fpattr_widget.training.paraphrases --output FOLDER`` aligns the model of drawn scenes
-in a few minutes on two cores, resumes where it was stopped, and writes a Hugging Face folder.
+in some minutes on two cores, resumes where it was stopped, and writes a Hugging Face folder.
 The text tower stays as it is and gets alignment layers on top, the strategy that Cheng et al.
 found best ("Adapting dual-encoder vision-language models for paraphrased retrieval", 2024);
 ``--strategy tower`` trains the text tower itself, as ParaCLIP does (Kim et al., 2024). The loss

@@ -279,11 +279,24 @@ PARTS: Mapping[str, Callable[..., dict[str, Any]]] = {
 }
 
 
+def folder_of(folder: Path, name: str) -> Path:
+    """Return where the model of a name is."""
+    return folder / name.replace(", ", "-").replace(" ", "-")
+
+
+def settings_of(folder: Path) -> dict[str, Any]:
+    """Return how each model was trained."""
+    return {
+        name: json.loads((folder_of(folder, name) / "training.json").read_text("utf-8"))
+        for name in MODELS
+    }
+
+
 def trained(folder: Path, steps: int) -> dict[str, fp.DualEncoder]:
     """Return the model of drawn scenes and those aligned; train what is not there yet."""
     models = {"before": fp.load_encoder("scenes")}
     for name, settings in MODELS.items():
-        own = folder / name.replace(", ", "-").replace(" ", "-")
+        own = folder_of(folder, name)
         about = own / "training.json"
         if not about.exists() or json.loads(about.read_text("utf-8"))["steps"] < steps:
             training.train(own, steps=steps, **settings)
@@ -311,7 +324,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found |= measured
     keep(
         "paraphrases",
-        {"pairs": options.pairs, "steps": options.steps, "k": _K, **found},
+        {**found, "pairs": options.pairs, "k": _K, "training": settings_of(options.models)},
         options.records,
     )
 
