@@ -127,6 +127,10 @@ class PreparedSample:
                 "pass a data set such as fpattr_widget.datasets.differences",
             )
 
+    @cached_property
+    def _embedded_images(self) -> np.ndarray:
+        return self.encoder.embed_image(self.images)
+
     def contrast(self, captions: Sequence[str]) -> np.ndarray:
         """Return how much nearer captions are to the first image than to the second.
 
@@ -141,7 +145,11 @@ class PreparedSample:
             When there is no second image.
         """
         self.require_two()
-        first, second = (self.encoder.similarities(image, captions) for image in self.images)
+        if self.encoder.head is None:
+            scores: np.ndarray = self.encoder.embed_text(captions) @ self._embedded_images.T
+        else:
+            scores = np.stack([self.encoder.similarities(i, captions) for i in self.images], 1)
+        first, second = scores.astype(np.float64).T
         return first - second
 
     def targets(self, *grids: tuple[int, int]) -> tuple[Target, ...]:

@@ -603,6 +603,7 @@ def ranking_agreement(
             f"pass at most {len(kept)}" if kept else "pass pictures that can be read",
         )
     images = tuple(gallery.pictures[number] for number in kept)
+    left_out = () if gallery.embeddings is None else gallery.embeddings.problems
     own = own_pictures(wordings, images)
     found = [places_of(each.scorer(kept, captions), both, len(kept), k, own) for each in scored]
 
@@ -621,7 +622,11 @@ def ranking_agreement(
         other_places=stacked("other_places"),
         other_scores=stacked("other_scores"),
         own_places=stacked("own"),
-        problems=(*wordings.problems, *(problems[number] for number in sorted(problems))),
+        problems=(
+            *wordings.problems,
+            *left_out,
+            *(problems[number] for number in sorted(problems)),
+        ),
         method=method,
         layer=layer,
         name=wordings.name,

@@ -54,7 +54,7 @@ def gallery_of(images: Any) -> PictureGallery:
         items = items_of(images)
         if items.tower_name != "image":
             raise InputError("images", "holds captions", "pass pictures")
-        names, embeddings = short_names(items.names), items.embeddings
+        names, embeddings = _shown(items.names), items.embeddings
         pictures = tuple(map(GalleryImage, names, items.sources))
     if not pictures:
         raise InputError("images", "holds no pictures", "pass a folder or a list with pictures")
@@ -65,6 +65,11 @@ def gallery_of(images: Any) -> PictureGallery:
             raise InputError("images", f"holds {picture.name!r} twice", "pass each picture once")
         seen.add(key)
     return PictureGallery(pictures, embeddings)
+
+
+def _shown(names: Sequence[str]) -> list[str]:
+    """Return names without the folder that all pictures are in, which is nobody's business."""
+    return [os.path.basename(names[0])] if len(names) == 1 else short_names(names)
 
 
 def source_key(source: Any) -> Any:

@@ -19,7 +19,6 @@ from ._differences import (
 )
 from ._run import cosine
 
-LEARNING_RATE = 5e-4
 WARMUP = 50  # steps
 _AT_ONCE = 200  # differences whose pictures are in memory
 
@@ -31,6 +30,7 @@ class DifferenceSettings:
     pairs: int
     steps: int
     batch: int
+    learning_rate: float
     temperature: float
     captions: float
     average: float
@@ -50,7 +50,7 @@ class DifferenceSettings:
             DifferenceLearner(
                 model,
                 tokenizer,
-                LEARNING_RATE,
+                self.learning_rate,
                 temperature=self.temperature,
                 captions=self.captions,
             ),
@@ -64,6 +64,7 @@ def tune_on_differences(
     pairs: int = 4000,
     steps: int = 400,
     batch: int = 64,
+    learning_rate: float = 5e-4,
     temperature: float = 0.1,
     captions: float = 1.0,
     average: float = 0.0,
@@ -81,6 +82,8 @@ def tune_on_differences(
         Number of pairs of scenes to draw.
     steps, batch
         Number of optimizer steps, and of pairs in each.
+    learning_rate
+        At the highest; it rises, and falls to zero.
     temperature
         What cosines of sentences and differences are divided by; 1 in PC-CLIP.
     captions
@@ -106,7 +109,7 @@ def tune_on_differences(
         When the model has no text tower that can be trained here.
     """
     settings = DifferenceSettings(
-        pairs, steps, batch, temperature, captions, average, seed, sprites
+        pairs, steps, batch, learning_rate, temperature, captions, average, seed, sprites
     )
     # The caller's random numbers are not disturbed.
     with torch.random.fork_rng():

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..encoders import DEFAULTS_FILE, ModelLike, encoder_of
 from ._differences import averaged
 from ._run import cosine, run
-from ._tune_on_differences import LEARNING_RATE, WARMUP, DifferenceSettings
+from ._tune_on_differences import WARMUP, DifferenceSettings
 
 
 def train(
@@ -25,6 +25,7 @@ def train(
     pairs: int = 4000,
     steps: int = 400,
     batch: int = 64,
+    learning_rate: float = 5e-4,
     temperature: float = 0.1,
     captions: float = 1.0,
     average: float = 0.0,
@@ -40,7 +41,7 @@ def train(
         Folder for the finished model and the state in between.
     model
         See :func:`~fpattr_widget.load_encoder`.
-    pairs, steps, batch, temperature, captions, average, seed, sprites
+    pairs, steps, batch, learning_rate, temperature, captions, average, seed, sprites
         See :func:`fpattr_widget.training.tune_on_differences`.
     save_every
         Steps between two saves of the state.
@@ -52,7 +53,7 @@ def train(
     """
     output.mkdir(parents=True, exist_ok=True)
     settings = DifferenceSettings(
-        pairs, steps, batch, temperature, captions, average, seed, sprites
+        pairs, steps, batch, learning_rate, temperature, captions, average, seed, sprites
     )
     encoder = encoder_of(model, None)
     learner, batches = settings.begin(encoder, progress=True)
@@ -77,7 +78,7 @@ def train(
                 "captions": captions,
                 "average": average,
                 "seed": seed,
-                "learning_rate": [LEARNING_RATE, 0],
+                "learning_rate": [learning_rate, 0],
             },
         }
         for name, content in files.items():
@@ -101,6 +102,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=4000)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--temperature", type=float, default=0.1)
     parser.add_argument("--captions", type=float, default=1.0, help="weight of their loss")
     parser.add_argument("--average", type=float, default=0.0, help="share of the old weights")

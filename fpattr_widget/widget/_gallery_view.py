@@ -115,13 +115,16 @@ class GalleryView(ipywidgets.VBox):  # type: ignore[misc]
         return with_fallback_png(bundle, include, exclude, self.draw, left_out)
 
     def _show_chosen(self, _change: object = None) -> None:
-        if not self.gallery.chosen:
+        chosen = self.gallery.chosen
+        if not chosen:
             return
         try:
-            pairs = self._explain(self.gallery.chosen)
+            pairs = self._explain(chosen)
         except InputError as error:
             self._trouble.value = error.for_readers()
             self._trouble.layout.display = None
+            return
+        if self.gallery.chosen != chosen:  # meanwhile, on another thread
             return
         self._trouble.layout.display = "none"
         if self.view is None:

@@ -504,6 +504,59 @@ def of_embedding(record: dict[str, Any]) -> str:
     )
 
 
+def of_differences(record: dict[str, Any]) -> str:
+    found = record["numbers"]
+    signs, accuracy, size, maps = (found[part] for part in ("signs", "accuracy", "size", "maps"))
+    models = ("before", "after")
+    rows = [
+        (told, *(_said(of[model][key]) for model in models), chance)
+        for told, of, key, chance in (
+            ("kinds of lone things, of 74", accuracy, "kinds of 74", "0.014"),
+            ("captions, of 200", accuracy, "captions of 200", "0.005"),
+        )
+    ]
+    rows = [
+        *(
+            (told, *(_said(signs[model][key]["all"]) for model in models), "0.500")
+            for told, key in (
+                ("the sentence has the right sign", "sentence"),
+                ("… without the words that are new", "sentence in known words"),
+                ("what it says of the first picture has", "what the first shows"),
+                ("… less what it says of the second has", "first less second"),
+                ("the sign turns with the sentence", "order"),
+            )
+        ),
+        *rows,
+        ("size: Spearman, by the sentence", *(_said(size[m]["sentence"]) for m in models), "0"),
+        ("… by two captions", *(_said(size[m]["first less second"]) for m in models), "0"),
+        *(
+            (
+                told,
+                *(_said(maps[model][key]) for model in models),
+                f"{maps['after'][key]['chance']:.3f}",
+            )
+            for told, key in (
+                ("words point, first picture", "difference_pointing, picture 1"),
+                ("words point, second picture", "difference_pointing, picture 2"),
+                ("clauses point, first picture", "clause_pointing, picture 1"),
+                ("clauses point, second picture", "clause_pointing, picture 2"),
+                ("the first clause's mass in the first picture", "first_clause_energy"),
+                ("the second clause's in the second", "second_clause_energy"),
+            )
+        ),
+        (
+            "words of two captions point",
+            *(_said(maps[model]["two captions"]["difference_pointing"]) for model in models),
+            f"{maps['after']['two captions']['difference_pointing']['chance']:.3f}",
+        ),
+    ]  # fmt: skip
+    pairs = signs["after"]["sentence"]["all"]["count"]
+    return (
+        f"{_table(('', 'before', 'after', 'by chance'), rows)}\n\n({pairs} pairs; with 95 % "
+        f"intervals; {_machine(record)})"
+    )
+
+
 #: How each record is told, and the command that makes it.
 TABLES: dict[str, tuple[Callable[[dict[str, Any]], str], str]] = {
     "costs": (costs, "tests.benchmarks --only costs"),
@@ -515,6 +568,7 @@ TABLES: dict[str, tuple[Callable[[dict[str, Any]], str], str]] = {
     "llip": (of_llip, "tests.benchmarks.llip --control FOLDER"),
     "heads": (of_heads, "tests.benchmarks.heads"),
     "embedding": (of_embedding, "tests.benchmarks.embedding"),
+    "differences": (of_differences, "tests.benchmarks.differences FOLDER"),
     "reruns": (reruns, "tests.benchmarks.reruns"),
     "scenes": (of_scenes, "tests.benchmarks.grounding --only record"),
     "sanity": (sanity, "tests.benchmarks.grounding --only sanity"),

@@ -27,7 +27,7 @@ _PACKAGES = ("torch", "transformers", "numpy", "exclip")
 def keep(name: str, numbers: Any, folder: Path = FOLDER) -> Path:
     """Write the record of a benchmark and return its path."""
     record = {
-        "command": shlex.join(["python", *sys.orig_argv[1:]]),
+        "command": shlex.join(["python", *map(_without_folders, sys.orig_argv[1:])]),
         "date": datetime.date.today().isoformat(),
         **_STATE,
         "machine": machine(),
@@ -38,6 +38,11 @@ def keep(name: str, numbers: Any, folder: Path = FOLDER) -> Path:
     path.write_text(_written(record), encoding="utf-8")
     print(f"\nkept in {path}", flush=True)
     return path
+
+
+def _without_folders(argument: str) -> str:
+    """Return an argument; of a path that begins at the root, its last name."""
+    return Path(argument).name if Path(argument).is_absolute() else argument
 
 
 def read(name: str, folder: Path = FOLDER) -> dict[str, Any] | None:

@@ -60,8 +60,7 @@ def test_pictures_are_in_the_order_of_their_similarity(ranking, encoder, folder)
     assert [Path(item.source) for item in ranking] == [folder / name for name in ranking.names]
     assert (len(ranking), ranking[0].place, ranking[-1].place) == (5, 1, 5)
     assert [str(problem) for problem in ranking.problems] == [
-        "broken.jpg: cannot be read, for "
-        f"{folder / 'broken.jpg'} is not a picture in a known format"
+        "broken.jpg: cannot be read, for broken.jpg is not a picture in a known format"
     ]
 
 

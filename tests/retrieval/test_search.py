@@ -47,11 +47,12 @@ def test_of_equal_products_the_first_vector_wins(chunk):
 
 
 def test_what_rounding_hides_is_found():
-    # In single precision all products are equal.
-    vectors = np.full((500, 2), 1.0, np.float32)
-    vectors[:, 1] = np.float32(2**-23) * np.arange(500) * 0.001
-    rows = nearest(vectors, np.array([1.0, 1.0], np.float32), 3, chunk=50)[1]
-    assert rows.tolist() == [499, 498, 497]
+    # All products are closer than single precision tells apart.
+    query = GENERATOR.normal(size=200).astype(np.float32)
+    vectors = query + np.float32(1e-7) * GENERATOR.normal(size=(500, 200)).astype(np.float32)
+    expected = by_sorting(vectors, query[None], 5)[1][0]
+    assert np.argsort(-(vectors @ query), kind="stable")[:5].tolist() != expected.tolist()
+    np.testing.assert_array_equal(nearest(vectors, query, 5, chunk=50)[1], expected)
 
 
 def test_a_memory_map_is_searched_in_the_memory_of_a_chunk(tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from fpattr_widget.training._differences import (
     ready_to_learn,
 )
 from fpattr_widget.training.differences import train
-from tests.conftest import random_encoder
+from tests.helpers.models import random_encoder
 
 SENTENCES = ["a dog instead of a cat", "the first picture is at night, while the second picture"]
 

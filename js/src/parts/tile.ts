@@ -1,7 +1,7 @@
 /** One picture or text of a gallery, with its place and its score. */
 
 import { bytesOf } from "../model/bytes";
-import { type ItemState, labelOf, nameOf, scoreText } from "../values/gallery";
+import { type ItemState, nameOf, scoreText } from "../values/gallery";
 import type { Bytes } from "../values/shapes";
 import { h, setAttributes, setStyle, setText } from "./dom";
 
@@ -29,23 +29,26 @@ export function createTile(item: ItemState, share: number, signal: AbortSignal):
     {
       class: "fpattr-tile",
       role: "option",
-      "aria-label": labelOf(item),
       "aria-selected": "false",
+      tabindex: -1,
       title: nameOf(item),
       "data-marked": item.marked,
     },
     ...(item.pictured
       ? [h("span", { class: "fpattr-tile-picture" }, image, missing, sign)]
       : [sign]),
+    // Spaces, for this is the item's name to those who listen.
     h(
       "span",
       { class: "fpattr-tile-numbers" },
       h("span", { class: "fpattr-tile-place" }, `${item.place}`),
+      " ",
       h("span", { class: "fpattr-tile-track" }, dot),
       h("span", { class: "fpattr-tile-score" }, scoreText(item.score)),
     ),
+    " ",
     h("span", { class: "fpattr-tile-name" }, item.pictured ? item.name : item.text || item.name),
-    ...(item.note ? [h("span", { class: "fpattr-tile-note" }, item.note)] : []),
+    ...(item.note ? [" ", h("span", { class: "fpattr-tile-note" }, item.note)] : []),
   );
   let url = "";
   const release = () => url && URL.revokeObjectURL(url);

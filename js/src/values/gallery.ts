@@ -93,12 +93,6 @@ export function nameOf(item: ItemState): string {
   return item.pictured ? item.name : `“${item.text || item.name}”`;
 }
 
-/** An item for those who listen: its place, name and score, and its note. */
-export function labelOf(item: ItemState): string {
-  const said = [`${item.place}`, nameOf(item), `score ${scoreText(item.score)}`, item.note];
-  return said.filter(Boolean).join(", ");
-}
-
 /** The least and the largest score, or null where there are not two. */
 export function rangeOf(items: readonly ItemState[]): [least: number, most: number] | null {
   const scores = items.flatMap(({ score }) => score ?? []);
