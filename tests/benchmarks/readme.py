@@ -557,6 +557,43 @@ def of_differences(record: dict[str, Any]) -> str:
     )
 
 
+def of_paraphrases(record: dict[str, Any]) -> str:
+    found = record["numbers"]
+    models = ("before", "alignment layers", "text tower")
+    sets = [
+        (f"AO@{found['k']}, {name}", of, "average overlap", of["chance"]["average overlap"])
+        for name, of in found["agreement"].items()
+    ]
+    sets += [
+        (f"JS@{found['k']}, {name}", of, "jaccard", of["chance"]["jaccard"])
+        for name, of in found["agreement"].items()
+    ]
+    questions = [
+        (told, found["accuracy"], key, None)
+        for told, key in (
+            ("the kind of a lone thing", "kinds"),
+            ("one word exchanged, four times", "one word exchanged"),
+            ("a place or its opposite", "place"),
+        )
+    ]
+    rows = [
+        (
+            told,
+            _said(of["before"][key]),
+            *(f"{_said(of[model][key])}; {of[f'{model}, control'][key]['mean']:.3f}"
+              for model in models[1:]),
+            "" if chance is None else f"{chance:.3f}",
+        )
+        for told, of, key, chance in (*sets, *questions)
+    ]  # fmt: skip
+    head = ("", "before", "alignment layers; their control", "text tower; its control", "by chance")
+    steps = found["training"]["text tower"]["steps"]
+    return (
+        f"{_table(head, rows)}\n\n({found['pairs']} pairs of each set, {steps} steps of training; "
+        f"with 95 % intervals; {_machine(record)})"
+    )
+
+
 #: How each record is told, and the command that makes it.
 TABLES: dict[str, tuple[Callable[[dict[str, Any]], str], str]] = {
     "costs": (costs, "tests.benchmarks --only costs"),
@@ -568,6 +605,7 @@ TABLES: dict[str, tuple[Callable[[dict[str, Any]], str], str]] = {
     "llip": (of_llip, "tests.benchmarks.llip --control FOLDER"),
     "heads": (of_heads, "tests.benchmarks.heads"),
     "embedding": (of_embedding, "tests.benchmarks.embedding"),
+    "paraphrases": (of_paraphrases, "tests.benchmarks.paraphrases --models FOLDER"),
     "differences": (of_differences, "tests.benchmarks.differences FOLDER"),
     "reruns": (reruns, "tests.benchmarks.reruns"),
     "scenes": (of_scenes, "tests.benchmarks.grounding --only record"),
