@@ -529,4 +529,5 @@ def _bar(many: Many) -> Any:
         unit=many.tower_name,
         disable=little or is_heard(),
         delay=1,
+        leave=False,
     )
