@@ -234,6 +234,14 @@ test("the keyboard walks, chooses and compares; Tab stops once", () => {
   expect(model.traits.chosen.map(String)).toEqual(["0,1"]);
 });
 
+test("a shelf of a few is shown whole, a longer one scrolls", () => {
+  const isWhole = (count: number) =>
+    show({ shelves: [{ title: "", items: items(count) }] })
+      .root.querySelector(".fpattr-tiles")
+      ?.hasAttribute("data-whole");
+  expect([12, 13].map(isWhole)).toEqual([true, false]);
+});
+
 test("a gallery in which one can be chosen compares nothing", () => {
   const { model, tile, buttons, key, painted } = show({ most_chosen: 1 });
   tile(0).click();

@@ -17,6 +17,9 @@ import { createTile, type Standing, type Tile } from "./tile";
 /** How far beyond what is seen thumbnails are asked for. */
 const AHEAD = "200px 0px";
 
+/** So many items are shown whole from the start. */
+const FEW = 12;
+
 export interface ShelfPart {
   readonly element: HTMLElement;
   paint(): void;
@@ -40,6 +43,8 @@ export function createShelf(
   const range = rangeOf(state.items);
   const tiles = state.items.map((item) => createTile(item, shareOf(item.score, range), signal));
   const places = state.items.map((_, item): Place => [shelf, item]);
+  const few = state.items.length <= FEW;
+  let whole = few;
   const title = h("span", { class: "fpattr-shelf-title" }, state.title);
   const extent = h("span", { class: "fpattr-shelf-extent" }, extentOf(state.items));
   const more = h("button", { type: "button", class: "fpattr-shelf-more", hidden: true });
@@ -50,6 +55,7 @@ export function createShelf(
       role: "listbox",
       "aria-label": state.title || "items",
       "aria-multiselectable": String(store.most > 1),
+      "data-whole": whole,
       "data-kind": state.items.every(({ pictured }) => pictured) ? "pictures" : "texts",
     },
     ...tiles.map(({ element }) => element),
@@ -62,7 +68,6 @@ export function createShelf(
   );
   const indices = new Map<Element, number>(tiles.map(({ element }, index) => [element, index]));
   const byKey = new Map(places.map((place, index) => [keyOf(place), index]));
-  let whole = false;
   /** The item that Tab leads to. */
   let stop = -1;
 
@@ -142,7 +147,7 @@ export function createShelf(
   /** Offer to show all where the list scrolls. */
   function offerMore(): void {
     const scrolls = list.scrollHeight > list.clientHeight + 1;
-    setAttributes(more, { hidden: !whole && !scrolls, "aria-expanded": String(whole) });
+    setAttributes(more, { hidden: few || (!whole && !scrolls), "aria-expanded": String(whole) });
     setText(more, whole ? "show less" : "show all");
   }
 
