@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ._canvas import Page
-from ._colours import INK, Rgb
+from ._colours import INK, MUTED, QUIET
 from ._image_files import figure_png
 from ._sheet import default_settings
 from ._typeface import Typeface
@@ -21,8 +21,6 @@ _TITLE = 16.0  # height of a title's line
 _NUMBERS, _NAME = 11.0, 10.0  # heights of the lines under a picture
 _LINE = 13.0  # height of a text's line
 _LARGE, _SMALL = 8.0, 7.0  # sizes of text
-_MUTED: Rgb = (89, 97, 107)
-_EMPTY: Rgb = (243, 245, 247)
 _DPI = 110
 
 
@@ -125,7 +123,7 @@ def _draw(page: Page, shelf: Cells, top: float) -> None:
     room = width - face.width(more, _LARGE)
     title = face.shortened(shelf.title, room, _LARGE, "bold")
     page.text(_MARGIN, top + 10, title, _LARGE, weight="bold")
-    page.text(_MARGIN + face.width(title, _LARGE, "bold"), top + 10, more, _LARGE, colour=_MUTED)
+    page.text(_MARGIN + face.width(title, _LARGE, "bold"), top + 10, more, _LARGE, colour=MUTED)
     top += _TITLE
     if shelf.are_pictures:
         for number, cell in enumerate(shelf.cells):
@@ -141,7 +139,7 @@ def _draw(page: Page, shelf: Cells, top: float) -> None:
 def _draw_picture(page: Page, cell: Cell, left: float, top: float) -> None:
     """Draw a picture whole in a frame of 4 × 3, and its numbers and name below."""
     side, tall = _side(), _side() * 0.75
-    page.box(left, top, side, tall, fill=_EMPTY)
+    page.box(left, top, side, tall, fill=QUIET)
     if cell.picture is not None:
         picture = Image.open(io.BytesIO(cell.picture)).convert("RGB")
         scale = min(side / picture.width, tall / picture.height)
@@ -150,19 +148,19 @@ def _draw_picture(page: Page, cell: Cell, left: float, top: float) -> None:
         pixels = np.asarray(picture)
         page.image(pixels, *corner, width, height, name=f"picture-{cell.place}", smooth=True)
     line = top + tall + _NUMBERS - 2
-    page.text(left, line, str(cell.place), _SMALL, colour=_MUTED)
+    page.text(left, line, str(cell.place), _SMALL, colour=MUTED)
     page.text(left + side, line, cell.score, _SMALL, weight="bold", align="right")
-    for text, colour in ((cell.name, _MUTED), (cell.note, INK)):
+    for text, colour in ((cell.name, MUTED), (cell.note, INK)):
         line += _NAME
         page.text(left, line, page.face.shortened(text, side, _SMALL), _SMALL, colour=colour)
 
 
 def _draw_text(page: Page, cell: Cell, top: float) -> None:
     line = top + 9
-    page.text(_MARGIN + 14, line, str(cell.place), _SMALL, colour=_MUTED, align="right")
+    page.text(_MARGIN + 14, line, str(cell.place), _SMALL, colour=MUTED, align="right")
     page.text(_MARGIN + 48, line, cell.score, _SMALL, weight="bold", align="right")
     left = _MARGIN + 58
-    for text, colour in ((cell.name, INK), (cell.note, _MUTED)):
+    for text, colour in ((cell.name, INK), (cell.note, MUTED)):
         shown = page.face.shortened(text, _WIDTH - _MARGIN - left, _LARGE)
         page.text(left, line, shown, _LARGE, colour=colour)
         line += _LINE

@@ -529,13 +529,13 @@ def test_the_rest_of_many_labels_are_the_most_probable(encoder):
 def test_many_labels_are_embedded_in_few_passes(encoder, monkeypatch):
     sizes = []
     tower = encoder.towers["text"]
-    original = tower.embed
+    original = tower.embed_and_count
 
     def counted(inputs):
         sizes.append(len(inputs["input_ids"]))
         return original(inputs)
 
-    monkeypatch.setattr(tower, "embed", counted)
+    monkeypatch.setattr(tower, "embed_and_count", counted)
     captions = [f"a {color} {thing}" for color in ("red", "green", "blue", "black")
                 for thing in ("dog", "cat", "ball", "kite", "cup")] * 5  # fmt: skip
     together = encoder.embed_text(captions)
