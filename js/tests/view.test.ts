@@ -67,9 +67,13 @@ const known = (tokens = ALL) => {
   return { rows: encodeFloats(values) };
 };
 
-/** The time for which a map stays while the pointer is between two words. */
-const grace = () => new Promise((resolve) => setTimeout(resolve, 150));
 const frame = () => new Promise((resolve) => requestAnimationFrame(() => resolve(null)));
+
+/** The time for which a map stays while the pointer is between two words, and what is painted then. */
+async function grace() {
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  await frame();
+}
 
 async function point(type: string, target: Element, options: PointerEventInit = {}) {
   const basics = { bubbles: true, pointerId: 1, pointerType: "mouse", button: 0 };
