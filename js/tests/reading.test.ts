@@ -326,7 +326,10 @@ describe("the view", () => {
   });
 
   const frame = () => new Promise((resolve) => requestAnimationFrame(() => resolve(null)));
-  const rest = () => new Promise((resolve) => setTimeout(resolve, 160));
+  const rest = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 160));
+    await frame();
+  };
   const LEDGER = {
     ...{ similarity: 0.5, pairs: 0.5, rows_only: 0, columns_only: 0, baseline: 0, residual: 0 },
     ...{ match: 0.7, routing: -0.2, left_out: 0, left_out_name: "", unit_scale: 1, terms: [] },
