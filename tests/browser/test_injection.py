@@ -179,7 +179,7 @@ def test_in_a_notebook(browser, lab, open_notebook):
     saved = path.rename(lab.root / "injection-saved.ipynb")
     page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
     page.on("request", lambda request: asked.append(request.url))
-    again = open_restored(page, lab, saved)
+    again = open_restored(page, lab, saved, views=len(SOME))
     assert again.python("print('hostile' in globals())") == "False\n"
     assert_shown_as_text(again, asked)
     again.shut_down()

@@ -155,23 +155,24 @@ def open_page(page: Page, lab: "Jupyter", path: Path, *, dark: bool = False) -> 
     return notebook
 
 
-def open_restored(page: Page, lab: "Jupyter", path: Path) -> Notebook:
-    """Open a notebook, and open it again where the host has made no view of what it holds.
+def open_restored(page: Page, lab: "Jupyter", path: Path, views: int = 1) -> Notebook:
+    """Open a notebook, and open it again where the host has not made so many views of it.
 
     ipywidgets reports a notebook as restored whenever a kernel is connected, which may be before
-    it has read the notebook. An output that is shown in between is "model not found" for good.
+    it has read all of the notebook. An output that is shown in between is "model not found" for
+    good.
     """
     for _ in range(3):
         notebook = open_page(page, lab, path)
         try:
-            notebook.views.first.wait_for(timeout=20_000)
+            notebook.views.nth(views - 1).wait_for(timeout=20_000)
         except TimeoutError:
             outputs = page.locator(".jp-OutputArea-output").all_inner_texts()
             print(f"{lab.name} shows {outputs}; errors: {notebook.errors}")
             notebook.shut_down()
         else:
             return notebook
-    raise AssertionError(f"{lab.name} made no view: {outputs}")
+    raise AssertionError(f"{lab.name} made fewer than {views} views: {outputs}")
 
 
 class Desk:
