@@ -419,12 +419,7 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         help=f"a report's file; its ending says what is written: {', '.join(REPORT_ENDINGS)}",
     )
-    command.add_argument(
-        "--model",
-        action="append",
-        help="bundled (the default), scenes, llip, a Hugging Face id or a folder; may be repeated",
-    )
-    _add_weight_scale(command)
+    _add_models(command)
     command.add_argument(
         "--method", action="append", choices=get_args(MethodName), help="may be repeated"
     )
@@ -468,12 +463,7 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         help=f"a file; its ending says what is written: {', '.join(REPORT_ENDINGS)}",
     )
-    command.add_argument(
-        "--model",
-        action="append",
-        help="bundled (the default), scenes, llip, a Hugging Face id or a folder; may be repeated",
-    )
-    _add_weight_scale(command)
+    _add_models(command)
     command.add_argument(
         "--store", metavar="FOLDER", help="a folder that keeps embeddings, and to go on from"
     )
@@ -549,6 +539,15 @@ def _add_model(command: argparse.ArgumentParser) -> None:
         help="the block whose input is split into features, -1 the last, or TEXT,IMAGE as in "
         "--layer=-1,2 (default: the model's own)",
     )
+
+
+def _add_models(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--model",
+        action="append",
+        help="bundled (the default), scenes, llip, a Hugging Face id or a folder; may be repeated",
+    )
+    _add_weight_scale(command)
 
 
 def _add_weight_scale(command: argparse.ArgumentParser) -> None:

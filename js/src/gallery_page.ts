@@ -1,6 +1,7 @@
 /** Shows the galleries of a page without a kernel, and of the explanations of each the one that is chosen. */
 
 import gallery from "./gallery";
+import { eachPlace, replaceBy } from "./live";
 import type { GalleryModel } from "./model/gallery_protocol";
 import { parseState } from "./model/standalone";
 import { keyOf } from "./values/gallery";
@@ -8,33 +9,14 @@ import { keyOf } from "./values/gallery";
 /** The gallery's style sheet; set by the build. */
 declare const STYLES: string;
 
-for (const place of document.querySelectorAll<HTMLElement>(
-  "[data-fpattr-gallery]:not([data-live])",
-)) {
-  const state = place.querySelector("script")?.textContent;
-  if (state) show(place, state);
-}
-
-function show(place: HTMLElement, state: string): void {
+eachPlace("[data-fpattr-gallery]", (place, state) => {
   const model = parseState(state) as unknown as GalleryModel;
-  const { initialize, render } = gallery();
-  initialize({ model });
-  // A root of its own keeps the surrounding page's styles out.
-  const root = document.createElement("div");
-  const shadow = root.attachShadow({ mode: "open" });
-  const sheet = new CSSStyleSheet();
-  sheet.replaceSync(STYLES);
-  shadow.adoptedStyleSheets = [sheet];
-  const el = document.createElement("div");
-  shadow.append(el);
-  render({ model, el });
-  place.dataset.live = "";
-  place.replaceChildren(root);
+  replaceBy(place, gallery(), model, STYLES);
   // A page may hold several galleries, each with its own explanations.
   const around = place.closest<HTMLElement>("[data-fpattr-chosen]") ?? document.body;
   model.on("change:chosen", () => follow(model, around));
   follow(model, around);
-}
+});
 
 /** Show the explanation of what is chosen, or that the page has none. */
 function follow(model: GalleryModel, around: HTMLElement): void {
