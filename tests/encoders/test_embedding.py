@@ -242,6 +242,12 @@ def test_of_a_list_that_has_changed_only_what_is_new_is_embedded(model, folder, 
     np.testing.assert_array_equal(after.vectors[[0, 2]], before.vectors[[0, 2]])
     fresh = model.embed_image([folder / "aa.png", folder / "d.webp"])
     np.testing.assert_allclose(after.vectors[[1, 3]], fresh, atol=1e-6)
+    # One less, and nothing new.
+    (folder / "aa.png").unlink()
+    del prepared[:]
+    fewer = model.embed_image(folder, store=store)
+    assert (fewer.names, prepared) == (("a.png", "below/c.png", "d.webp"), [])
+    np.testing.assert_array_equal(fewer.vectors, after.vectors[[0, 2, 3]])
 
 
 def test_pictures_in_memory_are_known_by_their_pixels(model, tmp_path, prepared):
